@@ -1,0 +1,31 @@
+"""The serving process begins here: HTTP, WebSockets, and the models loaded once."""
+
+import os
+
+from django.core.asgi import get_asgi_application
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "deploy_site.settings")
+django_application = get_asgi_application()
+
+# Only now is Django ready for these.
+from channels.auth import AuthMiddlewareStack  # noqa: E402
+from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402
+from channels.security.websocket import AllowedHostsOriginValidator  # noqa: E402
+from django.conf import settings  # noqa: E402
+from django.urls import re_path  # noqa: E402
+
+from deploy_site.body_limit import BodyLimit  # noqa: E402
+from deploy_site.consumers import UnknownPathConsumer  # noqa: E402
+from ml_core import engine  # noqa: E402
+
+application = ProtocolTypeRouter(
+    {
+        "http": BodyLimit(django_application, settings.LIMITS["body_bytes"]),
+        "websocket": AllowedHostsOriginValidator(
+            AuthMiddlewareStack(URLRouter([re_path("", UnknownPathConsumer.as_asgi())]))
+        ),
+    }
+)
+
+# In the background: the site answers while its models warm up.
+engine.start_loading()

@@ -1,0 +1,21 @@
+"""All addresses of the site; each stage brings its own."""
+
+from django.contrib import admin
+from django.urls import include, path
+
+from deploy_site import views
+
+urlpatterns = [
+    path("", views.home, name="home"),
+    path("", include("classify.urls")),
+    path("", include("detect_image.urls")),
+    path("", include("detect_video.urls")),
+    path("", include("detect_camera.urls")),
+    path("admin/", admin.site.urls),
+    path("livez", views.livez),
+    path("readyz", views.readyz),
+]
+
+handler400 = "deploy_site.problems.bad_request"
+handler404 = "deploy_site.problems.page_not_found"
+handler500 = "deploy_site.problems.server_error"

@@ -1,0 +1,29 @@
+"""What belongs to the site as a whole: the home page and the probes."""
+
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import render
+
+from ml_core import engine
+from ml_core.errors import VisionError
+
+
+def home(request: HttpRequest) -> HttpResponse:
+    """The stages, and which models are installed."""
+    return render(request, "home.html", {"models": engine.models().values()})
+
+
+def livez(request: HttpRequest) -> JsonResponse:
+    """The process answers."""
+    return JsonResponse({"status": "alive"})
+
+
+def readyz(request: HttpRequest) -> JsonResponse:
+    """The default detector is loaded and warm; 503 until then, with the reason."""
+    try:
+        name = engine.default_detector().name
+        state = engine.loaded_models().get(name, "not loaded")
+    except VisionError as exc:
+        name, state = "", exc.detail
+    ready = state == "ready"
+    body = {"status": "ready" if ready else "not ready", "detector": name, "state": state}
+    return JsonResponse(body, status=200 if ready else 503)

@@ -1,0 +1,14 @@
+"""Request bodies beyond those of Django REST framework."""
+
+from typing import IO, Any
+
+from rest_framework.parsers import BaseParser
+
+
+class RawImageParser(BaseParser):
+    """A body that is the picture itself: ``curl --data-binary @dog.jpg -H 'Content-Type: image/jpeg'``."""
+
+    media_type = "image/*"
+
+    def parse(self, stream: IO[bytes], media_type: Any = None, parser_context: Any = None) -> dict:
+        return {"image": stream.read()}

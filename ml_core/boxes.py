@@ -1,0 +1,60 @@
+"""Boxes as arrays: conversions, overlap, non-max suppression. Neither Django nor Keras.
+
+Boxes are (N, 4) float arrays; the name says the order, xyxy (x_min, y_min, x_max, y_max) or
+cxcywh (centre and size). Every function takes N = 0, and leaves its arguments as they are.
+"""
+
+import numpy as np
+
+
+def cxcywh_to_xyxy(boxes_cxcywh: np.ndarray) -> np.ndarray:
+    """Convert (N, 4) centre-and-size boxes to (N, 4) corner boxes, in the same unit.
+
+    >>> cxcywh_to_xyxy(np.array([[5.0, 5.0, 4.0, 2.0]]))
+    array([[3., 4., 7., 6.]])
+    """
+    centers, sizes = boxes_cxcywh[:, :2], boxes_cxcywh[:, 2:]
+    return np.concatenate([centers - sizes / 2, centers + sizes / 2], axis=1)
+
+
+def clip_boxes(boxes_xyxy: np.ndarray, resolution_wh: tuple[int, int]) -> np.ndarray:
+    """Cut (N, 4) xyxy boxes in pixels off at the edges of a picture of (width, height)."""
+    return np.clip(boxes_xyxy, 0, np.array([*resolution_wh, *resolution_wh]))
+
+
+def box_iou(boxes_a_xyxy: np.ndarray, boxes_b_xyxy: np.ndarray) -> np.ndarray:
+    """Intersection over union of (N, 4) with (M, 4) xyxy boxes as (N, M), values in [0, 1]."""
+    corners_min = np.maximum(boxes_a_xyxy[:, None, :2], boxes_b_xyxy[None, :, :2])
+    corners_max = np.minimum(boxes_a_xyxy[:, None, 2:], boxes_b_xyxy[None, :, 2:])
+    intersection = np.clip(corners_max - corners_min, 0, None).prod(axis=2)
+    area_a = (boxes_a_xyxy[:, 2:] - boxes_a_xyxy[:, :2]).prod(axis=1)
+    area_b = (boxes_b_xyxy[:, 2:] - boxes_b_xyxy[:, :2]).prod(axis=1)
+    union = area_a[:, None] + area_b[None, :] - intersection
+    return np.divide(intersection, union, out=np.zeros_like(union), where=union > 0)
+
+
+def non_max_suppression(
+    boxes_xyxy: np.ndarray,
+    scores: np.ndarray,
+    class_ids: np.ndarray,
+    *,
+    iou_threshold: float,
+    max_detections: int,
+) -> np.ndarray:
+    """Indices of the boxes to keep, best score first: greedy suppression within each class.
+
+    Takes (N, 4) xyxy boxes, (N,) scores and (N,) class ids; a box goes when it overlaps a
+    better one of its class by more than ``iou_threshold``. Returns (K,) with K at most
+    ``max_detections``.
+    """
+    best_first = np.argsort(-scores, kind="stable")
+    kept: list[int] = []
+    for class_id in np.unique(class_ids):
+        remaining = best_first[class_ids[best_first] == class_id]
+        while remaining.size:
+            best, remaining = remaining[0], remaining[1:]
+            kept.append(best)
+            overlap = box_iou(boxes_xyxy[[best]], boxes_xyxy[remaining])[0]
+            remaining = remaining[overlap <= iou_threshold]
+    kept_ids = np.array(kept, dtype=np.intp)
+    return kept_ids[np.argsort(-scores[kept_ids], kind="stable")][:max_detections]

@@ -1,0 +1,137 @@
+"""One bounded, fair queue in front of each loaded model.
+
+Whoever wants an answer submits a picture and gets a future: threads call ``result``,
+coroutines await it through ``asyncio.wrap_future``. Cancelling it takes it off the queue.
+"""
+
+import logging
+import threading
+import time
+from collections import OrderedDict, deque
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from ml_core.engines import Engine
+from ml_core.errors import Busy, InferenceFailed, InferenceTimeout, VisionError
+from ml_core.networks.yolo import Candidates
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the engine found, and the milliseconds spent waiting and computing."""
+
+    candidates: Candidates
+    queue_ms: float
+    inference_ms: float
+
+
+@dataclass(eq=False)
+class _Request:
+    image: np.ndarray
+    deadline: float
+    future: "Future[Answer]" = field(default_factory=Future)
+    submitted: float = field(default_factory=time.monotonic)
+
+
+class Broker:
+    """Feeds an engine from a queue that serves its clients in turn.
+
+    A client with a hundred frames waiting delays another's single picture by one frame.
+    """
+
+    def __init__(self, engine: Engine, *, max_queued: int) -> None:
+        self.engine = engine
+        self._max_queued = max_queued
+        self._waiting: OrderedDict[str, deque[_Request]] = OrderedDict()
+        self._queued = 0
+        self._changed = threading.Condition()
+        for number in range(engine.workers):
+            threading.Thread(target=self._work, name=f"inference-{number}", daemon=True).start()
+
+    def submit(self, image: np.ndarray, *, client: str, timeout_s: float) -> "Future[Answer]":
+        """Queue one (H, W, 3) uint8 RGB picture of the network's input size for ``client``.
+
+        Raises ``Busy`` when the queue is full. The future raises ``InferenceTimeout`` when no
+        worker began with it within ``timeout_s``, ``InferenceFailed`` when the engine failed.
+        """
+        request = _Request(image, deadline=time.monotonic() + timeout_s)
+        request.future.add_done_callback(lambda _: self._forget(client, request))
+        with self._changed:
+            if self._queued >= self._max_queued:
+                raise Busy(
+                    f"{self._queued} pictures are waiting already. Try again in a moment."
+                )
+            self._waiting.setdefault(client, deque()).append(request)
+            self._queued += 1
+            self._changed.notify()
+        return request.future
+
+    @property
+    def queued(self) -> int:
+        """How many pictures are waiting."""
+        return self._queued
+
+    def _work(self) -> None:
+        while True:
+            requests = [request for request in self._next() if self._begin(request)]
+            if requests:
+                self._infer(requests)
+
+    def _next(self) -> list[_Request]:
+        """Wait for requests, then take one of each client in turn, up to the engine's batch."""
+        with self._changed:
+            while not self._queued:
+                self._changed.wait()
+            requests: list[_Request] = []
+            while self._waiting and len(requests) < self.engine.max_batch:
+                client, queue = self._waiting.popitem(last=False)
+                requests.append(queue.popleft())
+                if queue:
+                    self._waiting[client] = queue
+            self._queued -= len(requests)
+            return requests
+
+    def _begin(self, request: _Request) -> bool:
+        if not request.future.set_running_or_notify_cancel():
+            return False
+        if time.monotonic() > request.deadline:
+            request.future.set_exception(
+                InferenceTimeout("The model was too busy to answer in time. Try again later.")
+            )
+            return False
+        return True
+
+    def _infer(self, requests: list[_Request]) -> None:
+        started = time.monotonic()
+        try:
+            found = self.engine.infer(np.stack([request.image for request in requests]))
+        except Exception as exc:
+            logger.exception("inference failed")
+            failure = (
+                exc
+                if isinstance(exc, VisionError)
+                else InferenceFailed("The model failed on this picture; the server's log says why.")
+            )
+            for request in requests:
+                request.future.set_exception(failure)
+            return
+        inference_ms = (time.monotonic() - started) * 1000
+        for request, candidates in zip(requests, found, strict=True):
+            queue_ms = (started - request.submitted) * 1000
+            request.future.set_result(Answer(candidates, queue_ms, inference_ms))
+
+    def _forget(self, client: str, request: _Request) -> None:
+        """Take a cancelled request off the queue, so that its place is free at once."""
+        if not request.future.cancelled():
+            return
+        with self._changed:
+            queue = self._waiting.get(client)
+            if queue and request in queue:
+                queue.remove(request)
+                self._queued -= 1
+                if not queue:
+                    del self._waiting[client]

@@ -1,0 +1,270 @@
+"""The models this site knows: a pinned catalogue, and whatever the user puts beside it.
+
+Every catalogued file is pinned by byte size and SHA-256. A folder ``MODEL_DIR/NAME/`` with one
+``.cfg``, one ``.weights`` and optionally one ``.names`` file adds the model ``NAME``.
+"""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+from ml_core.errors import ModelNotInstalled, UnknownModel
+from ml_core.labels import COCO_LABELS, read_names
+from ml_core.networks.darknet_cfg import DarknetError, read_config
+
+Resizing = Literal["letterbox", "stretch"]
+
+
+@dataclass(frozen=True)
+class ModelFile:
+    """One file of a model; ``sha256`` and ``size_bytes`` are None for the user's own files."""
+
+    name: str
+    size_bytes: int | None = None
+    sha256: str | None = None
+    urls: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class ModelSpec:
+    """All there is to know of a model before it is loaded.
+
+    ``input_wh`` is the network's input in pixels, ``resizing`` how pictures get that size,
+    ``map50`` the published mAP at an IoU of 0.5 on COCO in percent (None if unpublished),
+    ``problem`` why the user's own model cannot be used.
+    """
+
+    name: str
+    family: str
+    directory: Path
+    config: ModelFile
+    weights: ModelFile
+    input_wh: tuple[int, int]
+    resizing: Resizing
+    labels: tuple[str, ...] = COCO_LABELS
+    map50: float | None = None
+    licence: str = "unknown"
+    origin: str = ""
+    fetched_by_default: bool = False
+    problem: str = ""
+
+    @property
+    def config_path(self) -> Path:
+        return self.directory / self.config.name
+
+    @property
+    def weights_path(self) -> Path:
+        return self.directory / self.weights.name
+
+    @property
+    def is_installed(self) -> bool:
+        return self.config_path.is_file() and self.weights_path.is_file()
+
+    @property
+    def install_command(self) -> str:
+        return f"python manage.py fetch_models {self.name}"
+
+
+_DARKNET_CFG = "https://raw.githubusercontent.com/pjreddie/darknet/master/cfg"
+_DARKNET_DATA = "https://data.pjreddie.com/files"
+_HANK_AI = "https://github.com/hank-ai/darknet/releases/download/v2.0"
+_YOLO_FASTEST = (
+    "https://raw.githubusercontent.com/dog-qiuqiu/Yolo-Fastest/master/ModelZoo/yolo-fastest-1.1_coco"
+)
+
+# SHA-256 of yolov3 and yolov3-tiny: stated alike by the Git LFS pointers of unrelated public
+# repositories. The well-known address pjreddie.com/media/files answers with an HTML page.
+_YOLOV3 = ModelSpec(
+    name="yolov3",
+    family="YOLOv3",
+    directory=Path(),
+    config=ModelFile(
+        "yolov3.cfg",
+        8342,
+        "22489ea38575dfa36c67a90048e8759576416a79d32dc11e15d2217777b9a953",
+        (f"{_DARKNET_CFG}/yolov3.cfg",),
+    ),
+    weights=ModelFile(
+        "yolov3.weights",
+        248007048,
+        "523e4e69e1d015393a1b0a441cef1d9c7659e3eb2d7e15f793f060a21b32f297",
+        (
+            f"{_DARKNET_DATA}/yolov3.weights",
+            f"{_HANK_AI}/yolov3.weights",
+            "https://github.com/patrick013/Object-Detection---Yolov3/raw/master/model/yolov3.weights",
+        ),
+    ),
+    input_wh=(416, 416),
+    resizing="letterbox",
+    map50=55.3,
+    licence="public domain",
+    origin="https://pjreddie.com/darknet/yolo/",
+    fetched_by_default=True,
+)
+_YOLOV3_TINY = replace(
+    _YOLOV3,
+    name="yolov3-tiny",
+    config=ModelFile(
+        "yolov3-tiny.cfg",
+        1915,
+        "84eb7a675ef87c906019ff5a6e0effe275d175adb75100dcb47f0727917dc2c7",
+        (f"{_DARKNET_CFG}/yolov3-tiny.cfg",),
+    ),
+    weights=ModelFile(
+        "yolov3-tiny.weights",
+        35434956,
+        "dccea06f59b781ec1234ddf8d1e94b9519a97f4245748a7d4db75d5b7080a42c",
+        (
+            f"{_DARKNET_DATA}/yolov3-tiny.weights",
+            f"{_HANK_AI}/yolov3-tiny.weights",
+            "https://huggingface.co/ggml-org/models/resolve/main/yolo/yolov3-tiny.weights",
+        ),
+    ),
+    map50=33.1,
+    fetched_by_default=False,
+)
+# The hash of these weights is stated by two public lists, but by no pointer of a repository
+# that holds the file; the size follows from the network's description.
+_YOLOV3_SPP = replace(
+    _YOLOV3,
+    name="yolov3-spp",
+    config=ModelFile(
+        "yolov3-spp.cfg",
+        8606,
+        "7a4ec2d7427340fb12059f2b0ef76d6fcfcac132cc287cbbf0be5e3abaa856fd",
+        (f"{_DARKNET_CFG}/yolov3-spp.cfg",),
+    ),
+    weights=ModelFile(
+        "yolov3-spp.weights",
+        252209544,
+        "87a1e8c85c763316f34e428f2295e1db9ed4abcec59dd9544f8052f50de327b4",
+        (
+            f"{_DARKNET_DATA}/yolov3-spp.weights",
+            "https://huggingface.co/AlexZheng/alphapose/resolve/main/yolov3-spp.weights",
+        ),
+    ),
+    input_wh=(608, 608),
+    map50=60.6,
+    fetched_by_default=False,
+)
+# Sizes and hashes of the Yolo-Fastest files were taken from the files themselves.
+_YOLO_FASTEST_XL = ModelSpec(
+    name="yolo-fastest-1.1-xl",
+    family="Yolo-Fastest",
+    directory=Path(),
+    config=ModelFile(
+        "yolo-fastest-1.1-xl.cfg",
+        9696,
+        "c458427acc4fbeabceff4528ef7b65b066c0308ce599460f8ba299eba63abad3",
+        (f"{_YOLO_FASTEST}/yolo-fastest-1.1-xl.cfg",),
+    ),
+    weights=ModelFile(
+        "yolo-fastest-1.1-xl.weights",
+        3693964,
+        "fac5fb41786c1f38f04972a658443b189f48720d7d117f9a044100e98a35b0c5",
+        (f"{_YOLO_FASTEST}/yolo-fastest-1.1-xl.weights",),
+    ),
+    input_wh=(320, 320),
+    resizing="stretch",
+    map50=34.3,
+    licence="YOLO License (do as you like)",
+    origin="https://github.com/dog-qiuqiu/Yolo-Fastest",
+    fetched_by_default=True,
+)
+_YOLO_FASTEST_SMALL = replace(
+    _YOLO_FASTEST_XL,
+    name="yolo-fastest-1.1",
+    config=ModelFile(
+        "yolo-fastest-1.1.cfg",
+        9685,
+        "f6df5775c1e862998cf69046eba9265be3ae84dfe8b2caab7529823f0795bf70",
+        (f"{_YOLO_FASTEST}/yolo-fastest-1.1.cfg",),
+    ),
+    weights=ModelFile(
+        "yolo-fastest-1.1.weights",
+        1384268,
+        "1c445c42bbd6df63edea2cc69f99667b5650d663ca11e34b116240740cd42890",
+        (f"{_YOLO_FASTEST}/yolo-fastest-1.1.weights",),
+    ),
+    map50=24.4,
+    fetched_by_default=False,
+)
+
+# In the order in which the default detector is chosen: yolov3, then the best one there is.
+CATALOG = (
+    _YOLOV3,
+    _YOLOV3_SPP,
+    replace(_YOLOV3, name="yolov3-608", input_wh=(608, 608), map50=57.9, fetched_by_default=False),
+    replace(_YOLOV3, name="yolov3-320", input_wh=(320, 320), map50=51.5, fetched_by_default=False),
+    _YOLO_FASTEST_XL,
+    _YOLOV3_TINY,
+    _YOLO_FASTEST_SMALL,
+)
+
+
+def read_catalog(model_dir: Path) -> dict[str, ModelSpec]:
+    """Every model by name: the catalogued ones, then the user's own in ``model_dir``."""
+    specs = {spec.name: replace(spec, directory=model_dir) for spec in CATALOG}
+    folders = sorted(model_dir.iterdir()) if model_dir.is_dir() else []
+    for folder in folders:
+        if folder.name not in specs and (own := _own_model(folder)):
+            specs[own.name] = own
+    return specs
+
+
+def default_detector(specs: dict[str, ModelSpec], preferred: str) -> ModelSpec:
+    """The model named ``preferred``, or without a name the best one that is installed.
+
+    Raises ``UnknownModel`` for a name that is not there, ``ModelNotInstalled`` when no
+    detector is installed.
+    """
+    if preferred:
+        return find_model(specs, preferred)
+    for spec in specs.values():
+        if spec.is_installed and not spec.problem:
+            return spec
+    raise ModelNotInstalled(
+        f"No detection model is installed. Install one with: {_YOLOV3.install_command}"
+    )
+
+
+def find_model(specs: dict[str, ModelSpec], name: str) -> ModelSpec:
+    """The model of that name. Raises ``UnknownModel``, naming those there are."""
+    if name not in specs:
+        raise UnknownModel(f"There is no model {name!r}. Known models: {', '.join(specs)}.")
+    return specs[name]
+
+
+def _own_model(folder: Path) -> ModelSpec | None:
+    """The model in ``folder``, or None when it holds no network."""
+    configs, weights, names = (sorted(folder.glob(f"*.{end}")) for end in ("cfg", "weights", "names"))
+    if not configs or not weights:
+        return None
+    spec = ModelSpec(
+        name=folder.name,
+        family="Darknet",
+        directory=folder,
+        config=ModelFile(configs[0].name),
+        weights=ModelFile(weights[0].name),
+        input_wh=(0, 0),
+        resizing="stretch",
+        origin="your own",
+    )
+    try:
+        if len(configs) > 1 or len(weights) > 1 or len(names) > 1:
+            raise DarknetError("expected one .cfg, one .weights and at most one .names file.")
+        config = read_config(configs[0])
+        num_classes = config.yolo_layers[0].num_classes
+        labels = tuple(f"class {number}" for number in range(num_classes))
+        if names:
+            labels = read_names(names[0].read_text(encoding="utf-8", errors="replace"))
+        elif num_classes == len(COCO_LABELS):
+            labels = COCO_LABELS
+        if len(labels) != num_classes:
+            raise DarknetError(
+                f"{names[0].name} holds {len(labels)} names, the network has {num_classes} classes."
+            )
+    except (DarknetError, OSError) as exc:
+        return replace(spec, problem=str(exc))
+    resizing: Resizing = "letterbox" if config.letter_box else "stretch"
+    return replace(spec, input_wh=config.input_wh, resizing=resizing, labels=labels)

@@ -1,0 +1,76 @@
+"""Detections drawn on a picture with Pillow; the browser draws them alike on a canvas."""
+
+import colorsys
+from collections.abc import Iterable
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from ml_core.results import Detection
+
+# Turning the hue by the golden ratio keeps the colours of neighbouring classes far apart.
+GOLDEN_RATIO = 0.618033988749895
+
+
+def class_colour(class_id: int) -> tuple[int, int, int]:
+    """The colour of a class as (red, green, blue), the same in every picture and page."""
+    hue = (class_id * GOLDEN_RATIO) % 1
+    red, green, blue = colorsys.hls_to_rgb(hue, 0.5, 0.85)
+    return round(red * 255), round(green * 255), round(blue * 255)
+
+
+def text_colour(background: tuple[int, int, int]) -> tuple[int, int, int]:
+    """Black or white, whichever reads better on ``background`` (ITU-R BT.601 luma)."""
+    red, green, blue = background
+    luma = 0.299 * red + 0.587 * green + 0.114 * blue
+    return (0, 0, 0) if luma > 140 else (255, 255, 255)
+
+
+def draw_detections(
+    image: np.ndarray,
+    detections: Iterable[Detection],
+    *,
+    show_names: bool = True,
+    show_scores: bool = True,
+) -> Image.Image:
+    """Draw boxes and labels on a copy of an (H, W, 3) uint8 RGB picture.
+
+    Line width and font follow the size of the picture; the surest box lies on top.
+    """
+    picture = Image.fromarray(image)
+    draw = ImageDraw.Draw(picture)
+    unit = max(picture.size) / 100
+    line_width = max(2, round(unit * 0.35))
+    font = ImageFont.load_default(max(11, unit * 2.2))
+    for detection in sorted(detections, key=lambda detection: detection.score):
+        colour = class_colour(detection.class_id)
+        draw.rectangle(detection.box, outline=colour, width=line_width)
+        text = label_text(detection, show_names=show_names, show_scores=show_scores)
+        if text:
+            _draw_label(draw, text, detection.box, font, colour, picture.size)
+    return picture
+
+
+def label_text(detection: Detection, *, show_names: bool, show_scores: bool) -> str:
+    """What stands above a box, such as ``dog 98 %``."""
+    name = [detection.class_name] if show_names else []
+    score = [f"{detection.score:.0%}".replace("%", " %")] if show_scores else []
+    return " ".join(name + score)
+
+
+def _draw_label(
+    draw: ImageDraw.ImageDraw,
+    text: str,
+    box: tuple[float, float, float, float],
+    font: ImageFont.FreeTypeFont | ImageFont.ImageFont,
+    colour: tuple[int, int, int],
+    resolution_wh: tuple[int, int],
+) -> None:
+    """The text on a filled background above the box, or inside it where there is no room."""
+    left, top, right, bottom = draw.textbbox((0, 0), text, font=font)
+    padding = (bottom - top) / 4
+    width, height = right + 2 * padding, bottom + 2 * padding
+    x = max(0, min(box[0], resolution_wh[0] - width))
+    y = box[1] - height if box[1] >= height else box[1]
+    draw.rectangle((x, y, x + width, y + height), fill=colour)
+    draw.text((x + padding, y + padding), text, fill=text_colour(colour), font=font)

@@ -1,0 +1,217 @@
+"""The one door to the models: ``detect`` for threads, ``detect_async`` for coroutines.
+
+Models are loaded once per process, on first use or ahead of it by ``start_loading``.
+"""
+
+import asyncio
+import logging
+import threading
+import time
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as FutureTimeout
+from dataclasses import dataclass
+
+import numpy as np
+from django.conf import settings
+
+from ml_core import catalog
+from ml_core.boxes import non_max_suppression
+from ml_core.broker import Answer, Broker
+from ml_core.catalog import ModelSpec
+from ml_core.engines import SCORE_FLOOR, load_engine
+from ml_core.errors import (
+    InferenceTimeout,
+    ModelLoading,
+    ModelNotInstalled,
+    ModelUnusable,
+    VisionError,
+)
+from ml_core.networks.darknet_cfg import DarknetError
+from ml_core.resizing import Placement, letterbox, stretch, undo_placement
+from ml_core.results import Detections, detections_from_arrays
+from ml_core.weights import verify
+
+logger = logging.getLogger(__name__)
+
+IOU_THRESHOLD = 0.45
+RESIZE = {"letterbox": letterbox, "stretch": stretch}
+
+_brokers: "dict[ModelSpec, Future[Broker]]" = {}
+_brokers_lock = threading.Lock()
+
+
+@dataclass(frozen=True)
+class _Prepared:
+    """A picture on its way: its model, its place in the network's input, and the clock."""
+
+    spec: ModelSpec
+    broker: Broker
+    network_input: np.ndarray
+    placement: Placement
+    resolution_wh: tuple[int, int]
+    preprocess_ms: float
+
+
+def detect(
+    image: np.ndarray,
+    *,
+    model: str = "",
+    score_threshold: float = SCORE_FLOOR,
+    iou_threshold: float = IOU_THRESHOLD,
+    client: str = "local",
+) -> Detections:
+    """Find objects in an (H, W, 3) uint8 RGB picture, waiting for the answer.
+
+    ``model`` names a catalogued model (the default detector without it); scores and IoU are in
+    [0, 1]; ``client`` is whom the queue treats as one. Raises the ``VisionError`` that fits.
+    """
+    prepared = _prepare(image, model)
+    timeout_s = settings.LIMITS["inference_seconds"]
+    future = prepared.broker.submit(prepared.network_input, client=client, timeout_s=timeout_s)
+    try:
+        answer = future.result(timeout_s)
+    except FutureTimeout as exc:
+        future.cancel()
+        raise InferenceTimeout(f"The model did not answer within {timeout_s} s.") from exc
+    return _finish(prepared, answer, score_threshold, iou_threshold)
+
+
+async def detect_async(
+    image: np.ndarray,
+    *,
+    model: str = "",
+    score_threshold: float = SCORE_FLOOR,
+    iou_threshold: float = IOU_THRESHOLD,
+    client: str = "local",
+) -> Detections:
+    """``detect`` for coroutines: never blocks the event loop; cancelling leaves the queue."""
+    prepared = await asyncio.to_thread(_prepare, image, model)
+    timeout_s = settings.LIMITS["inference_seconds"]
+    future = prepared.broker.submit(prepared.network_input, client=client, timeout_s=timeout_s)
+    try:
+        answer = await asyncio.wait_for(asyncio.wrap_future(future), timeout_s)
+    except TimeoutError as exc:
+        raise InferenceTimeout(f"The model did not answer within {timeout_s} s.") from exc
+    return await asyncio.to_thread(_finish, prepared, answer, score_threshold, iou_threshold)
+
+
+def models() -> dict[str, ModelSpec]:
+    """Every known model by name, read anew, so that one installed just now is there."""
+    return catalog.read_catalog(settings.MODEL_DIR)
+
+
+def default_detector() -> ModelSpec:
+    """The model that detects when a request names none. Raises ``ModelNotInstalled``."""
+    return catalog.default_detector(models(), settings.DETECTOR)
+
+
+def start_loading() -> None:
+    """Begin to load the default detector in the background; a missing one stops nothing."""
+    try:
+        _broker_future(default_detector())
+    except VisionError as exc:
+        logger.warning("%s", exc.detail)
+
+
+def loaded_models() -> dict[str, str]:
+    """The models that were asked for in this process, each "loading", "ready" or its error."""
+    states = {}
+    for spec, future in list(_brokers.items()):
+        error = future.exception() if future.done() else None
+        states[spec.name] = str(error) if error else "ready" if future.done() else "loading"
+    return states
+
+
+def _prepare(image: np.ndarray, model: str) -> _Prepared:
+    spec = catalog.find_model(models(), model) if model else default_detector()
+    broker = _broker(spec)
+    started = time.perf_counter()
+    network_input, placement = RESIZE[spec.resizing](image, spec.input_wh)
+    height, width = image.shape[:2]
+    return _Prepared(
+        spec, broker, network_input, placement, (width, height), _milliseconds_since(started)
+    )
+
+
+def _finish(
+    prepared: _Prepared, answer: Answer, score_threshold: float, iou_threshold: float
+) -> Detections:
+    started = time.perf_counter()
+    found = answer.candidates
+    sure = found.scores >= score_threshold
+    boxes, scores, class_ids = found.boxes_rel_xyxy[sure], found.scores[sure], found.class_ids[sure]
+    boxes = undo_placement(boxes, prepared.placement, prepared.resolution_wh)
+    kept = non_max_suppression(
+        boxes,
+        scores,
+        class_ids,
+        iou_threshold=iou_threshold,
+        max_detections=settings.LIMITS["detections"],
+    )
+    return Detections(
+        model=prepared.spec.name,
+        resolution_wh=prepared.resolution_wh,
+        detections=detections_from_arrays(
+            boxes[kept], scores[kept], class_ids[kept], prepared.spec.labels
+        ),
+        timing_ms={
+            "preprocess": prepared.preprocess_ms,
+            "queue": answer.queue_ms,
+            "inference": answer.inference_ms,
+            "postprocess": _milliseconds_since(started),
+        },
+    )
+
+
+def _broker(spec: ModelSpec) -> Broker:
+    """The broker of ``spec``, waiting for a model that is still being loaded."""
+    future = _broker_future(spec)
+    try:
+        return future.result(settings.LIMITS["inference_seconds"])
+    except FutureTimeout as exc:
+        raise ModelLoading(f"{spec.name} is still being loaded. Try again soon.") from exc
+
+
+def _broker_future(spec: ModelSpec) -> "Future[Broker]":
+    """One load per model, however many ask; a failed one is tried again at the next request."""
+    with _brokers_lock:
+        future = _brokers.get(spec)
+        if future is None or (future.done() and future.exception()):
+            future = _brokers[spec] = Future()
+            threading.Thread(target=_load, args=(spec, future), daemon=True).start()
+    return future
+
+
+def _load(spec: ModelSpec, future: "Future[Broker]") -> None:
+    started = time.perf_counter()
+    try:
+        if spec.problem:
+            raise ModelUnusable(f"{spec.name} cannot be used: {spec.problem}")
+        if not spec.is_installed:
+            raise ModelNotInstalled(
+                f"{spec.name} is not installed. Install it with: {spec.install_command}"
+            )
+        verify(spec)
+        engine = load_engine(
+            spec,
+            kind=settings.ENGINE,
+            precision=settings.PRECISION,
+            cache_dir=settings.CONVERTED_DIR,
+        )
+    except VisionError as exc:
+        future.set_exception(exc)
+    except DarknetError as exc:
+        future.set_exception(ModelUnusable(f"{spec.name} cannot be used: {exc}"))
+    except Exception:
+        logger.exception("%s could not be loaded", spec.name)
+        future.set_exception(
+            ModelUnusable(f"{spec.name} could not be loaded; the server's log says why.")
+        )
+    else:
+        seconds = time.perf_counter() - started
+        logger.info("%s is ready after %.1f s: %s", spec.name, seconds, engine.info())
+        future.set_result(Broker(engine, max_queued=settings.LIMITS["queued_pictures"]))
+
+
+def _milliseconds_since(started: float) -> float:
+    return (time.perf_counter() - started) * 1000

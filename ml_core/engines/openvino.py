@@ -1,0 +1,80 @@
+"""OpenVINO on the CPU: the Keras model, converted once and kept under its weights' hash."""
+
+import hashlib
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from threading import local
+
+import numpy as np
+import openvino as ov
+
+from ml_core.catalog import ModelSpec
+from ml_core.engines import decode_batch
+from ml_core.networks.darknet_cfg import DarknetError, read_config
+from ml_core.networks.yolo import Candidates
+
+OPENVINO_PRECISION = {"float32": "f32", "bfloat16": "bf16"}
+PROJECT_ROOT = Path(__file__).resolve().parents[2]
+
+
+class OpenVinoEngine:
+    """One network compiled for the CPU. Two workers: one decodes while the other infers."""
+
+    max_batch = 1
+    workers = 2
+
+    def __init__(self, spec: ModelSpec, *, precision: str, cache_dir: Path) -> None:
+        self._input_wh = spec.input_wh
+        self._yolo_layers = read_config(spec.config_path).yolo_layers
+        options = {"PERFORMANCE_HINT": "LATENCY", "CACHE_DIR": str(cache_dir)}
+        if precision != "auto":
+            # Otherwise the CPU plugin takes bfloat16 where the processor has it.
+            options["INFERENCE_PRECISION_HINT"] = OPENVINO_PRECISION[precision]
+        self._compiled = ov.Core().compile_model(_converted(spec, cache_dir), "CPU", options)
+        self._per_thread = local()
+        width, height = spec.input_wh
+        self.heads(np.zeros((1, height, width, 3), np.uint8))
+
+    def heads(self, batch: np.ndarray) -> list[np.ndarray]:
+        if not hasattr(self._per_thread, "request"):
+            self._per_thread.request = self._compiled.create_infer_request()
+        results = self._per_thread.request.infer({0: batch})
+        return [results[output] for output in self._compiled.outputs]
+
+    def infer(self, batch: np.ndarray) -> list[Candidates]:
+        return decode_batch(self.heads(batch), self._yolo_layers, self._input_wh)
+
+    def info(self) -> dict[str, str]:
+        precision = self._compiled.get_property("INFERENCE_PRECISION_HINT").get_type_name()
+        return {"engine": "openvino", "precision": precision, "device": "CPU"}
+
+
+def _converted(spec: ModelSpec, cache_dir: Path) -> Path:
+    """The converted model's file, made in a child process when it is not there yet.
+
+    The child gives TensorFlow's memory back, and the server never imports it.
+    """
+    width, height = spec.input_wh
+    digest = hashlib.sha256(f"{ov.__version__} {width}x{height}".encode())
+    for path in (spec.config_path, spec.weights_path):
+        with path.open("rb") as file:
+            digest.update(hashlib.file_digest(file, "sha256").digest())
+    target = cache_dir / f"{spec.name}-{digest.hexdigest()[:16]}"
+    if not target.exists():
+        cache_dir.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=cache_dir) as folder:
+            child = subprocess.run(
+                [sys.executable, "-m", "ml_core.engines.convert", spec.config_path.absolute()]
+                + [spec.weights_path.absolute(), str(width), str(height), folder],
+                cwd=PROJECT_ROOT,
+                capture_output=True,
+                text=True,
+            )
+            if child.returncode:
+                raise DarknetError(child.stderr.strip().rsplit("\n", 1)[-1])
+            # Another process may have been first; its result is the same.
+            if not target.exists():
+                Path(folder).joinpath("model").rename(target)
+    return target / "model.xml"

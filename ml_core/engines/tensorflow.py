@@ -1,0 +1,48 @@
+"""TensorFlow on a GPU or the CPU: the Keras model as a graph."""
+
+import numpy as np
+import tensorflow as tf
+
+from ml_core.catalog import ModelSpec
+from ml_core.engines import decode_batch
+from ml_core.networks.darknet import build_darknet, load_weights
+from ml_core.networks.darknet_cfg import read_config
+from ml_core.networks.yolo import Candidates
+
+
+class TensorFlowEngine:
+    """One network as a graph; larger batches only where a GPU makes them pay."""
+
+    workers = 1
+
+    def __init__(self, spec: ModelSpec, *, precision: str) -> None:
+        self._gpus = tf.config.list_physical_devices("GPU")
+        for gpu in self._gpus:
+            tf.config.experimental.set_memory_growth(gpu, True)
+        self.max_batch = 8 if self._gpus else 1
+        self._precision = "float32" if precision == "auto" else precision
+        if self._precision == "bfloat16":
+            tf.config.optimizer.set_experimental_options(
+                {"auto_mixed_precision_onednn_bfloat16": True}
+            )
+        config = read_config(spec.config_path)
+        self._input_wh = spec.input_wh
+        self._yolo_layers = config.yolo_layers
+        model = build_darknet(config, spec.input_wh)
+        load_weights(model, spec.weights_path)
+        width, height = spec.input_wh
+        signature = tf.TensorSpec((None, height, width, 3), tf.uint8)
+        self._graph = tf.function(
+            lambda image: model(image, training=False), input_signature=[signature]
+        )
+        self.heads(np.zeros((1, height, width, 3), np.uint8))
+
+    def heads(self, batch: np.ndarray) -> list[np.ndarray]:
+        return [head.numpy() for head in self._graph(tf.constant(batch))]
+
+    def infer(self, batch: np.ndarray) -> list[Candidates]:
+        return decode_batch(self.heads(batch), self._yolo_layers, self._input_wh)
+
+    def info(self) -> dict[str, str]:
+        device = "GPU" if self._gpus else "CPU"
+        return {"engine": "tensorflow", "precision": self._precision, "device": device}

@@ -1,0 +1,114 @@
+"""Detections in the file formats other tools read."""
+
+import csv
+import io
+import json
+from xml.etree import ElementTree
+
+from ml_core.labels import COCO_LABELS, coco_category_id
+from ml_core.results import Detections
+from ml_core.serializers import DetectionsSerializer
+
+# A picture's name, and what was found in it.
+Named = tuple[str, Detections]
+
+
+def to_text(name: str, found: Detections) -> str:
+    """Lines for a terminal: a heading, then score, class and box of each object."""
+    width, height = found.resolution_wh
+    total_ms = sum(found.timing_ms.values())
+    lines = [f"{name}  {width} x {height}  {found.model}  {total_ms:.0f} ms"]
+    for detection in found.detections:
+        box = ", ".join(f"{value:.0f}" for value in detection.box)
+        lines.append(f"  {detection.score:6.1%}  {detection.class_name:<16} [{box}]")
+    if not found.detections:
+        lines.append("  nothing found")
+    return "\n".join(lines) + "\n"
+
+
+def to_jsonl(name: str, found: Detections) -> str:
+    """One line of JSON in the shape of the API, with the picture's name as ``file``."""
+    return json.dumps({"file": name, **DetectionsSerializer(found).data}) + "\n"
+
+
+def to_yolo(found: Detections) -> str:
+    """YOLO's text format: ``class_id x_center y_center width height``, relative to the picture."""
+    width, height = found.resolution_wh
+    lines = []
+    for detection in found.detections:
+        x_min, y_min, x_max, y_max = detection.box
+        center_x, center_y = (x_min + x_max) / 2 / width, (y_min + y_max) / 2 / height
+        box_width, box_height = (x_max - x_min) / width, (y_max - y_min) / height
+        lines.append(
+            f"{detection.class_id} {center_x:.6f} {center_y:.6f} {box_width:.6f} {box_height:.6f}\n"
+        )
+    return "".join(lines)
+
+
+def to_voc(name: str, found: Detections) -> str:
+    """Pascal VOC's annotation XML, with the score as an extra element."""
+    width, height = found.resolution_wh
+    root = ElementTree.Element("annotation")
+    ElementTree.SubElement(root, "filename").text = name
+    size = ElementTree.SubElement(root, "size")
+    for tag, value in (("width", width), ("height", height), ("depth", 3)):
+        ElementTree.SubElement(size, tag).text = str(value)
+    for detection in found.detections:
+        element = ElementTree.SubElement(root, "object")
+        ElementTree.SubElement(element, "name").text = detection.class_name
+        ElementTree.SubElement(element, "score").text = str(detection.score)
+        box = ElementTree.SubElement(element, "bndbox")
+        for tag, coordinate in zip(("xmin", "ymin", "xmax", "ymax"), detection.box, strict=True):
+            ElementTree.SubElement(box, tag).text = str(round(coordinate))
+    ElementTree.indent(root)
+    return ElementTree.tostring(root, encoding="unicode") + "\n"
+
+
+def to_coco(results: list[Named]) -> str:
+    """COCO's dataset format: images, annotations (with scores) and categories.
+
+    COCO's own classes keep COCO's sparse category ids, other networks' count from 1.
+    """
+    images, annotations, categories = [], [], {}
+    for image_id, (name, found) in enumerate(results, start=1):
+        width, height = found.resolution_wh
+        images.append({"id": image_id, "file_name": name, "width": width, "height": height})
+        for detection in found.detections:
+            category_id = _category_id(detection.class_id, detection.class_name)
+            categories[category_id] = detection.class_name
+            x_min, y_min, x_max, y_max = detection.box
+            box_width, box_height = round(x_max - x_min, 1), round(y_max - y_min, 1)
+            annotations.append(
+                {
+                    "id": len(annotations) + 1,
+                    "image_id": image_id,
+                    "category_id": category_id,
+                    "bbox": [x_min, y_min, box_width, box_height],
+                    "area": round(box_width * box_height, 1),
+                    "iscrowd": 0,
+                    "score": detection.score,
+                }
+            )
+    document = {
+        "images": images,
+        "annotations": annotations,
+        "categories": [{"id": key, "name": categories[key]} for key in sorted(categories)],
+    }
+    return json.dumps(document, indent=1) + "\n"
+
+
+def to_csv(results: list[Named]) -> str:
+    """A table with one line for each object."""
+    output = io.StringIO()
+    table = csv.writer(output, lineterminator="\n")
+    table.writerow(["file", "class_id", "class_name", "score", "x_min", "y_min", "x_max", "y_max"])
+    for name, found in results:
+        for detection in found.detections:
+            values = [detection.class_id, detection.class_name, detection.score, *detection.box]
+            table.writerow([name, *values])
+    return output.getvalue()
+
+
+def _category_id(class_id: int, class_name: str) -> int:
+    is_coco = class_id < len(COCO_LABELS) and COCO_LABELS[class_id] == class_name
+    return coco_category_id(class_id) if is_coco else class_id + 1

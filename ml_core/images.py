@@ -1,0 +1,113 @@
+"""Picture files to arrays. Users' pictures are opened here and nowhere else, by Pillow only."""
+
+import base64
+import binascii
+import io
+import re
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image, ImageOps
+
+from ml_core.errors import ImageTooManyBytes, InvalidImage, UnsupportedImage
+
+FORMATS = ("JPEG", "PNG", "WEBP", "BMP")
+MIN_SIDE_PIXELS = 8
+
+# The cap is ours and checked before decoding; Pillow's own would only warn.
+Image.MAX_IMAGE_PIXELS = None
+
+
+@dataclass(frozen=True)
+class ImageLimits:
+    """The largest file in bytes and the largest picture in pixels that are accepted."""
+
+    max_bytes: int
+    max_pixels: int
+
+
+def decode_image(data: bytes, limits: ImageLimits) -> np.ndarray:
+    """Decode a picture file into an upright (H, W, 3) uint8 RGB array.
+
+    Transparent and CMYK pictures are laid on white, 16-bit ones scaled to 8 bits, EXIF
+    rotation is applied. Raises ``InvalidImage``, ``UnsupportedImage`` or
+    ``ImageTooManyBytes``, whatever the bytes are.
+    """
+    if not data:
+        raise InvalidImage("The picture is empty (0 bytes).", code="empty_file")
+    if len(data) > limits.max_bytes:
+        raise ImageTooManyBytes(
+            f"The picture has {len(data):,} bytes; at most {limits.max_bytes:,} are accepted."
+        )
+    try:
+        picture = Image.open(io.BytesIO(data), formats=FORMATS)
+    except Exception as exc:
+        raise UnsupportedImage(
+            f"This is not a picture in a format that is accepted: {', '.join(FORMATS)}."
+        ) from exc
+    with picture:
+        _check_size(picture, limits)
+        try:
+            picture.load()
+            return np.array(_to_rgb(ImageOps.exif_transpose(picture)))
+        # Pillow's decoders raise many kinds of errors on damaged files.
+        except Exception as exc:
+            raise InvalidImage(
+                f"The picture is damaged or cut off: {exc}.", code="image_truncated"
+            ) from exc
+
+
+def decode_base64(text: str, limits: ImageLimits) -> bytes:
+    """The bytes of a base64 text or of an ``image/*`` data URL.
+
+    Raises ``InvalidImage`` for other alphabets, wrong padding and other data URLs,
+    ``ImageTooManyBytes`` before decoding too much.
+    """
+    if text.startswith("data:"):
+        header, comma, text = text.partition(",")
+        if not comma or not re.fullmatch(r"data:image/[\w.+-]+(;[\w=-]+)*;base64", header):
+            raise InvalidImage(
+                f"Expected a data URL that starts with data:image/...;base64, received "
+                f"{header[:60]!r}.",
+                code="base64_invalid",
+            )
+    # Four characters stand for three bytes.
+    if len(text) > (limits.max_bytes + 3) * 4 // 3:
+        raise ImageTooManyBytes(f"The picture may have at most {limits.max_bytes:,} bytes.")
+    try:
+        return base64.b64decode("".join(text.split()), validate=True)
+    except (binascii.Error, ValueError) as exc:
+        raise InvalidImage(f"The base64 text is wrong: {exc}.", code="base64_invalid") from exc
+
+
+def _check_size(picture: Image.Image, limits: ImageLimits) -> None:
+    width, height = picture.size
+    if width * height > limits.max_pixels:
+        raise InvalidImage(
+            f"The picture has {width} x {height} pixels; at most {limits.max_pixels:,} pixels "
+            "are accepted. Shrink it and try again.",
+            code="image_too_large",
+        )
+    if min(width, height) < MIN_SIDE_PIXELS:
+        raise InvalidImage(
+            f"The picture has {width} x {height} pixels; each side needs at least "
+            f"{MIN_SIDE_PIXELS}.",
+            code="image_too_small",
+        )
+    # Phones save a JPEG with a second picture inside (MPO): the first one is meant.
+    if getattr(picture, "is_animated", False) and picture.format != "MPO":
+        raise InvalidImage(
+            "The picture is animated; send a still picture.", code="animated_not_supported"
+        )
+
+
+def _to_rgb(picture: Image.Image) -> Image.Image:
+    if picture.mode.startswith("I"):
+        # 16-bit grey: Pillow's own conversion clips everything above 255 to white.
+        values = np.asarray(picture).astype(np.uint32)
+        return Image.fromarray((values >> 8).astype(np.uint8)).convert("RGB")
+    if picture.has_transparency_data:
+        layer = picture.convert("RGBA")
+        white = Image.new("RGBA", layer.size, "white")
+        return Image.alpha_composite(white, layer).convert("RGB")
+    return picture.convert("RGB")

@@ -1,0 +1,40 @@
+"""Class names, in the order of the class ids. Neither Django nor Keras."""
+
+# COCO's 80 object classes under their official names.
+COCO_LABELS: tuple[str, ...] = (
+    "person", "bicycle", "car", "motorcycle", "airplane", "bus", "train", "truck", "boat",
+    "traffic light", "fire hydrant", "stop sign", "parking meter", "bench", "bird", "cat", "dog",
+    "horse", "sheep", "cow", "elephant", "bear", "zebra", "giraffe", "backpack", "umbrella",
+    "handbag", "tie", "suitcase", "frisbee", "skis", "snowboard", "sports ball", "kite",
+    "baseball bat", "baseball glove", "skateboard", "surfboard", "tennis racket", "bottle",
+    "wine glass", "cup", "fork", "knife", "spoon", "bowl", "banana", "apple", "sandwich", "orange",
+    "broccoli", "carrot", "hot dog", "pizza", "donut", "cake", "chair", "couch", "potted plant",
+    "bed", "dining table", "toilet", "tv", "laptop", "mouse", "remote", "keyboard", "cell phone",
+    "microwave", "oven", "toaster", "sink", "refrigerator", "book", "clock", "vase", "scissors",
+    "teddy bear", "hair drier", "toothbrush",
+)  # fmt: skip
+
+# Darknet's names for six of them, still found in users' own ``.names`` files.
+DARKNET_ALIASES = {
+    "aeroplane": "airplane",
+    "motorbike": "motorcycle",
+    "sofa": "couch",
+    "pottedplant": "potted plant",
+    "diningtable": "dining table",
+    "tvmonitor": "tv",
+}
+
+
+def coco_category_id(class_id: int) -> int:
+    """COCO's sparse category id (1 to 90, with gaps) of a class id (0 to 79)."""
+    return COCO_CATEGORY_IDS[class_id]
+
+
+_GAPS = (12, 26, 29, 30, 45, 66, 68, 69, 71, 83)
+COCO_CATEGORY_IDS = tuple(number for number in range(1, 91) if number not in _GAPS)
+
+
+def read_names(text: str) -> tuple[str, ...]:
+    """Class names of a Darknet ``.names`` file: one a line, Darknet's old COCO names renewed."""
+    names = (line.strip() for line in text.splitlines())
+    return tuple(DARKNET_ALIASES.get(name, name) for name in names if name)

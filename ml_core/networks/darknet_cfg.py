@@ -1,0 +1,182 @@
+"""Darknet network descriptions (``.cfg``), read without importing Keras.
+
+The format is that of https://github.com/pjreddie/darknet and its fork
+https://github.com/AlexeyAB/darknet: ``[section]`` headers in network order, ``key=value``
+options below them, ``#`` and ``;`` comments.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+
+T = TypeVar("T", int, float)
+
+# What inference needs of each section, and what only training reads.
+# Anything else is refused: an option passed over in silence would give wrong boxes.
+INFERENCE_OPTIONS = {
+    "convolutional": "batch_normalize filters size stride pad padding groups activation",
+    "shortcut": "from activation",
+    "route": "layers groups group_id",
+    "upsample": "stride",
+    "maxpool": "size stride padding",
+    "dropout": "",
+    "yolo": "mask anchors classes num scale_x_y",
+}
+TRAINING_OPTIONS = {
+    "convolutional": "stopbackward dontload dontloadscales",
+    "dropout": "probability",
+    "yolo": "jitter ignore_thresh truth_thresh random iou_thresh iou_loss iou_normalizer"
+    " cls_normalizer obj_normalizer nms_kind beta_nms max max_delta resize"
+    " label_smooth_eps counters_per_class focal_loss",
+}
+ACTIVATIONS = ("leaky", "relu", "linear", "mish", "swish", "logistic")
+
+
+class DarknetError(ValueError):
+    """A ``.cfg`` or ``.weights`` file that cannot be used; the text names the place."""
+
+
+@dataclass(frozen=True)
+class Section:
+    """One ``[section]``; ``index`` counts as ``route`` and ``shortcut`` do, ``[net]`` is -1."""
+
+    kind: str
+    index: int
+    line: int
+    options: dict[str, str]
+
+    @property
+    def name(self) -> str:
+        return f"{self.kind}_{self.index}"
+
+    def error(self, message: str) -> DarknetError:
+        return DarknetError(f"[{self.kind}] at line {self.line}: {message}")
+
+    def number(self, key: str, default: int | None = None) -> int:
+        """One whole number; without a ``default`` the option is required."""
+        numbers = self.numbers(key, default)
+        if len(numbers) != 1:
+            raise self.error(f"{key} must be one number, received {self.options[key]!r}.")
+        return numbers[0]
+
+    def numbers(self, key: str, default: int | None = None) -> list[int]:
+        """Comma-separated whole numbers."""
+        if key not in self.options and default is not None:
+            return [default]
+        return self._parse(key, int, "whole numbers")
+
+    def decimals(self, key: str) -> list[float]:
+        """Comma-separated decimal numbers."""
+        return self._parse(key, float, "numbers")
+
+    def _parse(self, key: str, convert: Callable[[str], T], what: str) -> list[T]:
+        if key not in self.options:
+            raise self.error(f"option {key!r} is missing.")
+        try:
+            # Darknet's own files end some lists with a comma.
+            return [convert(part) for part in self.options[key].rstrip(", ").split(",")]
+        except ValueError as exc:
+            raise self.error(f"{key} must be {what}, received {self.options[key]!r}.") from exc
+
+
+@dataclass(frozen=True)
+class YoloLayer:
+    """A ``[yolo]`` section: how its feature map encodes boxes (YOLOv3, section 2.1).
+
+    ``anchors_wh`` is (A, 2) in pixels of the network's input. ``scale_x_y`` stretches the
+    cell offsets around their centre (YOLOv4; 1 in YOLOv3).
+    """
+
+    anchors_wh: np.ndarray
+    num_classes: int
+    scale_x_y: float
+
+
+@dataclass(frozen=True)
+class DarknetConfig:
+    """A parsed network: its input size in pixels and its sections in order.
+
+    ``letter_box`` is the fork's word for pictures that were resized with their aspect kept.
+    """
+
+    input_wh: tuple[int, int]
+    letter_box: bool
+    sections: tuple[Section, ...]
+
+    @property
+    def yolo_layers(self) -> list[YoloLayer]:
+        """The network's heads, in the order of its outputs."""
+        return [_yolo_layer(section) for section in self.sections if section.kind == "yolo"]
+
+
+def read_config(path: Path) -> DarknetConfig:
+    """Read a ``.cfg`` file.
+
+    Raises ``DarknetError`` with section and line for whatever is unknown or malformed.
+    """
+    return parse_config(path.read_text(encoding="utf-8", errors="replace"))
+
+
+def parse_config(text: str) -> DarknetConfig:
+    """Parse the text of a ``.cfg`` file; see ``read_config``."""
+    sections: list[Section] = []
+    for line, content in enumerate(text.splitlines(), start=1):
+        content = content.split("#")[0].split(";")[0].strip()
+        if not content:
+            continue
+        if content.startswith("["):
+            kind = content.strip("[]").strip().lower()
+            sections.append(Section(kind, len(sections) - 1, line, {}))
+            continue
+        key, equals, value = content.partition("=")
+        if not equals or not sections:
+            raise DarknetError(f"line {line}: expected [section] or key=value, got {content!r}.")
+        sections[-1].options[key.strip()] = value.strip()
+
+    if not sections or sections[0].kind not in ("net", "network"):
+        raise DarknetError("a network description must begin with a [net] section.")
+    net, *layers = sections
+    if net.number("channels", 3) != 3:
+        raise net.error(f"channels must be 3 (RGB), received {net.number('channels')}.")
+    for section in layers:
+        _check(section)
+    config = DarknetConfig(
+        input_wh=(net.number("width"), net.number("height")),
+        letter_box=bool(net.number("letter_box", 0)),
+        sections=tuple(layers),
+    )
+    if not config.yolo_layers:
+        raise DarknetError("the network has no [yolo] section, so it detects nothing.")
+    return config
+
+
+def _check(section: Section) -> None:
+    if section.kind not in INFERENCE_OPTIONS:
+        known = ", ".join(INFERENCE_OPTIONS)
+        raise section.error(f"unknown section type; known are {known}.")
+    known_options = INFERENCE_OPTIONS[section.kind] + " " + TRAINING_OPTIONS.get(section.kind, "")
+    for option in section.options:
+        if option not in known_options.split():
+            raise section.error(f"option {option!r} is not supported.")
+    activation = section.options.get("activation", "linear")
+    if activation not in ACTIVATIONS:
+        known = ", ".join(ACTIVATIONS)
+        raise section.error(f"unknown activation {activation!r}; known are {known}.")
+
+
+def _yolo_layer(section: Section) -> YoloLayer:
+    anchors = section.decimals("anchors")
+    mask = section.numbers("mask")
+    if len(anchors) != 2 * section.number("num") or not all(0 <= m < len(anchors) // 2 for m in mask):
+        raise section.error(
+            f"num={section.number('num')} anchors need twice as many numbers and a mask within "
+            f"them, received {len(anchors)} numbers and mask {mask}."
+        )
+    return YoloLayer(
+        anchors_wh=np.array(anchors, np.float32).reshape(-1, 2)[mask],
+        num_classes=section.number("classes"),
+        scale_x_y=section.decimals("scale_x_y")[0] if "scale_x_y" in section.options else 1.0,
+    )

@@ -1,0 +1,74 @@
+"""Decoding of YOLO feature maps into boxes (YOLOv3, arXiv:1804.02767, section 2.1)."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ml_core.boxes import cxcywh_to_xyxy
+from ml_core.errors import InferenceFailed
+from ml_core.networks.darknet_cfg import YoloLayer
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """Boxes of one picture before non-max suppression.
+
+    ``boxes_rel_xyxy`` (N, 4) in [0, 1] of the network's input, ``scores`` (N,) in [0, 1],
+    ``class_ids`` (N,). One box may stand here for several classes: YOLOv3's classes do not
+    exclude each other.
+    """
+
+    boxes_rel_xyxy: np.ndarray
+    scores: np.ndarray
+    class_ids: np.ndarray
+
+
+def decode_heads(
+    heads: list[np.ndarray],
+    yolo_layers: list[YoloLayer],
+    input_wh: tuple[int, int],
+    *,
+    score_floor: float,
+) -> Candidates:
+    """Decode one picture's feature maps into every box scoring at least ``score_floor``.
+
+    ``heads`` are (grid height, grid width, anchors * (5 + classes)) raw network outputs, one
+    for each of ``yolo_layers``; ``input_wh`` is the network's input in pixels, which is the
+    unit of the anchors. The score is objectness times class probability. Raises
+    ``InferenceFailed`` when the network returned numbers that are not finite.
+    """
+    decoded = [
+        _decode_head(head, layer, input_wh, score_floor)
+        for head, layer in zip(heads, yolo_layers, strict=True)
+    ]
+    boxes, scores, class_ids = (np.concatenate(parts) for parts in zip(*decoded, strict=True))
+    return Candidates(boxes, scores, class_ids)
+
+
+def _decode_head(
+    head: np.ndarray, layer: YoloLayer, input_wh: tuple[int, int], score_floor: float
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    grid_height, grid_width, _ = head.shape
+    cells = head.reshape(grid_height, grid_width, len(layer.anchors_wh), 5 + layer.num_classes)
+
+    # Few cells hold an object: everything else is computed for those alone.
+    objectness = _sigmoid(cells[..., 4])
+    if not np.isfinite(objectness).all():
+        raise InferenceFailed("The network returned numbers that are not finite.")
+    rows, columns, anchors = np.nonzero(objectness >= score_floor)
+    hits = cells[rows, columns, anchors]
+
+    offsets = _sigmoid(hits[:, :2]) * layer.scale_x_y - (layer.scale_x_y - 1) / 2
+    centers = (offsets + np.stack([columns, rows], axis=1)) / (grid_width, grid_height)
+    # e^20 times an anchor is larger than any picture; more would overflow.
+    sizes = np.exp(np.minimum(hits[:, 2:4], 20)) * layer.anchors_wh[anchors] / input_wh
+    boxes = cxcywh_to_xyxy(np.concatenate([centers, sizes], axis=1))
+
+    scores = objectness[rows, columns, anchors, None] * _sigmoid(hits[:, 5:])
+    hit_ids, class_ids = np.nonzero(scores >= score_floor)
+    return boxes[hit_ids], scores[hit_ids, class_ids], class_ids
+
+
+def _sigmoid(x: np.ndarray) -> np.ndarray:
+    # By tanh, which does not overflow for large negative x.
+    return 0.5 * (1 + np.tanh(0.5 * x))

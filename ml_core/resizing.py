@@ -1,0 +1,61 @@
+"""Pictures to a network's input size, and boxes back. Neither Django nor Keras."""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from ml_core.boxes import clip_boxes
+
+GREY = 128
+
+
+@dataclass(frozen=True)
+class Placement:
+    """Where the picture lies in the network's input: its size and offset there, relative."""
+
+    width: float
+    height: float
+    left: float
+    top: float
+
+
+def letterbox(image: np.ndarray, resolution_wh: tuple[int, int]) -> tuple[np.ndarray, Placement]:
+    """Resize with the aspect kept, centred on grey, as Darknet's ``letterbox_image`` does.
+
+    Takes (H, W, 3) uint8 and (width, height) in pixels; returns the (height, width, 3) uint8
+    input and where the picture lies in it.
+    """
+    width, height = resolution_wh
+    image_height, image_width = image.shape[:2]
+    scale = min(width / image_width, height / image_height)
+    inner_width = max(1, int(image_width * scale))
+    inner_height = max(1, int(image_height * scale))
+    left, top = (width - inner_width) // 2, (height - inner_height) // 2
+    canvas = np.full((height, width, 3), GREY, np.uint8)
+    canvas[top : top + inner_height, left : left + inner_width] = cv2.resize(
+        image, (inner_width, inner_height), interpolation=cv2.INTER_LINEAR
+    )
+    return canvas, Placement(
+        inner_width / width, inner_height / height, left / width, top / height
+    )
+
+
+def stretch(image: np.ndarray, resolution_wh: tuple[int, int]) -> tuple[np.ndarray, Placement]:
+    """Resize without keeping the aspect, as Darknet's fork does; see ``letterbox``."""
+    resized = cv2.resize(image, resolution_wh, interpolation=cv2.INTER_LINEAR)
+    return resized, Placement(1.0, 1.0, 0.0, 0.0)
+
+
+def undo_placement(
+    boxes_rel_xyxy: np.ndarray, placement: Placement, resolution_wh: tuple[int, int]
+) -> np.ndarray:
+    """(N, 4) boxes in [0, 1] of the network's input as xyxy pixels of the original picture.
+
+    ``resolution_wh`` is the original's (width, height); boxes are cut off at its edges.
+    """
+    width, height = resolution_wh
+    offset = np.array([placement.left, placement.top] * 2)
+    extent = np.array([placement.width, placement.height] * 2)
+    boxes_xyxy = (boxes_rel_xyxy - offset) / extent * np.array([width, height] * 2)
+    return clip_boxes(boxes_xyxy, resolution_wh)

@@ -1,0 +1,33 @@
+"""The one wire shape of a result, for HTTP, WebSocket and exports."""
+
+from rest_framework import serializers
+
+
+class DetectionSerializer(serializers.Serializer):
+    """One object in a picture."""
+
+    box = serializers.ListField(
+        child=serializers.FloatField(),
+        min_length=4,
+        max_length=4,
+        help_text="x_min, y_min, x_max, y_max in pixels of the upright original picture",
+    )
+    class_id = serializers.IntegerField()
+    class_name = serializers.CharField()
+    score = serializers.FloatField(min_value=0, max_value=1)
+
+
+class DetectionsSerializer(serializers.Serializer):
+    """All objects of one picture, the surest first."""
+
+    model = serializers.CharField()
+    image = serializers.SerializerMethodField()
+    detections = DetectionSerializer(many=True)
+    timing_ms = serializers.SerializerMethodField()
+
+    def get_image(self, detections) -> dict[str, int]:
+        width, height = detections.resolution_wh
+        return {"width": width, "height": height}
+
+    def get_timing_ms(self, detections) -> dict[str, float]:
+        return {stage: round(value, 2) for stage, value in detections.timing_ms.items()}

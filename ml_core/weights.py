@@ -1,0 +1,178 @@
+"""Model files on disk: fetching, copying, checking. A file under its own name is whole.
+
+(A resuming download with several mirrors is what pooch does not have.)
+"""
+
+import fcntl
+import hashlib
+import os
+import shutil
+import threading
+from collections.abc import Iterable
+from pathlib import Path
+from typing import BinaryIO
+from urllib.parse import urlsplit
+
+import requests
+from tqdm import tqdm
+
+from ml_core.catalog import ModelFile, ModelSpec
+from ml_core.errors import DownloadFailed, ModelUnusable
+
+CONNECT_SECONDS = 5
+READ_SECONDS = 30
+TRIES_PER_MIRROR = 3
+BLOCK_BYTES = 1 << 18
+
+
+def verify(spec: ModelSpec) -> None:
+    """Raise ``ModelUnusable`` when an installed file is not the one the catalogue pins."""
+    for file in (spec.config, spec.weights):
+        problem = _mismatch(spec.directory / file.name, file)
+        if problem:
+            raise ModelUnusable(
+                f"{spec.directory / file.name} {problem}. Delete it and run: {spec.install_command}"
+            )
+
+
+def fetch(spec: ModelSpec) -> None:
+    """Download the files of ``spec`` that are missing, with progress on the terminal.
+
+    A broken download continues where it stopped, from any mirror, also in a later call.
+    Raises ``DownloadFailed`` with what each address answered.
+    """
+    spec.directory.mkdir(parents=True, exist_ok=True)
+    for file in (spec.config, spec.weights):
+        target = spec.directory / file.name
+        if not target.is_file():
+            _download(file, target)
+
+
+def copy_from(folder: Path, spec: ModelSpec) -> None:
+    """Install the files of ``spec`` from a folder, checking them as a download is checked.
+
+    Raises ``DownloadFailed`` when one is missing there or is another file.
+    """
+    spec.directory.mkdir(parents=True, exist_ok=True)
+    for file in (spec.config, spec.weights):
+        source, target = folder / file.name, spec.directory / file.name
+        if target.is_file():
+            continue
+        if not source.is_file():
+            raise DownloadFailed(f"{source} is not there.")
+        problem = _mismatch(source, file)
+        if problem:
+            raise DownloadFailed(f"{source} {problem}.")
+        partial = _partial(target)
+        shutil.copyfile(source, partial)
+        os.replace(partial, target)
+
+
+def any_reachable(specs: Iterable[ModelSpec], *, timeout_s: float) -> bool:
+    """Whether any mirror of ``specs`` answers at all within ``timeout_s`` seconds."""
+    urls = {urlsplit(url)._replace(path="/").geturl() for spec in specs for url in spec.weights.urls}
+    answered = threading.Semaphore(0)
+
+    def knock(url: str) -> None:
+        try:
+            requests.head(url, timeout=timeout_s)
+        except requests.RequestException:
+            return
+        answered.release()
+
+    # Threads, because looking a name up cannot be given a time limit.
+    knocks = [threading.Thread(target=knock, args=(url,), daemon=True) for url in urls]
+    for thread in knocks:
+        thread.start()
+    for _ in range(int(timeout_s * 10)):
+        if answered.acquire(timeout=0.1):
+            return True
+        if not any(thread.is_alive() for thread in knocks):
+            return answered.acquire(blocking=False)
+    return False
+
+
+def _download(file: ModelFile, target: Path) -> None:
+    partial = _partial(target)
+    with partial.open("ab") as output:
+        try:
+            fcntl.flock(output, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as exc:
+            raise DownloadFailed(f"Another process is fetching {file.name} already.") from exc
+        answers = []
+        for url in (url for url in file.urls for _ in range(TRIES_PER_MIRROR)):
+            try:
+                _append(url, file, output)
+            except requests.RequestException as exc:
+                # What has arrived stays: the next try goes on from there.
+                answers.append(f"{url}: {exc}")
+                continue
+            except DownloadFailed as exc:
+                answers.append(f"{url}: {exc.detail}")
+                output.truncate(0)
+                continue
+            os.replace(partial, target)
+            return
+        if output.tell() == 0:
+            partial.unlink()
+    raise DownloadFailed(
+        f"{file.name} could not be fetched:\n  " + "\n  ".join(dict.fromkeys(answers))
+    )
+
+
+def _append(url: str, file: ModelFile, output: BinaryIO) -> None:
+    """Download what is missing in the open file ``output``, then check the whole of it."""
+    done = output.seek(0, os.SEEK_END)
+    if file.size_bytes and done >= file.size_bytes:
+        # Whole, but never put in place: no server has anything beyond its end to send.
+        if not _mismatch(Path(output.name), file):
+            return
+        done = output.truncate(0)
+    headers = {"Accept-Encoding": "identity"}
+    if done:
+        headers["Range"] = f"bytes={done}-"
+    timeout = (CONNECT_SECONDS, READ_SECONDS)
+    with requests.get(url, headers=headers, timeout=timeout, stream=True) as response:
+        response.raise_for_status()
+        if response.headers.get("Content-Type", "").startswith("text/html"):
+            raise DownloadFailed("answered with an HTML page in place of the file.")
+        if response.status_code != requests.codes.partial_content:
+            done = 0
+            output.truncate(0)
+        length = int(response.headers.get("Content-Length", 0))
+        if length and file.size_bytes and done + length != file.size_bytes:
+            raise DownloadFailed(
+                f"offers {done + length:,} bytes; expected {file.size_bytes:,}."
+            )
+        with tqdm(
+            desc=file.name, total=file.size_bytes, initial=done, unit="B", unit_scale=True
+        ) as bar:
+            for block in response.iter_content(BLOCK_BYTES):
+                output.write(block)
+                bar.update(len(block))
+                if file.size_bytes and output.tell() > file.size_bytes:
+                    raise DownloadFailed(f"sent more than the expected {file.size_bytes:,} bytes.")
+    output.flush()
+    os.fsync(output.fileno())
+    if file.size_bytes and output.tell() < file.size_bytes:
+        raise requests.ConnectionError("the connection ended early")
+    problem = _mismatch(Path(output.name), file)
+    if problem:
+        raise DownloadFailed(f"{problem}.")
+
+
+def _mismatch(path: Path, file: ModelFile) -> str:
+    """How ``path`` differs from what is pinned for ``file``; empty when it does not."""
+    size = path.stat().st_size
+    if file.size_bytes is not None and size != file.size_bytes:
+        return f"has {size:,} bytes; expected {file.size_bytes:,}"
+    if file.sha256 is not None:
+        with path.open("rb") as content:
+            digest = hashlib.file_digest(content, "sha256").hexdigest()
+        if digest != file.sha256:
+            return f"has SHA-256 {digest}; expected {file.sha256}"
+    return ""
+
+
+def _partial(target: Path) -> Path:
+    return target.with_name(target.name + ".part")
