@@ -41,7 +41,7 @@ def draw_detections(
     draw = ImageDraw.Draw(picture)
     unit = max(picture.size) / 100
     line_width = max(2, round(unit * 0.35))
-    font = ImageFont.load_default(max(11, unit * 2.2))
+    font = ImageFont.load_default(max(11, unit * 1.8))
     for detection in sorted(detections, key=lambda detection: detection.score):
         colour = class_colour(detection.class_id)
         draw.rectangle(detection.box, outline=colour, width=line_width)
@@ -67,10 +67,11 @@ def _draw_label(
     resolution_wh: tuple[int, int],
 ) -> None:
     """The text on a filled background above the box, or inside it where there is no room."""
-    left, top, right, bottom = draw.textbbox((0, 0), text, font=font)
+    # Measured on both kinds of letters, so that every label has the same height.
+    _, top, _, bottom = font.getbbox("Ag")
     padding = (bottom - top) / 4
-    width, height = right + 2 * padding, bottom + 2 * padding
+    width, height = font.getlength(text) + 2 * padding, bottom - top + 2 * padding
     x = max(0, min(box[0], resolution_wh[0] - width))
     y = box[1] - height if box[1] >= height else box[1]
     draw.rectangle((x, y, x + width, y + height), fill=colour)
-    draw.text((x + padding, y + padding), text, fill=text_colour(colour), font=font)
+    draw.text((x + padding, y + padding - top), text, fill=text_colour(colour), font=font)

@@ -1,6 +1,7 @@
 """OpenVINO on the CPU: the Keras model, converted once and kept under its weights' hash."""
 
 import hashlib
+import logging
 import subprocess
 import sys
 import tempfile
@@ -14,6 +15,8 @@ from ml_core.catalog import ModelSpec
 from ml_core.engines import decode_batch
 from ml_core.networks.darknet_cfg import DarknetError, read_config
 from ml_core.networks.yolo import Candidates
+
+logger = logging.getLogger(__name__)
 
 OPENVINO_PRECISION = {"float32": "f32", "bfloat16": "bf16"}
 PROJECT_ROOT = Path(__file__).resolve().parents[2]
@@ -63,6 +66,7 @@ def _converted(spec: ModelSpec, cache_dir: Path) -> Path:
             digest.update(hashlib.file_digest(file, "sha256").digest())
     target = cache_dir / f"{spec.name}-{digest.hexdigest()[:16]}"
     if not target.exists():
+        logger.info("Converting %s; this takes about ten seconds, once.", spec.name)
         cache_dir.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=cache_dir) as folder:
             child = subprocess.run(

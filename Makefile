@@ -1,0 +1,45 @@
+.DEFAULT_GOAL := help
+.PHONY: help run test lint format
+
+PYTHON ?= python3
+BIN := .venv/bin
+CHROMIUM ?= /usr/bin/chromium
+
+help: ## Show what can be made
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+run: .venv/runtime ## Set everything up and serve the site (HOST, PORT, MODEL_DIR... as in .env.example)
+	@$(BIN)/python manage.py migrate --verbosity 0
+	@$(BIN)/python manage.py collectstatic --noinput --verbosity 0
+	@$(BIN)/python manage.py fetch_models || echo "Starting without them."
+	@exec $(BIN)/python manage.py serve
+
+test: .venv/dev node_modules ## Set everything up and run every check and test
+	@scripts/install-system-package $(CHROMIUM) chromium fonts-dejavu-core
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	npm run --silent check
+	npm test --silent
+	$(BIN)/pytest
+	CHROMIUM=$(CHROMIUM) $(BIN)/pytest tests
+
+format: .venv/dev ## Format the Python code
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+.venv/runtime: requirements.txt
+	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or later is needed." if sys.version_info < (3, 11) else 0)'
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check --requirement requirements.txt
+	@$(BIN)/python -c 'import cv2' 2>/dev/null || scripts/install-system-package "" libgl1 libglib2.0-0
+	@touch $@
+
+.venv/dev: requirements-dev.txt .venv/runtime
+	$(BIN)/pip install --quiet --disable-pip-version-check --requirement requirements-dev.txt
+	@touch $@
+
+node_modules: package.json package-lock.json
+	@scripts/install-system-package "$$(command -v npm || echo /usr/bin/npm)" nodejs npm
+	npm ci --silent --no-audit --no-fund
+	@touch $@

@@ -1,0 +1,152 @@
+"""``manage.py detect_image``: objects in picture files, without a server."""
+
+from argparse import ArgumentParser, ArgumentTypeError
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+from tqdm import tqdm
+
+from detect_image.services import detect_in_file
+from ml_core import exports
+from ml_core.display import has_display, show_picture
+from ml_core.drawing import draw_detections
+from ml_core.engine import IOU_THRESHOLD
+from ml_core.errors import ModelNotInstalled, ModelUnusable, UnknownModel, VisionError
+from ml_core.results import Detections
+
+PICTURE_SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp"}
+# Formats with one text per picture, and the suffix of its file; the others need all pictures.
+PER_PICTURE: dict[str, tuple[str, Callable[[str, Detections], str]]] = {
+    "yolo": (".txt", lambda name, found: exports.to_yolo(found)),
+    "voc": (".xml", exports.to_voc),
+}
+PER_RUN: dict[str, tuple[str, Callable[[list[exports.Named]], str]]] = {
+    "coco": ("annotations.json", exports.to_coco),
+    "csv": ("detections.csv", exports.to_csv),
+}
+STREAMED = {"text": exports.to_text, "json": exports.to_jsonl}
+
+
+class Command(BaseCommand):
+    help = "Find objects in pictures: print them, save the drawn pictures, show them."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="picture or folder")
+        parser.add_argument("--model", default="", help="a model's name; see list_models")
+        parser.add_argument("--score-threshold", type=_unit_interval, default=0.25)
+        parser.add_argument("--iou-threshold", type=_unit_interval, default=IOU_THRESHOLD)
+        parser.add_argument(
+            "--output", type=Path, metavar="DIR", help="save drawn pictures and results here"
+        )
+        parser.add_argument(
+            "--format",
+            default="text",
+            choices=[*STREAMED, *PER_PICTURE, *PER_RUN],
+            help="what is printed, and with --output saved too; json is one line per picture",
+        )
+        parser.add_argument(
+            "--show", action="store_true", help="show each picture in a window (Esc or q closes)"
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        if options["show"] and not has_display():
+            self.stderr.write("There is no display here, so no window is shown.")
+            options["show"] = False
+        pictures = list(_with_targets(options["paths"], options["output"]))
+        if not pictures:
+            raise CommandError("There is no picture in what was named.")
+
+        results: list[exports.Named] = []
+        failures = 0
+        with ThreadPoolExecutor(4) as threads:
+            # While one picture is detected, others are read and drawn; a window wants its turn.
+            run_all = map if options["show"] else threads.map
+            outcomes = run_all(lambda picture: _process(*picture, options), pictures)
+            progress = tqdm(outcomes, total=len(pictures), disable=None, unit="picture")
+            for (path, _), outcome in zip(pictures, progress, strict=True):
+                with tqdm.external_write_mode():
+                    if isinstance(outcome, Exception):
+                        failures += 1
+                        self.stderr.write(f"{path}: {outcome}")
+                        continue
+                    results.append((path.name, outcome))
+                    self._print(path, outcome, options["format"])
+        if options["format"] in PER_RUN:
+            file_name, export = PER_RUN[options["format"]]
+            text = export(results)
+            self.stdout.write(text, ending="")
+            if options["output"]:
+                options["output"].joinpath(file_name).write_text(text, encoding="utf-8")
+        if failures:
+            raise CommandError(f"{failures} of {len(pictures)} pictures failed.")
+
+    def _print(self, path: Path, found: Detections, format_name: str) -> None:
+        if format_name in STREAMED:
+            self.stdout.write(STREAMED[format_name](str(path), found), ending="")
+        elif format_name in PER_PICTURE:
+            self.stdout.write(PER_PICTURE[format_name][1](path.name, found), ending="")
+
+
+def _process(path: Path, target: Path | None, options: dict[str, Any]) -> Detections | Exception:
+    """Detect in one picture, save and show it; what is wrong with it must not stop the others."""
+    try:
+        image, found = detect_in_file(
+            path.read_bytes(),
+            model=options["model"],
+            score_threshold=options["score_threshold"],
+            iou_threshold=options["iou_threshold"],
+            client="local",
+        )
+        if target or options["show"]:
+            drawn = draw_detections(image, found.detections)
+            if target:
+                target.parent.mkdir(parents=True, exist_ok=True)
+                drawn.save(target, quality=92)
+                _save_result(path.name, found, target, options["format"])
+            if options["show"]:
+                show_picture(drawn, path.name)
+    except (ModelNotInstalled, ModelUnusable, UnknownModel) as exc:
+        raise CommandError(exc.detail) from exc
+    except VisionError as exc:
+        return exc
+    except OSError as exc:
+        return OSError(exc.strerror)
+    return found
+
+
+def _save_result(name: str, found: Detections, target: Path, format_name: str) -> None:
+    if format_name in PER_PICTURE:
+        suffix, export = PER_PICTURE[format_name]
+        target.with_suffix(suffix).write_text(export(name, found), encoding="utf-8")
+
+
+def _with_targets(
+    paths: Iterable[Path], output: Path | None
+) -> Iterator[tuple[Path, Path | None]]:
+    """Each picture with the place its drawn copy goes to: folders keep their inner structure."""
+    taken: set[Path] = set()
+    for path in paths:
+        inside = sorted(p for p in path.rglob("*") if p.suffix.lower() in PICTURE_SUFFIXES)
+        for picture in inside if path.is_dir() else [path]:
+            if output is None:
+                yield picture, None
+                continue
+            target = output / (picture.relative_to(path) if path.is_dir() else picture.name)
+            number = 2
+            while target.with_suffix("") in taken:
+                target = target.with_stem(f"{picture.stem}-{number}")
+                number += 1
+            if target.exists() and target.samefile(picture):
+                raise CommandError(f"{target} would be overwritten; choose another --output.")
+            taken.add(target.with_suffix(""))
+            yield picture, target
+
+
+def _unit_interval(text: str) -> float:
+    number = float(text)
+    if not 0 <= number <= 1:
+        raise ArgumentTypeError(f"expected a number from 0 to 1, received {text}")
+    return number
