@@ -8,6 +8,11 @@ class UnknownPathConsumer(AsyncJsonWebsocketConsumer):
 
     async def connect(self) -> None:
         await self.accept()
-        detail = f"There is no WebSocket at {self.scope['path']}."
-        await self.send_json({"type": "error", "status": 404, "code": "not_found", "detail": detail})
+        error = {
+            "type": "error",
+            "status": 404,
+            "code": "not_found",
+            "detail": f"There is no WebSocket at {self.scope['path']}.",
+        }
+        await self.send_json(error)
         await self.close(4404)

@@ -7,7 +7,7 @@ from typing import Any
 from django.core.exceptions import RequestDataTooBig, TooManyFilesSent
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views import defaults
-from rest_framework.exceptions import APIException, ParseError, ValidationError
+from rest_framework.exceptions import ParseError, ValidationError
 from rest_framework.response import Response
 from rest_framework.views import exception_handler as rest_framework_handler
 
@@ -53,8 +53,7 @@ def exception_handler(exc: Exception, context: dict[str, Any]) -> Response | Non
     else:
         # Http404 and PermissionDenied arrive here as Django's own exceptions.
         detail = response.data.get("detail", "") if isinstance(response.data, dict) else ""
-        code = exc.default_code if isinstance(exc, APIException) else getattr(detail, "code", "error")
-        body = problem(response.status_code, code, str(detail))
+        body = problem(response.status_code, getattr(detail, "code", "error"), str(detail))
     response.data, response.status_code = body, body["status"]
     response.content_type = CONTENT_TYPE
     return response

@@ -156,9 +156,7 @@ STORAGES = {
     "staticfiles": {"BACKEND": "deploy_site.staticfiles.ModuleStaticFilesStorage"},
 }
 if DEBUG:
-    STORAGES["staticfiles"]["BACKEND"] = (
-        "django.contrib.staticfiles.storage.StaticFilesStorage"
-    )
+    STORAGES["staticfiles"]["BACKEND"] = "django.contrib.staticfiles.storage.StaticFilesStorage"
     WHITENOISE_USE_FINDERS = True
 # Some systems call JavaScript text/plain, which browsers then refuse to run as a module.
 mimetypes.add_type("text/javascript", ".js", strict=True)

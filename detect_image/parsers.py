@@ -6,7 +6,7 @@ from rest_framework.parsers import BaseParser
 
 
 class RawImageParser(BaseParser):
-    """A body that is the picture itself: ``curl --data-binary @dog.jpg -H 'Content-Type: image/jpeg'``."""
+    """A body that is the picture itself, as ``curl --data-binary @dog.jpg`` sends it."""
 
     media_type = "image/*"
 

@@ -19,7 +19,7 @@ class PictureField(serializers.FileField):
     In JSON ``{"type": "base64", "value": "..."}`` is understood as well.
     """
 
-    def to_internal_value(self, data: Any) -> bytes:
+    def to_internal_value(self, data: Any) -> bytes:  # type: ignore[override]
         limits = image_limits()
         if isinstance(data, UploadedFile):
             if data.size is not None and data.size > limits.max_bytes:

@@ -62,9 +62,7 @@ class Broker:
         request.future.add_done_callback(lambda _: self._forget(client, request))
         with self._changed:
             if self._queued >= self._max_queued:
-                raise Busy(
-                    f"{self._queued} pictures are waiting already. Try again in a moment."
-                )
+                raise Busy(f"{self._queued} pictures are waiting already. Try again in a moment.")
             self._waiting.setdefault(client, deque()).append(request)
             self._queued += 1
             self._changed.notify()

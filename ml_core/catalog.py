@@ -68,9 +68,7 @@ class ModelSpec:
 _DARKNET_CFG = "https://raw.githubusercontent.com/pjreddie/darknet/master/cfg"
 _DARKNET_DATA = "https://data.pjreddie.com/files"
 _HANK_AI = "https://github.com/hank-ai/darknet/releases/download/v2.0"
-_YOLO_FASTEST = (
-    "https://raw.githubusercontent.com/dog-qiuqiu/Yolo-Fastest/master/ModelZoo/yolo-fastest-1.1_coco"
-)
+_YOLO_FASTEST = "https://raw.githubusercontent.com/dog-qiuqiu/Yolo-Fastest/master/ModelZoo/yolo-fastest-1.1_coco"
 
 # SHA-256 of yolov3 and yolov3-tiny: stated alike by the Git LFS pointers of unrelated public
 # repositories. The well-known address pjreddie.com/media/files answers with an HTML page.
@@ -237,7 +235,9 @@ def find_model(specs: dict[str, ModelSpec], name: str) -> ModelSpec:
 
 def _own_model(folder: Path) -> ModelSpec | None:
     """The model in ``folder``, or None when it holds no network."""
-    configs, weights, names = (sorted(folder.glob(f"*.{end}")) for end in ("cfg", "weights", "names"))
+    configs, weights, names = (
+        sorted(folder.glob(pattern)) for pattern in ("*.cfg", "*.weights", "*.names")
+    )
     if not configs or not weights:
         return None
     spec = ModelSpec(

@@ -69,7 +69,9 @@ def to_coco(results: list[Named]) -> str:
 
     COCO's own classes keep COCO's sparse category ids, other networks' count from 1.
     """
-    images, annotations, categories = [], [], {}
+    images: list[dict] = []
+    annotations: list[dict] = []
+    categories: dict[int, str] = {}
     for image_id, (name, found) in enumerate(results, start=1):
         width, height = found.resolution_wh
         images.append({"id": image_id, "file_name": name, "width": width, "height": height})

@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from ml_core.errors import ImageTooManyBytes, InvalidImage, UnsupportedImage
 
@@ -40,21 +40,21 @@ def decode_image(data: bytes, limits: ImageLimits) -> np.ndarray:
             f"The picture has {len(data):,} bytes; at most {limits.max_bytes:,} are accepted."
         )
     try:
-        picture = Image.open(io.BytesIO(data), formats=FORMATS)
-    except Exception as exc:
+        with Image.open(io.BytesIO(data), formats=FORMATS) as picture:
+            _check_size(picture, limits)
+            picture.load()
+            return np.array(_to_rgb(ImageOps.exif_transpose(picture)))
+    except InvalidImage:
+        raise
+    except UnidentifiedImageError as exc:
         raise UnsupportedImage(
             f"This is not a picture in a format that is accepted: {', '.join(FORMATS)}."
         ) from exc
-    with picture:
-        _check_size(picture, limits)
-        try:
-            picture.load()
-            return np.array(_to_rgb(ImageOps.exif_transpose(picture)))
-        # Pillow's decoders raise many kinds of errors on damaged files.
-        except Exception as exc:
-            raise InvalidImage(
-                f"The picture is damaged or cut off: {exc}.", code="image_truncated"
-            ) from exc
+    # Pillow's decoders raise many kinds of errors on damaged files.
+    except Exception as exc:
+        raise InvalidImage(
+            f"The picture is damaged or cut off: {exc}.", code="image_truncated"
+        ) from exc
 
 
 def decode_base64(text: str, limits: ImageLimits) -> bytes:

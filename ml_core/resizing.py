@@ -36,9 +36,7 @@ def letterbox(image: np.ndarray, resolution_wh: tuple[int, int]) -> tuple[np.nda
     canvas[top : top + inner_height, left : left + inner_width] = cv2.resize(
         image, (inner_width, inner_height), interpolation=cv2.INTER_LINEAR
     )
-    return canvas, Placement(
-        inner_width / width, inner_height / height, left / width, top / height
-    )
+    return canvas, Placement(inner_width / width, inner_height / height, left / width, top / height)
 
 
 def stretch(image: np.ndarray, resolution_wh: tuple[int, int]) -> tuple[np.ndarray, Placement]:

@@ -70,7 +70,8 @@ def copy_from(folder: Path, spec: ModelSpec) -> None:
 
 def any_reachable(specs: Iterable[ModelSpec], *, timeout_s: float) -> bool:
     """Whether any mirror of ``specs`` answers at all within ``timeout_s`` seconds."""
-    urls = {urlsplit(url)._replace(path="/").geturl() for spec in specs for url in spec.weights.urls}
+    urls = [urlsplit(url) for spec in specs for url in spec.weights.urls]
+    hosts = {f"{url.scheme}://{url.netloc}/" for url in urls}
     answered = threading.Semaphore(0)
 
     def knock(url: str) -> None:
@@ -81,7 +82,7 @@ def any_reachable(specs: Iterable[ModelSpec], *, timeout_s: float) -> bool:
         answered.release()
 
     # Threads, because looking a name up cannot be given a time limit.
-    knocks = [threading.Thread(target=knock, args=(url,), daemon=True) for url in urls]
+    knocks = [threading.Thread(target=knock, args=(url,), daemon=True) for url in hosts]
     for thread in knocks:
         thread.start()
     for _ in range(int(timeout_s * 10)):
@@ -113,7 +114,7 @@ def _download(file: ModelFile, target: Path) -> None:
                 continue
             os.replace(partial, target)
             return
-        if output.tell() == 0:
+        if output.seek(0, os.SEEK_END) == 0:
             partial.unlink()
     raise DownloadFailed(
         f"{file.name} could not be fetched:\n  " + "\n  ".join(dict.fromkeys(answers))
@@ -141,9 +142,7 @@ def _append(url: str, file: ModelFile, output: BinaryIO) -> None:
             output.truncate(0)
         length = int(response.headers.get("Content-Length", 0))
         if length and file.size_bytes and done + length != file.size_bytes:
-            raise DownloadFailed(
-                f"offers {done + length:,} bytes; expected {file.size_bytes:,}."
-            )
+            raise DownloadFailed(f"offers {done + length:,} bytes; expected {file.size_bytes:,}.")
         with tqdm(
             desc=file.name, total=file.size_bytes, initial=done, unit="B", unit_scale=True
         ) as bar:

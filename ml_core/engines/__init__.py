@@ -1,4 +1,4 @@
-"""Engines run a loaded network. One protocol, chosen by the settings ``ENGINE`` and ``PRECISION``."""
+"""Engines run a loaded network: one protocol, chosen by the setting ``ENGINE``."""
 
 from pathlib import Path
 from typing import Protocol

@@ -18,7 +18,8 @@ from ml_core.networks.yolo import Candidates
 
 logger = logging.getLogger(__name__)
 
-OPENVINO_PRECISION = {"float32": "f32", "bfloat16": "bf16"}
+PRECISION_NAMES = {"f32": "float32", "bf16": "bfloat16", "f16": "float16"}
+PRECISION_HINTS = {name: hint for hint, name in PRECISION_NAMES.items()}
 PROJECT_ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -34,7 +35,7 @@ class OpenVinoEngine:
         options = {"PERFORMANCE_HINT": "LATENCY", "CACHE_DIR": str(cache_dir)}
         if precision != "auto":
             # Otherwise the CPU plugin takes bfloat16 where the processor has it.
-            options["INFERENCE_PRECISION_HINT"] = OPENVINO_PRECISION[precision]
+            options["INFERENCE_PRECISION_HINT"] = PRECISION_HINTS[precision]
         self._compiled = ov.Core().compile_model(_converted(spec, cache_dir), "CPU", options)
         self._per_thread = local()
         width, height = spec.input_wh
@@ -50,8 +51,8 @@ class OpenVinoEngine:
         return decode_batch(self.heads(batch), self._yolo_layers, self._input_wh)
 
     def info(self) -> dict[str, str]:
-        precision = self._compiled.get_property("INFERENCE_PRECISION_HINT").get_type_name()
-        return {"engine": "openvino", "precision": precision, "device": "CPU"}
+        hint = self._compiled.get_property("INFERENCE_PRECISION_HINT").get_type_name()
+        return {"engine": "openvino", "precision": PRECISION_NAMES[hint], "device": "CPU"}
 
 
 def _converted(spec: ModelSpec, cache_dir: Path) -> Path:
@@ -69,9 +70,10 @@ def _converted(spec: ModelSpec, cache_dir: Path) -> Path:
         logger.info("Converting %s; this takes about ten seconds, once.", spec.name)
         cache_dir.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=cache_dir) as folder:
+            files = [str(path.absolute()) for path in (spec.config_path, spec.weights_path)]
             child = subprocess.run(
-                [sys.executable, "-m", "ml_core.engines.convert", spec.config_path.absolute()]
-                + [spec.weights_path.absolute(), str(width), str(height), folder],
+                [sys.executable, "-m", "ml_core.engines.convert"]
+                + [*files, str(width), str(height), folder],
                 cwd=PROJECT_ROOT,
                 capture_output=True,
                 text=True,

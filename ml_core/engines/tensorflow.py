@@ -22,6 +22,8 @@ class TensorFlowEngine:
         self.max_batch = 8 if self._gpus else 1
         self._precision = "float32" if precision == "auto" else precision
         if self._precision == "bfloat16":
+            # For the whole process; more exact than Keras's mixed_bfloat16, which rounds
+            # between all layers.
             tf.config.optimizer.set_experimental_options(
                 {"auto_mixed_precision_onednn_bfloat16": True}
             )
@@ -38,7 +40,8 @@ class TensorFlowEngine:
         self.heads(np.zeros((1, height, width, 3), np.uint8))
 
     def heads(self, batch: np.ndarray) -> list[np.ndarray]:
-        return [head.numpy() for head in self._graph(tf.constant(batch))]
+        # A network with one head returns it without a list around it.
+        return [head.numpy() for head in tf.nest.flatten(self._graph(tf.constant(batch)))]
 
     def infer(self, batch: np.ndarray) -> list[Candidates]:
         return decode_batch(self.heads(batch), self._yolo_layers, self._input_wh)

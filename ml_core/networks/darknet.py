@@ -55,7 +55,9 @@ def convolutional_block(x: Tensor, outputs: list[Tensor], section: Section) -> T
     normalized = bool(section.number("batch_normalize", 0))
     channels = x.shape[-1]
     if channels % groups or filters % groups:
-        raise section.error(f"groups={groups} must divide {channels} channels and {filters} filters.")
+        raise section.error(
+            f"groups={groups} must divide {channels} channels and {filters} filters."
+        )
 
     if padding:
         # Keras's "same" pads a stride of 2 on the right and below only; Darknet on every side.
@@ -225,9 +227,7 @@ def _weighted_layers(model: keras.Model) -> Iterator[tuple[keras.Layer, keras.La
     """Each convolution with its batch normalisation, in the order of the ``.weights`` file."""
     by_name = {layer.name: layer for layer in model.layers}
     convolutions = (
-        layer
-        for layer in model.layers
-        if isinstance(layer, layers.Conv2D | layers.DepthwiseConv2D)
+        layer for layer in model.layers if isinstance(layer, layers.Conv2D | layers.DepthwiseConv2D)
     )
     for layer in sorted(convolutions, key=lambda layer: int(layer.name.rsplit("_", 1)[1])):
         yield layer, by_name.get(f"{layer.name}_batch_norm")

@@ -168,12 +168,11 @@ def _check(section: Section) -> None:
 
 
 def _yolo_layer(section: Section) -> YoloLayer:
-    anchors = section.decimals("anchors")
-    mask = section.numbers("mask")
-    if len(anchors) != 2 * section.number("num") or not all(0 <= m < len(anchors) // 2 for m in mask):
+    anchors, mask, num = section.decimals("anchors"), section.numbers("mask"), section.number("num")
+    if len(anchors) != 2 * num or not all(0 <= index < num for index in mask):
         raise section.error(
-            f"num={section.number('num')} anchors need twice as many numbers and a mask within "
-            f"them, received {len(anchors)} numbers and mask {mask}."
+            f"expected {2 * num} numbers in anchors and a mask below num={num}, "
+            f"received {len(anchors)} numbers and the mask {mask}."
         )
     return YoloLayer(
         anchors_wh=np.array(anchors, np.float32).reshape(-1, 2)[mask],

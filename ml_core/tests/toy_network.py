@@ -53,7 +53,9 @@ def install_toy_network(model_dir: Path) -> None:
             array.tofile(file)
 
 
-def cells_picture(cells: dict[tuple[int, int], tuple[int, int, int]], side: int = 96) -> Image.Image:
+def cells_picture(
+    cells: dict[tuple[int, int], tuple[int, int, int]], side: int = 96
+) -> Image.Image:
     """A square grey picture whose (column, row) cells of three by three have those colours."""
     picture = Image.new("RGB", (side, side), GREY)
     cell = side // 3

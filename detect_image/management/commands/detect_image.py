@@ -3,6 +3,7 @@
 from argparse import ArgumentParser, ArgumentTypeError
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -63,8 +64,8 @@ class Command(BaseCommand):
         failures = 0
         with ThreadPoolExecutor(4) as threads:
             # While one picture is detected, others are read and drawn; a window wants its turn.
-            run_all = map if options["show"] else threads.map
-            outcomes = run_all(lambda picture: _process(*picture, options), pictures)
+            process_all = map if options["show"] else threads.map
+            outcomes = process_all(partial(_process, options), pictures)
             progress = tqdm(outcomes, total=len(pictures), disable=None, unit="picture")
             for (path, _), outcome in zip(pictures, progress, strict=True):
                 with tqdm.external_write_mode():
@@ -90,8 +91,11 @@ class Command(BaseCommand):
             self.stdout.write(PER_PICTURE[format_name][1](path.name, found), ending="")
 
 
-def _process(path: Path, target: Path | None, options: dict[str, Any]) -> Detections | Exception:
+def _process(
+    options: dict[str, Any], picture: tuple[Path, Path | None]
+) -> Detections | VisionError | OSError:
     """Detect in one picture, save and show it; what is wrong with it must not stop the others."""
+    path, target = picture
     try:
         image, found = detect_in_file(
             path.read_bytes(),
@@ -123,9 +127,7 @@ def _save_result(name: str, found: Detections, target: Path, format_name: str) -
         target.with_suffix(suffix).write_text(export(name, found), encoding="utf-8")
 
 
-def _with_targets(
-    paths: Iterable[Path], output: Path | None
-) -> Iterator[tuple[Path, Path | None]]:
+def _with_targets(paths: Iterable[Path], output: Path | None) -> Iterator[tuple[Path, Path | None]]:
     """Each picture with the place its drawn copy goes to: folders keep their inner structure."""
     taken: set[Path] = set()
     for path in paths:

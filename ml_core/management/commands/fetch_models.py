@@ -19,7 +19,7 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument(
-            "names", nargs="*", metavar="NAME", help="see list_models; without names the default ones"
+            "names", nargs="*", metavar="NAME", help="see list_models; the default ones without it"
         )
         parser.add_argument(
             "--from", dest="folder", type=Path, help="copy from this folder instead of the network"

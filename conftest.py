@@ -1,0 +1,51 @@
+"""Fixtures for all tests: the shared data, where it is there, and a detector that needs none."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from ml_core.tests.toy_network import install_toy_network
+
+SHARED_DIR = Path(os.environ.get("SHARED_DIR", Path(__file__).parent.parent / "shared")).resolve()
+
+
+@pytest.fixture(scope="session")
+def shared_dir() -> Path:
+    """Real weights, networks and pictures; a test that asks for them is skipped without."""
+    if not SHARED_DIR.is_dir():
+        pytest.skip(f"no shared data at {SHARED_DIR} (set SHARED_DIR)")
+    return SHARED_DIR
+
+
+@pytest.fixture(scope="session")
+def converted_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One cache of converted models for the whole run: making one takes seconds."""
+    return tmp_path_factory.mktemp("converted")
+
+
+@pytest.fixture(scope="session")
+def toy_model_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    model_dir = tmp_path_factory.mktemp("models")
+    install_toy_network(model_dir)
+    return model_dir
+
+
+@pytest.fixture
+def toy_detector(settings, toy_model_dir: Path, converted_dir: Path) -> None:
+    """The site with the toy network as its only installed model."""
+    settings.MODEL_DIR = toy_model_dir
+    settings.CONVERTED_DIR = converted_dir
+    settings.DETECTOR = ""
+    settings.ENGINE = "openvino"
+    settings.PRECISION = "float32"
+
+
+@pytest.fixture
+def real_detector(settings, shared_dir: Path, converted_dir: Path) -> None:
+    """The site with the trained networks of the shared data, in float32."""
+    settings.MODEL_DIR = shared_dir / "models"
+    settings.CONVERTED_DIR = converted_dir
+    settings.DETECTOR = "yolo-fastest-1.1-xl"
+    settings.ENGINE = "openvino"
+    settings.PRECISION = "float32"

@@ -1,0 +1,195 @@
+"""The queue in front of an engine whose every step the test releases."""
+
+import asyncio
+import threading
+import time
+
+import numpy as np
+import pytest
+
+from ml_core.broker import Broker
+from ml_core.errors import Busy, InferenceFailed, InferenceTimeout
+from ml_core.networks.yolo import Candidates
+
+NOTHING_FOUND = Candidates(np.empty((0, 4)), np.empty(0), np.empty(0, int))
+
+
+class SteppedEngine:
+    """Records what it is given, picture by picture, and waits for ``go`` before it answers."""
+
+    workers = 1
+
+    def __init__(self, max_batch: int = 1) -> None:
+        self.max_batch = max_batch
+        self.batches: list[list[int]] = []
+        self.begun = threading.Semaphore(0)
+        self.go = threading.Semaphore(0)
+
+    def heads(self, batch):
+        raise AssertionError("the broker asks for boxes")
+
+    def infer(self, batch):
+        self.batches.append(batch[:, 0, 0, 0].tolist())
+        self.begun.release()
+        self.go.acquire()
+        if (batch == 255).any():
+            raise RuntimeError("out of memory")
+        return [NOTHING_FOUND] * len(batch)
+
+    def info(self):
+        return {}
+
+    def run(self, steps: int) -> None:
+        for _ in range(steps):
+            self.go.release()
+
+
+def picture(number: int) -> np.ndarray:
+    return np.full((2, 2, 3), number, np.uint8)
+
+
+@pytest.fixture
+def engine():
+    engine = SteppedEngine()
+    yield engine
+    engine.run(1000)
+
+
+def submit(broker: Broker, number: int, client: str = "a", timeout_s: float = 60):
+    return broker.submit(picture(number), client=client, timeout_s=timeout_s)
+
+
+def start_first(broker: Broker, engine: SteppedEngine):
+    """One request under way, so that those after it have to wait."""
+    first = submit(broker, 0, "first")
+    engine.begun.acquire(timeout=10)
+    return first
+
+
+def test_an_answer_tells_how_long_it_waited_and_ran(engine):
+    broker = Broker(engine, max_queued=10)
+    start_first(broker, engine)
+    waiting = submit(broker, 1)
+    time.sleep(0.05)
+    engine.run(2)
+
+    answer = waiting.result(10)
+
+    assert answer.candidates is NOTHING_FOUND
+    assert answer.queue_ms >= 50
+    assert 0 <= answer.inference_ms < answer.queue_ms
+
+
+def test_clients_are_served_in_turn_however_much_one_of_them_asks(engine):
+    broker = Broker(engine, max_queued=100)
+    start_first(broker, engine)
+    many = [submit(broker, number, "video") for number in (1, 2, 3, 4)]
+    single = submit(broker, 50, "picture")
+
+    engine.run(6)
+    for future in [*many, single]:
+        future.result(10)
+
+    assert engine.batches == [[0], [1], [50], [2], [3], [4]]
+
+
+def test_a_full_queue_turns_away_at_once(engine):
+    broker = Broker(engine, max_queued=2)
+    start_first(broker, engine)
+    submit(broker, 1)
+    submit(broker, 2)
+
+    with pytest.raises(Busy, match="2 pictures are waiting"):
+        submit(broker, 3)
+
+
+def test_a_cancelled_request_gives_its_place_free_and_is_never_computed(engine):
+    broker = Broker(engine, max_queued=1)
+    start_first(broker, engine)
+    cancelled = submit(broker, 1)
+
+    assert cancelled.cancel()
+    assert broker.queued == 0
+    after = submit(broker, 2)
+    engine.run(2)
+    after.result(10)
+
+    assert engine.batches == [[0], [2]]
+
+
+def test_a_request_past_its_deadline_is_not_computed(engine):
+    broker = Broker(engine, max_queued=10)
+    start_first(broker, engine)
+    late = submit(broker, 1, timeout_s=0.01)
+    time.sleep(0.05)
+    engine.run(1)
+
+    with pytest.raises(InferenceTimeout):
+        late.result(10)
+    assert engine.batches == [[0]]
+
+
+def test_a_failure_reaches_its_request_and_the_next_one_is_served(engine, caplog):
+    broker = Broker(engine, max_queued=10)
+    broken = submit(broker, 255)
+    engine.run(2)
+
+    with pytest.raises(InferenceFailed, match="the server's log says why"):
+        broken.result(10)
+
+    assert submit(broker, 1).result(10).candidates is NOTHING_FOUND
+    assert "out of memory" in caplog.text
+
+
+def test_an_engine_that_batches_gets_several_clients_at_once():
+    engine = SteppedEngine(max_batch=3)
+    broker = Broker(engine, max_queued=10)
+    start_first(broker, engine)
+    futures = [submit(broker, 1, "a"), submit(broker, 2, "a")]
+    futures += [submit(broker, 3, "b"), submit(broker, 4, "c")]
+
+    engine.run(3)
+    for future in futures:
+        future.result(10)
+
+    assert engine.batches == [[0], [1, 3, 4], [2]]
+
+
+async def test_a_cancelled_coroutine_leaves_the_queue(engine):
+    broker = Broker(engine, max_queued=10)
+    start_first(broker, engine)
+    task = asyncio.ensure_future(asyncio.wrap_future(submit(broker, 1)))
+    await asyncio.sleep(0)
+
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    await asyncio.sleep(0.01)
+
+    assert broker.queued == 0
+
+
+def test_many_threads_get_the_answers_to_their_own_pictures():
+    class EchoEngine(SteppedEngine):
+        workers = 2
+
+        def infer(self, batch):
+            number = float(batch[0, 0, 0, 0])
+            return [Candidates(np.empty((0, 4)), np.array([number]), np.empty(0, int))]
+
+    broker = Broker(EchoEngine(), max_queued=1000)
+    answers = {}
+
+    def ask(number: int) -> None:
+        for _ in range(20):
+            answer = submit(broker, number, client=str(number)).result(10)
+            assert answer.candidates.scores.tolist() == [number]
+        answers[number] = True
+
+    threads = [threading.Thread(target=ask, args=(number,)) for number in range(20)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert len(answers) == 20

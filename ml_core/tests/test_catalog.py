@@ -1,0 +1,104 @@
+import re
+
+import pytest
+
+from ml_core.catalog import CATALOG, default_detector, find_model, read_catalog
+from ml_core.errors import ModelNotInstalled, UnknownModel
+from ml_core.networks.darknet_cfg import read_config
+from ml_core.tests.toy_network import install_toy_network
+
+
+def install(model_dir, *names):
+    for name in names:
+        model_dir.joinpath(f"{name}.cfg").write_text("")
+        model_dir.joinpath(f"{name}.weights").write_text("")
+
+
+@pytest.mark.parametrize("spec", CATALOG, ids=lambda spec: spec.name)
+def test_every_catalogued_file_is_pinned_and_has_a_secure_address(spec):
+    for file in (spec.config, spec.weights):
+        assert file.size_bytes > 0
+        assert re.fullmatch("[0-9a-f]{64}", file.sha256)
+        assert file.urls and all(url.startswith("https://") for url in file.urls)
+
+
+@pytest.mark.parametrize("spec", CATALOG, ids=lambda spec: spec.name)
+def test_networks_of_the_catalogue_have_its_classes(spec, shared_dir):
+    config = read_config(shared_dir / "models" / spec.config.name)
+
+    assert [layer.num_classes for layer in config.yolo_layers] == [80] * len(config.yolo_layers)
+    assert len(spec.labels) == 80
+
+
+def test_nothing_is_installed_in_a_folder_that_is_not_there(tmp_path):
+    specs = read_catalog(tmp_path / "nowhere")
+
+    assert not any(spec.is_installed for spec in specs.values())
+    with pytest.raises(ModelNotInstalled, match="fetch_models yolov3"):
+        default_detector(specs, preferred="")
+
+
+def test_yolov3_is_the_default_when_it_is_there_and_else_the_best(tmp_path):
+    install(tmp_path, "yolov3-tiny", "yolo-fastest-1.1-xl")
+    assert default_detector(read_catalog(tmp_path), preferred="").name == "yolo-fastest-1.1-xl"
+
+    install(tmp_path, "yolov3", "yolov3-spp")
+    assert default_detector(read_catalog(tmp_path), preferred="").name == "yolov3"
+
+
+def test_the_preferred_model_wins_even_when_it_is_missing(tmp_path):
+    install(tmp_path, "yolov3")
+
+    assert default_detector(read_catalog(tmp_path), "yolov3-tiny").name == "yolov3-tiny"
+
+
+def test_an_unknown_model_is_answered_with_the_known_ones(tmp_path):
+    with pytest.raises(UnknownModel, match="'yolov9'. Known models: yolov3, "):
+        find_model(read_catalog(tmp_path), "yolov9")
+
+
+def test_a_folder_with_a_network_adds_a_model(tmp_path):
+    install_toy_network(tmp_path)
+
+    spec = read_catalog(tmp_path)["toy"]
+
+    assert spec.is_installed
+    assert spec.labels == ("tomato", "plum")
+    assert spec.input_wh == (96, 96)
+    assert spec.resizing == "stretch"
+
+
+def test_an_own_model_without_names_counts_its_classes(tmp_path):
+    install_toy_network(tmp_path)
+    tmp_path.joinpath("toy", "toy.names").unlink()
+
+    assert read_catalog(tmp_path)["toy"].labels == ("class 0", "class 1")
+
+
+@pytest.mark.parametrize(
+    ("file_name", "content", "problem"),
+    [
+        ("toy.names", "only one", "toy.names holds 1 names, the network has 2 classes"),
+        ("toy.cfg", "[net]\nwidth=1\nheight=1\n[gru]\n", r"\[gru\] at line 4: unknown section"),
+        ("second.cfg", "", "one .cfg, one .weights"),
+    ],
+)
+def test_an_own_model_that_cannot_be_used_says_why_and_never_becomes_the_default(
+    tmp_path, file_name, content, problem
+):
+    install_toy_network(tmp_path)
+    tmp_path.joinpath("toy", file_name).write_text(content)
+
+    specs = read_catalog(tmp_path)
+
+    assert re.search(problem, specs["toy"].problem)
+    with pytest.raises(ModelNotInstalled):
+        default_detector(specs, preferred="")
+
+
+def test_other_folders_are_no_models(tmp_path):
+    tmp_path.joinpath("notes").mkdir()
+    tmp_path.joinpath("notes", "readme.txt").write_text("")
+    tmp_path.joinpath("yolov3").mkdir()
+
+    assert set(read_catalog(tmp_path)) == {spec.name for spec in CATALOG}

@@ -1,0 +1,123 @@
+"""The door to the models, with the toy network behind it."""
+
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+
+from ml_core import engine
+from ml_core.errors import InferenceTimeout, ModelNotInstalled, ModelUnusable, UnknownModel
+from ml_core.results import Detection
+from ml_core.tests.toy_network import BLUE, GREY, RED, cells_picture, install_toy_network
+
+PICTURE = np.array(cells_picture({(1, 0): RED, (2, 2): BLUE}, side=960))
+
+pytestmark = pytest.mark.usefixtures("toy_detector")
+
+
+def test_objects_are_found_in_pixels_of_the_picture():
+    found = engine.detect(PICTURE)
+
+    assert found.model == "toy"
+    assert found.resolution_wh == (960, 960)
+    assert [(d.class_name, d.box) for d in found.detections] == [
+        ("tomato", (320, 0, 640, 320)),
+        ("plum", (640, 640, 960, 960)),
+    ]
+    assert set(found.timing_ms) == {"preprocess", "queue", "inference", "postprocess"}
+
+
+def test_results_are_plain_python_numbers():
+    detection = engine.detect(PICTURE).detections[0]
+
+    assert isinstance(detection, Detection)
+    assert {type(value) for value in (*detection.box, detection.score)} == {float}
+    assert type(detection.class_id) is int
+
+
+def test_a_picture_without_objects_gives_no_detections():
+    assert engine.detect(np.full((30, 50, 3), GREY, np.uint8)).detections == ()
+
+
+def test_the_score_threshold_leaves_out_what_is_less_sure():
+    pale = np.array(cells_picture({(0, 0): (200, 60, 60), (2, 2): BLUE}))
+    scores = [d.score for d in engine.detect(pale).detections]
+    assert len(scores) == 2 and scores[0] > scores[1]
+
+    found = engine.detect(pale, score_threshold=(scores[0] + scores[1]) / 2)
+
+    assert [d.score for d in found.detections] == scores[:1]
+
+
+async def test_coroutines_get_the_same_answer():
+    found = await engine.detect_async(PICTURE)
+
+    assert found.detections == engine.detect(PICTURE).detections
+
+
+async def test_the_event_loop_runs_on_while_pictures_are_detected():
+    longest_pause_s = 0.0
+
+    async def watch() -> None:
+        nonlocal longest_pause_s
+        loop = asyncio.get_running_loop()
+        while True:
+            before = loop.time()
+            await asyncio.sleep(0.001)
+            longest_pause_s = max(longest_pause_s, loop.time() - before)
+
+    watcher = asyncio.create_task(watch())
+    await asyncio.gather(*(engine.detect_async(PICTURE) for _ in range(32)))
+    watcher.cancel()
+
+    assert longest_pause_s < 0.5
+
+
+def test_many_threads_load_a_model_once_and_share_it():
+    engine._brokers.clear()
+
+    with ThreadPoolExecutor(8) as threads:
+        answers = list(threads.map(lambda _: engine.detect(PICTURE), range(24)))
+
+    assert len({answer.detections for answer in answers}) == 1
+    assert len(engine._brokers) == 1
+
+
+def test_unknown_missing_and_unusable_models_are_told_apart(settings, tmp_path):
+    with pytest.raises(UnknownModel):
+        engine.detect(PICTURE, model="yolov9")
+    with pytest.raises(ModelNotInstalled, match="fetch_models yolov3-tiny"):
+        engine.detect(PICTURE, model="yolov3-tiny")
+
+    settings.MODEL_DIR = tmp_path
+    install_toy_network(tmp_path)
+    tmp_path.joinpath("toy", "toy.names").write_text("one")
+    with pytest.raises(ModelUnusable, match="holds 1 names"):
+        engine.detect(PICTURE, model="toy")
+    with pytest.raises(ModelNotInstalled):
+        engine.detect(PICTURE)
+
+
+def test_a_model_that_failed_to_load_is_tried_again_once_it_is_mended(settings, tmp_path):
+    settings.MODEL_DIR = tmp_path
+    install_toy_network(tmp_path)
+    weights_path = tmp_path / "toy" / "toy.weights"
+    whole = weights_path.read_bytes()
+    weights_path.write_bytes(whole[:-4])
+    with pytest.raises(ModelUnusable, match="ends within"):
+        engine.detect(PICTURE)
+    assert "ends within" in engine.loaded_models()["toy"]
+
+    weights_path.write_bytes(whole)
+
+    assert len(engine.detect(PICTURE).detections) == 2
+
+
+def test_an_answer_that_takes_too_long_is_given_up(settings, monkeypatch):
+    broker = engine._broker(engine.default_detector())
+    monkeypatch.setattr(broker.engine, "infer", lambda batch: __import__("time").sleep(0.5))
+    settings.LIMITS = {**settings.LIMITS, "inference_seconds": 0.1}
+
+    with pytest.raises(InferenceTimeout, match=r"within 0.1 s"):
+        engine.detect(PICTURE)

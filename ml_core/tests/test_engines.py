@@ -1,0 +1,120 @@
+"""The engines against each other."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ml_core.boxes import box_iou, non_max_suppression
+from ml_core.catalog import ModelSpec, read_catalog
+from ml_core.engines import Engine, load_engine
+from ml_core.images import ImageLimits, decode_image
+from ml_core.networks.darknet_cfg import DarknetError
+from ml_core.networks.yolo import Candidates
+from ml_core.resizing import stretch
+from ml_core.tests.toy_network import BLUE, RED, cells_picture, install_toy_network
+
+# Raw feature maps, and the boxes decoded from them.
+Answer = tuple[list[np.ndarray], Candidates]
+
+SAMPLES = ["cars", "dog", "eagle", "giraffe", "horses", "kite", "person"]
+
+
+def load(spec: ModelSpec, kind: str, precision: str, converted_dir: Path) -> Engine:
+    return load_engine(spec, kind=kind, precision=precision, cache_dir=converted_dir)
+
+
+@pytest.fixture(scope="module")
+def answers(shared_dir, converted_dir) -> dict[tuple[str, str], list[Answer]]:
+    """What each engine in each precision says of the sample pictures."""
+    limits = ImageLimits(10**8, 10**8)
+    files = [shared_dir / "samples" / f"{name}.jpg" for name in SAMPLES]
+    pictures = [stretch(decode_image(f.read_bytes(), limits), (320, 320))[0] for f in files]
+    spec = read_catalog(shared_dir / "models")["yolo-fastest-1.1-xl"]
+    found = {}
+    for kind in ("openvino", "tensorflow"):
+        # float32 first: TensorFlow's bfloat16 is switched on for the whole process.
+        for precision in ("float32", "bfloat16"):
+            engine = load(spec, kind, precision, converted_dir)
+            found[kind, precision] = [
+                (engine.heads(picture[None]), engine.infer(picture[None])[0])
+                for picture in pictures
+            ]
+    return found
+
+
+def sure_boxes(found: Candidates) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    kept = non_max_suppression(
+        found.boxes_rel_xyxy, found.scores, found.class_ids, iou_threshold=0.45, max_detections=300
+    )
+    boxes, scores, class_ids = found.boxes_rel_xyxy, found.scores, found.class_ids
+    return boxes[kept], scores[kept], class_ids[kept]
+
+
+@pytest.mark.parametrize("kind", ["openvino", "tensorflow"])
+def test_the_toy_network_finds_its_cells(kind, toy_model_dir, converted_dir):
+    engine = load(read_catalog(toy_model_dir)["toy"], kind, "float32", converted_dir)
+    picture = np.array(cells_picture({(1, 0): RED, (2, 2): BLUE}))
+
+    (found,) = engine.infer(picture[None])
+
+    np.testing.assert_allclose(
+        found.boxes_rel_xyxy * 3, [[1, 0, 2, 1], [2, 2, 3, 3]], atol=1e-5
+    )
+    assert found.class_ids.tolist() == [0, 1]
+    assert (found.scores > 0.99).all()
+
+
+def test_engines_agree_in_float32(answers):
+    for (ours, _), (theirs, _) in zip(
+        answers["openvino", "float32"], answers["tensorflow", "float32"], strict=True
+    ):
+        for head, other in zip(ours, theirs, strict=True):
+            np.testing.assert_allclose(head, other, atol=1e-3)
+
+
+@pytest.mark.parametrize("kind", ["openvino", "tensorflow"])
+def test_bfloat16_finds_the_same_boxes(kind, answers):
+    for name, (_, exact), (_, rounded) in zip(
+        SAMPLES, answers[kind, "float32"], answers[kind, "bfloat16"], strict=True
+    ):
+        boxes, scores, class_ids = sure_boxes(exact)
+        other_boxes, _, other_ids = sure_boxes(rounded)
+        same_class = class_ids[:, None] == other_ids[None]
+
+        # Of objects a few pixels large, a shift of less than a pixel takes more than a tenth.
+        shift_pixels = np.abs(boxes[:, None] - other_boxes[None]).max(axis=2) * 320
+        same = same_class & ((box_iou(boxes, other_boxes) > 0.9) | (shift_pixels < 1))
+        # Near the threshold of showing, rounding may decide; what is sure must be there.
+        assert same.any(axis=1)[scores > 0.35].all(), name
+
+
+def test_a_model_is_converted_once(tmp_path, toy_model_dir):
+    spec = read_catalog(toy_model_dir)["toy"]
+    load(spec, "openvino", "float32", tmp_path)
+    (converted,) = tmp_path.glob("toy-*/model.xml")
+    made = converted.stat().st_mtime_ns
+
+    load(spec, "openvino", "float32", tmp_path)
+
+    assert converted.stat().st_mtime_ns == made
+
+
+def test_weights_that_do_not_fit_are_named_and_leave_nothing_behind(tmp_path):
+    install_toy_network(tmp_path / "models")
+    spec = read_catalog(tmp_path / "models")["toy"]
+    spec.weights_path.write_bytes(spec.weights_path.read_bytes()[:-4])
+
+    with pytest.raises(DarknetError, match="toy.weights ends within convolutional_0"):
+        load(spec, "openvino", "float32", tmp_path / "converted")
+
+    assert list((tmp_path / "converted").iterdir()) == []
+
+
+@pytest.mark.parametrize("kind", ["openvino", "tensorflow"])
+def test_an_engine_says_what_it_runs_on(kind, toy_model_dir, converted_dir):
+    info = load(read_catalog(toy_model_dir)["toy"], kind, "float32", converted_dir).info()
+
+    assert info["engine"] == kind
+    assert info["precision"] == "float32"
+    assert info["device"] in ("CPU", "GPU")

@@ -1,0 +1,223 @@
+import base64
+import io
+import struct
+import tracemalloc
+import zlib
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from ml_core.errors import ImageTooManyBytes, InvalidImage, UnsupportedImage
+from ml_core.images import ImageLimits, decode_base64, decode_image
+
+LIMITS = ImageLimits(max_bytes=10 * 2**20, max_pixels=25_000_000)
+
+
+def encoded(picture: Image.Image, format_name: str = "PNG", **options) -> bytes:
+    output = io.BytesIO()
+    picture.save(output, format_name, **options)
+    return output.getvalue()
+
+
+def two_halves(mode: str = "RGB") -> Image.Image:
+    """32 x 16 pixels: red on the left, green on the right."""
+    picture = Image.new("RGB", (32, 16), (200, 40, 40))
+    picture.paste((40, 160, 40), (16, 0, 32, 16))
+    return picture.convert(mode)
+
+
+@pytest.mark.parametrize(
+    ("mode", "format_name"),
+    [
+        ("RGB", "PNG"),
+        ("RGB", "JPEG"),
+        ("RGB", "WEBP"),
+        ("RGB", "BMP"),
+        ("CMYK", "JPEG"),
+        ("RGBA", "PNG"),
+        ("P", "PNG"),
+    ],
+)
+def test_every_kind_of_picture_becomes_the_same_rgb(mode, format_name):
+    quality = {"quality": 100, "subsampling": 0} if format_name == "JPEG" else {}
+    image = decode_image(encoded(two_halves(mode), format_name, **quality), LIMITS)
+
+    assert image.shape == (16, 32, 3) and image.dtype == np.uint8
+    assert np.abs(image[8, 4].astype(int) - (200, 40, 40)).max() < 16
+    assert np.abs(image[8, 28].astype(int) - (40, 160, 40)).max() < 16
+
+
+def test_progressive_jpeg_is_read():
+    data = encoded(two_halves(), "JPEG", progressive=True)
+
+    assert decode_image(data, LIMITS).shape == (16, 32, 3)
+
+
+def test_black_and_white_becomes_black_and_white():
+    picture = Image.new("1", (16, 16), 1)
+
+    assert (decode_image(encoded(picture), LIMITS) == 255).all()
+
+
+def test_sixteen_bits_are_scaled_and_not_clipped():
+    values = np.full((16, 16), 128 << 8, np.uint16)
+
+    assert (decode_image(encoded(Image.fromarray(values)), LIMITS) == 128).all()
+
+
+@pytest.mark.parametrize("mode", ["RGBA", "LA", "P"])
+def test_transparent_parts_lie_on_white(mode):
+    picture = Image.new("RGBA", (16, 16), (0, 0, 0, 0))
+    options = {}
+    if mode == "P":
+        picture = Image.new("P", (16, 16), 0)
+        options = {"transparency": 0}
+    data = encoded(picture.convert(mode), **options)
+
+    assert (decode_image(data, LIMITS) == 255).all()
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_exif_rotation_is_applied(orientation):
+    upright = two_halves()
+    undo = {
+        2: Image.Transpose.FLIP_LEFT_RIGHT,
+        3: Image.Transpose.ROTATE_180,
+        4: Image.Transpose.FLIP_TOP_BOTTOM,
+        5: Image.Transpose.TRANSPOSE,
+        6: Image.Transpose.ROTATE_90,
+        7: Image.Transpose.TRANSVERSE,
+        8: Image.Transpose.ROTATE_270,
+    }
+    stored = upright.transpose(undo[orientation]) if orientation in undo else upright
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+
+    image = decode_image(encoded(stored, "PNG", exif=exif), LIMITS)
+
+    np.testing.assert_array_equal(image, np.array(upright))
+
+
+def test_an_empty_file_is_called_empty():
+    with pytest.raises(InvalidImage, match="0 bytes") as error:
+        decode_image(b"", LIMITS)
+
+    assert error.value.code == "empty_file"
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"hello",
+        b"<svg xmlns='http://www.w3.org/2000/svg'/>",
+        encoded(Image.new("RGB", (16, 16)), "GIF"),
+        encoded(Image.new("RGB", (16, 16)), "TIFF"),
+        b"%!PS-Adobe-3.0 EPSF-3.0\n",
+    ],
+)
+def test_other_formats_are_unsupported_whatever_they_call_themselves(data):
+    with pytest.raises(UnsupportedImage, match="JPEG, PNG, WEBP"):
+        decode_image(data, LIMITS)
+
+
+@pytest.mark.parametrize("format_name", ["JPEG", "PNG", "WEBP", "BMP"])
+def test_a_picture_that_is_cut_off_is_called_so(format_name):
+    noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
+    data = encoded(Image.fromarray(noise), format_name)
+
+    with pytest.raises(InvalidImage) as error:
+        decode_image(data[: len(data) // 2], LIMITS)
+
+    assert error.value.code == "image_truncated"
+
+
+def bomb(side: int) -> bytes:
+    """A PNG of ``side`` x ``side`` pixels in a few bytes; its pixels are never needed."""
+
+    def chunk(kind: bytes, body: bytes) -> bytes:
+        return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+
+    header = struct.pack(">IIBBBBB", side, side, 8, 2, 0, 0, 0)
+    pixels = zlib.compress(bytes(3 * side + 1) * 50)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", pixels) + chunk(b"IEND", b"")
+
+
+@pytest.mark.parametrize("side", [5001, 13_000, 20_000])
+def test_a_picture_of_too_many_pixels_is_refused_without_decoding_it(side):
+    data = bomb(side)
+    tracemalloc.start()
+
+    with pytest.raises(InvalidImage, match=f"{side} x {side} pixels") as error:
+        decode_image(data, LIMITS)
+
+    peak_bytes = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert error.value.code == "image_too_large"
+    assert peak_bytes < 5_000_000
+
+
+def test_the_pixel_limit_itself_is_allowed():
+    limits = ImageLimits(max_bytes=1000, max_pixels=16 * 16)
+
+    assert decode_image(encoded(Image.new("RGB", (16, 16))), limits).shape == (16, 16, 3)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 10_000), (7, 100)])
+def test_a_picture_that_is_too_small_is_called_so(size):
+    with pytest.raises(InvalidImage) as error:
+        decode_image(encoded(Image.new("RGB", size)), LIMITS)
+
+    assert error.value.code == "image_too_small"
+
+
+@pytest.mark.parametrize("format_name", ["WEBP", "PNG"])
+def test_animated_pictures_are_refused(format_name):
+    frames = [Image.new("RGB", (16, 16), colour) for colour in ("red", "blue")]
+    data = encoded(frames[0], format_name, save_all=True, append_images=frames[1:])
+
+    with pytest.raises(InvalidImage) as error:
+        decode_image(data, LIMITS)
+
+    assert error.value.code == "animated_not_supported"
+
+
+def test_the_first_of_two_pictures_in_a_phones_jpeg_is_used():
+    frames = [two_halves(), Image.new("RGB", (32, 16))]
+    data = encoded(frames[0], "MPO", save_all=True, append_images=frames[1:])
+
+    assert decode_image(data, LIMITS)[8, 4].max() > 150
+
+
+def test_one_byte_above_the_limit_is_too_much():
+    data = encoded(Image.new("RGB", (16, 16)))
+
+    decode_image(data, ImageLimits(len(data), 1000))
+    with pytest.raises(ImageTooManyBytes, match="at most"):
+        decode_image(data, ImageLimits(len(data) - 1, 1000))
+
+
+@pytest.mark.parametrize("prefix", ["", "data:image/png;base64,", "data:image/svg+xml;base64,"])
+def test_base64_and_data_urls_give_their_bytes(prefix):
+    text = prefix + base64.b64encode(b"picture!").decode()
+
+    assert decode_base64(text, LIMITS) == b"picture!"
+
+
+def test_line_breaks_in_base64_do_not_matter():
+    assert decode_base64("cGlj\ndHVy\r\nZSE=", LIMITS) == b"picture!"
+
+
+@pytest.mark.parametrize(
+    "text", ["%%%", "cGljdHVyZSE", "data:text/html;base64,cGlj", "data:image/png,cGlj", "data:x", "ä"]
+)
+def test_wrong_base64_is_called_so(text):
+    with pytest.raises(InvalidImage) as error:
+        decode_base64(text, LIMITS)
+
+    assert error.value.code == "base64_invalid"
+
+
+def test_too_much_base64_is_refused_before_decoding():
+    with pytest.raises(ImageTooManyBytes):
+        decode_base64("A" * 2000, ImageLimits(max_bytes=1000, max_pixels=1000))

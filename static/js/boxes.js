@@ -1,0 +1,125 @@
+/** What is to be drawn, as pure functions: colours, labels, places, and which boxes are shown. */
+
+/** @typedef {[x_min: number, y_min: number, x_max: number, y_max: number]} Box */
+/** @typedef {[red: number, green: number, blue: number]} Colour */
+/** @typedef {{box: Box, class_id: number, class_name: string, score: number}} Detection */
+
+// Turning the hue by the golden ratio keeps the colours of neighbouring classes far apart.
+const GOLDEN_RATIO = 0.618033988749895;
+
+/**
+ * The colour of a class; `ml_core/drawing.py` gives the same one.
+ * @param {number} classId
+ * @returns {Colour}
+ */
+export function classColour(classId) {
+  const hue = (classId * GOLDEN_RATIO) % 1;
+  return hueColour(hue, 0.5, 0.85);
+}
+
+/**
+ * Black or white, whichever reads better on `background` (ITU-R BT.601 luma).
+ * @param {Colour} background
+ * @returns {Colour}
+ */
+export function textColour([red, green, blue]) {
+  const luma = 0.299 * red + 0.587 * green + 0.114 * blue;
+  return luma > 140 ? [0, 0, 0] : [255, 255, 255];
+}
+
+/**
+ * @param {Colour} colour
+ * @returns {string}
+ */
+export function cssColour(colour) {
+  return `rgb(${colour.join(" ")})`;
+}
+
+/**
+ * @param {number} share from 0 to 1
+ * @returns {string} such as `98 %`
+ */
+export function percent(share) {
+  return `${Math.round(share * 100)} %`;
+}
+
+/**
+ * What stands above a box, such as `dog 98 %`; it may be empty.
+ * @param {Detection} detection
+ * @param {{showNames: boolean, showScores: boolean}} options
+ * @returns {string}
+ */
+export function labelText(detection, { showNames, showScores }) {
+  const name = showNames ? [detection.class_name] : [];
+  const score = showScores ? [percent(detection.score)] : [];
+  return [...name, ...score].join(" ");
+}
+
+/**
+ * @param {Box} box
+ * @param {number} scale
+ * @returns {Box}
+ */
+export function scaleBox([xMin, yMin, xMax, yMax], scale) {
+  return [xMin * scale, yMin * scale, xMax * scale, yMax * scale];
+}
+
+/**
+ * The upper left corner of a label: above its box, or inside it where there is no room.
+ * @param {Box} box
+ * @param {{width: number, height: number}} label
+ * @param {number} pictureWidth
+ * @returns {{x: number, y: number}}
+ */
+export function labelPlace([xMin, yMin], label, pictureWidth) {
+  const x = Math.max(0, Math.min(xMin, pictureWidth - label.width));
+  const y = yMin >= label.height ? yMin - label.height : yMin;
+  return { x, y };
+}
+
+/**
+ * @param {Detection[]} detections
+ * @param {{threshold: number, hiddenClasses: Set<number>}} filter
+ * @returns {Detection[]}
+ */
+export function visibleDetections(detections, { threshold, hiddenClasses }) {
+  return detections.filter(
+    (detection) => detection.score >= threshold && !hiddenClasses.has(detection.class_id),
+  );
+}
+
+/**
+ * How many detections of each class reach the threshold; a class that has none counts 0.
+ * @param {Detection[]} detections
+ * @param {number} threshold
+ * @returns {Map<number, number>} by class id, in the order of the first detection
+ */
+export function classCounts(detections, threshold) {
+  const counts = new Map();
+  for (const { class_id, score } of detections) {
+    counts.set(class_id, (counts.get(class_id) ?? 0) + (score >= threshold ? 1 : 0));
+  }
+  return counts;
+}
+
+/**
+ * Hue, lightness and saturation as Python's `colorsys.hls_to_rgb` turns them into a colour.
+ * @param {number} hue
+ * @param {number} lightness at most 0.5
+ * @param {number} saturation
+ * @returns {Colour}
+ */
+function hueColour(hue, lightness, saturation) {
+  const high = lightness * (1 + saturation);
+  const low = 2 * lightness - high;
+  /** @param {number} turn */
+  const channel = (turn) => {
+    const position = (turn + 1) % 1;
+    let value = low;
+    if (position < 1 / 6) value = low + (high - low) * position * 6;
+    else if (position < 1 / 2) value = high;
+    else if (position < 2 / 3) value = low + (high - low) * (2 / 3 - position) * 6;
+    return Math.round(value * 255);
+  };
+  return [channel(hue + 1 / 3), channel(hue), channel(hue - 1 / 3)];
+}
