@@ -37,26 +37,42 @@ def problem_response(status: int, code: str, detail: str) -> JsonResponse:
 
 def exception_handler(exc: Exception, context: dict[str, Any]) -> Response | None:
     """Turn what an API view raised into a problem; None (a 500) for what nobody expected."""
+    body, headers = _problem_of(exc, context)
+    if body is None:
+        return None
+    response = Response(body, status=body["status"], headers=headers)
+    # The browsable API shows the problem in a page.
+    renderer = getattr(context["request"], "accepted_renderer", None)
+    if renderer is None or renderer.format == "json":
+        response.content_type = CONTENT_TYPE
+    return response
+
+
+def _problem_of(
+    exc: Exception, context: dict[str, Any]
+) -> tuple[dict[str, Any] | None, dict[str, str]]:
+    """The body and the headers for an exception; no body when nobody expected it."""
     if isinstance(exc, VisionError):
-        return _vision_problem(exc)
+        if exc.status >= 500:
+            logger.warning("%s: %s", exc.code, exc.detail)
+        headers = {"Retry-After": str(exc.retry_after_s)} if exc.retry_after_s else {}
+        return problem(exc.status, exc.code, exc.detail), headers
+    if isinstance(exc, RequestDataTooBig):
+        return problem(413, "body_too_large", str(exc)), {}
+    if isinstance(exc, TooManyFilesSent):
+        return problem(400, "too_many_files", str(exc)), {}
+    if isinstance(exc, ValidationError):
+        detail = _first_error(exc.detail)
+        return problem(422, "invalid_parameters", detail, errors=exc.detail), {}
     if isinstance(exc, RecursionError):
         exc = ParseError("The JSON is nested too deeply.")
-    if isinstance(exc, RequestDataTooBig):
-        return _response(problem(413, "body_too_large", str(exc)))
-    if isinstance(exc, TooManyFilesSent):
-        return _response(problem(400, "too_many_files", str(exc)))
+    # Http404 and PermissionDenied arrive as Django's own exceptions.
     response = rest_framework_handler(exc, context)
     if response is None:
-        return None
-    if isinstance(exc, ValidationError):
-        body = problem(422, "invalid_parameters", _first_error(exc.detail), errors=exc.detail)
-    else:
-        # Http404 and PermissionDenied arrive here as Django's own exceptions.
-        detail = response.data.get("detail", "") if isinstance(response.data, dict) else ""
-        body = problem(response.status_code, getattr(detail, "code", "error"), str(detail))
-    response.data, response.status_code = body, body["status"]
-    response.content_type = CONTENT_TYPE
-    return response
+        return None, {}
+    detail = response.data["detail"]
+    headers = {name: value for name, value in response.items() if name != "Content-Type"}
+    return problem(response.status_code, detail.code, str(detail)), headers
 
 
 def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
@@ -78,19 +94,6 @@ def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
     if request.path.startswith("/api/"):
         return problem_response(400, "bad_request", str(exception) or "The request is malformed.")
     return defaults.bad_request(request, exception)
-
-
-def _vision_problem(exc: VisionError) -> Response:
-    if exc.status >= 500:
-        logger.warning("%s: %s", exc.code, exc.detail)
-    response = _response(problem(exc.status, exc.code, exc.detail))
-    if exc.retry_after_s is not None:
-        response["Retry-After"] = str(exc.retry_after_s)
-    return response
-
-
-def _response(body: dict[str, Any]) -> Response:
-    return Response(body, status=body["status"], content_type=CONTENT_TYPE)
 
 
 def _first_error(detail: Any) -> str:

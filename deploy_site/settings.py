@@ -149,6 +149,8 @@ else:
 
 STATIC_URL = "static/"
 STATIC_ROOT = DATA_DIR / "static"
+# SQLite and whitenoise want their folders to be there before the first command has run.
+STATIC_ROOT.mkdir(parents=True, exist_ok=True)
 STATICFILES_DIRS = [BASE_DIR / "static"]
 MEDIA_ROOT = DATA_DIR / "media"
 STORAGES = {

@@ -2,6 +2,7 @@
 
 from typing import IO, Any
 
+from django.core.files.uploadedfile import SimpleUploadedFile
 from rest_framework.parsers import BaseParser
 
 
@@ -11,4 +12,4 @@ class RawImageParser(BaseParser):
     media_type = "image/*"
 
     def parse(self, stream: IO[bytes], media_type: Any = None, parser_context: Any = None) -> dict:
-        return {"image": stream.read()}
+        return {"image": SimpleUploadedFile("body", stream.read(), media_type)}

@@ -14,7 +14,7 @@ from ml_core.images import decode_base64
 
 
 class PictureField(serializers.FileField):
-    """A picture's bytes: an uploaded file, a raw body, base64 text or a data URL.
+    """A picture's bytes: an uploaded file, base64 text or a data URL.
 
     In JSON ``{"type": "base64", "value": "..."}`` is understood as well.
     """
@@ -28,8 +28,6 @@ class PictureField(serializers.FileField):
                     "are accepted."
                 )
             return data.read()
-        if isinstance(data, bytes):
-            return data
         if isinstance(data, dict) and data.get("type") == "base64":
             data = data.get("value")
         if isinstance(data, str):

@@ -89,9 +89,7 @@ def read_labels(path: Path, picture: Path) -> tuple[np.ndarray, np.ndarray]:
     return cxcywh_to_xyxy(rows[:, 1:]) * (width, height, width, height), rows[:, 0].astype(int)
 
 
-def mean_average_precision(
-    found: list[Found], truth: list[tuple[np.ndarray, np.ndarray]]
-) -> float:
+def mean_average_precision(found: list[Found], truth: list[tuple[np.ndarray, np.ndarray]]) -> float:
     """mAP at an IoU of 0.5, the precision averaged over 101 recalls as COCO does."""
     classes = np.unique(np.concatenate([class_ids for _, class_ids in truth]))
     return float(np.mean([average_precision(found, truth, class_id) for class_id in classes]))

@@ -58,9 +58,7 @@ def test_the_toy_network_finds_its_cells(kind, toy_model_dir, converted_dir):
 
     (found,) = engine.infer(picture[None])
 
-    np.testing.assert_allclose(
-        found.boxes_rel_xyxy * 3, [[1, 0, 2, 1], [2, 2, 3, 3]], atol=1e-5
-    )
+    np.testing.assert_allclose(found.boxes_rel_xyxy * 3, [[1, 0, 2, 1], [2, 2, 3, 3]], atol=1e-5)
     assert found.class_ids.tolist() == [0, 1]
     assert (found.scores > 0.99).all()
 

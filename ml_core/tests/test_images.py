@@ -136,11 +136,15 @@ def bomb(side: int) -> bytes:
     """A PNG of ``side`` x ``side`` pixels in a few bytes; its pixels are never needed."""
 
     def chunk(kind: bytes, body: bytes) -> bytes:
-        return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+        return (
+            struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+        )
 
     header = struct.pack(">IIBBBBB", side, side, 8, 2, 0, 0, 0)
     pixels = zlib.compress(bytes(3 * side + 1) * 50)
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", pixels) + chunk(b"IEND", b"")
+    return (
+        b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", pixels) + chunk(b"IEND", b"")
+    )
 
 
 @pytest.mark.parametrize("side", [5001, 13_000, 20_000])
@@ -209,7 +213,8 @@ def test_line_breaks_in_base64_do_not_matter():
 
 
 @pytest.mark.parametrize(
-    "text", ["%%%", "cGljdHVyZSE", "data:text/html;base64,cGlj", "data:image/png,cGlj", "data:x", "ä"]
+    "text",
+    ["%%%", "cGljdHVyZSE", "data:text/html;base64,cGlj", "data:image/png,cGlj", "data:x", "ä"],
 )
 def test_wrong_base64_is_called_so(text):
     with pytest.raises(InvalidImage) as error:

@@ -1,0 +1,70 @@
+"""Pages and probes without a browser; what they look like is tested end to end."""
+
+import time
+
+import pytest
+
+from ml_core import engine
+
+PAGES = ["/", "/classify/", "/detect-image/", "/detect-video/", "/detect-camera/"]
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("path", PAGES)
+def test_every_page_names_the_detector(client, path, toy_detector):
+    response = client.get(path)
+
+    assert response.status_code == 200
+    assert "toy" in response.content.decode()
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("path", PAGES)
+def test_every_page_works_without_models_and_says_how_to_install_one(
+    client, path, settings, tmp_path
+):
+    settings.MODEL_DIR = tmp_path
+
+    response = client.get(path)
+
+    assert response.status_code == 200
+    assert "manage.py fetch_models yolov3" in response.content.decode()
+
+
+@pytest.mark.parametrize("path", [*PAGES, "/admin/login/"])
+@pytest.mark.django_db
+def test_every_page_has_a_strict_content_security_policy(client, path, toy_detector):
+    policy = client.get(path)["Content-Security-Policy"]
+
+    assert "default-src 'none'" in policy
+    assert "script-src 'self'" in policy and "unsafe" not in policy
+
+
+def test_the_process_is_alive_whatever_the_models_do(client, settings, tmp_path):
+    settings.MODEL_DIR = tmp_path
+
+    assert client.get("/livez").json() == {"status": "alive"}
+
+
+def test_the_site_is_ready_once_its_detector_is_warm(client, toy_detector):
+    engine._brokers.clear()
+    before = client.get("/readyz")
+
+    engine.start_loading()
+    deadline = time.monotonic() + 60
+    while client.get("/readyz").status_code != 200 and time.monotonic() < deadline:
+        time.sleep(0.05)
+    after = client.get("/readyz")
+
+    assert (before.status_code, before.json()["state"]) == (503, "not loaded")
+    assert (after.status_code, after.json()["detector"]) == (200, "toy")
+
+
+def test_a_site_without_models_is_not_ready_and_says_why(client, settings, tmp_path):
+    settings.MODEL_DIR = tmp_path
+    engine.start_loading()
+
+    response = client.get("/readyz")
+
+    assert response.status_code == 503
+    assert "fetch_models" in response.json()["state"]

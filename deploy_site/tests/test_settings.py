@@ -1,0 +1,99 @@
+"""Settings as the environment gives them, in a process of their own."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PRINT_SETTINGS = """
+import json, django.conf
+settings = django.conf.settings
+print(json.dumps({name: getattr(settings, name) for name in NAMES}, default=str))
+"""
+
+
+def settings_with(tmp_path: Path, *names: str, **environment: str) -> dict:
+    kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+    child = subprocess.run(
+        [sys.executable, "-c", PRINT_SETTINGS.replace("NAMES", repr(names))],
+        cwd=ROOT,
+        env={
+            **kept,
+            "DJANGO_SETTINGS_MODULE": "deploy_site.settings",
+            "DATA_DIR": str(tmp_path),
+            **environment,
+        },
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return json.loads(child.stdout)
+
+
+def test_without_an_environment_the_site_is_local_and_safe(tmp_path):
+    found = settings_with(tmp_path, "DEBUG", "HOST", "PORT", "DATABASES", "CHANNEL_LAYERS")
+
+    assert (found["DEBUG"], found["HOST"], found["PORT"]) == (False, "127.0.0.1", 8000)
+    assert found["DATABASES"]["default"]["NAME"] == str(tmp_path / "db.sqlite3")
+    assert "InMemory" in found["CHANNEL_LAYERS"]["default"]["BACKEND"]
+
+
+def test_the_secret_key_is_made_once_and_is_for_its_owner_alone(tmp_path):
+    first = settings_with(tmp_path, "SECRET_KEY")["SECRET_KEY"]
+    second = settings_with(tmp_path, "SECRET_KEY")["SECRET_KEY"]
+
+    assert first == second and len(first) >= 50
+    assert tmp_path.joinpath("secret_key").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_given_secret_key_is_used_and_not_written(tmp_path):
+    assert settings_with(tmp_path, "SECRET_KEY", SECRET_KEY="given")["SECRET_KEY"] == "given"
+    assert not tmp_path.joinpath("secret_key").exists()
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "setting", "expected"),
+    [
+        ("HOST", "0.0.0.0", "HOST", "0.0.0.0"),
+        ("PORT", "9000", "PORT", 9000),
+        ("DEBUG", "true", "DEBUG", True),
+        ("ALLOWED_HOSTS", "a.example,b.example", "ALLOWED_HOSTS", ["a.example", "b.example"]),
+        ("MODEL_DIR", "/models", "MODEL_DIR", "/models"),
+        ("ENGINE", "tensorflow", "ENGINE", "tensorflow"),
+        ("HTTPS", "true", "SESSION_COOKIE_SECURE", True),
+        ("HTTPS", "true", "SECURE_SSL_REDIRECT", True),
+    ],
+)
+def test_the_environment_sets(tmp_path, variable, value, setting, expected):
+    assert settings_with(tmp_path, setting, **{variable: value})[setting] == expected
+
+
+def test_postgres_and_redis_come_by_their_addresses(tmp_path):
+    found = settings_with(
+        tmp_path,
+        "DATABASES",
+        "CHANNEL_LAYERS",
+        "CACHES",
+        DATABASE_URL="postgres://user:word@db:5432/vision",
+        REDIS_URL="redis://cache:6379/0",
+    )
+
+    assert found["DATABASES"]["default"]["ENGINE"] == "django.db.backends.postgresql"
+    assert found["DATABASES"]["default"]["HOST"] == "db"
+    assert found["CHANNEL_LAYERS"]["default"]["CONFIG"]["hosts"] == ["redis://cache:6379/0"]
+    assert found["CACHES"]["default"]["LOCATION"] == "redis://cache:6379/0"
+
+
+def test_every_variable_is_in_the_example_file():
+    settings_text = ROOT.joinpath("deploy_site", "settings.py").read_text()
+    example = ROOT.joinpath(".env.example").read_text()
+
+    names = re.findall(r'\benv(?:\.\w+)?\("([A-Z_]+)"', settings_text)
+
+    assert len(names) > 10
+    assert [name for name in names if f"#{name}=" not in example] == []

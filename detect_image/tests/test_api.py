@@ -1,0 +1,325 @@
+"""``POST /api/detect/image/`` as clients use and misuse it, with the toy network behind it."""
+
+import base64
+import io
+import json
+
+import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.test import Client
+from PIL import Image
+
+from ml_core.tests.test_images import bomb
+from ml_core.tests.toy_network import BLUE, GREY, RED, cells_picture
+
+URL = "/api/detect/image/"
+CELLS = {(1, 0): RED, (2, 2): BLUE}
+
+pytestmark = [pytest.mark.usefixtures("toy_detector"), pytest.mark.django_db]
+
+
+def encoded(picture: Image.Image, format_name: str = "PNG", **options) -> bytes:
+    output = io.BytesIO()
+    picture.save(output, format_name, **options)
+    return output.getvalue()
+
+
+PICTURE = encoded(cells_picture(CELLS, side=960))
+BASE64 = base64.b64encode(PICTURE).decode()
+
+
+def post_file(client: Client, data: bytes, name: str = "a.png", kind: str = "image/png", **fields):
+    return client.post(URL, {"image": SimpleUploadedFile(name, data, kind), **fields})
+
+
+def post_json(client: Client, body: object):
+    return client.post(URL, json.dumps(body), content_type="application/json")
+
+
+def assert_problem(response, status: int, code: str, *words: str) -> None:
+    assert response.status_code == status
+    assert response["Content-Type"] == "application/problem+json"
+    problem = json.loads(response.content)
+    assert problem["status"] == status
+    assert problem["code"] == code
+    for word in words:
+        assert word in problem["detail"]
+
+
+def test_an_uploaded_picture_is_answered_with_its_objects(client):
+    response = post_file(client, PICTURE)
+
+    answer = response.json()
+    assert response.status_code == 200
+    assert answer["model"] == "toy"
+    assert answer["image"] == {"width": 960, "height": 960}
+    assert answer["detections"] == [
+        {"box": [320, 0, 640, 320], "class_id": 0, "class_name": "tomato", "score": 1.0},
+        {"box": [640, 640, 960, 960], "class_id": 1, "class_name": "plum", "score": 1.0},
+    ]
+    stages = ["decode", "preprocess", "queue", "inference", "postprocess"]
+    assert list(answer["timing_ms"]) == stages
+    assert all(f"{stage};dur=" in response["Server-Timing"] for stage in stages)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"image": BASE64},
+        {"image": f"data:image/png;base64,{BASE64}"},
+        {"image": {"type": "base64", "value": BASE64}},
+    ],
+)
+def test_json_with_base64_gets_the_same_answer(client, body):
+    response = post_json(client, body)
+
+    assert [d["class_name"] for d in response.json()["detections"]] == ["tomato", "plum"]
+
+
+@pytest.mark.parametrize("kind", ["image/png", "image/jpeg", "image/anything"])
+def test_a_raw_body_gets_the_same_answer_whatever_kind_of_picture_it_claims(client, kind):
+    response = client.post(URL, PICTURE, content_type=kind)
+
+    assert [d["class_name"] for d in response.json()["detections"]] == ["tomato", "plum"]
+
+
+def test_the_right_bytes_with_a_lying_type_are_a_picture(client):
+    response = post_file(client, PICTURE, name="a.txt", kind="text/plain")
+
+    assert response.status_code == 200
+
+
+def test_a_form_field_with_base64_is_a_picture_too(client):
+    response = client.post(URL, {"image": BASE64})
+
+    assert response.status_code == 200
+
+
+@pytest.mark.parametrize("where", ["query", "form", "json"])
+def test_parameters_may_stand_in_the_query_the_form_or_the_json(client, where):
+    parameters = {"score_threshold": 0.9999, "model": "toy"}
+    pale = encoded(cells_picture({(0, 0): (200, 60, 60), (2, 2): BLUE}))
+
+    if where == "query":
+        response = client.post(f"{URL}?score_threshold=0.9999&model=toy", pale, "image/png")
+    elif where == "form":
+        response = post_file(client, pale, **parameters)
+    else:
+        response = post_json(client, {"image": base64.b64encode(pale).decode(), **parameters})
+
+    assert [d["class_name"] for d in response.json()["detections"]] == ["plum"]
+
+
+def test_empty_form_fields_count_as_absent(client):
+    response = post_file(client, PICTURE, model="", score_threshold="", iou_threshold="")
+
+    assert response.status_code == 200
+
+
+def test_boxes_are_those_of_the_upright_picture(client):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    upright = cells_picture({(2, 0): RED}).resize((96, 48))
+    stored = upright.transpose(Image.Transpose.ROTATE_90)
+
+    answer = post_file(client, encoded(stored, "PNG", exif=exif)).json()
+
+    assert answer["image"] == {"width": 96, "height": 48}
+    assert answer["detections"][0]["box"] == pytest.approx([64, 0, 96, 16], abs=3)
+
+
+@pytest.mark.parametrize(
+    ("mode", "format_name"), [("CMYK", "JPEG"), ("P", "PNG"), ("RGBA", "WEBP")]
+)
+def test_pictures_of_every_mode_get_the_same_answer(client, mode, format_name):
+    picture = cells_picture(CELLS, side=960).convert(mode)
+
+    answer = post_file(client, encoded(picture, format_name)).json()
+
+    assert {d["class_name"] for d in answer["detections"]} == {"tomato", "plum"}
+
+
+@pytest.mark.parametrize("kind", ["application/json", "image/png", "multipart/form-data"])
+def test_an_empty_body_misses_the_picture(client, kind):
+    assert_problem(client.post(URL, b"", content_type=kind), 422, "invalid_parameters", "image")
+
+
+@pytest.mark.parametrize(
+    ("data", "status", "code"),
+    [
+        (b"", 422, "empty_file"),
+        (b"no picture", 415, "unsupported_media_type"),
+        (encoded(Image.new("RGB", (32, 32)), "GIF"), 415, "unsupported_media_type"),
+        (PICTURE[: len(PICTURE) // 2], 422, "image_truncated"),
+        (bomb(20_000), 422, "image_too_large"),
+        (encoded(Image.new("RGB", (1, 100))), 422, "image_too_small"),
+        (
+            encoded(
+                Image.new("RGB", (32, 32)),
+                "WEBP",
+                save_all=True,
+                append_images=[Image.new("RGB", (32, 32), "red")],
+            ),
+            422,
+            "animated_not_supported",
+        ),
+    ],
+    ids=["empty", "text", "gif", "truncated", "bomb", "tiny", "animated"],
+)
+def test_what_is_no_usable_picture_gets_a_problem(client, data, status, code):
+    assert_problem(post_file(client, data), status, code)
+    if data:
+        assert_problem(client.post(URL, data, content_type="image/png"), status, code)
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "code"),
+    [
+        ({}, 422, "invalid_parameters"),
+        ({"image": None}, 422, "invalid_parameters"),
+        ({"image": 5}, 422, "invalid_parameters"),
+        ({"image": ["a"]}, 422, "invalid_parameters"),
+        ({"image": {"type": "url", "value": "http://localhost"}}, 422, "invalid_parameters"),
+        ({"image": "%%%"}, 422, "base64_invalid"),
+        ({"image": BASE64 + "A"}, 422, "base64_invalid"),
+        ({"image": "data:text/html;base64,PGI+"}, 422, "base64_invalid"),
+        ({"image": "aGVsbG8="}, 415, "unsupported_media_type"),
+        ({"image": ""}, 422, "empty_file"),
+        ([], 400, "parse_error"),
+        ("text", 400, "parse_error"),
+        (5, 400, "parse_error"),
+    ],
+)
+def test_json_that_makes_no_sense_gets_a_problem(client, body, status, code):
+    assert_problem(post_json(client, body), status, code)
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        ("{", "parse_error"),
+        ("[" * 100_000, "parse_error"),
+        ('{"image": NaN}', "parse_error"),
+        ("\xff\xfe", "parse_error"),
+    ],
+)
+def test_a_body_that_is_no_json_gets_a_problem(client, text, code):
+    response = client.post(URL, text.encode("latin-1"), content_type="application/json")
+
+    assert_problem(response, 400, code)
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        {"score_threshold": 1.01},
+        {"score_threshold": -0.1},
+        {"score_threshold": "nan"},
+        {"score_threshold": "inf"},
+        {"iou_threshold": "half"},
+        {"iou_threshold": 2},
+    ],
+)
+def test_thresholds_out_of_range_get_a_problem_that_names_them(client, parameters):
+    (name,) = parameters
+
+    assert_problem(post_file(client, PICTURE, **parameters), 422, "invalid_parameters", name)
+
+
+def test_an_unknown_model_gets_a_problem_with_the_known_ones(client):
+    response = post_file(client, PICTURE, model="yolov9")
+
+    assert_problem(response, 422, "unknown_model", "yolov9", "yolov3", "toy")
+
+
+def test_a_model_that_is_not_installed_gets_a_problem_with_the_command(client):
+    response = post_file(client, PICTURE, model="yolov3-tiny")
+
+    assert_problem(response, 503, "model_not_installed", "manage.py fetch_models yolov3-tiny")
+
+
+def test_a_site_without_any_model_says_which_command_installs_one(client, settings, tmp_path):
+    settings.MODEL_DIR = tmp_path
+
+    assert_problem(post_file(client, PICTURE), 503, "model_not_installed", "fetch_models yolov3")
+
+
+def test_a_missing_file_is_named(client):
+    assert_problem(client.post(URL, {"picture": "x"}), 422, "invalid_parameters", "image: ")
+
+
+def test_other_content_types_get_a_problem(client):
+    response = client.post(URL, "x", content_type="text/plain")
+
+    assert_problem(response, 415, "unsupported_media_type")
+
+
+def test_other_methods_get_a_problem(client):
+    assert_problem(client.get(URL), 405, "method_not_allowed")
+
+
+def test_a_picture_of_too_many_bytes_gets_a_problem(client, settings):
+    settings.LIMITS = {**settings.LIMITS, "image_bytes": len(PICTURE)}
+    assert post_file(client, PICTURE).status_code == 200
+
+    settings.LIMITS = {**settings.LIMITS, "image_bytes": len(PICTURE) - 1}
+    for response in (
+        post_file(client, PICTURE),
+        client.post(URL, PICTURE, content_type="image/png"),
+        post_json(client, {"image": BASE64}),
+    ):
+        assert_problem(response, 413, "image_too_many_bytes")
+
+
+def test_json_above_the_limit_of_a_body_gets_a_problem(client, settings):
+    settings.DATA_UPLOAD_MAX_MEMORY_SIZE = 1000
+
+    assert_problem(post_json(client, {"image": BASE64}), 413, "body_too_large")
+
+
+def test_too_many_files_get_a_problem(client):
+    files = {f"file{n}": SimpleUploadedFile("a.png", b"x") for n in range(5)}
+
+    assert_problem(client.post(URL, files), 400, "too_many_files")
+
+
+def test_the_name_of_an_uploaded_file_means_nothing(client):
+    for name in ("../../etc/passwd", "a\x00.png", "x" * 4000, "\u202egnp.exe", "a\r\nb: c.png"):
+        assert post_file(client, PICTURE, name=name).status_code == 200
+
+
+def test_people_get_a_page_to_try_it_and_programs_get_json(client):
+    page = client.get(URL, headers={"accept": "text/html"})
+
+    assert page["Content-Type"].startswith("text/html")
+    assert b'type="file"' in page.content
+    assert b'name="score_threshold"' in page.content
+
+
+def test_a_post_from_that_page_is_answered_there(client):
+    response = client.post(
+        URL,
+        {"image": SimpleUploadedFile("a.png", PICTURE)},
+        headers={"accept": "text/html,application/xhtml+xml"},
+    )
+
+    assert response.status_code == 200
+    assert b"tomato" in response.content
+
+
+def test_one_busy_model_turns_others_away_with_a_time_to_come_back(client, settings, monkeypatch):
+    from ml_core import engine
+
+    broker = engine._broker(engine.default_detector())
+    monkeypatch.setattr(broker, "_max_queued", 0)
+
+    response = post_file(client, PICTURE)
+
+    assert_problem(response, 429, "busy")
+    assert int(response["Retry-After"]) > 0
+
+
+def test_a_picture_without_objects_has_an_empty_list(client):
+    answer = post_file(client, encoded(Image.new("RGB", (50, 50), GREY))).json()
+
+    assert answer["detections"] == []

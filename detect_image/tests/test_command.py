@@ -1,0 +1,133 @@
+"""``manage.py detect_image`` in folders of drawn pictures, with the toy network behind it."""
+
+import csv
+import io
+import json
+
+import numpy as np
+import pytest
+from django.core.management import CommandError, call_command
+from PIL import Image
+
+from ml_core.drawing import class_colour
+from ml_core.tests.toy_network import BLUE, RED, cells_picture
+
+pytestmark = pytest.mark.usefixtures("toy_detector")
+
+
+@pytest.fixture
+def folder(tmp_path):
+    pictures = tmp_path / "pictures"
+    pictures.joinpath("more").mkdir(parents=True)
+    cells_picture({(1, 0): RED}, 960).save(pictures / "red.png")
+    cells_picture({(2, 2): BLUE}, 960).save(pictures / "more" / "blue.jpg", quality=95)
+    pictures.joinpath("notes.txt").write_text("no picture")
+    return pictures
+
+
+def run(*arguments: object, **options: object) -> str:
+    output = io.StringIO()
+    call_command("detect_image", *map(str, arguments), stdout=output, **options)
+    return output.getvalue()
+
+
+def test_it_prints_what_it_found(folder):
+    text = run(folder / "red.png")
+
+    assert "red.png  960 x 960  toy" in text
+    assert "100.0%  tomato           [320, 0, 640, 320]" in text
+
+
+def test_folders_are_searched_and_drawn_pictures_keep_their_places(folder, tmp_path):
+    text = run(folder, "--output", tmp_path / "drawn")
+
+    assert "tomato" in text and "plum" in text
+    drawn = np.array(Image.open(tmp_path / "drawn" / "red.png"))
+    assert tuple(drawn[319, 480]) == class_colour(0)
+    assert tmp_path.joinpath("drawn", "more", "blue.jpg").is_file()
+
+
+def test_json_is_one_line_per_picture(folder):
+    lines = [json.loads(line) for line in run(folder, "--format", "json").splitlines()]
+
+    assert [line["detections"][0]["class_name"] for line in lines] == ["plum", "tomato"]
+
+
+def test_yolo_labels_stand_beside_the_drawn_pictures(folder, tmp_path):
+    output = tmp_path / "labels"
+
+    run(folder, "--format", "yolo", "--output", output)
+
+    assert output.joinpath("red.txt").read_text() == "0 0.500000 0.166667 0.333333 0.333333\n"
+    assert output.joinpath("more", "blue.txt").read_text().startswith("1 0.83")
+
+
+@pytest.mark.parametrize("name", ["coco", "csv", "voc"])
+def test_other_formats_hold_all_pictures(name, folder, tmp_path):
+    text = run(folder, "--format", name, "--output", tmp_path)
+
+    if name == "coco":
+        assert tmp_path.joinpath("annotations.json").read_text() == text
+        assert len(json.loads(text)["annotations"]) == 2
+    elif name == "csv":
+        assert tmp_path.joinpath("detections.csv").read_text() == text
+        assert len(list(csv.DictReader(io.StringIO(text)))) == 2
+    else:
+        assert "<name>tomato</name>" in tmp_path.joinpath("red.xml").read_text()
+        assert text.count("<annotation>") == 2
+
+
+def test_pictures_of_one_name_do_not_overwrite_each_other(folder, tmp_path):
+    cells_picture({(0, 0): RED}).save(folder / "more" / "red.png")
+
+    run(folder / "red.png", folder / "more" / "red.png", "--output", tmp_path / "drawn")
+
+    assert {path.name for path in (tmp_path / "drawn").iterdir()} == {"red.png", "red-2.png"}
+
+
+def test_originals_are_never_overwritten(folder):
+    before = folder.joinpath("red.png").read_bytes()
+
+    with pytest.raises(CommandError, match="would be overwritten"):
+        run(folder, "--output", folder)
+
+    assert folder.joinpath("red.png").read_bytes() == before
+
+
+def test_a_broken_picture_does_not_stop_the_others(folder, capsys):
+    folder.joinpath("broken.png").write_bytes(b"no picture")
+    errors = io.StringIO()
+
+    with pytest.raises(CommandError, match="2 of 4 pictures failed"):
+        run(folder, folder / "gone.png", stderr=errors)
+
+    assert "broken.png: This is not a picture" in errors.getvalue()
+    assert "gone.png: No such file" in errors.getvalue()
+
+
+def test_a_folder_without_pictures_is_an_error(tmp_path):
+    with pytest.raises(CommandError, match="no picture"):
+        run(tmp_path)
+
+
+@pytest.mark.parametrize("option", ["--score-threshold", "--iou-threshold"])
+@pytest.mark.parametrize("value", ["1.5", "-1", "nan", "half"])
+def test_thresholds_must_lie_between_0_and_1(option, value, folder):
+    with pytest.raises(CommandError):
+        run(folder, f"{option}={value}")
+
+
+def test_a_model_that_is_not_installed_is_said_once(folder):
+    with pytest.raises(CommandError, match="fetch_models yolov3-tiny"):
+        run(folder, "--model", "yolov3-tiny")
+
+
+def test_without_a_display_it_says_so_and_goes_on(folder, monkeypatch):
+    monkeypatch.delenv("DISPLAY", raising=False)
+    monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
+    errors = io.StringIO()
+
+    text = run(folder / "red.png", "--show", stderr=errors)
+
+    assert "no display" in errors.getvalue()
+    assert "tomato" in text

@@ -1,0 +1,65 @@
+"""``fetch_models`` and ``list_models`` as an operator uses them."""
+
+import io
+import shutil
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from ml_core import weights
+from ml_core.tests.toy_network import install_toy_network
+
+
+def run(*arguments: object) -> str:
+    output = io.StringIO()
+    call_command(*map(str, arguments), stdout=output, stderr=output)
+    return output.getvalue()
+
+
+@pytest.fixture
+def model_dir(settings, tmp_path):
+    settings.MODEL_DIR = tmp_path / "models"
+    settings.DETECTOR = ""
+    return settings.MODEL_DIR
+
+
+def test_models_are_listed_with_the_command_that_installs_them(model_dir):
+    text = run("list_models")
+
+    assert "yolov3-tiny          416 x 416  mAP@0.5 33.1  missing, get it with: " in text
+    assert "No detection model is installed" in text
+
+
+def test_the_default_model_is_marked_and_a_broken_one_says_why(model_dir):
+    install_toy_network(model_dir)
+    shutil.copytree(model_dir / "toy", model_dir / "broken")
+    model_dir.joinpath("broken", "toy.cfg").write_text("[net]\n")
+
+    lines = run("list_models").splitlines()
+
+    assert any(line.startswith("* toy ") and line.endswith("installed") for line in lines)
+    assert any("broken" in line and "cannot be used: " in line for line in lines)
+
+
+def test_models_are_installed_from_a_folder(model_dir, shared_dir):
+    text = run("fetch_models", "yolo-fastest-1.1", "--from", shared_dir / "models")
+
+    assert "yolo-fastest-1.1 is installed in" in text
+    assert "installed already" in run("fetch_models", "yolo-fastest-1.1")
+
+
+def test_a_folder_without_the_files_is_an_error(model_dir, tmp_path):
+    with pytest.raises(CommandError, match="yolov3.cfg is not there"):
+        run("fetch_models", "yolov3", "--from", tmp_path)
+
+
+def test_an_unknown_model_is_an_error_with_the_known_ones(model_dir):
+    with pytest.raises(CommandError, match="Known models: yolov3,"):
+        run("fetch_models", "yolov9")
+
+
+def test_without_a_network_it_says_what_to_do_instead(model_dir, monkeypatch):
+    monkeypatch.setattr(weights, "any_reachable", lambda specs, timeout_s: False)
+
+    with pytest.raises(CommandError, match="yolo-fastest-1.1-xl, yolov3.*--from FOLDER"):
+        run("fetch_models")
