@@ -213,11 +213,12 @@ def read_catalog(model_dir: Path) -> dict[str, ModelSpec]:
 def default_detector(specs: dict[str, ModelSpec], preferred: str) -> ModelSpec:
     """The model named ``preferred``, or without a name the best one that is installed.
 
-    Raises ``UnknownModel`` for a name that is not there, ``ModelNotInstalled`` when no
-    detector is installed.
+    Raises ``ModelNotInstalled`` when there is none.
     """
+    if preferred in specs:
+        return specs[preferred]
     if preferred:
-        return find_model(specs, preferred)
+        raise ModelNotInstalled(f"DETECTOR names {preferred!r}, but there is no such model.")
     for spec in specs.values():
         if spec.is_installed and not spec.problem:
             return spec

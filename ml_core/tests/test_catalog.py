@@ -52,6 +52,11 @@ def test_the_preferred_model_wins_even_when_it_is_missing(tmp_path):
     assert default_detector(read_catalog(tmp_path), "yolov3-tiny").name == "yolov3-tiny"
 
 
+def test_a_preferred_model_that_does_not_exist_is_the_sites_fault(tmp_path):
+    with pytest.raises(ModelNotInstalled, match="DETECTOR names 'yolov9'"):
+        default_detector(read_catalog(tmp_path), "yolov9")
+
+
 def test_an_unknown_model_is_answered_with_the_known_ones(tmp_path):
     with pytest.raises(UnknownModel, match="'yolov9'. Known models: yolov3, "):
         find_model(read_catalog(tmp_path), "yolov9")
