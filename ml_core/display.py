@@ -8,6 +8,8 @@ import numpy as np
 from PIL import Image
 
 ESCAPE = 27
+# Fits on any screen; the window can be resized.
+WINDOW_PIXELS = 1000
 
 
 def has_display() -> bool:
@@ -20,7 +22,9 @@ def has_display() -> bool:
 def show_picture(picture: Image.Image, title: str) -> None:
     """Show ``picture`` until Esc or q is pressed or its window is closed."""
     picture_bgr = np.array(picture)[:, :, ::-1]
-    cv2.namedWindow(title, cv2.WINDOW_NORMAL | cv2.WINDOW_KEEPRATIO)
+    scale = min(1.0, WINDOW_PIXELS / max(picture.size))
+    cv2.namedWindow(title, cv2.WINDOW_NORMAL | cv2.WINDOW_KEEPRATIO | cv2.WINDOW_GUI_NORMAL)
+    cv2.resizeWindow(title, round(picture.width * scale), round(picture.height * scale))
     cv2.imshow(title, picture_bgr)
     while cv2.getWindowProperty(title, cv2.WND_PROP_VISIBLE) >= 1:
         if cv2.waitKey(50) in (ESCAPE, ord("q")):

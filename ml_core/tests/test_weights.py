@@ -3,7 +3,9 @@
 import fcntl
 import hashlib
 import http.server
+import socket
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -240,3 +242,14 @@ def test_a_server_that_answers_is_reachable_and_one_that_is_gone_is_not(tmp_path
 
     assert weights.any_reachable([make_spec(tmp_path, mirror, "/weights")], timeout_s=5)
     assert not weights.any_reachable([make_spec(tmp_path, gone, "/weights")], timeout_s=5)
+
+
+def test_servers_that_never_answer_are_given_up_in_time(tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        mirror = Mirror(address=f"http://127.0.0.1:{silent.getsockname()[1]}")
+        started = time.monotonic()
+
+        reachable = weights.any_reachable([make_spec(tmp_path, mirror, "/weights")], timeout_s=0.5)
+
+    assert not reachable
+    assert time.monotonic() - started < 3
