@@ -67,7 +67,7 @@ def mirror() -> Iterator[Mirror]:
 
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         state.address = f"http://127.0.0.1:{server.server_port}"
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+        threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
         yield state
         server.shutdown()
 
