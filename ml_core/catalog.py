@@ -9,10 +9,13 @@ from pathlib import Path
 from typing import Literal
 
 from ml_core.errors import ModelNotInstalled, UnknownModel
-from ml_core.labels import COCO_LABELS, read_names
+from ml_core.labels import CIFAR10_LABELS, COCO_LABELS, read_names
 from ml_core.networks.darknet_cfg import DarknetError, read_config
 
+Task = Literal["detection", "classification"]
 Resizing = Literal["letterbox", "stretch"]
+
+SHIPPED_DIR = Path(__file__).parent / "models"
 
 
 @dataclass(frozen=True)
@@ -35,6 +38,7 @@ class ModelSpec:
     """
 
     name: str
+    task: Task
     family: str
     directory: Path
     config: ModelFile
@@ -74,6 +78,7 @@ _YOLO_FASTEST = "https://raw.githubusercontent.com/dog-qiuqiu/Yolo-Fastest/maste
 # repositories. The well-known address pjreddie.com/media/files answers with an HTML page.
 _YOLOV3 = ModelSpec(
     name="yolov3",
+    task="detection",
     family="YOLOv3",
     directory=Path(),
     config=ModelFile(
@@ -148,6 +153,7 @@ _YOLOV3_SPP = replace(
 # Sizes and hashes of the Yolo-Fastest files were taken from the files themselves.
 _YOLO_FASTEST_XL = ModelSpec(
     name="yolo-fastest-1.1-xl",
+    task="detection",
     family="Yolo-Fastest",
     directory=Path(),
     config=ModelFile(
@@ -210,27 +216,31 @@ def read_catalog(model_dir: Path) -> dict[str, ModelSpec]:
     return specs
 
 
-def default_detector(specs: dict[str, ModelSpec], preferred: str) -> ModelSpec:
-    """The model named ``preferred``, or without a name the best one that is installed.
+def default_model(specs: dict[str, ModelSpec], task: Task, preferred: str) -> ModelSpec:
+    """The model of a task named ``preferred``, or without a name the best one installed.
 
     Raises ``ModelNotInstalled`` when there is none.
     """
-    if preferred in specs:
-        return specs[preferred]
+    fitting = {name: spec for name, spec in specs.items() if spec.task == task}
+    if preferred in fitting:
+        return fitting[preferred]
     if preferred:
-        raise ModelNotInstalled(f"DETECTOR names {preferred!r}, but there is no such model.")
-    for spec in specs.values():
+        raise ModelNotInstalled(f"The settings name {preferred!r} for {task}; there is no such model.")
+    for spec in fitting.values():
         if spec.is_installed and not spec.problem:
             return spec
     raise ModelNotInstalled(
-        f"No detection model is installed. Install one with: {_YOLOV3.install_command}"
+        f"No {task} model is installed. Install one with: {_YOLOV3.install_command}"
     )
 
 
-def find_model(specs: dict[str, ModelSpec], name: str) -> ModelSpec:
-    """The model of that name. Raises ``UnknownModel``, naming those there are."""
-    if name not in specs:
-        raise UnknownModel(f"There is no model {name!r}. Known models: {', '.join(specs)}.")
+def find_model(specs: dict[str, ModelSpec], task: Task, name: str) -> ModelSpec:
+    """The model of a task by its name. Raises ``UnknownModel``, naming those there are."""
+    fitting = [spec.name for spec in specs.values() if spec.task == task]
+    if name not in fitting:
+        raise UnknownModel(
+            f"There is no {task} model {name!r}. Known models: {', '.join(fitting)}."
+        )
     return specs[name]
 
 
@@ -243,6 +253,7 @@ def _own_model(folder: Path) -> ModelSpec | None:
         return None
     spec = ModelSpec(
         name=folder.name,
+        task="detection",
         family="Darknet",
         directory=folder,
         config=ModelFile(configs[0].name),

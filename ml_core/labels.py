@@ -14,6 +14,11 @@ COCO_LABELS: tuple[str, ...] = (
     "teddy bear", "hair drier", "toothbrush",
 )  # fmt: skip
 
+# CIFAR-10's ten classes.
+CIFAR10_LABELS: tuple[str, ...] = (
+    "airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck",
+)  # fmt: skip
+
 # Darknet's names for six of them, still found in users' own ``.names`` files.
 DARKNET_ALIASES = {
     "aeroplane": "airplane",
