@@ -3,6 +3,7 @@
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.templatetags.static import static
 from rest_framework.exceptions import ParseError
 from rest_framework.generics import GenericAPIView
 from rest_framework.parsers import FormParser, JSONParser, MultiPartParser
@@ -18,18 +19,20 @@ from ml_core.serializers import DetectionsSerializer
 
 def picture_page(request: HttpRequest) -> HttpResponse:
     """A page that uploads a picture and draws what was found in it."""
-    installed = [spec for spec in engine.models().values() if spec.is_installed]
-    return render(
-        request, "detect_image/picture.html", {"models": installed, "limits": settings.LIMITS}
-    )
+    context = {
+        "models": [spec for spec in engine.models().values() if spec.is_installed],
+        "limits": settings.LIMITS,
+        "sample_url": static("samples/street.jpg"),
+    }
+    return render(request, "detect_image/picture.html", context)
 
 
 class DetectImageView(GenericAPIView):
     """Find objects in a picture.
 
-    Send it as the multipart field `image`, as a raw body of type `image/*`, or as JSON with
-    base64 text in `image`. Query parameters, form fields or JSON members may name a `model`,
-    a `score_threshold` and an `iou_threshold`.
+    Send it as the multipart field "image", as a raw body of type image/*, or as JSON with base64
+    text in "image". Query parameters, form fields or JSON members may name a "model", a
+    "score_threshold" and an "iou_threshold".
     """
 
     parser_classes = [MultiPartParser, RawImageParser, JSONParser, FormParser]

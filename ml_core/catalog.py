@@ -267,6 +267,8 @@ def _own_model(folder: Path) -> ModelSpec | None:
             raise DarknetError("expected one .cfg, one .weights and at most one .names file.")
         config = read_config(configs[0])
         num_classes = config.yolo_layers[0].num_classes
+        if any(layer.num_classes != num_classes for layer in config.yolo_layers):
+            raise DarknetError("all [yolo] sections must have the same number of classes.")
         labels = tuple(f"class {number}" for number in range(num_classes))
         if names:
             labels = read_names(names[0].read_text(encoding="utf-8", errors="replace"))
