@@ -15,7 +15,7 @@ import numpy as np
 
 from ml_core.engines import Engine
 from ml_core.errors import Busy, InferenceFailed, InferenceTimeout, VisionError
-from ml_core.networks.yolo import Candidates
+from ml_core.networks.loading import Prediction
 
 logger = logging.getLogger(__name__)
 
@@ -24,7 +24,7 @@ logger = logging.getLogger(__name__)
 class Answer:
     """What the engine found, and the milliseconds spent waiting and computing."""
 
-    candidates: Candidates
+    prediction: Prediction
     queue_ms: float
     inference_ms: float
 
@@ -118,9 +118,9 @@ class Broker:
                 request.future.set_exception(failure)
             return
         inference_ms = (time.monotonic() - started) * 1000
-        for request, candidates in zip(requests, found, strict=True):
+        for request, prediction in zip(requests, found, strict=True):
             queue_ms = (started - request.submitted) * 1000
-            request.future.set_result(Answer(candidates, queue_ms, inference_ms))
+            request.future.set_result(Answer(prediction, queue_ms, inference_ms))
 
     def _forget(self, client: str, request: _Request) -> None:
         """Take a cancelled request off the queue, so that its place is free at once."""

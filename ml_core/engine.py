@@ -1,4 +1,4 @@
-"""The one door to the models: ``detect`` for threads, ``detect_async`` for coroutines.
+"""The one door to the models: ``classify``, ``detect``, and ``detect_async`` for coroutines.
 
 Models are loaded once per process, on first use or ahead of it by ``start_loading``.
 """
@@ -17,8 +17,8 @@ from django.conf import settings
 from ml_core import catalog
 from ml_core.boxes import non_max_suppression
 from ml_core.broker import Answer, Broker
-from ml_core.catalog import ModelSpec
-from ml_core.engines import SCORE_FLOOR, load_engine
+from ml_core.catalog import ModelSpec, Task
+from ml_core.engines import load_engine
 from ml_core.errors import (
     InferenceTimeout,
     ModelLoading,
@@ -27,13 +27,21 @@ from ml_core.errors import (
     VisionError,
 )
 from ml_core.networks.darknet_cfg import DarknetError
+from ml_core.networks.loading import SCORE_FLOOR
+from ml_core.networks.yolo import Candidates
 from ml_core.resizing import Placement, letterbox, stretch, undo_placement
-from ml_core.results import Detections, detections_from_arrays
+from ml_core.results import (
+    Classification,
+    Detections,
+    classification_from_array,
+    detections_from_arrays,
+)
 from ml_core.weights import verify
 
 logger = logging.getLogger(__name__)
 
 IOU_THRESHOLD = 0.45
+TASKS: tuple[Task, ...] = ("classification", "detection")
 RESIZE = {"letterbox": letterbox, "stretch": stretch}
 
 _brokers: "dict[ModelSpec, Future[Broker]]" = {}
@@ -52,6 +60,24 @@ class _Prepared:
     preprocess_ms: float
 
 
+def classify(image: np.ndarray, *, model: str = "", client: str = "local") -> Classification:
+    """Say which class an (H, W, 3) uint8 RGB picture belongs to, waiting for the answer.
+
+    ``model`` names a classification model (the default one without it); ``client`` is whom
+    the queue treats as one. Raises the ``VisionError`` that fits.
+    """
+    prepared = _prepare(image, "classification", model)
+    answer = _wait_for_answer(prepared, client)
+    assert isinstance(answer.prediction, np.ndarray)
+    return classification_from_array(
+        answer.prediction,
+        prepared.spec.labels,
+        model=prepared.spec.name,
+        resolution_wh=prepared.resolution_wh,
+        timing_ms=_timing_ms(prepared, answer),
+    )
+
+
 def detect(
     image: np.ndarray,
     *,
@@ -65,15 +91,9 @@ def detect(
     ``model`` names a catalogued model (the default detector without it); scores and IoU are in
     [0, 1]; ``client`` is whom the queue treats as one. Raises the ``VisionError`` that fits.
     """
-    prepared = _prepare(image, model)
-    timeout_s = settings.LIMITS["inference_seconds"]
-    future = prepared.broker.submit(prepared.network_input, client=client, timeout_s=timeout_s)
-    try:
-        answer = future.result(timeout_s)
-    except FutureTimeout as exc:
-        future.cancel()
-        raise InferenceTimeout(f"The model did not answer within {timeout_s} s.") from exc
-    return _finish(prepared, answer, score_threshold, iou_threshold)
+    prepared = _prepare(image, "detection", model)
+    answer = _wait_for_answer(prepared, client)
+    return _detections(prepared, answer, score_threshold, iou_threshold)
 
 
 async def detect_async(
@@ -85,14 +105,14 @@ async def detect_async(
     client: str = "local",
 ) -> Detections:
     """``detect`` for coroutines: never blocks the event loop; cancelling leaves the queue."""
-    prepared = await asyncio.to_thread(_prepare, image, model)
+    prepared = await asyncio.to_thread(_prepare, image, "detection", model)
     timeout_s = settings.LIMITS["inference_seconds"]
     future = prepared.broker.submit(prepared.network_input, client=client, timeout_s=timeout_s)
     try:
         answer = await asyncio.wait_for(asyncio.wrap_future(future), timeout_s)
     except TimeoutError as exc:
         raise InferenceTimeout(f"The model did not answer within {timeout_s} s.") from exc
-    return await asyncio.to_thread(_finish, prepared, answer, score_threshold, iou_threshold)
+    return await asyncio.to_thread(_detections, prepared, answer, score_threshold, iou_threshold)
 
 
 def models() -> dict[str, ModelSpec]:
@@ -100,17 +120,19 @@ def models() -> dict[str, ModelSpec]:
     return catalog.read_catalog(settings.MODEL_DIR)
 
 
-def default_detector() -> ModelSpec:
-    """The model that detects when a request names none. Raises ``ModelNotInstalled``."""
-    return catalog.default_detector(models(), settings.DETECTOR)
+def default_model(task: Task) -> ModelSpec:
+    """The model that works when a request names none. Raises ``ModelNotInstalled``."""
+    preferred = {"detection": settings.DETECTOR, "classification": settings.CLASSIFIER}
+    return catalog.default_model(models(), task, preferred[task])
 
 
 def start_loading() -> None:
-    """Begin to load the default detector in the background; a missing one stops nothing."""
-    try:
-        _broker_future(default_detector())
-    except VisionError as exc:
-        logger.warning("%s", exc.detail)
+    """Begin to load the default models in the background; a missing one stops nothing."""
+    for task in TASKS:
+        try:
+            _broker_future(default_model(task))
+        except VisionError as exc:
+            logger.warning("%s", exc.detail)
 
 
 def loaded_models() -> dict[str, str]:
@@ -122,8 +144,8 @@ def loaded_models() -> dict[str, str]:
     return states
 
 
-def _prepare(image: np.ndarray, model: str) -> _Prepared:
-    spec = catalog.find_model(models(), model) if model else default_detector()
+def _prepare(image: np.ndarray, task: Task, model: str) -> _Prepared:
+    spec = catalog.find_model(models(), task, model) if model else default_model(task)
     broker = _broker(spec)
     started = time.perf_counter()
     network_input, placement = RESIZE[spec.resizing](image, spec.input_wh)
@@ -133,11 +155,30 @@ def _prepare(image: np.ndarray, model: str) -> _Prepared:
     )
 
 
-def _finish(
+def _wait_for_answer(prepared: _Prepared, client: str) -> Answer:
+    timeout_s = settings.LIMITS["inference_seconds"]
+    future = prepared.broker.submit(prepared.network_input, client=client, timeout_s=timeout_s)
+    try:
+        return future.result(timeout_s)
+    except FutureTimeout as exc:
+        future.cancel()
+        raise InferenceTimeout(f"The model did not answer within {timeout_s} s.") from exc
+
+
+def _timing_ms(prepared: _Prepared, answer: Answer) -> dict[str, float]:
+    return {
+        "preprocess": prepared.preprocess_ms,
+        "queue": answer.queue_ms,
+        "inference": answer.inference_ms,
+    }
+
+
+def _detections(
     prepared: _Prepared, answer: Answer, score_threshold: float, iou_threshold: float
 ) -> Detections:
     started = time.perf_counter()
-    found = answer.candidates
+    found = answer.prediction
+    assert isinstance(found, Candidates)
     sure = found.scores >= score_threshold
     boxes, scores, class_ids = found.boxes_rel_xyxy[sure], found.scores[sure], found.class_ids[sure]
     boxes = undo_placement(boxes, prepared.placement, prepared.resolution_wh)
@@ -155,9 +196,7 @@ def _finish(
             boxes[kept], scores[kept], class_ids[kept], prepared.spec.labels
         ),
         timing_ms={
-            "preprocess": prepared.preprocess_ms,
-            "queue": answer.queue_ms,
-            "inference": answer.inference_ms,
+            **_timing_ms(prepared, answer),
             "postprocess": _milliseconds_since(started),
         },
     )

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ml_core.errors import InferenceFailed
+
 
 @dataclass(frozen=True, slots=True)
 class Detection:
@@ -27,6 +29,50 @@ class Detections:
     resolution_wh: tuple[int, int]
     detections: tuple[Detection, ...]
     timing_ms: dict[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Classification:
+    """The class of one picture: the surest one, and how sure the model is of each.
+
+    ``probabilities`` are (class name, probability in [0, 1]) in the order of the class ids;
+    ``resolution_wh`` is the picture's (width, height) in pixels.
+    """
+
+    model: str
+    resolution_wh: tuple[int, int]
+    class_id: int
+    class_name: str
+    score: float
+    probabilities: tuple[tuple[str, float], ...]
+    timing_ms: dict[str, float]
+
+
+def classification_from_array(
+    probabilities: np.ndarray,
+    labels: tuple[str, ...],
+    *,
+    model: str,
+    resolution_wh: tuple[int, int],
+    timing_ms: dict[str, float],
+) -> Classification:
+    """Build a result from (classes,) probabilities; numbers are rounded here, once.
+
+    Raises ``InferenceFailed`` when they are not finite.
+    """
+    if not np.isfinite(probabilities).all():
+        raise InferenceFailed("The network returned numbers that are not finite.")
+    rounded = [round(float(probability), 4) for probability in probabilities]
+    class_id = int(probabilities.argmax())
+    return Classification(
+        model=model,
+        resolution_wh=resolution_wh,
+        class_id=class_id,
+        class_name=labels[class_id],
+        score=rounded[class_id],
+        probabilities=tuple(zip(labels, rounded, strict=True)),
+        timing_ms=timing_ms,
+    )
 
 
 def detections_from_arrays(

@@ -6,14 +6,10 @@ from typing import Protocol
 import numpy as np
 
 from ml_core.catalog import ModelSpec
-from ml_core.networks.darknet_cfg import YoloLayer
-from ml_core.networks.yolo import Candidates, decode_heads
+from ml_core.networks.loading import Prediction
 
 ENGINES = ("auto", "openvino", "tensorflow")
 PRECISIONS = ("auto", "float32", "bfloat16")
-
-# Every box at least this sure is answered; whoever shows them filters.
-SCORE_FLOOR = 0.05
 
 
 class Engine(Protocol):
@@ -22,12 +18,12 @@ class Engine(Protocol):
     max_batch: int
     workers: int
 
-    def heads(self, batch: np.ndarray) -> list[np.ndarray]:
-        """Raw feature maps of a (B, H, W, 3) uint8 RGB batch, each (B, h, w, channels) float32."""
+    def outputs(self, batch: np.ndarray) -> list[np.ndarray]:
+        """The network's raw outputs for a (B, H, W, 3) uint8 RGB batch, each (B, ...) float32."""
         ...
 
-    def infer(self, batch: np.ndarray) -> list[Candidates]:
-        """The boxes of each of the B pictures, above the score floor and not yet suppressed."""
+    def infer(self, batch: np.ndarray) -> list[Prediction]:
+        """What was found in each of the B pictures: boxes, or class probabilities."""
         ...
 
     def info(self) -> dict[str, str]:
@@ -51,13 +47,3 @@ def load_engine(spec: ModelSpec, *, kind: str, precision: str, cache_dir: Path) 
     from ml_core.engines.openvino import OpenVinoEngine
 
     return OpenVinoEngine(spec, precision=precision, cache_dir=cache_dir)
-
-
-def decode_batch(
-    heads: list[np.ndarray], yolo_layers: list[YoloLayer], input_wh: tuple[int, int]
-) -> list[Candidates]:
-    """Decode the (B, h, w, channels) feature maps of B pictures, picture by picture."""
-    return [
-        decode_heads(list(picture), yolo_layers, input_wh, score_floor=SCORE_FLOOR)
-        for picture in zip(*heads, strict=True)
-    ]

@@ -2,6 +2,7 @@
 
 import hashlib
 import logging
+import pickle
 import subprocess
 import sys
 import tempfile
@@ -12,9 +13,8 @@ import numpy as np
 import openvino as ov
 
 from ml_core.catalog import ModelSpec
-from ml_core.engines import decode_batch
-from ml_core.networks.darknet_cfg import DarknetError, read_config
-from ml_core.networks.yolo import Candidates
+from ml_core.networks.darknet_cfg import DarknetError
+from ml_core.networks.loading import Prediction, decoder
 
 logger = logging.getLogger(__name__)
 
@@ -30,8 +30,7 @@ class OpenVinoEngine:
     workers = 2
 
     def __init__(self, spec: ModelSpec, *, precision: str, cache_dir: Path) -> None:
-        self._input_wh = spec.input_wh
-        self._yolo_layers = read_config(spec.config_path).yolo_layers
+        self._decode = decoder(spec)
         options = {"PERFORMANCE_HINT": "LATENCY", "CACHE_DIR": str(cache_dir)}
         if precision != "auto":
             # Otherwise the CPU plugin takes bfloat16 where the processor has it.
@@ -39,16 +38,16 @@ class OpenVinoEngine:
         self._compiled = ov.Core().compile_model(_converted(spec, cache_dir), "CPU", options)
         self._per_thread = local()
         width, height = spec.input_wh
-        self.heads(np.zeros((1, height, width, 3), np.uint8))
+        self.outputs(np.zeros((1, height, width, 3), np.uint8))
 
-    def heads(self, batch: np.ndarray) -> list[np.ndarray]:
+    def outputs(self, batch: np.ndarray) -> list[np.ndarray]:
         if not hasattr(self._per_thread, "request"):
             self._per_thread.request = self._compiled.create_infer_request()
         results = self._per_thread.request.infer({0: batch})
         return [results[output] for output in self._compiled.outputs]
 
-    def infer(self, batch: np.ndarray) -> list[Candidates]:
-        return decode_batch(self.heads(batch), self._yolo_layers, self._input_wh)
+    def infer(self, batch: np.ndarray) -> list[Prediction]:
+        return self._decode(self.outputs(batch))
 
     def info(self) -> dict[str, str]:
         hint = self._compiled.get_property("INFERENCE_PRECISION_HINT").get_type_name()
@@ -70,16 +69,14 @@ def _converted(spec: ModelSpec, cache_dir: Path) -> Path:
         logger.info("Converting %s; this takes about ten seconds, once.", spec.name)
         cache_dir.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=cache_dir) as folder:
-            files = [str(path.absolute()) for path in (spec.config_path, spec.weights_path)]
             child = subprocess.run(
-                [sys.executable, "-m", "ml_core.engines.convert"]
-                + [*files, str(width), str(height), folder],
+                [sys.executable, "-m", "ml_core.engines.convert", folder],
                 cwd=PROJECT_ROOT,
+                input=pickle.dumps(spec),
                 capture_output=True,
-                text=True,
             )
             if child.returncode:
-                raise DarknetError(child.stderr.strip().rsplit("\n", 1)[-1])
+                raise DarknetError(child.stderr.decode().strip().rsplit("\n", 1)[-1])
             # Another process may have been first; its result is the same.
             if not target.exists():
                 Path(folder).joinpath("model").rename(target)

@@ -4,10 +4,7 @@ import numpy as np
 import tensorflow as tf
 
 from ml_core.catalog import ModelSpec
-from ml_core.engines import decode_batch
-from ml_core.networks.darknet import build_darknet, load_weights
-from ml_core.networks.darknet_cfg import read_config
-from ml_core.networks.yolo import Candidates
+from ml_core.networks.loading import Prediction, decoder, load_network
 
 
 class TensorFlowEngine:
@@ -27,24 +24,21 @@ class TensorFlowEngine:
             tf.config.optimizer.set_experimental_options(
                 {"auto_mixed_precision_onednn_bfloat16": True}
             )
-        config = read_config(spec.config_path)
-        self._input_wh = spec.input_wh
-        self._yolo_layers = config.yolo_layers
-        model = build_darknet(config, spec.input_wh)
-        load_weights(model, spec.weights_path)
+        self._decode = decoder(spec)
+        model = load_network(spec)
         width, height = spec.input_wh
         signature = tf.TensorSpec((None, height, width, 3), tf.uint8)
         self._graph = tf.function(
             lambda image: model(image, training=False), input_signature=[signature]
         )
-        self.heads(np.zeros((1, height, width, 3), np.uint8))
+        self.outputs(np.zeros((1, height, width, 3), np.uint8))
 
-    def heads(self, batch: np.ndarray) -> list[np.ndarray]:
-        # A network with one head returns it without a list around it.
-        return [head.numpy() for head in tf.nest.flatten(self._graph(tf.constant(batch)))]
+    def outputs(self, batch: np.ndarray) -> list[np.ndarray]:
+        # A network with one output returns it without a list around it.
+        return [output.numpy() for output in tf.nest.flatten(self._graph(tf.constant(batch)))]
 
-    def infer(self, batch: np.ndarray) -> list[Candidates]:
-        return decode_batch(self.heads(batch), self._yolo_layers, self._input_wh)
+    def infer(self, batch: np.ndarray) -> list[Prediction]:
+        return self._decode(self.outputs(batch))
 
     def info(self) -> dict[str, str]:
         device = "GPU" if self._gpus else "CPU"

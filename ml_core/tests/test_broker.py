@@ -25,7 +25,7 @@ class SteppedEngine:
         self.begun = threading.Semaphore(0)
         self.go = threading.Semaphore(0)
 
-    def heads(self, batch):
+    def outputs(self, batch):
         raise AssertionError("the broker asks for boxes")
 
     def infer(self, batch):
@@ -75,7 +75,7 @@ def test_an_answer_tells_how_long_it_waited_and_ran(engine):
 
     answer = waiting.result(10)
 
-    assert answer.candidates is NOTHING_FOUND
+    assert answer.prediction is NOTHING_FOUND
     assert answer.queue_ms >= 50
     assert 0 <= answer.inference_ms < answer.queue_ms
 
@@ -137,7 +137,7 @@ def test_a_failure_reaches_its_request_and_the_next_one_is_served(engine, caplog
     with pytest.raises(InferenceFailed, match="the server's log says why"):
         broken.result(10)
 
-    assert submit(broker, 1).result(10).candidates is NOTHING_FOUND
+    assert submit(broker, 1).result(10).prediction is NOTHING_FOUND
     assert "out of memory" in caplog.text
 
 
@@ -183,7 +183,7 @@ def test_many_threads_get_the_answers_to_their_own_pictures():
     def ask(number: int) -> None:
         for _ in range(20):
             answer = submit(broker, number, client=str(number)).result(10)
-            assert answer.candidates.scores.tolist() == [number]
+            assert answer.prediction.scores.tolist() == [number]
         answers[number] = True
 
     threads = [threading.Thread(target=ask, args=(number,)) for number in range(20)]

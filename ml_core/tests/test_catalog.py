@@ -2,7 +2,7 @@ import re
 
 import pytest
 
-from ml_core.catalog import CATALOG, default_detector, find_model, read_catalog
+from ml_core.catalog import CATALOG, default_model, find_model, read_catalog
 from ml_core.errors import ModelNotInstalled, UnknownModel
 from ml_core.networks.darknet_cfg import read_config
 from ml_core.tests.toy_network import install_toy_network
@@ -35,31 +35,31 @@ def test_nothing_is_installed_in_a_folder_that_is_not_there(tmp_path):
 
     assert not any(spec.is_installed for spec in specs.values())
     with pytest.raises(ModelNotInstalled, match="fetch_models yolov3"):
-        default_detector(specs, preferred="")
+        default_model(specs, "detection", preferred="")
 
 
 def test_yolov3_is_the_default_when_it_is_there_and_else_the_best(tmp_path):
     install(tmp_path, "yolov3-tiny", "yolo-fastest-1.1-xl")
-    assert default_detector(read_catalog(tmp_path), preferred="").name == "yolo-fastest-1.1-xl"
+    assert default_model(read_catalog(tmp_path), "detection", preferred="").name == "yolo-fastest-1.1-xl"
 
     install(tmp_path, "yolov3", "yolov3-spp")
-    assert default_detector(read_catalog(tmp_path), preferred="").name == "yolov3"
+    assert default_model(read_catalog(tmp_path), "detection", preferred="").name == "yolov3"
 
 
 def test_the_preferred_model_wins_even_when_it_is_missing(tmp_path):
     install(tmp_path, "yolov3")
 
-    assert default_detector(read_catalog(tmp_path), "yolov3-tiny").name == "yolov3-tiny"
+    assert default_model(read_catalog(tmp_path), "detection", "yolov3-tiny").name == "yolov3-tiny"
 
 
 def test_a_preferred_model_that_does_not_exist_is_the_sites_fault(tmp_path):
-    with pytest.raises(ModelNotInstalled, match="DETECTOR names 'yolov9'"):
-        default_detector(read_catalog(tmp_path), "yolov9")
+    with pytest.raises(ModelNotInstalled, match="name 'yolov9' for detection"):
+        default_model(read_catalog(tmp_path), "detection", "yolov9")
 
 
 def test_an_unknown_model_is_answered_with_the_known_ones(tmp_path):
     with pytest.raises(UnknownModel, match="'yolov9'. Known models: yolov3, "):
-        find_model(read_catalog(tmp_path), "yolov9")
+        find_model(read_catalog(tmp_path), "detection", "yolov9")
 
 
 def test_a_folder_with_a_network_adds_a_model(tmp_path):
@@ -98,7 +98,7 @@ def test_an_own_model_that_cannot_be_used_says_why_and_never_becomes_the_default
 
     assert re.search(problem, specs["toy"].problem)
     with pytest.raises(ModelNotInstalled):
-        default_detector(specs, preferred="")
+        default_model(specs, "detection", preferred="")
 
 
 def test_other_folders_are_no_models(tmp_path):

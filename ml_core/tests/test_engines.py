@@ -37,7 +37,7 @@ def answers(shared_dir, converted_dir) -> dict[tuple[str, str], list[Answer]]:
         for precision in ("float32", "bfloat16"):
             engine = load(spec, kind, precision, converted_dir)
             found[kind, precision] = [
-                (engine.heads(picture[None]), engine.infer(picture[None])[0])
+                (engine.outputs(picture[None]), engine.infer(picture[None])[0])
                 for picture in pictures
             ]
     return found
