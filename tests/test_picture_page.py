@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 
 import pytest
+from PIL import ExifTags, Image
 from playwright.sync_api import Page, expect
 
 from ml_core.drawing import class_colour
@@ -50,8 +51,10 @@ def detect(page: Page, path: Path) -> None:
     expect(page.locator("#result")).to_be_visible()
 
 
-def colour_at(page: Page, x: float, y: float, right: int = 0, down: int = 0) -> tuple[int, ...]:
-    return tuple(page.evaluate(COLOUR_AT, [x, y, right, down, 960]))
+def colour_at(
+    page: Page, x: float, y: float, right: int = 0, down: int = 0, picture_width: int = 960
+) -> tuple[int, ...]:
+    return tuple(page.evaluate(COLOUR_AT, [x, y, right, down, picture_width]))
 
 
 def test_a_picture_is_shown_at_once_and_its_objects_after_a_click(page, picture_path):
@@ -101,6 +104,25 @@ def test_boxes_are_drawn_where_the_answer_says(page, picture_path, viewport):
             inside = colour_at(page, x, y, 6 * right, 6 * down)
             assert inside[3] == 0
         assert colour_at(page, x_min, middle_y, right=-2)[3] == 0
+
+
+def test_a_picture_saved_on_its_side_is_shown_and_marked_upright(page, tmp_path):
+    path = tmp_path / "side.jpg"
+    turn_right = Image.Exif()
+    turn_right[ExifTags.Base.Orientation] = 6
+    cells_picture({(1, 0): RED}, 960).resize((960, 480)).save(path, quality=95, exif=turn_right)
+
+    with page.expect_response("**/api/detect/image/") as answer:
+        detect(page, path)
+
+    (tomato,) = answer.value.json()["detections"]
+    assert tomato["box"] == [320, 320, 480, 640]
+    expect(page.locator("#picture-size")).to_have_text("480 × 960")
+    frame = page.locator("#picture").bounding_box()
+    assert frame is not None and frame["height"] == pytest.approx(2 * frame["width"], abs=1)
+    for x, y, right, down in [(320, 480, 1, 0), (480, 480, -1, 0), (400, 640, 0, -1)]:
+        colour = colour_at(page, x, y, right, down, picture_width=480)
+        assert colour == (*class_colour(TOMATO), 255)
 
 
 def test_filters_redraw_without_asking_the_server_again(page, tmp_path):
