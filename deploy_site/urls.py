@@ -12,6 +12,7 @@ urlpatterns = [
     path("", include("detect_video.urls")),
     path("", include("detect_camera.urls")),
     path("admin/", admin.site.urls),
+    path("favicon.ico", views.favicon),
     path("livez", views.livez),
     path("readyz", views.readyz),
 ]

@@ -1,7 +1,8 @@
 """What belongs to the site as a whole: the home page and the probes."""
 
 from django.http import HttpRequest, HttpResponse, JsonResponse
-from django.shortcuts import render
+from django.shortcuts import redirect, render
+from django.templatetags.static import static
 
 from ml_core import engine
 from ml_core.errors import VisionError
@@ -10,6 +11,11 @@ from ml_core.errors import VisionError
 def home(request: HttpRequest) -> HttpResponse:
     """The stages, and which models are installed."""
     return render(request, "home.html", {"models": engine.models().values()})
+
+
+def favicon(request: HttpRequest) -> HttpResponse:
+    """Where browsers look for an icon on pages that name none, such as the admin's."""
+    return redirect(static("favicon.svg"))
 
 
 def livez(request: HttpRequest) -> JsonResponse:

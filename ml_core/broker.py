@@ -107,6 +107,7 @@ class Broker:
         started = time.monotonic()
         try:
             found = self.engine.infer(np.stack([request.image for request in requests]))
+            answered = list(zip(requests, found, strict=True))
         except Exception as exc:
             logger.exception("inference failed")
             failure = (
@@ -118,7 +119,7 @@ class Broker:
                 request.future.set_exception(failure)
             return
         inference_ms = (time.monotonic() - started) * 1000
-        for request, prediction in zip(requests, found, strict=True):
+        for request, prediction in answered:
             queue_ms = (started - request.submitted) * 1000
             request.future.set_result(Answer(prediction, queue_ms, inference_ms))
 

@@ -260,7 +260,7 @@ def _own_model(folder: Path) -> ModelSpec | None:
         weights=ModelFile(weights[0].name),
         input_wh=(0, 0),
         resizing="stretch",
-        origin="your own",
+        licence="your own",
     )
     try:
         if len(configs) > 1 or len(weights) > 1 or len(names) > 1:

@@ -40,6 +40,10 @@ def test_every_page_has_a_strict_content_security_policy(client, path, toy_detec
     assert "script-src 'self'" in policy and "unsafe" not in policy
 
 
+def test_pages_that_name_no_icon_find_one(client):
+    assert client.get("/favicon.ico")["Location"].endswith("favicon.svg")
+
+
 def test_the_process_is_alive_whatever_the_models_do(client, settings, tmp_path):
     settings.MODEL_DIR = tmp_path
 

@@ -141,6 +141,15 @@ def test_a_failure_reaches_its_request_and_the_next_one_is_served(engine, caplog
     assert "out of memory" in caplog.text
 
 
+def test_an_engine_that_answers_nonsense_is_a_failure_and_stops_nobody(engine, monkeypatch):
+    broker = Broker(engine, max_queued=10)
+    monkeypatch.setattr(engine, "infer", lambda batch: None)
+
+    for number in range(3):
+        with pytest.raises(InferenceFailed):
+            submit(broker, number).result(10)
+
+
 def test_an_engine_that_batches_gets_several_clients_at_once():
     engine = SteppedEngine(max_batch=3)
     broker = Broker(engine, max_queued=10)

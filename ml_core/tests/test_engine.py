@@ -1,6 +1,7 @@
 """The door to the models, with the toy network behind it."""
 
 import asyncio
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -116,7 +117,7 @@ def test_a_model_that_failed_to_load_is_tried_again_once_it_is_mended(settings, 
 
 def test_an_answer_that_takes_too_long_is_given_up(settings, monkeypatch):
     broker = engine._broker(engine.default_detector())
-    monkeypatch.setattr(broker.engine, "infer", lambda batch: __import__("time").sleep(0.5))
+    monkeypatch.setattr(broker.engine, "infer", lambda batch: time.sleep(0.5))
     settings.LIMITS = {**settings.LIMITS, "inference_seconds": 0.1}
 
     with pytest.raises(InferenceTimeout, match=r"within 0.1 s"):

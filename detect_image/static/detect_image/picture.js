@@ -122,6 +122,10 @@ document.addEventListener("drop", (event) => {
 
 const sample = document.getElementById("sample");
 sample?.addEventListener("click", async () => {
-  const response = await fetch(sample.dataset.url ?? "");
-  choose(new File([await response.blob()], "sample.jpg"));
+  try {
+    const response = await fetch(sample.dataset.url ?? "");
+    choose(new File([await response.blob()], "sample.jpg"));
+  } catch {
+    error.textContent = texts(error).unreachable;
+  }
 });

@@ -1,0 +1,69 @@
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { test } from "node:test";
+
+import {
+  classColour,
+  classCounts,
+  labelPlace,
+  labelText,
+  percent,
+  scaleBox,
+  textColour,
+  visibleDetections,
+} from "../../static/js/boxes.js";
+
+const dog = { box: [10, 20, 30, 40], class_id: 16, class_name: "dog", score: 0.9849 };
+const cat = { box: [0, 0, 5, 5], class_id: 15, class_name: "cat", score: 0.3 };
+const pale = { ...dog, score: 0.1 };
+
+test("browser and server give the classes the same colours", () => {
+  const contract = new URL("../contract/class_colours.json", import.meta.url);
+  for (const { class_id, colour, text_colour } of JSON.parse(readFileSync(contract, "utf8"))) {
+    assert.deepEqual(classColour(class_id), colour);
+    assert.deepEqual(textColour(classColour(class_id)), text_colour);
+  }
+});
+
+test("a label holds what is asked for", () => {
+  assert.equal(labelText(dog, { showNames: true, showScores: true }), "dog 98 %");
+  assert.equal(labelText(dog, { showNames: true, showScores: false }), "dog");
+  assert.equal(labelText(dog, { showNames: false, showScores: true }), "98 %");
+  assert.equal(labelText(dog, { showNames: false, showScores: false }), "");
+});
+
+test("a share becomes whole percent", () => {
+  assert.equal(percent(0.256), "26 %");
+});
+
+test("a box is scaled in both directions", () => {
+  assert.deepEqual(scaleBox(dog.box, 0.5), [5, 10, 15, 20]);
+});
+
+test("a label stands above its box, within the picture", () => {
+  const label = { width: 40, height: 10 };
+  assert.deepEqual(labelPlace([10, 20, 30, 40], label, 100), { x: 10, y: 10 });
+  assert.deepEqual(labelPlace([10, 5, 30, 40], label, 100), { x: 10, y: 5 });
+  assert.deepEqual(labelPlace([90, 20, 99, 40], label, 100), { x: 60, y: 10 });
+  assert.deepEqual(labelPlace([10, 20, 30, 40], label, 20), { x: 0, y: 10 });
+});
+
+test("no detections stay no detections", () => {
+  assert.deepEqual(visibleDetections([], { threshold: 0, hiddenClasses: new Set() }), []);
+  assert.equal(classCounts([], 0).size, 0);
+});
+
+test("the threshold and the hidden classes decide what is shown", () => {
+  const all = [dog, cat, pale];
+  const shown = (threshold, ...hidden) =>
+    visibleDetections(all, { threshold, hiddenClasses: new Set(hidden) });
+  assert.deepEqual(shown(0.3), [dog, cat]);
+  assert.deepEqual(shown(0.31), [dog]);
+  assert.deepEqual(shown(0, 16), [cat]);
+});
+
+test("classes are counted above the threshold, in the order of the surest", () => {
+  assert.deepEqual([...classCounts([dog, cat, pale], 0.3)], [[16, 1], [15, 1]]);
+  assert.deepEqual([...classCounts([dog, cat, pale], 0.05)], [[16, 2], [15, 1]]);
+  assert.deepEqual([...classCounts([dog, cat, pale], 0.5)], [[16, 1], [15, 0]]);
+});

@@ -1,0 +1,75 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { drawDetections } from "../../static/js/detection-canvas.js";
+
+const dog = { box: [100, 200, 300, 400], class_id: 16, class_name: "dog", score: 0.98 };
+const cat = { box: [0, 0, 50, 50], class_id: 15, class_name: "cat", score: 0.5 };
+const OPTIONS = {
+  width: 500,
+  height: 500,
+  scale: 1,
+  showNames: true,
+  showScores: true,
+  highlighted: null,
+};
+
+/** A canvas context that writes down what it is told. */
+function recorder() {
+  const calls = [];
+  const record = (name) => (...values) => {
+    calls.push({ name, values, alpha: ctx.globalAlpha });
+  };
+  const ctx = {
+    calls,
+    globalAlpha: 1,
+    clearRect: record("clearRect"),
+    strokeRect: record("strokeRect"),
+    fillRect: record("fillRect"),
+    fillText: record("fillText"),
+    measureText: (text) => ({ width: 10 * text.length }),
+    named: (name) => calls.filter((call) => call.name === name),
+  };
+  return ctx;
+}
+
+test("without detections the canvas is only cleared", () => {
+  const ctx = recorder();
+  drawDetections(ctx, [], OPTIONS);
+  assert.deepEqual(ctx.calls.map(({ name }) => name), ["clearRect"]);
+});
+
+test("the outer edge of a line is the box, at any scale", () => {
+  for (const scale of [0.5, 1, 2]) {
+    const ctx = recorder();
+    drawDetections(ctx, [dog], { ...OPTIONS, scale });
+    const [x, y, width, height] = ctx.named("strokeRect")[0].values;
+    const half = ctx.lineWidth / 2;
+    assert.deepEqual(
+      [x - half, y - half, x + width + half, y + height + half],
+      dog.box.map((value) => value * scale),
+    );
+  }
+});
+
+test("labels appear only when names or scores are wanted", () => {
+  const ctx = recorder();
+  drawDetections(ctx, [dog], { ...OPTIONS, showNames: false, showScores: false });
+  assert.equal(ctx.named("fillText").length, 0);
+
+  drawDetections(ctx, [dog], OPTIONS);
+  assert.equal(ctx.named("fillText")[0].values[0], "dog 98 %");
+});
+
+test("the surest box is drawn last, so that it lies on top", () => {
+  const ctx = recorder();
+  drawDetections(ctx, [dog, cat], OPTIONS);
+  assert.deepEqual(ctx.named("fillText").map(({ values }) => values[0]), ["cat 50 %", "dog 98 %"]);
+});
+
+test("a highlighted box lies on top and the others fade", () => {
+  const ctx = recorder();
+  drawDetections(ctx, [dog, cat], { ...OPTIONS, highlighted: cat });
+  const drawn = ctx.named("fillText").map(({ values, alpha }) => [values[0], alpha]);
+  assert.deepEqual(drawn, [["dog 98 %", 0.3], ["cat 50 %", 1]]);
+});

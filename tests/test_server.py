@@ -1,0 +1,122 @@
+"""The served site as programs meet it: over real connections, also at their end."""
+
+import http.client
+import io
+import json
+import signal
+import socket
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+import requests
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.sync.client import connect
+from websockets.typing import Origin
+
+from ml_core.tests.toy_network import BLUE, RED, cells_picture
+from tests.conftest import Server
+
+API = "/api/detect/image/"
+
+
+def picture_bytes() -> bytes:
+    output = io.BytesIO()
+    cells_picture({(1, 0): RED, (2, 2): BLUE}, 960).save(output, "PNG")
+    return output.getvalue()
+
+
+def test_many_clients_at_once_are_all_answered(server: Server) -> None:
+    def ask(_: int) -> list[str]:
+        answer = requests.post(server.url + API, files={"image": picture_bytes()}, timeout=60)
+        return [d["class_name"] for d in answer.json()["detections"]]
+
+    with ThreadPoolExecutor(16) as clients:
+        answers = list(clients.map(ask, range(48)))
+
+    assert answers == [["tomato", "plum"]] * 48
+
+
+def test_a_body_announced_as_too_large_is_refused_before_it_is_sent(server: Server) -> None:
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=10)
+    connection.putrequest("POST", API)
+    connection.putheader("Content-Type", "image/png")
+    connection.putheader("Content-Length", str(99 * 2**30))
+    connection.endheaders()
+
+    response = connection.getresponse()
+
+    assert response.status == 413
+    assert json.loads(response.read())["code"] == "body_too_large"
+    connection.close()
+
+
+def test_an_endless_body_is_cut_off(server: Server) -> None:
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=10)
+    connection.putrequest("POST", API)
+    connection.putheader("Content-Type", "image/png")
+    connection.putheader("Transfer-Encoding", "chunked")
+    connection.endheaders()
+    chunk = b"100000\r\n" + bytes(2**20) + b"\r\n"
+
+    with pytest.raises(OSError):
+        for _ in range(100):
+            connection.send(chunk)
+
+    connection.close()
+
+
+def test_an_unknown_websocket_is_answered_and_closed(server: Server) -> None:
+    url = server.url.replace("http", "ws") + "/ws/nothing/"
+
+    with connect(url, origin=Origin(server.url)) as websocket:
+        message = json.loads(websocket.recv(timeout=10))
+        with pytest.raises(ConnectionClosed, match="4404"):
+            websocket.recv(timeout=10)
+
+    assert message["status"] == 404
+
+
+def test_other_sites_pages_cannot_open_websockets(server: Server) -> None:
+    url = server.url.replace("http", "ws") + "/ws/nothing/"
+
+    with pytest.raises(InvalidStatus, match="403"):
+        connect(url, origin=Origin("http://evil.example"))
+
+
+def test_a_running_request_is_answered_when_the_server_is_told_to_end(
+    tmp_path: Path, toy_model_dir: Path
+) -> None:
+    server = Server(tmp_path, toy_model_dir)
+    server.start()
+    body = picture_bytes()
+    head = (
+        f"POST {API} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: image/png\r\n"
+        f"Content-Length: {len(body)}\r\n\r\n"
+    )
+    with socket.create_connection(("127.0.0.1", server.port)) as connection:
+        connection.sendall(head.encode() + body[:100])
+        time.sleep(0.3)
+
+        server.process.send_signal(signal.SIGTERM)
+        time.sleep(0.3)
+        connection.sendall(body[100:])
+
+        answer = http.client.HTTPResponse(connection)
+        answer.begin()
+        assert answer.status == 200
+        assert len(json.loads(answer.read())["detections"]) == 2
+    assert server.process.wait(30) in (0, -signal.SIGTERM)
+
+
+def test_a_site_without_models_serves_and_says_how_to_install_one(tmp_path: Path) -> None:
+    server = Server(tmp_path, tmp_path / "no-models")
+    server.start(probe="/livez")
+
+    ready = requests.get(f"{server.url}/readyz", timeout=5)
+    page = requests.get(f"{server.url}/detect-image/", timeout=5)
+    server.stop()
+
+    assert ready.status_code == 503
+    assert page.status_code == 200 and "fetch_models" in page.text
