@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
+from PIL import Image
 
 from ml_core.boxes import clip_boxes
 
@@ -57,3 +58,14 @@ def undo_placement(
     extent = np.array([placement.width, placement.height] * 2)
     boxes_xyxy = (boxes_rel_xyxy - offset) / extent * np.array([width, height] * 2)
     return clip_boxes(boxes_xyxy, resolution_wh)
+
+
+def thumbnail(image: np.ndarray, resolution_wh: tuple[int, int]) -> np.ndarray:
+    """Shrink (H, W, 3) uint8 to (height, width) without keeping the aspect.
+
+    Every pixel counts, however large the picture: ``stretch`` looks at four neighbours only,
+    which turns a photo shrunk to 32 pixels into noise. A picture that fits stays untouched.
+    """
+    if image.shape[1::-1] == resolution_wh:
+        return image
+    return np.array(Image.fromarray(image).resize(resolution_wh, Image.Resampling.BILINEAR))

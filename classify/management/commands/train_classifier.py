@@ -1,0 +1,109 @@
+"""``manage.py train_classifier``: a classifier from your own pictures, or CIFAR-10's."""
+
+import shlex
+from argparse import ArgumentParser, ArgumentTypeError
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError
+
+from ml_core.images import ImageLimits
+from ml_core.networks.classifier_description import DescriptionError
+from ml_core.training.settings import PRECISIONS, TrainingSettings
+
+DEFAULTS = TrainingSettings(name="")
+INTERRUPTED = 130
+
+
+class Command(BaseCommand):
+    help = (
+        "Train a ResNet v2 on pictures in a folder or a zip file (CLASS/PICTURE, or train/ and "
+        "test/ with such folders in them) or in an npz file (x_train, y_train, x_test, y_test)."
+    )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--data", type=Path, required=True, metavar="PATH")
+        parser.add_argument(
+            "--output", type=Path, metavar="DIR", help="default: MODEL_DIR/NAME; NAME is its name"
+        )
+        parser.add_argument(
+            "--resume",
+            action="store_true",
+            help="continue the training in --output; every other setting is the one it had",
+        )
+        parser.add_argument(
+            "--weights", type=Path, metavar="START.weights.h5", help="continue from these weights"
+        )
+        parser.add_argument("--depth", type=int, default=DEFAULTS.depth, help="9n + 2")
+        parser.add_argument("--epochs", type=_positive, default=DEFAULTS.epochs)
+        parser.add_argument("--batch-size", type=_positive, default=DEFAULTS.batch_size)
+        parser.add_argument(
+            "--learning-rate", type=float, default=DEFAULTS.learning_rate, help="its peak"
+        )
+        parser.add_argument("--weight-decay", type=float, default=DEFAULTS.weight_decay)
+        parser.add_argument("--label-smoothing", type=float, default=DEFAULTS.label_smoothing)
+        parser.add_argument(
+            "--cutout", type=int, default=DEFAULTS.cutout, help="covered square, in pixels"
+        )
+        parser.add_argument(
+            "--precision",
+            choices=PRECISIONS,
+            default=DEFAULTS.precision,
+            help="mixed ones are faster on GPUs only: bfloat16 on recent ones, float16 on older",
+        )
+        parser.add_argument("--seed", type=int, default=DEFAULTS.seed)
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        # Keras takes seconds to import: not before the arguments are known to be right.
+        from ml_core.networks.resnet_v2 import RESOLUTION_WH
+        from ml_core.training.checkpoint import CheckpointError
+        from ml_core.training.classifier import resume_training, start_training
+        from ml_core.training.data import DatasetError, read_dataset
+
+        name = f"resnet{options['depth']}v2-{options['data'].stem}"
+        output = options["output"] or settings.MODEL_DIR / name
+        limits = ImageLimits(settings.LIMITS["image_bytes"], settings.LIMITS["image_pixels"])
+        try:
+            dataset = read_dataset(options["data"], resolution_wh=RESOLUTION_WH, limits=limits)
+            if options["resume"]:
+                evaluation = resume_training(dataset, output, report=self.stdout.write)
+            else:
+                evaluation = start_training(
+                    dataset,
+                    TrainingSettings(
+                        name=output.resolve().name,
+                        depth=options["depth"],
+                        epochs=options["epochs"],
+                        batch_size=options["batch_size"],
+                        learning_rate=options["learning_rate"],
+                        weight_decay=options["weight_decay"],
+                        label_smoothing=options["label_smoothing"],
+                        cutout=options["cutout"],
+                        precision=options["precision"],
+                        seed=options["seed"],
+                    ),
+                    output,
+                    start_weights=options["weights"],
+                    report=self.stdout.write,
+                )
+        except (DatasetError, CheckpointError, DescriptionError, ValueError) as exc:
+            raise CommandError(str(exc)) from exc
+        except KeyboardInterrupt as exc:
+            command = shlex.join(
+                ["--data", str(options["data"]), "--output", str(output), "--resume"]
+            )
+            raise CommandError(
+                f"Stopped. Continue after the last finished epoch with: "
+                f"python manage.py train_classifier {command}",
+                returncode=INTERRUPTED,
+            ) from exc
+        self.stdout.write(f"Accuracy on the test pictures: {100 * evaluation.accuracy:.2f} %")
+        self.stdout.write(f"Weights, model card and pictures are in {output}.")
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise ArgumentTypeError(f"expected 1 or more, received {text}")
+    return number

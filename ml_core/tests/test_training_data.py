@@ -1,0 +1,206 @@
+"""Labelled pictures from folders, zip files and npz files."""
+
+import shutil
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ml_core.images import ImageLimits
+from ml_core.tests.drawn_pictures import LABELS, draw_tree
+from ml_core.training.data import Dataset, DatasetError, read_dataset, read_test_split
+
+LIMITS = ImageLimits(max_bytes=10**6, max_pixels=10**6)
+
+
+def read(path: Path) -> Dataset:
+    return read_dataset(path, resolution_wh=(32, 32), limits=LIMITS)
+
+
+def zipped(folder: Path, inside: str) -> Path:
+    path = folder.with_suffix(".zip")
+    with zipfile.ZipFile(path, "w") as archive:
+        for file in sorted(folder.rglob("*.*")):
+            archive.write(file, f"{inside}{file.relative_to(folder)}")
+    return path
+
+
+@pytest.fixture
+def split_tree(tmp_path):
+    draw_tree(tmp_path / "shapes" / "train", 3)
+    draw_tree(tmp_path / "shapes" / "test", 2, seed=1)
+    return tmp_path / "shapes"
+
+
+def test_a_folder_with_both_splits_is_read(split_tree):
+    dataset = read(split_tree)
+
+    assert dataset.name == "shapes"
+    assert dataset.labels == LABELS
+    assert dataset.train.images.shape == (9, 32, 32, 3)
+    assert dataset.train.images.dtype == np.uint8
+    assert dataset.train.class_ids.tolist() == [0, 0, 0, 1, 1, 1, 2, 2, 2]
+    assert len(dataset.test) == 6
+
+
+@pytest.mark.parametrize("inside", ["", "shapes/", "a/b/"])
+def test_a_zip_file_gives_the_same_as_its_folder(split_tree, inside):
+    from_folder = read(split_tree)
+
+    from_zip = read(zipped(split_tree, inside))
+
+    np.testing.assert_array_equal(from_zip.train.images, from_folder.train.images)
+    np.testing.assert_array_equal(from_zip.test.class_ids, from_folder.test.class_ids)
+
+
+def test_pictures_of_any_size_become_32_by_32(tmp_path):
+    dataset = read(draw_tree(tmp_path / "large", 2, side=75))
+
+    assert dataset.train.images.shape[1:] == (32, 32, 3)
+
+
+def test_without_a_test_split_every_tenth_picture_is_held_out(tmp_path):
+    tree = draw_tree(tmp_path / "shapes", 11)
+
+    dataset = read(tree)
+
+    assert (len(dataset.train), len(dataset.test)) == (27, 6)
+    held_out = {image.tobytes() for image in dataset.test.images}
+    assert not held_out & {image.tobytes() for image in dataset.train.images}
+
+
+def test_the_held_out_pictures_are_the_same_when_evaluated(tmp_path):
+    tree = draw_tree(tmp_path / "shapes", 11)
+
+    split = read_test_split(tree, labels=LABELS, resolution_wh=(32, 32), limits=LIMITS)
+
+    np.testing.assert_array_equal(split.images, read(tree).test.images)
+
+
+def test_the_test_split_counts_classes_as_the_model_does(split_tree):
+    labels = ("ring", "square", "disc", "bar")
+
+    split = read_test_split(split_tree, labels=labels, resolution_wh=(32, 32), limits=LIMITS)
+
+    assert split.class_ids.tolist() == [0, 0, 2, 2, 3, 3]
+
+
+def test_a_class_the_model_does_not_know_is_named(split_tree):
+    with pytest.raises(DatasetError, match="does not know: disc, ring"):
+        read_test_split(split_tree, labels=("bar",), resolution_wh=(32, 32), limits=LIMITS)
+
+
+def test_broken_pictures_are_named_all_at_once(split_tree):
+    (split_tree / "train" / "disc" / "01.png").write_bytes(b"no picture")
+    (split_tree / "train" / "ring" / "00.png").write_bytes(b"")
+
+    with pytest.raises(DatasetError) as caught:
+        read(split_tree)
+
+    assert "2 of 9 pictures cannot be used" in str(caught.value)
+    assert "disc/01.png: This is not a picture" in str(caught.value)
+    assert "ring/00.png: The picture is empty" in str(caught.value)
+
+
+def test_a_broken_picture_in_a_zip_file_is_named(split_tree):
+    (split_tree / "train" / "disc" / "01.png").write_bytes(b"no picture")
+
+    with pytest.raises(DatasetError, match=r"shapes\.zip/train/disc/01\.png: "):
+        read(zipped(split_tree, ""))
+
+
+def test_other_files_beside_the_pictures_are_passed_over(split_tree):
+    (split_tree / "train" / "bar" / "Thumbs.db").write_bytes(b"")
+    (split_tree / "train" / ".cache").mkdir()
+    (split_tree / "__MACOSX").mkdir()
+
+    assert len(read(split_tree).train) == 9
+
+
+def test_one_class_is_too_few(tmp_path):
+    tree = draw_tree(tmp_path / "shapes", 2)
+    shutil.rmtree(tree / "disc")
+    shutil.rmtree(tree / "ring")
+
+    with pytest.raises(DatasetError, match="none|at least two classes"):
+        read(tree)
+
+
+def test_a_class_of_one_picture_cannot_be_split(tmp_path):
+    with pytest.raises(DatasetError, match="'bar' has 1 picture; at least 2"):
+        read(draw_tree(tmp_path / "shapes", 1))
+
+
+def test_a_class_that_only_the_test_split_has_is_named(split_tree):
+    shutil.rmtree(split_tree / "train" / "ring")
+
+    with pytest.raises(DatasetError, match=r"classes train lacks: \['ring'\]"):
+        read(split_tree)
+
+
+def test_a_test_split_alone_cannot_be_trained_on(split_tree):
+    shutil.rmtree(split_tree / "train")
+
+    with pytest.raises(DatasetError, match="no pictures to train on"):
+        read(split_tree)
+
+
+@pytest.mark.parametrize("name", ["missing", "empty", "note.txt"])
+def test_what_is_no_data_set_is_refused(tmp_path, name):
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "note.txt").write_text("no data")
+
+    with pytest.raises(DatasetError, match=name):
+        read(tmp_path / name)
+
+
+def write_npz(path: Path, **arrays: np.ndarray) -> Path:
+    rng = np.random.default_rng(0)
+    usual = {
+        "x_train": rng.integers(0, 256, (20, 40, 24, 3), np.uint8),
+        "y_train": np.arange(20).reshape(20, 1) % 2,
+    }
+    np.savez(path, **{**usual, **arrays})
+    return path
+
+
+def test_an_npz_file_is_read_and_resized(tmp_path):
+    path = write_npz(
+        tmp_path / "own.npz",
+        x_test=np.zeros((2, 32, 32, 3), np.uint8),
+        y_test=np.array([0, 1]),
+        labels=np.array(["no", "yes"]),
+    )
+
+    dataset = read(path)
+
+    assert dataset.labels == ("no", "yes")
+    assert dataset.train.images.shape == (20, 32, 32, 3)
+    assert dataset.train.class_ids.tolist() == [0, 1] * 10
+    assert len(dataset.test) == 2
+
+
+def test_an_npz_file_without_a_test_split_holds_one_out(tmp_path):
+    dataset = read(write_npz(tmp_path / "own.npz"))
+
+    assert dataset.labels == ("0", "1")
+    assert (len(dataset.train), len(dataset.test)) == (18, 2)
+
+
+@pytest.mark.parametrize(
+    ("arrays", "message"),
+    [
+        ({"x_train": np.zeros((20, 32, 32), np.uint8)}, r"expected x_train as \(N, H, W, 3\)"),
+        ({"x_train": np.zeros((20, 32, 32, 3))}, "float64"),
+        ({"y_train": np.zeros(3, int)}, "expected y_train as 20 whole numbers"),
+        ({"y_train": np.zeros(20, int)}, "at least two classes"),
+        ({"y_train": np.arange(20) - 1}, "negative class id"),
+        ({"labels": np.array(["one"])}, "expected class ids from 0 to 0"),
+        ({"x_test": np.zeros((1, 32, 32, 3), np.uint8)}, "Expected y_test"),
+        ({"y_train": np.array([None] * 20)}, "cannot be read as an npz file"),
+    ],
+)
+def test_an_npz_file_that_does_not_fit_says_why(tmp_path, arrays, message):
+    with pytest.raises(DatasetError, match=message):
+        read(write_npz(tmp_path / "own.npz", **arrays))

@@ -1,0 +1,86 @@
+"""An unfinished training on disk: from it a training continues as if it had never stopped.
+
+``checkpoint-0003.weights.h5`` holds the weights and the optimizer's state after three epochs,
+``checkpoint.json`` all the rest. The JSON file names its weights file and replaces its
+predecessor in one step, so the two fit together whenever the process ends.
+"""
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import keras
+
+from ml_core.networks.classifier_description import WEIGHTS_SUFFIX
+from ml_core.training.settings import Epoch, TrainingSettings
+
+FILE_NAME = "checkpoint.json"
+
+
+class CheckpointError(ValueError):
+    """There is no checkpoint, or it does not fit; the text says what to do."""
+
+
+@dataclass(frozen=True)
+class TrainingState:
+    """How far a training is, and what it trains on; ``mean`` is RGB in [0, 1]."""
+
+    settings: TrainingSettings
+    labels: tuple[str, ...]
+    mean: tuple[float, float, float]
+    train_count: int
+    history: tuple[Epoch, ...] = ()
+
+
+def write_checkpoint(folder: Path, state: TrainingState, model: keras.Model) -> None:
+    """Keep ``state`` and the compiled model, and drop the checkpoint before."""
+    folder.mkdir(parents=True, exist_ok=True)
+    weights = folder / f"checkpoint-{len(state.history):04d}{WEIGHTS_SUFFIX}"
+    model.save_weights(weights)
+    new = folder / f"{FILE_NAME}.new"
+    new.write_text(json.dumps(asdict(state), indent=1), encoding="utf-8")
+    new.replace(folder / FILE_NAME)
+    for old in folder.glob(f"checkpoint-*{WEIGHTS_SUFFIX}"):
+        if old != weights:
+            old.unlink()
+
+
+def has_checkpoint(folder: Path) -> bool:
+    return (folder / FILE_NAME).is_file()
+
+
+def read_state(folder: Path) -> TrainingState:
+    """The state of the training in ``folder``. Raises ``CheckpointError``."""
+    path = folder / FILE_NAME
+    if not path.is_file():
+        raise CheckpointError(
+            f"There is no unfinished training in {folder}: expected {FILE_NAME}. Name the folder "
+            "with --output, or start without --resume."
+        )
+    try:
+        fields = json.loads(path.read_text(encoding="utf-8"))
+        red, green, blue = fields["mean"]
+        return TrainingState(
+            settings=TrainingSettings(**fields["settings"]),
+            labels=tuple(fields["labels"]),
+            mean=(red, green, blue),
+            train_count=fields["train_count"],
+            history=tuple(Epoch(**epoch) for epoch in fields["history"]),
+        )
+    except (ValueError, KeyError, TypeError) as exc:
+        raise CheckpointError(f"{path} cannot be read: {exc!r}. Start without it.") from exc
+
+
+def load_weights(folder: Path, state: TrainingState, model: keras.Model) -> None:
+    """Put weights and optimizer state into the compiled and built ``model``."""
+    path = folder / f"checkpoint-{len(state.history):04d}{WEIGHTS_SUFFIX}"
+    try:
+        model.load_weights(path)
+    except (OSError, ValueError, KeyError) as exc:
+        raise CheckpointError(f"{path} cannot be read: {exc}. Start without --resume.") from exc
+
+
+def remove_checkpoint(folder: Path) -> None:
+    (folder / FILE_NAME).unlink(missing_ok=True)
+    for weights in folder.glob(f"checkpoint-*{WEIGHTS_SUFFIX}"):
+        weights.unlink()

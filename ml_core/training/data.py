@@ -1,0 +1,239 @@
+"""Labelled pictures from a folder, a zip file or an npz file, at the network's resolution.
+
+A folder, or a zip file of one, holds ``train/CLASS/PICTURE`` and ``test/CLASS/PICTURE``, or just
+``CLASS/PICTURE``; an npz file holds ``x_train``, ``y_train`` and maybe ``x_test``, ``y_test``,
+``labels``. Where there is no test split, every tenth picture of a class is held out as one:
+always the same, so that a later evaluation never meets a picture that was trained on.
+"""
+
+import zipfile
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from ml_core.errors import VisionError
+from ml_core.images import ImageLimits, decode_image
+from ml_core.resizing import thumbnail
+
+PICTURE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
+HOLD_OUT_EVERY = 10
+MAX_NAMED = 10
+
+# One picture's place, before it is read. A ``zipfile.Path`` offers what a ``Path`` does.
+Place = Path | zipfile.Path
+# The pictures of each class.
+Tree = dict[str, list[Place]]
+
+
+class DatasetError(ValueError):
+    """The data cannot be used; the text names the file and what was expected."""
+
+
+@dataclass(frozen=True)
+class Split:
+    """``images`` (N, height, width, 3) uint8 RGB and ``class_ids`` (N,) int64."""
+
+    images: np.ndarray
+    class_ids: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Both splits; ``labels`` are the class names in the order of the class ids."""
+
+    name: str
+    labels: tuple[str, ...]
+    train: Split
+    test: Split
+
+
+def read_dataset(path: Path, *, resolution_wh: tuple[int, int], limits: ImageLimits) -> Dataset:
+    """Read both splits. Raises ``DatasetError``."""
+    if path.suffix == ".npz":
+        return _read_npz(path, resolution_wh)
+    train, test = _find_pictures(path)
+    if not train:
+        raise DatasetError(f"{path} holds no pictures to train on, only a test split.")
+    labels = tuple(sorted(train))
+    if len(labels) < 2:
+        raise DatasetError(f"Expected at least two classes in {path}, found {labels[0]!r} only.")
+    unknown = sorted(set(test) - set(train))
+    if unknown:
+        raise DatasetError(f"The test split of {path} has classes train lacks: {unknown}.")
+    return Dataset(
+        path.name,
+        labels,
+        _read_pictures(train, labels, resolution_wh, limits, "train"),
+        _read_pictures(test, labels, resolution_wh, limits, "test"),
+    )
+
+
+def read_test_split(
+    path: Path, *, labels: tuple[str, ...], resolution_wh: tuple[int, int], limits: ImageLimits
+) -> Split:
+    """Read the test split alone, its class ids counted in the order of a model's ``labels``."""
+    if path.suffix == ".npz":
+        dataset = _read_npz(path, resolution_wh)
+        if len(dataset.labels) > len(labels):
+            raise DatasetError(
+                f"{path} has {len(dataset.labels)} classes, the model knows {len(labels)}."
+            )
+        return dataset.test
+    _, test = _find_pictures(path)
+    unknown = sorted(set(test) - set(labels))
+    if unknown:
+        raise DatasetError(f"{path} has classes the model does not know: {', '.join(unknown)}.")
+    return _read_pictures(test, labels, resolution_wh, limits, "test")
+
+
+def _find_pictures(path: Path) -> tuple[Tree, Tree]:
+    """The pictures of both splits; a test split is held out where there is none."""
+    if not path.exists():
+        raise DatasetError(f"{path} does not exist.")
+    if path.is_file() and not zipfile.is_zipfile(path):
+        raise DatasetError(f"Expected a folder, a .zip or an .npz file, received {path}.")
+    root: Place = path if path.is_dir() else zipfile.Path(path)
+    folders = _folders(root)
+    # A zip file is often made of the folder itself, not of what is in it.
+    while len(folders) == 1 and not {"train", "test"} & set(folders):
+        root = next(iter(folders.values()))
+        folders = _folders(root)
+    if {"train", "test"} & set(folders):
+        train = _tree(folders["train"]) if "train" in folders else {}
+        if "test" in folders:
+            return train, _tree(folders["test"])
+    else:
+        train = _tree(root)
+    if not train:
+        raise DatasetError(
+            f"Expected folders of pictures in {path}, one per class, found none. Picture files "
+            f"end in {', '.join(PICTURE_SUFFIXES)}."
+        )
+    return _hold_out(train)
+
+
+def _hold_out(tree: Tree) -> tuple[Tree, Tree]:
+    for label, places in tree.items():
+        if len(places) < 2:
+            raise DatasetError(
+                f"Class {label!r} has {len(places)} picture; at least 2 are needed, because one "
+                "of ten is held out for testing."
+            )
+    train = {
+        label: [place for index, place in enumerate(places) if index % HOLD_OUT_EVERY]
+        for label, places in tree.items()
+    }
+    return train, {label: places[::HOLD_OUT_EVERY] for label, places in tree.items()}
+
+
+def _folders(place: Place) -> dict[str, Place]:
+    return {
+        entry.name: entry
+        for entry in place.iterdir()
+        # What macOS puts beside the files in a zip, and hidden folders.
+        if entry.is_dir() and not entry.name.startswith((".", "__"))
+    }
+
+
+def _tree(place: Place) -> Tree:
+    """The pictures in each folder of ``place``, sorted by name; a class has at least one."""
+    tree = {label: list(_pictures(folder)) for label, folder in sorted(_folders(place).items())}
+    return {label: sorted(places, key=str) for label, places in tree.items() if places}
+
+
+def _pictures(folder: Place) -> Iterator[Place]:
+    for entry in folder.iterdir():
+        if not entry.name.startswith(".") and entry.name.lower().endswith(PICTURE_SUFFIXES):
+            yield entry
+
+
+def _read_pictures(
+    tree: Tree,
+    labels: tuple[str, ...],
+    resolution_wh: tuple[int, int],
+    limits: ImageLimits,
+    split: str,
+) -> Split:
+    """Decode every picture as an upload is decoded, and shrink it."""
+    places = [place for label in labels for place in tree.get(label, [])]
+    class_ids = [class_id for class_id, label in enumerate(labels) for _ in tree.get(label, [])]
+    width, height = resolution_wh
+    images = np.empty((len(places), height, width, 3), np.uint8)
+    broken = []
+
+    def read(index: int) -> None:
+        try:
+            image = decode_image(places[index].read_bytes(), limits)
+        except (VisionError, OSError, zipfile.BadZipFile) as exc:
+            broken.append(f"{places[index]}: {exc}")
+        else:
+            images[index] = thumbnail(image, resolution_wh)
+
+    with ThreadPoolExecutor(4) as threads:
+        jobs = threads.map(read, range(len(places)))
+        for _ in tqdm(jobs, f"reading {split}", len(places), disable=None, unit="picture"):
+            pass
+    if broken:
+        more = f"\n... and {len(broken) - MAX_NAMED} more" if len(broken) > MAX_NAMED else ""
+        raise DatasetError(
+            f"{len(broken)} of {len(places)} pictures cannot be used; repair or remove them:\n"
+            + "\n".join(sorted(broken)[:MAX_NAMED])
+            + more
+        )
+    return Split(images, np.array(class_ids, np.int64))
+
+
+def _read_npz(path: Path, resolution_wh: tuple[int, int]) -> Dataset:
+    try:
+        # Without pickle: an array of Python objects could run code.
+        with np.load(path, allow_pickle=False) as file:
+            arrays = dict(file)
+    except (OSError, ValueError, zipfile.BadZipFile) as exc:
+        raise DatasetError(f"{path} cannot be read as an npz file: {exc}") from exc
+    train = _npz_split(arrays, "train", path, resolution_wh)
+    if "x_test" in arrays:
+        test = _npz_split(arrays, "test", path, resolution_wh)
+    else:
+        held_out = np.zeros(len(train), bool)
+        for class_id in np.unique(train.class_ids):
+            held_out[np.flatnonzero(train.class_ids == class_id)[::HOLD_OUT_EVERY]] = True
+        test = Split(train.images[held_out], train.class_ids[held_out])
+        train = Split(train.images[~held_out], train.class_ids[~held_out])
+    num_classes = int(max(train.class_ids.max(), test.class_ids.max())) + 1
+    labels = tuple(str(label) for label in arrays.get("labels", range(num_classes)))
+    if not 2 <= num_classes <= len(labels):
+        raise DatasetError(
+            f"{path}: expected class ids from 0 to {len(labels) - 1} and at least two classes, "
+            f"found {num_classes} classes."
+        )
+    return Dataset(path.name, labels, train, test)
+
+
+def _npz_split(
+    arrays: dict[str, np.ndarray], split: str, path: Path, resolution_wh: tuple[int, int]
+) -> Split:
+    for key in (f"x_{split}", f"y_{split}"):
+        if key not in arrays:
+            raise DatasetError(f"Expected {key} in {path}, found {', '.join(arrays) or 'nothing'}.")
+    images, class_ids = arrays[f"x_{split}"], arrays[f"y_{split}"].reshape(-1)
+    if images.ndim != 4 or images.shape[-1] != 3 or images.dtype != np.uint8:
+        raise DatasetError(
+            f"{path}: expected x_{split} as (N, H, W, 3) uint8 RGB, received {images.shape} "
+            f"{images.dtype}."
+        )
+    if len(class_ids) != len(images) or not np.issubdtype(class_ids.dtype, np.integer):
+        raise DatasetError(
+            f"{path}: expected y_{split} as {len(images)} whole numbers, received "
+            f"{class_ids.shape} {class_ids.dtype}."
+        )
+    if not len(images) or class_ids.min() < 0:
+        raise DatasetError(f"{path}: the {split} split is empty or has a negative class id.")
+    resized = np.stack([thumbnail(image, resolution_wh) for image in images])
+    return Split(resized, class_ids.astype(np.int64))
