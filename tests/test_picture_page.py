@@ -12,7 +12,7 @@ from ml_core.drawing import class_colour
 from ml_core.tests.toy_network import BLUE, RED, cells_picture
 from tests.conftest import Server
 
-TOMATO, PLUM = 0, 1
+TOMATO = 0
 
 # The canvas's colour, [red, green, blue, alpha], at a place in pixels of the picture and so many
 # pixels of the canvas beside it.
