@@ -1,7 +1,10 @@
 from django.urls import path
-from django.views.generic import TemplateView
 
-stage_page = TemplateView.as_view(template_name="classify/stage.html")
+from classify import views
 
 app_name = "classify"
-urlpatterns = [path("classify/", stage_page, name="stage")]
+urlpatterns = [
+    path("classify/", views.classify_page, name="stage"),
+    path("classify/client.py", views.client_file, name="client"),
+    path("api/classify/", views.ClassifyView.as_view(), name="api"),
+]

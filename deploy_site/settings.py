@@ -47,8 +47,10 @@ CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 MODEL_DIR = Path(env("MODEL_DIR", default=DATA_DIR / "models")).resolve()
 # Converted models, made again whenever they are missing.
 CONVERTED_DIR = DATA_DIR / "converted"
-# The model used when a request names none; empty: yolov3, else the best one installed.
+# The models used when a request names none; empty: yolov3, else the best one installed, and the
+# classifier that comes with the project.
 DETECTOR = env("DETECTOR", default="")
+CLASSIFIER = env("CLASSIFIER", default="")
 ENGINE = env("ENGINE", default="auto")
 PRECISION = env("PRECISION", default="auto")
 
@@ -60,6 +62,8 @@ LIMITS = {
     "image_pixels": 25_000_000,
     # Boxes in one answer.
     "detections": 300,
+    # Decoded pictures at one time; who comes later waits with the file.
+    "pictures_in_memory": 8,
     # Pictures waiting for one model; more are turned away.
     "queued_pictures": 64,
     # From the queue to the answer.

@@ -24,12 +24,15 @@ def livez(request: HttpRequest) -> JsonResponse:
 
 
 def readyz(request: HttpRequest) -> JsonResponse:
-    """The default detector is loaded and warm; 503 until then, with the reason."""
-    try:
-        name = engine.default_detector().name
-        state = engine.loaded_models().get(name, "not loaded")
-    except VisionError as exc:
-        name, state = "", exc.detail
-    ready = state == "ready"
-    body = {"status": "ready" if ready else "not ready", "detector": name, "state": state}
+    """The default models are loaded and warm; 503 until then, with the reasons."""
+    loaded = engine.loaded_models()
+    models = {}
+    for task in engine.TASKS:
+        try:
+            name = engine.default_model(task).name
+            models[task] = {"model": name, "state": loaded.get(name, "not loaded")}
+        except VisionError as exc:
+            models[task] = {"model": "", "state": exc.detail}
+    ready = all(model["state"] == "ready" for model in models.values())
+    body = {"status": "ready" if ready else "not ready", "models": models}
     return JsonResponse(body, status=200 if ready else 503)

@@ -1,7 +1,8 @@
-"""The models this site knows: a pinned catalogue, and whatever the user puts beside it.
+"""The models this site knows: a pinned catalogue, the shipped classifier, and the user's own.
 
-Every catalogued file is pinned by byte size and SHA-256. A folder ``MODEL_DIR/NAME/`` with one
-``.cfg``, one ``.weights`` and optionally one ``.names`` file adds the model ``NAME``.
+Every catalogued file is pinned by byte size and SHA-256. A folder ``MODEL_DIR/NAME/`` adds the
+model ``NAME``: a detector with one ``.cfg``, one ``.weights`` and optionally one ``.names`` file, a
+classifier with the ``.weights.h5`` and ``.json`` files that ``train_classifier`` writes.
 """
 
 from dataclasses import dataclass, replace
@@ -9,13 +10,18 @@ from pathlib import Path
 from typing import Literal
 
 from ml_core.errors import ModelNotInstalled, UnknownModel
-from ml_core.labels import CIFAR10_LABELS, COCO_LABELS, read_names
+from ml_core.labels import COCO_LABELS, read_names
+from ml_core.networks.classifier_description import (
+    CIFAR10_WEIGHTS,
+    WEIGHTS_SUFFIX,
+    DescriptionError,
+    description_path,
+    read_description,
+)
 from ml_core.networks.darknet_cfg import DarknetError, read_config
 
 Task = Literal["detection", "classification"]
-Resizing = Literal["letterbox", "stretch"]
-
-SHIPPED_DIR = Path(__file__).parent / "models"
+Resizing = Literal["letterbox", "stretch", "shrink"]
 
 
 @dataclass(frozen=True)
@@ -33,7 +39,7 @@ class ModelSpec:
     """All there is to know of a model before it is loaded.
 
     ``input_wh`` is the network's input in pixels, ``resizing`` how pictures get that size,
-    ``map50`` the published mAP at an IoU of 0.5 on COCO in percent (None if unpublished),
+    ``accuracy_percent`` the published accuracy by the task's ``metric`` (None if unpublished),
     ``problem`` why the user's own model cannot be used.
     """
 
@@ -46,11 +52,15 @@ class ModelSpec:
     input_wh: tuple[int, int]
     resizing: Resizing
     labels: tuple[str, ...] = COCO_LABELS
-    map50: float | None = None
+    accuracy_percent: float | None = None
     licence: str = "unknown"
     origin: str = ""
     fetched_by_default: bool = False
     problem: str = ""
+
+    @property
+    def metric(self) -> str:
+        return {"detection": "mAP@0.5", "classification": "top-1"}[self.task]
 
     @property
     def config_path(self) -> Path:
@@ -99,10 +109,24 @@ _YOLOV3 = ModelSpec(
     ),
     input_wh=(416, 416),
     resizing="letterbox",
-    map50=55.3,
+    accuracy_percent=55.3,
     licence="public domain",
     origin="https://pjreddie.com/darknet/yolo/",
     fetched_by_default=True,
+)
+_YOLOV3_608 = replace(
+    _YOLOV3,
+    name="yolov3-608",
+    input_wh=(608, 608),
+    accuracy_percent=57.9,
+    fetched_by_default=False,
+)
+_YOLOV3_320 = replace(
+    _YOLOV3,
+    name="yolov3-320",
+    input_wh=(320, 320),
+    accuracy_percent=51.5,
+    fetched_by_default=False,
 )
 _YOLOV3_TINY = replace(
     _YOLOV3,
@@ -123,7 +147,7 @@ _YOLOV3_TINY = replace(
             "https://huggingface.co/ggml-org/models/resolve/main/yolo/yolov3-tiny.weights",
         ),
     ),
-    map50=33.1,
+    accuracy_percent=33.1,
     fetched_by_default=False,
 )
 # The hash of these weights is stated by two public lists, but by no pointer of a repository
@@ -147,7 +171,7 @@ _YOLOV3_SPP = replace(
         ),
     ),
     input_wh=(608, 608),
-    map50=60.6,
+    accuracy_percent=60.6,
     fetched_by_default=False,
 )
 # Sizes and hashes of the Yolo-Fastest files were taken from the files themselves.
@@ -170,7 +194,7 @@ _YOLO_FASTEST_XL = ModelSpec(
     ),
     input_wh=(320, 320),
     resizing="stretch",
-    map50=34.3,
+    accuracy_percent=34.3,
     licence="YOLO License (do as you like)",
     origin="https://github.com/dog-qiuqiu/Yolo-Fastest",
     fetched_by_default=True,
@@ -190,7 +214,7 @@ _YOLO_FASTEST_SMALL = replace(
         "1c445c42bbd6df63edea2cc69f99667b5650d663ca11e34b116240740cd42890",
         (f"{_YOLO_FASTEST}/yolo-fastest-1.1.weights",),
     ),
-    map50=24.4,
+    accuracy_percent=24.4,
     fetched_by_default=False,
 )
 
@@ -198,8 +222,8 @@ _YOLO_FASTEST_SMALL = replace(
 CATALOG = (
     _YOLOV3,
     _YOLOV3_SPP,
-    replace(_YOLOV3, name="yolov3-608", input_wh=(608, 608), map50=57.9, fetched_by_default=False),
-    replace(_YOLOV3, name="yolov3-320", input_wh=(320, 320), map50=51.5, fetched_by_default=False),
+    _YOLOV3_608,
+    _YOLOV3_320,
     _YOLO_FASTEST_XL,
     _YOLOV3_TINY,
     _YOLO_FASTEST_SMALL,
@@ -208,10 +232,12 @@ CATALOG = (
 
 def read_catalog(model_dir: Path) -> dict[str, ModelSpec]:
     """Every model by name: the catalogued ones, then the user's own in ``model_dir``."""
+    shipped = _classifier(CIFAR10_WEIGHTS.parent.name, CIFAR10_WEIGHTS)
     specs = {spec.name: replace(spec, directory=model_dir) for spec in CATALOG}
+    specs[shipped.name] = replace(shipped, licence="part of this project")
     folders = sorted(model_dir.iterdir()) if model_dir.is_dir() else []
     for folder in folders:
-        if folder.name not in specs and (own := _own_model(folder)):
+        if folder.name not in specs and (own := _own_detector(folder) or _own_classifier(folder)):
             specs[own.name] = own
     return specs
 
@@ -225,7 +251,9 @@ def default_model(specs: dict[str, ModelSpec], task: Task, preferred: str) -> Mo
     if preferred in fitting:
         return fitting[preferred]
     if preferred:
-        raise ModelNotInstalled(f"The settings name {preferred!r} for {task}; there is no such model.")
+        raise ModelNotInstalled(
+            f"The settings name {preferred!r} for {task}; there is no such model."
+        )
     for spec in fitting.values():
         if spec.is_installed and not spec.problem:
             return spec
@@ -244,8 +272,35 @@ def find_model(specs: dict[str, ModelSpec], task: Task, name: str) -> ModelSpec:
     return specs[name]
 
 
-def _own_model(folder: Path) -> ModelSpec | None:
-    """The model in ``folder``, or None when it holds no network."""
+def _own_classifier(folder: Path) -> ModelSpec | None:
+    """The classifier in ``folder``, or None when there is none."""
+    weights = sorted(folder.glob(f"*{WEIGHTS_SUFFIX}"))
+    return _classifier(folder.name, weights[0]) if weights else None
+
+
+def _classifier(name: str, weights_path: Path) -> ModelSpec:
+    spec = ModelSpec(
+        name=name,
+        task="classification",
+        family="ResNet v2",
+        directory=weights_path.parent,
+        config=ModelFile(description_path(weights_path).name),
+        weights=ModelFile(weights_path.name),
+        input_wh=(32, 32),
+        resizing="shrink",
+        labels=(),
+        licence="your own",
+    )
+    try:
+        description = read_description(weights_path)
+    except DescriptionError as exc:
+        return replace(spec, problem=str(exc))
+    accuracy_percent = round(description.test_accuracy * 100, 1)
+    return replace(spec, labels=description.labels, accuracy_percent=accuracy_percent)
+
+
+def _own_detector(folder: Path) -> ModelSpec | None:
+    """The detector in ``folder``, or None when there is none."""
     configs, weights, names = (
         sorted(folder.glob(pattern)) for pattern in ("*.cfg", "*.weights", "*.names")
     )

@@ -26,10 +26,9 @@ from ml_core.errors import (
     ModelUnusable,
     VisionError,
 )
-from ml_core.networks.darknet_cfg import DarknetError
-from ml_core.networks.loading import SCORE_FLOOR
+from ml_core.networks.loading import NETWORK_ERRORS, SCORE_FLOOR
 from ml_core.networks.yolo import Candidates
-from ml_core.resizing import Placement, letterbox, stretch, undo_placement
+from ml_core.resizing import Placement, letterbox, shrink, stretch, undo_placement
 from ml_core.results import (
     Classification,
     Detections,
@@ -42,7 +41,7 @@ logger = logging.getLogger(__name__)
 
 IOU_THRESHOLD = 0.45
 TASKS: tuple[Task, ...] = ("classification", "detection")
-RESIZE = {"letterbox": letterbox, "stretch": stretch}
+RESIZE = {"letterbox": letterbox, "stretch": stretch, "shrink": shrink}
 
 _brokers: "dict[ModelSpec, Future[Broker]]" = {}
 _brokers_lock = threading.Lock()
@@ -239,7 +238,7 @@ def _load(spec: ModelSpec, future: "Future[Broker]") -> None:
         )
     except VisionError as exc:
         future.set_exception(exc)
-    except DarknetError as exc:
+    except NETWORK_ERRORS as exc:
         future.set_exception(ModelUnusable(f"{spec.name} cannot be used: {exc}"))
     except Exception:
         logger.exception("%s could not be loaded", spec.name)

@@ -57,6 +57,12 @@ def decode_image(data: bytes, limits: ImageLimits) -> np.ndarray:
         ) from exc
 
 
+def picture_suffix(data: bytes) -> str:
+    """The suffix for a picture file that ``decode_image`` has accepted, such as ``jpeg``."""
+    with Image.open(io.BytesIO(data), formats=FORMATS) as picture:
+        return (picture.format or "").lower()
+
+
 def decode_base64(text: str, limits: ImageLimits) -> bytes:
     """The bytes of a base64 text or of an ``image/*`` data URL.
 

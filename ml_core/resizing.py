@@ -21,6 +21,9 @@ class Placement:
     top: float
 
 
+WHOLE = Placement(1.0, 1.0, 0.0, 0.0)
+
+
 def letterbox(image: np.ndarray, resolution_wh: tuple[int, int]) -> tuple[np.ndarray, Placement]:
     """Resize with the aspect kept, centred on grey, as Darknet's ``letterbox_image`` does.
 
@@ -43,7 +46,19 @@ def letterbox(image: np.ndarray, resolution_wh: tuple[int, int]) -> tuple[np.nda
 def stretch(image: np.ndarray, resolution_wh: tuple[int, int]) -> tuple[np.ndarray, Placement]:
     """Resize without keeping the aspect, as Darknet's fork does; see ``letterbox``."""
     resized = cv2.resize(image, resolution_wh, interpolation=cv2.INTER_LINEAR)
-    return resized, Placement(1.0, 1.0, 0.0, 0.0)
+    return resized, WHOLE
+
+
+def shrink(image: np.ndarray, resolution_wh: tuple[int, int]) -> tuple[np.ndarray, Placement]:
+    """Resize as ``stretch`` does, but so that every pixel counts, however large the picture.
+
+    ``stretch`` looks at four neighbours only, which turns a photo shrunk to 32 pixels into
+    noise. A picture that has the size stays untouched.
+    """
+    if image.shape[1::-1] == resolution_wh:
+        return image, WHOLE
+    picture = Image.fromarray(image).resize(resolution_wh, Image.Resampling.BILINEAR)
+    return np.array(picture), WHOLE
 
 
 def undo_placement(
@@ -58,14 +73,3 @@ def undo_placement(
     extent = np.array([placement.width, placement.height] * 2)
     boxes_xyxy = (boxes_rel_xyxy - offset) / extent * np.array([width, height] * 2)
     return clip_boxes(boxes_xyxy, resolution_wh)
-
-
-def thumbnail(image: np.ndarray, resolution_wh: tuple[int, int]) -> np.ndarray:
-    """Shrink (H, W, 3) uint8 to (height, width) without keeping the aspect.
-
-    Every pixel counts, however large the picture: ``stretch`` looks at four neighbours only,
-    which turns a photo shrunk to 32 pixels into noise. A picture that fits stays untouched.
-    """
-    if image.shape[1::-1] == resolution_wh:
-        return image
-    return np.array(Image.fromarray(image).resize(resolution_wh, Image.Resampling.BILINEAR))

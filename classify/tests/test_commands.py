@@ -1,118 +1,122 @@
-"""``train_classifier`` and ``evaluate_classifier`` as a user meets them, on drawn pictures."""
+"""The terminal clients; ``classify_client`` asks a real server process."""
 
 import io
-import json
+import os
+import re
+import socket
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
+import requests
 from django.core.management import CommandError, call_command
 
-from ml_core.tests.drawn_pictures import draw_tree
-from ml_core.training import classifier
+ROOT = Path(__file__).parents[2]
+CAR = ROOT / "static" / "samples" / "car.jpg"
+STREET = ROOT / "static" / "samples" / "street.jpg"
 
 
-def run(*arguments: object) -> str:
-    output = io.StringIO()
-    call_command(*map(str, arguments), stdout=output, stderr=output)
-    return output.getvalue()
+def test_a_picture_is_classified_without_a_server(settings, converted_dir, tmp_path):
+    settings.CONVERTED_DIR = converted_dir
+    output, errors = io.StringIO(), io.StringIO()
+
+    with pytest.raises(CommandError, match="1 of 2 pictures failed"):
+        call_command(
+            "classify_image", str(CAR), str(tmp_path / "gone.png"), stdout=output, stderr=errors
+        )
+
+    assert "car.jpg  automobile" in output.getvalue()
+    assert "gone.png: No such file" in errors.getvalue()
 
 
 @pytest.fixture(scope="module")
-def shapes(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return draw_tree(tmp_path_factory.mktemp("data") / "shapes", 11)
-
-
-@pytest.fixture(scope="module")
-def weights(shapes: Path) -> Path:
-    """What one epoch of the smallest network leaves."""
-    output = shapes.parent / "small"
-    options = ["--depth", 11, "--epochs", 1, "--batch-size", 9]
-    text = run("train_classifier", "--data", shapes, "--output", output, *options)
-    assert "epoch 1/1: loss " in text
-    assert f"Weights, model card and pictures are in {output}." in text
-    return output / "small.weights.h5"
-
-
-def test_training_names_the_model_after_its_folder(weights):
-    assert weights.is_file()
-    assert json.loads(weights.with_name("small.json").read_text())["name"] == "small"
-
-
-def test_evaluation_prints_a_table_and_the_confusion_matrix(shapes, weights):
-    text = run("evaluate_classifier", "--data", shapes, "--weights", weights)
-
-    assert "| class | pictures | accuracy |" in text
-    assert "| all   |        6 |" in text
-    assert "  0 bar " in text
-
-
-def test_evaluation_as_json_gives_the_accuracy_of_the_training(shapes, weights):
-    answer = json.loads(
-        run("evaluate_classifier", "--data", shapes, "--weights", weights, "--json")
+def server_url(tmp_path_factory):
+    """A server process of its own, without any installed detector."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    folder = tmp_path_factory.mktemp("server")
+    environment = {**os.environ, "DATA_DIR": str(folder), "PORT": str(port)}
+    environment["MODEL_DIR"] = str(folder / "models")
+    migrate = [sys.executable, "manage.py", "migrate", "--verbosity", "0"]
+    subprocess.run(migrate, cwd=ROOT, env=environment, check=True)
+    process = subprocess.Popen(
+        [sys.executable, "manage.py", "serve"],
+        cwd=ROOT,
+        env=environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
     )
-
-    description = json.loads(weights.with_name("small.json").read_text())
-    assert answer["model"] == "small"
-    assert answer["count"] == 6
-    assert answer["accuracy"] == pytest.approx(description["test_accuracy"])
-    assert [entry["class_name"] for entry in answer["classes"]] == ["bar", "disc", "ring"]
-    assert sum(map(sum, answer["confusion"])) == 6
-
-
-def test_a_folder_of_classes_the_model_does_not_know_is_refused(tmp_path, weights):
-    draw_tree(tmp_path / "shapes", 2).joinpath("bar").rename(tmp_path / "shapes" / "square")
-
-    with pytest.raises(CommandError, match="does not know: square"):
-        run("evaluate_classifier", "--data", tmp_path / "shapes", "--weights", weights)
+    url = f"http://127.0.0.1:{port}"
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        try:
+            requests.get(f"{url}/livez", timeout=5)
+            break
+        except requests.ConnectionError:
+            time.sleep(0.1)
+    yield url
+    process.terminate()
+    process.wait(30)
 
 
-def test_missing_weights_are_named(tmp_path, shapes):
-    with pytest.raises(CommandError, match=r"none\.weights\.h5 is missing"):
-        run("evaluate_classifier", "--data", shapes, "--weights", tmp_path / "none.weights.h5")
-
-
-def test_without_an_output_the_model_goes_to_the_models(settings, shapes, tmp_path, monkeypatch):
-    settings.MODEL_DIR = tmp_path
-    outputs = []
-
-    def remember(dataset, training_settings, output, **options):
-        outputs.append((training_settings.name, output))
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(classifier, "start_training", remember)
-
-    with pytest.raises(CommandError) as caught:
-        run("train_classifier", "--data", shapes)
-
-    assert outputs == [("resnet56v2-shapes", tmp_path / "resnet56v2-shapes")]
-    assert caught.value.returncode == 130
-    assert f"train_classifier --data {shapes} --output {outputs[0][1]} --resume" in str(
-        caught.value
+def run_client(*arguments: str, typed: str = "", script: str = "manage.py classify_client"):
+    return subprocess.run(
+        [sys.executable, *script.split(), *arguments],
+        cwd=ROOT,
+        input=typed,
+        capture_output=True,
+        text=True,
+        timeout=120,
     )
 
 
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (["--depth", 12], "received 12. The nearest is 11"),
-        (["--resume"], "no unfinished training"),
-        (["--epochs", 0], "--epochs: expected 1 or more, received 0"),
-    ],
-)
-def test_wrong_arguments_say_what_was_expected(shapes, tmp_path, arguments, message):
-    with pytest.raises(CommandError, match=message):
-        run("train_classifier", "--data", shapes, "--output", tmp_path / "out", *arguments)
+@pytest.mark.parametrize("script", ["manage.py classify_client", "classify/client.py"])
+def test_the_client_prints_path_and_class(server_url, script):
+    done = run_client(str(CAR), str(STREET), "--url", server_url, script=script)
+
+    lines = done.stdout.splitlines()
+    assert done.returncode == 0
+    assert lines[0].startswith(f"{CAR}  automobile  ")
+    assert lines[1].startswith(f"{STREET}  ")
 
 
-def test_a_data_set_that_is_not_there_is_named(tmp_path):
-    with pytest.raises(CommandError, match="nothing-here does not exist"):
-        run("train_classifier", "--data", tmp_path / "nothing-here")
+@pytest.mark.parametrize("end", ["-1\n", ""])
+def test_without_paths_the_client_asks_until_it_is_told_to_end(server_url, end):
+    done = run_client("--url", server_url, typed=f"\nwrong.png\n{STREET}\n{end}")
+
+    assert done.returncode == 0
+    assert "car.jpg  automobile" in done.stdout
+    assert "There is no file wrong.png. Try again." in done.stdout
+    assert f"{STREET}  " in done.stdout
 
 
-def test_the_weights_that_come_with_the_project_are_as_good_as_their_card_says(shared_dir):
-    answer = json.loads(
-        run("evaluate_classifier", "--data", shared_dir / "data" / "cifar10-jpeg.zip", "--json")
-    )
+def test_what_is_no_picture_is_told_in_the_servers_words(server_url, tmp_path):
+    path = tmp_path / "notes.txt"
+    path.write_text("no picture")
 
-    assert answer["count"] == 10_000
-    assert answer["accuracy"] > 0.875
+    done = run_client(str(path), str(CAR), "--url", server_url)
+
+    assert done.returncode == 1
+    assert "notes.txt: This is not a picture" in done.stderr
+    assert "automobile" in done.stdout
+
+
+def test_a_server_that_is_not_there_is_told(tmp_path):
+    done = run_client(str(CAR), "--url", "http://127.0.0.1:9")
+
+    assert done.returncode == 1
+    assert "The server at http://127.0.0.1:9 does not answer" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_the_client_file_works_away_from_the_project(server_url, tmp_path):
+    alone = tmp_path / "classify_client.py"
+    alone.write_text(ROOT.joinpath("classify", "client.py").read_text())
+
+    done = run_client(str(CAR), "--url", server_url, script=str(alone))
+
+    assert "automobile" in done.stdout
+    imports = re.findall(r"^(?:import|from) ([\w.]+)", alone.read_text(), re.MULTILINE)
+    assert set(imports) == {"argparse", "sys", "collections.abc", "pathlib", "requests"}

@@ -60,8 +60,11 @@ def test_the_site_is_ready_once_its_detector_is_warm(client, toy_detector):
         time.sleep(0.05)
     after = client.get("/readyz")
 
-    assert (before.status_code, before.json()["state"]) == (503, "not loaded")
-    assert (after.status_code, after.json()["detector"]) == (200, "toy")
+    assert before.status_code == 503
+    assert before.json()["models"]["detection"] == {"model": "toy", "state": "not loaded"}
+    assert after.status_code == 200
+    assert after.json()["models"]["detection"] == {"model": "toy", "state": "ready"}
+    assert after.json()["models"]["classification"]["state"] == "ready"
 
 
 def test_a_site_without_models_is_not_ready_and_says_why(client, settings, tmp_path):
@@ -71,4 +74,4 @@ def test_a_site_without_models_is_not_ready_and_says_why(client, settings, tmp_p
     response = client.get("/readyz")
 
     assert response.status_code == 503
-    assert "fetch_models" in response.json()["state"]
+    assert "fetch_models" in response.json()["models"]["detection"]["state"]

@@ -3,12 +3,14 @@
 import base64
 import io
 import json
+import threading
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from PIL import Image
 
+from ml_core import engine, uploads
 from ml_core.tests.test_images import bomb
 from ml_core.tests.toy_network import BLUE, GREY, RED, cells_picture
 
@@ -308,15 +310,25 @@ def test_a_post_from_that_page_is_answered_there(client):
 
 
 def test_one_busy_model_turns_others_away_with_a_time_to_come_back(client, settings, monkeypatch):
-    from ml_core import engine
-
-    broker = engine._broker(engine.default_detector())
+    broker = engine._broker(engine.default_model("detection"))
     monkeypatch.setattr(broker, "_max_queued", 0)
 
     response = post_file(client, PICTURE)
 
     assert_problem(response, 429, "busy")
     assert int(response["Retry-After"]) > 0
+
+
+def test_only_so_many_pictures_are_decoded_at_one_time(client, settings, monkeypatch):
+    monkeypatch.setattr(uploads, "_places", threading.BoundedSemaphore(1))
+    settings.LIMITS = {**settings.LIMITS, "inference_seconds": 0.05}
+
+    with uploads.picture_in_memory():
+        turned_away = post_file(client, PICTURE)
+
+    assert_problem(turned_away, 429, "busy")
+    settings.LIMITS = {**settings.LIMITS, "inference_seconds": 30}
+    assert post_file(client, PICTURE).status_code == 200
 
 
 def test_a_picture_without_objects_has_an_empty_list(client):

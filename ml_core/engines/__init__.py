@@ -36,7 +36,7 @@ def load_engine(spec: ModelSpec, *, kind: str, precision: str, cache_dir: Path) 
 
     ``auto`` takes TensorFlow where there is an NVIDIA GPU, else OpenVINO. Each engine is
     imported only when used: OpenVINO serves from a tenth of TensorFlow's memory.
-    Raises ``DarknetError`` when the model's files do not fit together.
+    Raises one of ``NETWORK_ERRORS`` when the model's files do not fit together.
     """
     if kind == "auto":
         kind = "tensorflow" if Path("/dev/nvidiactl").exists() else "openvino"

@@ -12,8 +12,7 @@ import openvino as ov
 import tensorflow as tf
 
 from ml_core.catalog import ModelSpec
-from ml_core.networks.darknet_cfg import DarknetError
-from ml_core.networks.loading import load_network
+from ml_core.networks.loading import NETWORK_ERRORS, load_network
 
 
 def convert(spec: ModelSpec, folder: Path) -> None:
@@ -31,5 +30,5 @@ def convert(spec: ModelSpec, folder: Path) -> None:
 if __name__ == "__main__":
     try:
         convert(pickle.load(sys.stdin.buffer), Path(sys.argv[1]))
-    except DarknetError as exc:
+    except NETWORK_ERRORS as exc:
         sys.exit(str(exc))

@@ -1,17 +1,19 @@
 """From a model's files to its Keras network, and from its outputs to predictions."""
 
-import json
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ml_core.catalog import ModelSpec
-from ml_core.networks.darknet_cfg import read_config
+from ml_core.networks.classifier_description import DescriptionError, read_description
+from ml_core.networks.darknet_cfg import DarknetError, read_config
 from ml_core.networks.yolo import Candidates, decode_heads
 
 if TYPE_CHECKING:
     import keras
+
+NETWORK_ERRORS = (DarknetError, DescriptionError)
 
 # Every box at least this sure is answered; whoever shows them filters.
 SCORE_FLOOR = 0.05
@@ -24,17 +26,12 @@ def load_network(spec: ModelSpec) -> "keras.Model":
     """Build the network of ``spec`` and fill it; takes (B, H, W, 3) uint8 RGB.
 
     Imports Keras only here: what serves from a converted network does without.
-    Raises ``DarknetError`` or ``ValueError`` when the files do not fit together.
+    Raises one of ``NETWORK_ERRORS`` when the files do not fit together.
     """
     if spec.task == "classification":
-        from ml_core.networks.resnet_v2 import build_resnet_v2
+        from ml_core.networks.resnet_v2 import load_resnet_v2
 
-        config = json.loads(spec.config_path.read_text(encoding="utf-8"))
-        model = build_resnet_v2(
-            depth=config["depth"], num_classes=len(config["labels"]), mean=tuple(config["mean"])
-        )
-        model.load_weights(spec.weights_path)
-        return model
+        return load_resnet_v2(read_description(spec.weights_path), spec.weights_path)
     from ml_core.networks.darknet import build_darknet, load_weights
 
     model = build_darknet(read_config(spec.config_path), spec.input_wh)

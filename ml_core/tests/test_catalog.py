@@ -1,4 +1,5 @@
 import re
+import shutil
 
 import pytest
 
@@ -6,6 +7,9 @@ from ml_core.catalog import CATALOG, default_model, find_model, read_catalog
 from ml_core.errors import ModelNotInstalled, UnknownModel
 from ml_core.networks.darknet_cfg import read_config
 from ml_core.tests.toy_network import install_toy_network
+
+
+SHIPPED = "resnet56v2-cifar10"
 
 
 def install(model_dir, *names):
@@ -33,14 +37,17 @@ def test_networks_of_the_catalogue_have_its_classes(spec, shared_dir):
 def test_nothing_is_installed_in_a_folder_that_is_not_there(tmp_path):
     specs = read_catalog(tmp_path / "nowhere")
 
-    assert not any(spec.is_installed for spec in specs.values())
+    assert [spec.name for spec in specs.values() if spec.is_installed] == [SHIPPED]
     with pytest.raises(ModelNotInstalled, match="fetch_models yolov3"):
         default_model(specs, "detection", preferred="")
 
 
 def test_yolov3_is_the_default_when_it_is_there_and_else_the_best(tmp_path):
     install(tmp_path, "yolov3-tiny", "yolo-fastest-1.1-xl")
-    assert default_model(read_catalog(tmp_path), "detection", preferred="").name == "yolo-fastest-1.1-xl"
+    assert (
+        default_model(read_catalog(tmp_path), "detection", preferred="").name
+        == "yolo-fastest-1.1-xl"
+    )
 
     install(tmp_path, "yolov3", "yolov3-spp")
     assert default_model(read_catalog(tmp_path), "detection", preferred="").name == "yolov3"
@@ -71,6 +78,36 @@ def test_a_folder_with_a_network_adds_a_model(tmp_path):
     assert spec.labels == ("tomato", "plum")
     assert spec.input_wh == (96, 96)
     assert spec.resizing == "stretch"
+
+
+def test_the_classifier_of_the_project_is_always_there(tmp_path):
+    spec = default_model(read_catalog(tmp_path), "classification", preferred="")
+
+    assert spec.name == SHIPPED
+    assert spec.labels[:2] == ("airplane", "automobile") and len(spec.labels) == 10
+    assert 80 < spec.accuracy_percent < 100
+    assert spec.weights_path.stat().st_size < 8_000_000
+
+
+def test_a_folder_with_a_trained_classifier_adds_a_model(tmp_path):
+    shipped = read_catalog(tmp_path)[SHIPPED]
+    shutil.copytree(shipped.directory, tmp_path / "mine")
+
+    spec = read_catalog(tmp_path)["mine"]
+
+    assert (spec.task, spec.labels, spec.problem) == ("classification", shipped.labels, "")
+
+
+def test_a_classifier_without_its_description_says_what_is_missing(tmp_path):
+    tmp_path.joinpath("mine").mkdir()
+    tmp_path.joinpath("mine", "net.weights.h5").write_bytes(b"")
+
+    assert "net.json is missing" in read_catalog(tmp_path)["mine"].problem
+
+
+def test_models_of_another_task_are_not_found(tmp_path):
+    with pytest.raises(UnknownModel, match="no detection model 'resnet56v2-cifar10'"):
+        find_model(read_catalog(tmp_path), "detection", SHIPPED)
 
 
 def test_an_own_model_without_names_counts_its_classes(tmp_path):
@@ -106,4 +143,4 @@ def test_other_folders_are_no_models(tmp_path):
     tmp_path.joinpath("notes", "readme.txt").write_text("")
     tmp_path.joinpath("yolov3").mkdir()
 
-    assert set(read_catalog(tmp_path)) == {spec.name for spec in CATALOG}
+    assert set(read_catalog(tmp_path)) == {*(spec.name for spec in CATALOG), SHIPPED}

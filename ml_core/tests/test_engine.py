@@ -116,7 +116,7 @@ def test_a_model_that_failed_to_load_is_tried_again_once_it_is_mended(settings, 
 
 
 def test_an_answer_that_takes_too_long_is_given_up(settings, monkeypatch):
-    broker = engine._broker(engine.default_detector())
+    broker = engine._broker(engine.default_model("detection"))
     monkeypatch.setattr(broker.engine, "infer", lambda batch: time.sleep(0.5))
     settings.LIMITS = {**settings.LIMITS, "inference_seconds": 0.1}
 

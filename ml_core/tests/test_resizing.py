@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from ml_core.resizing import GREY, letterbox, stretch, undo_placement
+from ml_core.resizing import GREY, letterbox, shrink, stretch, undo_placement
 
 WHOLE = np.array([[0.0, 0.0, 1.0, 1.0]])
 
@@ -26,7 +26,7 @@ def test_stretch_fills_the_input():
     assert (resized == 200).all()
 
 
-@pytest.mark.parametrize("resize", [letterbox, stretch])
+@pytest.mark.parametrize("resize", [letterbox, stretch, shrink])
 @pytest.mark.parametrize("resolution_wh", [(100, 50), (50, 100), (8, 4000), (64, 64)])
 def test_a_box_around_the_picture_in_the_input_is_the_whole_picture(resize, resolution_wh):
     width, height = resolution_wh

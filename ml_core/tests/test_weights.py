@@ -75,6 +75,7 @@ def mirror() -> Iterator[Mirror]:
 def make_spec(directory: Path, mirror: Mirror, *paths: str) -> ModelSpec:
     return ModelSpec(
         name="net",
+        task="detection",
         family="test",
         directory=directory,
         config=ModelFile(

@@ -17,7 +17,7 @@ from tqdm import tqdm
 
 from ml_core.errors import VisionError
 from ml_core.images import ImageLimits, decode_image
-from ml_core.resizing import thumbnail
+from ml_core.resizing import shrink
 
 PICTURE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
 HOLD_OUT_EVERY = 10
@@ -174,7 +174,7 @@ def _read_pictures(
         except (VisionError, OSError, zipfile.BadZipFile) as exc:
             broken.append(f"{places[index]}: {exc}")
         else:
-            images[index] = thumbnail(image, resolution_wh)
+            images[index], _ = shrink(image, resolution_wh)
 
     with ThreadPoolExecutor(4) as threads:
         jobs = threads.map(read, range(len(places)))
@@ -235,5 +235,5 @@ def _npz_split(
         )
     if not len(images) or class_ids.min() < 0:
         raise DatasetError(f"{path}: the {split} split is empty or has a negative class id.")
-    resized = np.stack([thumbnail(image, resolution_wh) for image in images])
+    resized = np.stack([shrink(image, resolution_wh)[0] for image in images])
     return Split(resized, class_ids.astype(np.int64))

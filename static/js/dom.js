@@ -16,6 +16,22 @@ export function element(id, type) {
 }
 
 /**
+ * The first such element within another. Throws when there is none, or one of another type.
+ * @template {HTMLElement} T
+ * @param {ParentNode} within
+ * @param {string} selector
+ * @param {new () => T} type
+ * @returns {T}
+ */
+export function part(within, selector, type) {
+  const found = within.querySelector(selector);
+  if (!(found instanceof type)) {
+    throw new TypeError(`There is no ${type.name} at ${selector}.`);
+  }
+  return found;
+}
+
+/**
  * The texts in an element's `data-*` attributes, where templates can translate them.
  * @param {HTMLElement} holder
  * @returns {Record<string, string>}

@@ -1,6 +1,7 @@
 /** The picture page: choose, drop or paste a picture, then send it. */
 
 import { Problem, postForm } from "../js/api.js";
+import { whenFilesChosen } from "../js/chosen-files.js";
 import { element, texts } from "../js/dom.js";
 import { clearResult, showResult } from "./result.js";
 
@@ -92,33 +93,7 @@ form.addEventListener("submit", async (event) => {
   if (document.activeElement === document.body) detectButton.focus({ preventScroll: true });
 });
 
-fileInput.addEventListener("change", () => {
-  const [file] = fileInput.files ?? [];
-  if (file) choose(file);
-  // So that choosing the same file again counts as a change.
-  fileInput.value = "";
-});
-
-document.addEventListener("paste", (event) => {
-  const [file] = event.clipboardData?.files ?? [];
-  if (file) choose(file);
-});
-
-document.addEventListener("dragover", (event) => {
-  event.preventDefault();
-  stage.classList.add("dragging");
-});
-
-document.addEventListener("dragleave", (event) => {
-  if (!event.relatedTarget) stage.classList.remove("dragging");
-});
-
-document.addEventListener("drop", (event) => {
-  event.preventDefault();
-  stage.classList.remove("dragging");
-  const [file] = event.dataTransfer?.files ?? [];
-  if (file) choose(file);
-});
+whenFilesChosen(fileInput, stage, ([file]) => choose(file));
 
 const sample = document.getElementById("sample");
 sample?.addEventListener("click", async () => {

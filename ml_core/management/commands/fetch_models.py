@@ -28,7 +28,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         known = models()
         try:
-            specs = [catalog.find_model(known, name) for name in options["names"]]
+            specs = [catalog.find_model(known, "detection", name) for name in options["names"]]
         except VisionError as exc:
             raise CommandError(exc.detail) from exc
         specs = specs or [spec for spec in known.values() if spec.fetched_by_default]

@@ -11,21 +11,22 @@ from ml_core.errors import VisionError
 
 
 class Command(BaseCommand):
-    help = "List the known models, the default detector marked with *."
+    help = "List the known models, the default of each task marked with *."
 
     def handle(self, *args: Any, **options: Any) -> None:
-        try:
-            default = engine.default_detector().name
-        except VisionError as exc:
-            default = ""
-            self.stderr.write(exc.detail)
+        defaults = set()
+        for task in engine.TASKS:
+            try:
+                defaults.add(engine.default_model(task).name)
+            except VisionError as exc:
+                self.stderr.write(exc.detail)
         self.stdout.write(f"Models in {settings.MODEL_DIR}")
         for spec in engine.models().values():
-            mark = "*" if spec.name == default else " "
+            mark = "*" if spec.name in defaults else " "
             size = "{} x {}".format(*spec.input_wh)
-            map50 = f"mAP@0.5 {spec.map50:.1f}" if spec.map50 else ""
+            accuracy = f"{spec.metric} {spec.accuracy_percent:.1f}" if spec.accuracy_percent else ""
             self.stdout.write(
-                f"{mark} {spec.name:<20} {size:<10} {map50:<13} {_state(spec)}".rstrip()
+                f"{mark} {spec.name:<20} {size:<10} {accuracy:<13} {_state(spec)}".rstrip()
             )
 
 

@@ -1,0 +1,96 @@
+"""Asks a server which class pictures belong to. Needs only ``requests``; no Django, no model.
+
+python classify_client.py                        # asks for one path after the other
+python classify_client.py cat.jpg dog.jpg --url http://127.0.0.1:8000
+"""
+
+import argparse
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import requests
+
+DEFAULT_URL = "http://127.0.0.1:8000"
+# There when this file lies in the project.
+DEFAULT_PICTURE = Path(__file__).resolve().parent.parent / "static" / "samples" / "car.jpg"
+TIMEOUT_SECONDS = 60
+
+
+class ClientError(Exception):
+    """The picture could not be classified; the text says why."""
+
+
+def classify(path: Path, url: str) -> dict:
+    """Send one picture file to the server at ``url`` and return the JSON of its answer.
+
+    Raises ``ClientError`` when the file cannot be read, the server cannot be reached, or it
+    refuses the picture.
+    """
+    try:
+        with path.open("rb") as picture:
+            response = requests.post(
+                url.rstrip("/") + "/api/classify/",
+                files={"image": picture},
+                timeout=TIMEOUT_SECONDS,
+            )
+        answer = response.json()
+    except OSError as exc:
+        if isinstance(exc, requests.RequestException):
+            raise ClientError(f"The server at {url} does not answer: {exc}") from exc
+        raise ClientError(f"{path}: {exc.strerror}") from exc
+    if not response.ok:
+        raise ClientError(f"{path}: {answer.get('detail', response.reason)}")
+    return answer
+
+
+def ask_for_paths() -> Iterator[Path]:
+    """Paths of files that are there, as they are typed; Enter takes the default one, -1 ends."""
+    while True:
+        try:
+            typed = input(f"Picture (Enter: {DEFAULT_PICTURE.name}, -1: end): ").strip()
+        except EOFError:
+            print()
+            return
+        if typed == "-1":
+            return
+        path = Path(typed).expanduser() if typed else DEFAULT_PICTURE
+        if path.is_file():
+            yield path
+        else:
+            print(f"There is no file {path}. Try again.")
+
+
+def run(paths: list[Path], url: str) -> int:
+    """Print path and class of each picture, asking for them when none is given.
+
+    Returns how many failed.
+    """
+    failures = 0
+    for path in paths or ask_for_paths():
+        try:
+            answer = classify(path, url)
+        except ClientError as exc:
+            print(exc, file=sys.stderr)
+            failures += 1
+        else:
+            print(f"{path}  {answer['class_name']}  {answer['score']:.1%}")
+    return failures
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """What the command line takes, here and in ``manage.py classify_client``."""
+    parser.add_argument(
+        "paths", nargs="*", type=Path, metavar="PATH", help="asked for when none is given"
+    )
+    parser.add_argument("--url", default=DEFAULT_URL, help=f"the server (default: {DEFAULT_URL})")
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description="Ask a server which class pictures belong to.")
+    add_arguments(parser)
+    options = parser.parse_args()
+    try:
+        sys.exit(1 if run(options.paths, options.url) else 0)
+    except KeyboardInterrupt:
+        sys.exit(130)

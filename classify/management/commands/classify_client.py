@@ -1,0 +1,20 @@
+"""``manage.py classify_client``: the terminal client of stage 1."""
+
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from classify import client
+
+
+class Command(BaseCommand):
+    help = "Ask a server which class pictures belong to."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        client.add_arguments(parser)
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        failures = client.run(options["paths"], options["url"])
+        if failures:
+            raise CommandError(f"{failures} pictures could not be classified.")

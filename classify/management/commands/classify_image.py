@@ -1,0 +1,34 @@
+"""``manage.py classify_image``: the class of picture files, without a server."""
+
+from argparse import ArgumentParser
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from classify.services import classify_file
+from ml_core.errors import VisionError
+
+
+class Command(BaseCommand):
+    help = "Say which class pictures belong to."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("paths", nargs="+", type=Path, metavar="PATH")
+        parser.add_argument("--model", default="", help="a model's name; see list_models")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        failures = 0
+        for path in options["paths"]:
+            try:
+                found = classify_file(path.read_bytes(), model=options["model"], client="local")
+            except VisionError as exc:
+                failures += 1
+                self.stderr.write(f"{path}: {exc.detail}")
+            except OSError as exc:
+                failures += 1
+                self.stderr.write(f"{path}: {exc.strerror}")
+            else:
+                self.stdout.write(f"{path}  {found.class_name}  {found.score:.1%}")
+        if failures:
+            raise CommandError(f"{failures} of {len(options['paths'])} pictures failed.")

@@ -1,0 +1,40 @@
+"""What a classification request may hold, and its answer."""
+
+from rest_framework import serializers
+
+from ml_core.results import Classification
+from ml_core.uploads import PictureField
+
+
+class ClassifyRequestSerializer(serializers.Serializer):
+    """A picture, and optionally which model to use."""
+
+    image = PictureField(help_text="the picture: a file, base64 text or a data URL")
+    model = serializers.CharField(
+        required=False, default="", help_text="a model's name; the default classifier without it"
+    )
+
+
+class ClassificationSerializer(serializers.Serializer):
+    """The class of a picture, and how sure the model is of every class."""
+
+    model = serializers.CharField()
+    image = serializers.SerializerMethodField()
+    class_id = serializers.IntegerField()
+    class_name = serializers.CharField()
+    score = serializers.FloatField(min_value=0, max_value=1)
+    probabilities = serializers.SerializerMethodField()
+    timing_ms = serializers.SerializerMethodField()
+
+    def get_image(self, found: Classification) -> dict[str, int]:
+        width, height = found.resolution_wh
+        return {"width": width, "height": height}
+
+    def get_probabilities(self, found: Classification) -> list[dict[str, object]]:
+        return [
+            {"class_id": class_id, "class_name": class_name, "score": score}
+            for class_id, (class_name, score) in enumerate(found.probabilities)
+        ]
+
+    def get_timing_ms(self, found: Classification) -> dict[str, float]:
+        return {stage: round(value, 2) for stage, value in found.timing_ms.items()}

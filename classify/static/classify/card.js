@@ -1,0 +1,135 @@
+/** One picture beside its class: a card of the list. */
+
+import { Problem, postForm } from "../js/api.js";
+import { element, part, texts } from "../js/dom.js";
+import { factsText, isUnsure, ranked, scoreText } from "./classification.js";
+
+/** @typedef {import("./classification.js").Classification} Classification */
+/** @typedef {import("./classification.js").Probability} Probability */
+
+const template = element("card", HTMLTemplateElement);
+
+export class Card {
+  /**
+   * A card that waits, its picture shown already.
+   * @param {File} file
+   * @param {{retry: (card: Card) => void, remove: (card: Card) => void}} actions of its buttons
+   */
+  constructor(file, actions) {
+    const copy = /** @type {DocumentFragment} */ (template.content.cloneNode(true));
+    this.root = part(copy, "li", HTMLElement);
+    this.file = file;
+    this.leaving = new AbortController();
+    this.picture = part(copy, "img", HTMLImageElement);
+    this.waiting = part(copy, ".waiting", HTMLElement);
+    this.alert = part(copy, "[role=alert]", HTMLElement);
+    this.retry = part(copy, ".retry", HTMLButtonElement);
+
+    part(copy, "h3", HTMLElement).textContent = file.name;
+    const remove = part(copy, ".remove", HTMLButtonElement);
+    for (const button of [this.retry, remove]) {
+      button.setAttribute("aria-label", `${button.textContent} (${file.name})`);
+    }
+    this.retry.addEventListener("click", () => actions.retry(this));
+    remove.addEventListener("click", () => actions.remove(this));
+    this.picture.alt = file.name;
+    this.picture.src = URL.createObjectURL(file);
+  }
+
+  /**
+   * Whether the file can be sent; if not, the card says why.
+   * @param {number} maxBytes
+   */
+  async load(maxBytes) {
+    const { tooLarge, unreadable } = texts(this.alert);
+    try {
+      await this.picture.decode();
+    } catch {
+      part(this.root, ".views", HTMLElement).hidden = true;
+      this.fail(unreadable);
+      return false;
+    }
+    this.drawNetworkView();
+    if (this.file.size > maxBytes) {
+      this.fail(tooLarge);
+      return false;
+    }
+    return true;
+  }
+
+  /** @param {string} url the API's */
+  async classify(url) {
+    const { signal } = this.leaving;
+    if (signal.aborted) return;
+    const body = new FormData();
+    body.append("image", this.file);
+    try {
+      this.show(await postForm(url, body, signal));
+    } catch (reason) {
+      if (signal.aborted) return;
+      this.fail(reason instanceof Problem ? reason.message : texts(this.alert).unreachable);
+      this.retry.hidden = false;
+    }
+  }
+
+  /** Back to waiting, after a failure. */
+  wait() {
+    this.alert.textContent = "";
+    this.retry.hidden = true;
+    this.waiting.hidden = false;
+    this.root.focus({ preventScroll: true });
+  }
+
+  remove() {
+    this.leaving.abort();
+    this.root.remove();
+    URL.revokeObjectURL(this.picture.src);
+  }
+
+  /** @param {string} message */
+  fail(message) {
+    this.waiting.hidden = true;
+    this.alert.textContent = message;
+  }
+
+  /** @param {Classification} answer */
+  show(answer) {
+    this.waiting.hidden = true;
+    part(this.root, ".class-name", HTMLElement).textContent = answer.class_name;
+    part(this.root, ".score", HTMLElement).textContent = scoreText(answer.score);
+    part(this.root, ".unsure", HTMLElement).hidden = !isUnsure(answer);
+    part(this.root, ".facts-line", HTMLElement).textContent = factsText(answer);
+    const rows = ranked(answer.probabilities).map(probabilityRow);
+    part(this.root, "ol", HTMLElement).replaceChildren(...rows);
+    // What is shown last is read out, with all the rest in place.
+    part(this.root, ".probabilities", HTMLElement).hidden = false;
+    part(this.root, ".verdict", HTMLElement).hidden = false;
+  }
+
+  /** The picture as the server shrinks it: stretched, and transparent parts laid on white. */
+  drawNetworkView() {
+    const canvas = part(this.root, "canvas", HTMLCanvasElement);
+    const ctx = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d"));
+    ctx.fillStyle = "white";
+    ctx.fillRect(0, 0, canvas.width, canvas.height);
+    ctx.imageSmoothingQuality = "high";
+    ctx.drawImage(this.picture, 0, 0, canvas.width, canvas.height);
+  }
+}
+
+/** @param {Probability} probability */
+function probabilityRow({ class_name, score }) {
+  const row = document.createElement("li");
+  const name = document.createElement("span");
+  const track = document.createElement("span");
+  const bar = document.createElement("span");
+  const text = document.createElement("span");
+  name.textContent = class_name;
+  track.className = "bar";
+  track.ariaHidden = "true";
+  bar.style.width = `${score * 100}%`;
+  track.append(bar);
+  text.textContent = scoreText(score);
+  row.append(name, " ", track, text);
+  return row;
+}

@@ -1,0 +1,48 @@
+/** A picture's classes and how sure the network is of them, as pure functions. */
+
+/** @typedef {{class_id: number, class_name: string, score: number}} Probability */
+/**
+ * @typedef {object} Classification
+ * @property {string} model
+ * @property {{width: number, height: number}} image
+ * @property {number} class_id
+ * @property {string} class_name
+ * @property {number} score
+ * @property {Probability[]} probabilities of every class, by class id
+ * @property {Record<string, number>} timing_ms by stage
+ */
+
+const SURE_FROM = 0.5;
+
+/**
+ * @param {Probability[]} probabilities
+ * @returns {Probability[]} the surest first
+ */
+export function ranked(probabilities) {
+  return [...probabilities].sort((one, other) => other.score - one.score);
+}
+
+/** @param {Classification} answer */
+export function isUnsure({ score }) {
+  return score < SURE_FROM;
+}
+
+/**
+ * Whole percent; a network is never wholly sure, so neither 0 nor 100.
+ * @param {number} score from 0 to 1
+ * @returns {string} such as `93 %` or `< 1 %`
+ */
+export function scoreText(score) {
+  const percent = Math.round(score * 100);
+  if (percent < 1) return "< 1 %";
+  return percent > 99 ? "> 99 %" : `${percent} %`;
+}
+
+/**
+ * @param {Classification} answer
+ * @returns {string} such as `768 × 576 · resnet56v2-cifar10 · 12 ms`
+ */
+export function factsText({ image, model, timing_ms }) {
+  const total = Object.values(timing_ms).reduce((sum, ms) => sum + ms, 0);
+  return `${image.width} × ${image.height} · ${model} · ${Math.round(total)} ms`;
+}

@@ -1,0 +1,173 @@
+"""``POST /api/classify/`` with the classifier that comes with the project."""
+
+import base64
+import hashlib
+import io
+import json
+from pathlib import Path
+
+import pytest
+from django.contrib.auth import get_user_model
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.test import Client
+from PIL import Image
+
+from classify.models import ClassifiedImage
+
+URL = "/api/classify/"
+LABELS = ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"]
+
+
+def encoded(picture: Image.Image, format_name: str = "PNG", **options) -> bytes:
+    output = io.BytesIO()
+    picture.save(output, format_name, **options)
+    return output.getvalue()
+
+
+PICTURE = encoded(Image.new("RGB", (64, 48), (90, 140, 220)))
+
+pytestmark = [pytest.mark.usefixtures("shipped_classifier"), pytest.mark.django_db]
+
+
+@pytest.fixture
+def shipped_classifier(settings, tmp_path, converted_dir):
+    """The site as it is after a clone: nothing installed, nothing uploaded."""
+    settings.MODEL_DIR = tmp_path / "models"
+    settings.MEDIA_ROOT = tmp_path / "media"
+    settings.CONVERTED_DIR = converted_dir
+    settings.CLASSIFIER = ""
+    settings.ENGINE = "openvino"
+    settings.PRECISION = "float32"
+
+
+def post(client: Client, data: bytes = PICTURE, **fields: object):
+    return client.post(URL, {"image": SimpleUploadedFile("a.png", data), **fields})
+
+
+def assert_problem(response, status: int, code: str) -> None:
+    assert response.status_code == status
+    assert response["Content-Type"] == "application/problem+json"
+    assert json.loads(response.content)["code"] == code
+
+
+def test_the_sample_picture_of_a_car_is_an_automobile(client):
+    with open("static/samples/car.jpg", "rb") as picture:
+        answer = client.post(URL, {"image": picture}).json()
+
+    assert answer["class_name"] == "automobile"
+    assert answer["class_id"] == 1
+
+
+def test_the_answer_holds_the_class_and_the_probabilities_of_all_ten(client):
+    answer = post(client).json()
+
+    assert answer["model"] == "resnet56v2-cifar10"
+    assert answer["image"] == {"width": 64, "height": 48}
+    assert [p["class_name"] for p in answer["probabilities"]] == LABELS
+    assert sum(p["score"] for p in answer["probabilities"]) == pytest.approx(1, abs=0.01)
+    best = max(answer["probabilities"], key=lambda probability: probability["score"])
+    assert best == {key: answer[key] for key in ("class_id", "class_name", "score")}
+    assert list(answer["timing_ms"]) == ["decode", "preprocess", "queue", "inference"]
+
+
+def test_raw_bodies_and_base64_get_the_same_answer(client):
+    expected = post(client).json()["probabilities"]
+
+    raw = client.post(URL, PICTURE, content_type="image/png")
+    text = base64.b64encode(PICTURE).decode()
+    as_json = client.post(URL, json.dumps({"image": text}), content_type="application/json")
+
+    assert raw.json()["probabilities"] == as_json.json()["probabilities"] == expected
+
+
+def test_every_upload_is_kept_as_it_came_with_its_result(client, settings):
+    answer = post(client).json()
+
+    classified = ClassifiedImage.objects.get()
+    assert Path(classified.file.path).read_bytes() == PICTURE
+    assert classified.file.name.startswith("classify/") and classified.file.name.endswith(".png")
+    assert classified.sha256 == hashlib.sha256(PICTURE).hexdigest()
+    assert (classified.class_name, classified.score) == (answer["class_name"], answer["score"])
+    assert classified.probabilities[answer["class_name"]] == answer["score"]
+    assert (classified.user, classified.session_key) == (None, "")
+
+
+def test_an_upload_belongs_to_the_visitors_session_or_to_the_account(client, django_user_model):
+    client.get("/classify/")
+    post(client)
+    by_session = ClassifiedImage.objects.latest("pk")
+    client.force_login(user := django_user_model.objects.create_user("ada"))
+    post(client)
+    by_account = ClassifiedImage.objects.latest("pk")
+
+    assert len(by_session.session_key) == 32 and by_session.user is None
+    assert by_account.user == user
+
+
+@pytest.mark.parametrize(
+    ("data", "status", "code"),
+    [
+        (b"", 422, "empty_file"),
+        (b"no picture", 415, "unsupported_media_type"),
+        (PICTURE[:-30], 422, "image_truncated"),
+    ],
+)
+def test_what_is_no_picture_gets_a_problem_and_is_not_kept(client, settings, data, status, code):
+    assert_problem(post(client, data), status, code)
+    assert not ClassifiedImage.objects.exists()
+    assert not settings.MEDIA_ROOT.exists()
+
+
+def test_models_of_another_task_are_unknown_here(client):
+    assert_problem(post(client, model="yolov3"), 422, "unknown_model")
+
+
+def test_where_and_how_fast_is_logged(client, caplog):
+    caplog.set_level("INFO")
+
+    post(client)
+
+    name = ClassifiedImage.objects.get().file.name
+    (line,) = [record.getMessage() for record in caplog.records if name in record.getMessage()]
+    assert "received in" in line and "ms" in line
+
+
+def test_a_picture_whose_row_cannot_be_written_is_not_left_behind(client, settings, monkeypatch):
+    def fail(*args, **kwargs):
+        raise RuntimeError("the database is gone")
+
+    monkeypatch.setattr(ClassifiedImage, "save", fail)
+    client.raise_request_exception = False
+
+    assert_problem(post(client), 500, "server_error")
+    assert [path for path in settings.MEDIA_ROOT.rglob("*") if path.is_file()] == []
+
+
+def test_staff_sees_uploads_with_their_pictures_and_nobody_else_does(client):
+    post(client)
+    classified = ClassifiedImage.objects.get()
+    picture_url = f"/admin/classify/classifiedimage/{classified.pk}/picture/"
+    assert client.get(picture_url).status_code == 302
+
+    client.force_login(get_user_model().objects.create_superuser("root"))
+    listing = client.get("/admin/classify/classifiedimage/")
+    detail = client.get(f"/admin/classify/classifiedimage/{classified.pk}/change/")
+    picture = client.get(picture_url)
+
+    assert picture_url in listing.content.decode()
+    assert classified.sha256 in detail.content.decode()
+    assert b"".join(picture.streaming_content) == PICTURE
+    assert picture["X-Content-Type-Options"] == "nosniff"
+
+
+def test_the_page_knows_the_classes(client):
+    page = client.get("/classify/").content.decode()
+
+    assert all(label in page for label in LABELS)
+
+
+def test_the_client_file_can_be_taken_along(client):
+    response = client.get("/classify/client.py")
+
+    assert "attachment" in response["Content-Disposition"]
+    assert b"import requests" in b"".join(response.streaming_content)

@@ -1,0 +1,63 @@
+"""The classification page, its API, and the client file that others may take along."""
+
+from pathlib import Path
+
+from django.conf import settings
+from django.http import FileResponse, HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.templatetags.static import static
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from classify import services
+from classify.serializers import ClassificationSerializer, ClassifyRequestSerializer
+from ml_core import engine
+from ml_core.errors import VisionError
+from ml_core.uploads import PictureAPIView, requester, server_timing
+
+CLIENT_FILE = Path(__file__).with_name("client.py")
+
+
+def classify_page(request: HttpRequest) -> HttpResponse:
+    """A page that shows pictures side by side with their classes."""
+    context: dict[str, object] = {
+        "limits": settings.LIMITS,
+        "sample_url": static("samples/car.jpg"),
+    }
+    # What a visitor without an account uploads belongs to the visitor's session.
+    if not request.session.session_key:
+        request.session.create()
+    try:
+        classifier = engine.default_model("classification")
+        context |= {"classifier": classifier, "labels": classifier.labels}
+    except VisionError as exc:
+        context |= {"classifier_problem": exc.detail}
+    return render(request, "classify/stage.html", context)
+
+
+def client_file(request: HttpRequest) -> FileResponse:
+    """The terminal client as a file of its own."""
+    return FileResponse(CLIENT_FILE.open("rb"), as_attachment=True, filename="classify_client.py")
+
+
+class ClassifyView(PictureAPIView):
+    """Say which class a picture belongs to.
+
+    Send it as the multipart field "image", as a raw body of type image/*, or as JSON with base64
+    text in "image". A query parameter, form field or JSON member may name a "model".
+    """
+
+    serializer_class = ClassifyRequestSerializer
+
+    def post(self, request: Request) -> Response:
+        parameters = self.validated(request)
+        found = services.classify_upload(
+            parameters["image"],
+            model=parameters["model"],
+            client=requester(request),
+            user=request.user if request.user.is_authenticated else None,
+            session_key=request.session.session_key or "",
+        )
+        return Response(
+            ClassificationSerializer(found).data, headers=server_timing(found.timing_ms)
+        )

@@ -1,0 +1,114 @@
+"""Pictures as requests bring them: a file, a raw body, base64 text. For every stage's API."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from threading import BoundedSemaphore
+from typing import IO, Any
+
+import numpy as np
+from django.conf import settings
+from django.core.files.uploadedfile import SimpleUploadedFile, UploadedFile
+from rest_framework import serializers
+from rest_framework.exceptions import ParseError
+from rest_framework.generics import GenericAPIView
+from rest_framework.parsers import BaseParser, FormParser, JSONParser, MultiPartParser
+from rest_framework.request import Request
+
+from ml_core.errors import Busy, ImageTooManyBytes
+from ml_core.images import ImageLimits, decode_base64, decode_image
+
+_places = BoundedSemaphore(settings.LIMITS["pictures_in_memory"])
+
+
+def image_limits() -> ImageLimits:
+    """What may be uploaded, from ``settings.LIMITS``."""
+    return ImageLimits(settings.LIMITS["image_bytes"], settings.LIMITS["image_pixels"])
+
+
+@contextmanager
+def picture_in_memory() -> Iterator[None]:
+    """Hold one of the places for decoded pictures, which are a hundred times their files.
+
+    Raises ``Busy`` when none becomes free in time.
+    """
+    if not _places.acquire(timeout=settings.LIMITS["inference_seconds"]):
+        raise Busy("Too many pictures are being worked on. Try again in a moment.")
+    try:
+        yield
+    finally:
+        _places.release()
+
+
+def decode_upload(data: bytes) -> tuple[np.ndarray, float]:
+    """Decode a picture file to (H, W, 3) uint8 RGB, and say how many milliseconds that took.
+
+    Raises what ``ml_core.images.decode_image`` raises.
+    """
+    started = time.perf_counter()
+    image = decode_image(data, image_limits())
+    return image, (time.perf_counter() - started) * 1000
+
+
+class PictureField(serializers.FileField):
+    """A picture's bytes: an uploaded file, base64 text or a data URL.
+
+    In JSON ``{"type": "base64", "value": "..."}`` is understood as well.
+    """
+
+    def to_internal_value(self, data: Any) -> bytes:  # type: ignore[override]
+        limits = image_limits()
+        if isinstance(data, UploadedFile):
+            if data.size is not None and data.size > limits.max_bytes:
+                raise ImageTooManyBytes(
+                    f"The picture has {data.size:,} bytes; at most {limits.max_bytes:,} "
+                    "are accepted."
+                )
+            return data.read()
+        if isinstance(data, dict) and data.get("type") == "base64":
+            data = data.get("value")
+        if isinstance(data, str):
+            return decode_base64(data, limits)
+        raise serializers.ValidationError(
+            f"Expected a file, base64 text or a data URL, received {type(data).__name__}."
+        )
+
+
+class RawImageParser(BaseParser):
+    """A body that is the picture itself, as ``curl --data-binary @dog.jpg`` sends it."""
+
+    media_type = "image/*"
+
+    def parse(self, stream: IO[bytes], media_type: Any = None, parser_context: Any = None) -> dict:
+        return {"image": SimpleUploadedFile("body", stream.read(), media_type)}
+
+
+class PictureAPIView(GenericAPIView):
+    """A view whose requests hold a picture and parameters, in any of the accepted forms."""
+
+    parser_classes = [MultiPartParser, RawImageParser, JSONParser, FormParser]
+
+    def validated(self, request: Request) -> dict[str, Any]:
+        """The request's parameters, from the query and the body, as the serializer says."""
+        if not hasattr(request.data, "items"):
+            raise ParseError("Expected a JSON object with a member named image.")
+        # A QueryDict, so that empty form fields count as absent ones.
+        data = request.query_params.copy()
+        for key, value in request.data.items():
+            data[key] = value
+        serializer = self.get_serializer(data=data)
+        serializer.is_valid(raise_exception=True)
+        return serializer.validated_data
+
+
+def requester(request: Request) -> str:
+    """Whom a model's queue treats as one: the account, or else the address."""
+    if request.user.is_authenticated:
+        return f"user {request.user.pk}"
+    return f"address {request.META.get('REMOTE_ADDR', '')}"
+
+
+def server_timing(timing_ms: dict[str, float]) -> dict[str, str]:
+    """The ``Server-Timing`` header that browsers show in their developer tools."""
+    stages = ", ".join(f"{stage};dur={ms:.1f}" for stage, ms in timing_ms.items())
+    return {"Server-Timing": stages}

@@ -1,0 +1,36 @@
+/** How files come into a page: chosen, dropped anywhere, or pasted. */
+
+/**
+ * @param {HTMLInputElement} input
+ * @param {HTMLElement} target has the class `dragging` while files are dragged over the page
+ * @param {(files: File[]) => void} use called with at least one file
+ */
+export function whenFilesChosen(input, target, use) {
+  /** @param {FileList | null | undefined} files */
+  const take = (files) => {
+    if (files?.length) use([...files]);
+  };
+
+  input.addEventListener("change", () => {
+    take(input.files);
+    // So that choosing the same file again counts as a change.
+    input.value = "";
+  });
+
+  document.addEventListener("paste", (event) => take(event.clipboardData?.files));
+
+  document.addEventListener("dragover", (event) => {
+    event.preventDefault();
+    target.classList.add("dragging");
+  });
+
+  document.addEventListener("dragleave", (event) => {
+    if (!event.relatedTarget) target.classList.remove("dragging");
+  });
+
+  document.addEventListener("drop", (event) => {
+    event.preventDefault();
+    target.classList.remove("dragging");
+    take(event.dataTransfer?.files);
+  });
+}

@@ -1,0 +1,407 @@
+"""The classification page in a real browser, with the shipped classifier behind it."""
+
+import io
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image, ImageDraw
+from playwright.sync_api import Locator, Page, expect
+
+from ml_core.labels import CIFAR10_LABELS
+from ml_core.resizing import shrink
+from tests.conftest import Server
+
+API = "**/api/classify/"
+A_CLASS = re.compile(f"^({'|'.join(CIFAR10_LABELS)})$")
+A_SCORE = re.compile(r"^(< |> )?\d+ %$")
+
+# Let a file arrive the way a drag or the clipboard brings it.
+BRING = """([way, data, name]) => {
+  const transfer = new DataTransfer();
+  transfer.items.add(new File([new Uint8Array(data)], name, {type: "image/png"}));
+  const event = way === "drop"
+    ? new DragEvent("drop", {dataTransfer: transfer, bubbles: true, cancelable: true})
+    : new ClipboardEvent("paste", {clipboardData: transfer, bubbles: true});
+  document.body.dispatchEvent(event);
+}"""
+
+pytestmark = pytest.mark.usefixtures("console_errors")
+
+
+def scene(colour: str = "white", size_wh: tuple[int, int] = (120, 80)) -> Image.Image:
+    """Something with a shape and a direction: a sky, a ground and a disc."""
+    width, height = size_wh
+    picture = Image.new("RGB", size_wh, "skyblue")
+    draw = ImageDraw.Draw(picture)
+    draw.rectangle((0, height * 0.6, width, height), fill="darkgreen")
+    draw.ellipse((width * 0.1, height * 0.2, width * 0.6, height * 0.9), fill=colour)
+    return picture
+
+
+@pytest.fixture
+def picture_path(tmp_path: Path) -> Path:
+    path = tmp_path / "scene.png"
+    scene().save(path)
+    return path
+
+
+def open_page(page: Page) -> None:
+    page.goto("/classify/")
+
+
+def choose(page: Page, *paths: Path) -> Locator:
+    """Choose the files and return the list's cards."""
+    page.locator("#file").set_input_files(paths)
+    return page.locator("#cards > li")
+
+
+def classified(page: Page, path: Path) -> Locator:
+    """The card of a picture that has its answer."""
+    open_page(page)
+    card = choose(page, path)
+    expect(card.locator(".verdict")).to_be_visible()
+    return card
+
+
+def shown_width(card: Locator) -> float:
+    box = card.locator("img").bounding_box()
+    assert box is not None
+    return box["width"]
+
+
+def test_the_page_says_which_classes_there_are(page):
+    open_page(page)
+
+    expect(page.locator(".labels li")).to_have_text(list(CIFAR10_LABELS))
+    expect(page.get_by_text("resnet56v2-cifar10")).to_be_visible()
+    expect(page.get_by_text("a picture of anything else")).to_be_visible()
+
+
+def test_a_picture_is_shown_at_once_and_its_class_beside_it_without_navigation(page, picture_path):
+    open_page(page)
+    address = page.url
+    page.evaluate("() => { window.same_page = true; }")
+    answers = []
+    page.route(API, lambda route: answers.append(route))
+
+    card = choose(page, picture_path)
+    expect(card.locator("img")).to_be_visible()
+    expect(card.locator(".waiting")).to_be_visible()
+    expect(card.locator(".verdict")).to_be_hidden()
+    with page.expect_response(API) as response:
+        while not answers:
+            page.wait_for_timeout(20)
+        answers[0].continue_()
+
+    answer = response.value.json()
+    expect(card.locator(".class-name")).to_have_text(answer["class_name"])
+    expect(card.locator(".class-name")).to_have_text(A_CLASS)
+    expect(card.locator(".score")).to_have_text(A_SCORE)
+    expect(card.locator(".waiting")).to_be_hidden()
+    expect(card.locator(".facts-line")).to_have_text(re.compile(r"^120 × 80 · resnet.* \d+ ms$"))
+    picture = card.locator("img").bounding_box()
+    verdict = card.locator(".verdict").bounding_box()
+    assert picture["x"] + picture["width"] < verdict["x"]
+    assert picture["y"] < verdict["y"] + verdict["height"] < picture["y"] + picture["height"]
+    assert page.url == address
+    assert page.evaluate("() => window.same_page")
+
+
+def test_every_class_has_a_bar_the_surest_first(page, picture_path):
+    with page.expect_response(API) as response:
+        card = classified(page, picture_path)
+
+    probabilities = response.value.json()["probabilities"]
+    surest_first = sorted(probabilities, key=lambda one: one["score"], reverse=True)
+    rows = card.get_by_role("list", name="Probability of each class").get_by_role("listitem")
+    expect(rows).to_have_count(10)
+    for row, expected in zip(rows.all(), surest_first, strict=True):
+        expect(row).to_contain_text(expected["class_name"])
+        expect(row.locator("span").last).to_have_text(A_SCORE)
+        track, bar = (
+            row.locator(bar).evaluate("bar => bar.getBoundingClientRect().width")
+            for bar in (".bar", ".bar > span")
+        )
+        assert bar / track == pytest.approx(expected["score"], abs=0.02)
+
+
+@pytest.mark.parametrize(("score", "unsure"), [(0.49, True), (0.5, False)])
+def test_a_card_says_when_the_network_is_unsure(page, picture_path, score, unsure):
+    names = enumerate(CIFAR10_LABELS)
+    answer = {
+        "model": "any",
+        "image": {"width": 120, "height": 80},
+        "class_id": 5,
+        "class_name": "dog",
+        "score": score,
+        "probabilities": [{"class_id": i, "class_name": name, "score": 0.1} for i, name in names],
+        "timing_ms": {"inference": 1.0},
+    }
+    page.route(API, lambda route: route.fulfill(json=answer))
+
+    card = classified(page, picture_path)
+
+    expect(card.locator(".unsure")).to_be_visible(visible=unsure)
+
+
+def test_several_pictures_become_a_list_and_are_sent_one_after_another(page, tmp_path):
+    paths = [tmp_path / f"{colour}.png" for colour in ("red", "gold", "black")]
+    for path in paths:
+        scene(path.stem).save(path)
+    under_way, most = 0, 0
+
+    def count(change: int) -> None:
+        nonlocal under_way, most
+        under_way += change
+        most = max(most, under_way)
+
+    page.on("request", lambda request: count(1) if "/api/" in request.url else None)
+    page.on("requestfinished", lambda request: count(-1) if "/api/" in request.url else None)
+    open_page(page)
+
+    cards = choose(page, *paths)
+
+    expect(cards.locator("h3")).to_have_text(["red.png", "gold.png", "black.png"])
+    expect(cards.locator(".verdict:visible")).to_have_count(3)
+    assert (under_way, most) == (0, 1)
+
+
+def test_the_newest_picture_is_on_top(page, picture_path, tmp_path):
+    newer = tmp_path / "newer.png"
+    scene("red").save(newer)
+    classified(page, picture_path)
+
+    cards = choose(page, newer)
+
+    expect(cards.locator("h3")).to_have_text(["newer.png", "scene.png"])
+    expect(cards.locator(".verdict:visible")).to_have_count(2)
+
+
+@pytest.mark.parametrize("way", ["paste", "drop"])
+def test_a_picture_can_be_pasted_and_dropped(page, picture_path, way):
+    open_page(page)
+
+    page.evaluate(BRING, [way, list(picture_path.read_bytes()), "brought.png"])
+
+    card = page.locator("#cards > li")
+    expect(card.locator("h3")).to_have_text("brought.png")
+    expect(card.locator(".verdict")).to_be_visible()
+
+
+def test_the_sample_picture_is_there_for_who_has_none(page):
+    open_page(page)
+
+    page.locator("#sample").click()
+
+    expect(page.locator("#cards .verdict")).to_be_visible()
+
+
+def test_the_slider_changes_the_size_at_once_and_is_remembered(page, picture_path):
+    card = classified(page, picture_path)
+    slider = page.get_by_role("slider", name="Size of the pictures")
+
+    for size in ("80", "400"):
+        slider.fill(size)
+        assert shown_width(card) == float(size)
+        expect(page.locator("#size-text")).to_have_text(f"{size} px")
+    page.reload()
+
+    card = choose(page, picture_path)
+    expect(card.locator("img")).to_be_visible()
+    assert shown_width(card) == 400
+    expect(slider).to_have_value("400")
+
+
+def test_the_slider_works_where_storage_is_blocked(page, picture_path):
+    page.add_init_script(
+        "Object.defineProperty(window, 'localStorage',"
+        " {get() { throw new DOMException('blocked', 'SecurityError'); }});"
+    )
+    card = classified(page, picture_path)
+
+    page.get_by_role("slider", name="Size of the pictures").fill("400")
+
+    assert shown_width(card) == 400
+
+
+def test_the_networks_view_is_the_picture_as_the_server_shrinks_it(page, tmp_path):
+    path = tmp_path / "large.png"
+    picture = scene(size_wh=(1200, 700))
+    picture.save(path)
+    card = classified(page, path)
+    canvas = card.get_by_role("img", name="What the network sees")
+    expect(canvas).to_be_hidden()
+
+    page.get_by_label("Show what the network sees (32 × 32 pixels)").check()
+
+    expect(canvas).to_be_visible()
+    expect(canvas).to_have_css("image-rendering", "pixelated")
+    box = canvas.bounding_box()
+    assert box["width"] == box["height"] == shown_width(card)
+    pixels = canvas.evaluate(
+        "canvas => [...canvas.getContext('2d').getImageData(0, 0, 32, 32).data]"
+    )
+    seen = np.array(pixels).reshape(32, 32, 4)
+    expected = shrink(np.array(picture), (32, 32))[0].astype(int)
+    assert (seen[..., 3] == 255).all()
+    # Browsers shrink a little differently.
+    assert np.abs(seen[..., :3] - expected).mean() < 4
+
+
+def test_a_file_that_is_no_picture_is_refused_in_its_card_and_the_others_go_on(
+    page, picture_path, tmp_path
+):
+    notes = tmp_path / "notes.png"
+    notes.write_text("no picture")
+    open_page(page)
+
+    cards = choose(page, notes, picture_path)
+
+    expect(cards.first.get_by_role("alert")).to_contain_text("cannot show this file")
+    expect(cards.first.locator(".waiting")).to_be_hidden()
+    expect(cards.last.locator(".verdict")).to_be_visible()
+    expect(cards.last.get_by_role("alert")).to_be_empty()
+
+
+def test_a_picture_that_is_too_large_is_refused_before_it_is_sent(page, picture_path, tmp_path):
+    large = tmp_path / "large.png"
+    large.write_bytes(picture_path.read_bytes() + bytes(11 * 2**20))
+    requests: list[str] = []
+    page.on("request", lambda request: requests.append(request.url))
+    open_page(page)
+
+    card = choose(page, large)
+
+    expect(card.get_by_role("alert")).to_contain_text("too large")
+    assert not any("/api/" in url for url in requests)
+
+
+def test_what_the_server_refuses_is_told_in_its_card_in_its_words(page, tmp_path, console_errors):
+    animation = io.BytesIO()
+    scene().save(animation, "WEBP", save_all=True, append_images=[scene("red")])
+    path = tmp_path / "moving.webp"
+    path.write_bytes(animation.getvalue())
+    open_page(page)
+
+    card = choose(page, path)
+
+    expect(card.get_by_role("alert")).to_contain_text("animated")
+    expect(card.get_by_role("button", name="Try again")).to_be_visible()
+    assert "422" in console_errors.pop()
+
+
+def test_a_server_that_is_gone_is_told_and_asked_again_later(
+    page, picture_path, server: Server, console_errors
+):
+    open_page(page)
+    server.stop()
+    try:
+        card = choose(page, picture_path)
+        expect(card.get_by_role("alert")).to_contain_text("cannot be reached")
+    finally:
+        server.start()
+    assert "ERR_CONNECTION_REFUSED" in console_errors.pop()
+
+    card.get_by_role("button", name="Try again").click()
+
+    expect(card.locator(".verdict")).to_be_visible()
+    expect(card.get_by_role("alert")).to_be_empty()
+    expect(card.get_by_role("button", name="Try again")).to_be_hidden()
+
+
+def test_pictures_are_removed_singly_and_all_at_once(page, picture_path, tmp_path):
+    other = tmp_path / "other.png"
+    scene("red").save(other)
+    open_page(page)
+    cards = choose(page, picture_path, other)
+    expect(cards.locator(".verdict:visible")).to_have_count(2)
+
+    page.get_by_role("button", name="Remove (scene.png)").click()
+    expect(cards.locator("h3")).to_have_text(["other.png"])
+    choose(page, picture_path)
+    expect(cards).to_have_count(2)
+    page.get_by_role("button", name="Clear all").click()
+
+    expect(cards).to_have_count(0)
+    expect(page.locator("#invitation")).to_be_visible()
+
+
+def test_a_picture_removed_before_its_turn_is_not_sent(page, picture_path, tmp_path):
+    other = tmp_path / "other.png"
+    scene("red").save(other)
+    held = []
+    page.route(API, lambda route: held.append(route))
+    open_page(page)
+    cards = choose(page, picture_path, other)
+    while not held:
+        page.wait_for_timeout(20)
+
+    page.get_by_role("button", name="Remove (other.png)").click()
+    held[0].continue_()
+
+    expect(cards.locator(".verdict")).to_be_visible()
+    assert len(held) == 1
+
+
+def test_the_page_is_used_with_the_keyboard_alone(page, picture_path):
+    # Told before the page opens: the browser needs a moment to hand its file chooser over.
+    page.on("filechooser", lambda chooser: chooser.set_files(picture_path))
+    open_page(page)
+
+    def tab_to(selector: str) -> None:
+        for _ in range(40):
+            if page.evaluate("selector => document.activeElement.matches(selector)", selector):
+                return
+            page.keyboard.press("Tab")
+        pytest.fail(f"the keyboard does not reach {selector}")
+
+    tab_to("#file")
+    page.keyboard.press("Enter")
+    card = page.locator("#cards > li")
+    expect(card.locator(".verdict")).to_be_visible()
+
+    tab_to("#size")
+    page.keyboard.press("End")
+    expect(page.locator("#size-text")).to_have_text("640 px")
+    tab_to("#network-view")
+    page.keyboard.press("Space")
+    expect(card.locator("canvas")).to_be_visible()
+    tab_to(".remove")
+    page.keyboard.press("Enter")
+
+    expect(card).to_have_count(0)
+    expect(page.locator("#file")).to_be_focused()
+
+
+def test_a_phone_has_room_for_every_size(page, picture_path):
+    page.set_viewport_size({"width": 360, "height": 740})
+    card = classified(page, picture_path)
+    page.locator("#network-view").check()
+
+    for size in ("80", "260", "640"):
+        page.locator("#size").fill(size)
+        assert page.evaluate("() => document.documentElement.scrollWidth") <= 360
+    picture = card.locator("img").bounding_box()
+    verdict = card.locator(".verdict").bounding_box()
+    assert picture["y"] + picture["height"] <= verdict["y"]
+
+
+def test_what_a_picture_belongs_to_is_read_out(page, picture_path):
+    card = classified(page, picture_path)
+
+    spoken = card.locator("[aria-live=polite]")
+
+    expect(spoken).to_contain_text("scene.png")
+    expect(spoken).to_contain_text(re.compile("|".join(CIFAR10_LABELS)))
+
+
+def test_the_terminal_client_is_told_of_and_can_be_taken_along(page, server: Server):
+    open_page(page)
+
+    expect(page.get_by_text("python manage.py classify_client")).to_contain_text(server.url)
+    with page.expect_download() as download:
+        page.get_by_role("link", name="classify_client.py").click()
+
+    assert download.value.suggested_filename == "classify_client.py"
