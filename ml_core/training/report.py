@@ -57,8 +57,11 @@ def save_confusion_matrix(evaluation: Evaluation, path: Path) -> None:
 
 def accuracy_table(evaluation: Evaluation) -> str:
     """Accuracy per class and overall, as a Markdown table that a terminal shows well too."""
-    width = max(len("all"), *map(len, evaluation.labels))
-    lines = [f"| {'class':<{width}} | pictures | accuracy |", f"|{'-' * (width + 2)}|---:|---:|"]
+    width = max(map(len, ("class", *evaluation.labels)))
+    lines = [
+        f"| {'class':<{width}} | pictures | accuracy |",
+        f"|-{'-' * width}-|---------:|---------:|",
+    ]
     rows = list(
         zip(evaluation.labels, evaluation.class_counts, evaluation.class_accuracy, strict=True)
     )
