@@ -8,7 +8,7 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from ml_core.tests.drawn_pictures import draw_tree
-from ml_core.training import classifier
+from ml_core.training.callbacks import ProgressBar
 
 
 def run(*arguments: object) -> str:
@@ -71,24 +71,22 @@ def test_missing_weights_are_named(tmp_path, shapes):
         run("evaluate_classifier", "--data", shapes, "--weights", tmp_path / "none.weights.h5")
 
 
-def test_without_an_output_the_model_goes_to_the_models(settings, shapes, tmp_path, monkeypatch):
+def test_an_interrupted_training_says_how_to_continue_it(settings, shapes, tmp_path, monkeypatch):
     settings.MODEL_DIR = tmp_path
-    outputs = []
+    output = tmp_path / "resnet11v2-shapes"
 
-    def remember(dataset, training_settings, output, **options):
-        outputs.append((training_settings.name, output))
+    # As if Ctrl-C were pressed in the first epoch.
+    def interrupt(self, epoch, logs=None):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(classifier, "start_training", remember)
+    monkeypatch.setattr(ProgressBar, "on_epoch_begin", interrupt)
 
     with pytest.raises(CommandError) as caught:
-        run("train_classifier", "--data", shapes)
+        run("train_classifier", "--data", shapes, "--depth", 11)
 
-    assert outputs == [("resnet56v2-shapes", tmp_path / "resnet56v2-shapes")]
     assert caught.value.returncode == 130
-    assert f"train_classifier --data {shapes} --output {outputs[0][1]} --resume" in str(
-        caught.value
-    )
+    assert f"train_classifier --data {shapes} --output {output} --resume" in str(caught.value)
+    assert json.loads((output / "checkpoint.json").read_text())["settings"]["name"] == output.name
 
 
 @pytest.mark.parametrize(

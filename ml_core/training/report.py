@@ -88,7 +88,6 @@ def model_card(
     *,
     dataset_name: str,
     train_count: int,
-    notes: str = "",
 ) -> str:
     """The model card, in Markdown."""
     name = settings.name
@@ -118,7 +117,7 @@ def model_card(
 
 Accuracy on the test pictures: **{100 * evaluation.accuracy:.2f} %**. They served for measuring
 only; nothing was chosen by them.
-{notes and chr(10) + notes + chr(10)}
+
 ## Accuracy
 
 {accuracy_table(evaluation)}
