@@ -25,6 +25,10 @@ CIFAR10_MEAN = (0.49125040, 0.48209027, 0.44652092)
 Tensor = Any
 
 
+class DepthError(ValueError):
+    """There is no ResNet v2 of that depth."""
+
+
 def build_resnet_v2(
     *, depth: int = 56, num_classes: int = 10, mean: tuple[float, float, float] = CIFAR10_MEAN
 ) -> keras.Model:
@@ -32,11 +36,11 @@ def build_resnet_v2(
 
     Takes (B, 32, 32, 3) uint8 RGB, returns (B, num_classes) softmax probabilities. ``depth``
     counts the layers with weights and must be 9n + 2; ``mean`` is the training pictures' RGB
-    mean in [0, 1], subtracted inside the model.
+    mean in [0, 1], subtracted inside the model. Raises ``DepthError``.
     """
     if depth < MIN_DEPTH or (depth - 2) % 9:
         nearest = max(MIN_DEPTH, round((depth - 2) / 9) * 9 + 2)
-        raise ValueError(
+        raise DepthError(
             f"Expected a depth of 9n + 2 (11, 20, ... 56, ... 110), received {depth}. "
             f"The nearest is {nearest}."
         )

@@ -8,7 +8,6 @@ from ml_core.errors import ModelNotInstalled, UnknownModel
 from ml_core.networks.darknet_cfg import read_config
 from ml_core.tests.toy_network import install_toy_network
 
-
 SHIPPED = "resnet56v2-cifar10"
 
 

@@ -55,3 +55,19 @@ def test_boxes_end_at_the_edges_of_the_picture():
     _, placement = letterbox(np.zeros((50, 100, 3), np.uint8), (64, 64))
 
     np.testing.assert_allclose(undo_placement(WHOLE, placement, (100, 50)), [[0, 0, 100, 50]])
+
+
+def test_shrinking_averages_every_pixel_of_a_large_picture():
+    stripes = np.zeros((640, 960, 3), np.uint8)
+    stripes[:, ::2] = 200
+
+    small, _ = shrink(stripes, (32, 32))
+
+    assert small.shape == (32, 32, 3)
+    assert np.abs(small.astype(int) - 100).max() <= 3
+
+
+def test_shrinking_a_picture_of_the_right_size_stays_untouched():
+    image = np.random.default_rng(0).integers(0, 256, (24, 32, 3), np.uint8)
+
+    np.testing.assert_array_equal(shrink(image, (32, 24))[0], image)

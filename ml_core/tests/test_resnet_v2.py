@@ -14,7 +14,7 @@ from ml_core.networks.classifier_description import (
     read_description,
     write_description,
 )
-from ml_core.networks.resnet_v2 import CIFAR10_MEAN, build_resnet_v2, load_resnet_v2
+from ml_core.networks.resnet_v2 import CIFAR10_MEAN, DepthError, build_resnet_v2, load_resnet_v2
 
 
 def random_images(count: int) -> np.ndarray:
@@ -62,7 +62,7 @@ def test_a_depth_must_be_nine_n_plus_two(depth, nearest):
         assert build_resnet_v2(depth=depth).name == f"resnet{depth}v2"
         return
 
-    with pytest.raises(ValueError, match=rf"received {depth}. The nearest is {nearest}\."):
+    with pytest.raises(DepthError, match=rf"received {depth}. The nearest is {nearest}\."):
         build_resnet_v2(depth=depth)
 
 

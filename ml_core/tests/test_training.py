@@ -14,12 +14,13 @@ from ml_core.networks.classifier_description import read_description
 from ml_core.networks.resnet_v2 import build_resnet_v2, load_resnet_v2
 from ml_core.tests.drawn_pictures import LABELS, drawn_picture
 from ml_core.training.batches import AugmentedBatches, crop_somewhere, cut_out, flip_some
-from ml_core.training.checkpoint import CheckpointError, has_checkpoint, read_state
-from ml_core.training.classifier import ProgressBar, resume_training, rgb_mean, start_training
+from ml_core.training.callbacks import CheckpointWriter, ProgressBar
+from ml_core.training.checkpoint import TrainingState, has_checkpoint, read_state
+from ml_core.training.classifier import resume_training, rgb_mean, start_training
 from ml_core.training.data import Dataset, DatasetError, Split
 from ml_core.training.evaluation import evaluate
 from ml_core.training.schedule import OneCycle
-from ml_core.training.settings import TrainingSettings
+from ml_core.training.settings import TrainingError, TrainingSettings
 
 SETTINGS = TrainingSettings(
     name="shapes", depth=11, epochs=2, batch_size=8, learning_rate=0.05, cutout=6
@@ -51,7 +52,7 @@ class Stopped(Exception):
     """Stands for Ctrl-C, which pytest would take for itself."""
 
 
-def stop(*_: object) -> None:
+def stop(*_: object, **__: object) -> None:
     raise Stopped
 
 
@@ -156,7 +157,7 @@ def test_a_training_stopped_in_its_first_epoch_can_be_resumed(shapes, tmp_path, 
 
 
 def test_an_unfinished_training_is_not_overwritten(shapes, stopped):
-    with pytest.raises(CheckpointError, match="Continue it with --resume"):
+    with pytest.raises(TrainingError, match="Continue it with --resume"):
         start_training(shapes, SETTINGS, stopped, report=silent)
 
 
@@ -166,15 +167,26 @@ def test_resuming_with_other_data_is_refused(stopped, shapes):
 
 
 def test_resuming_nothing_says_what_to_do(shapes, tmp_path):
-    with pytest.raises(CheckpointError, match="no unfinished training"):
+    with pytest.raises(TrainingError, match="no unfinished training"):
         resume_training(shapes, tmp_path)
 
 
 def test_a_damaged_checkpoint_is_named(shapes, stopped):
     next(stopped.glob("*.weights.h5")).write_bytes(b"cut off")
 
-    with pytest.raises(CheckpointError, match="checkpoint-0001"):
+    with pytest.raises(TrainingError, match="checkpoint-0001"):
         resume_training(shapes, stopped)
+
+
+def test_a_loss_that_is_no_number_stops_the_training_and_spares_the_checkpoint(tmp_path):
+    state = TrainingState(SETTINGS, LABELS, (0.5, 0.5, 0.5), train_count=25)
+    writer = CheckpointWriter(state, tmp_path, silent)
+    writer.on_epoch_begin(0)
+
+    with pytest.raises(TrainingError, match="--learning-rate below 0.05"):
+        writer.on_epoch_end(0, {"loss": float("nan")})
+
+    assert not has_checkpoint(tmp_path)
 
 
 def test_other_classes_keep_all_but_the_last_layer_of_the_start(finished, shapes, tmp_path):
@@ -197,7 +209,7 @@ def test_other_classes_keep_all_but_the_last_layer_of_the_start(finished, shapes
 
 
 def test_a_start_of_another_depth_is_refused(finished, shapes, tmp_path):
-    with pytest.raises(CheckpointError, match="has depth 11, but a depth of 20"):
+    with pytest.raises(TrainingError, match="has depth 11, but a depth of 20"):
         start_training(
             shapes,
             replace(SETTINGS, depth=20),

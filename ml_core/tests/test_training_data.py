@@ -161,7 +161,7 @@ def write_npz(path: Path, **arrays: np.ndarray) -> Path:
         "x_train": rng.integers(0, 256, (20, 40, 24, 3), np.uint8),
         "y_train": np.arange(20).reshape(20, 1) % 2,
     }
-    np.savez(path, **{**usual, **arrays})
+    np.savez(path, **{**usual, **arrays})  # type: ignore[arg-type]
     return path
 
 

@@ -12,13 +12,9 @@ from pathlib import Path
 import keras
 
 from ml_core.networks.classifier_description import WEIGHTS_SUFFIX
-from ml_core.training.settings import Epoch, TrainingSettings
+from ml_core.training.settings import Epoch, TrainingError, TrainingSettings
 
 FILE_NAME = "checkpoint.json"
-
-
-class CheckpointError(ValueError):
-    """There is no checkpoint, or it does not fit; the text says what to do."""
 
 
 @dataclass(frozen=True)
@@ -50,10 +46,10 @@ def has_checkpoint(folder: Path) -> bool:
 
 
 def read_state(folder: Path) -> TrainingState:
-    """The state of the training in ``folder``. Raises ``CheckpointError``."""
+    """The state of the training in ``folder``. Raises ``TrainingError``."""
     path = folder / FILE_NAME
     if not path.is_file():
-        raise CheckpointError(
+        raise TrainingError(
             f"There is no unfinished training in {folder}: expected {FILE_NAME}. Name the folder "
             "with --output, or start without --resume."
         )
@@ -68,7 +64,7 @@ def read_state(folder: Path) -> TrainingState:
             history=tuple(Epoch(**epoch) for epoch in fields["history"]),
         )
     except (ValueError, KeyError, TypeError) as exc:
-        raise CheckpointError(f"{path} cannot be read: {exc!r}. Start without it.") from exc
+        raise TrainingError(f"{path} cannot be read: {exc!r}. Start without it.") from exc
 
 
 def load_weights(folder: Path, state: TrainingState, model: keras.Model) -> None:
@@ -77,7 +73,7 @@ def load_weights(folder: Path, state: TrainingState, model: keras.Model) -> None
     try:
         model.load_weights(path)
     except (OSError, ValueError, KeyError) as exc:
-        raise CheckpointError(f"{path} cannot be read: {exc}. Start without --resume.") from exc
+        raise TrainingError(f"{path} cannot be read: {exc}. Start without --resume.") from exc
 
 
 def remove_checkpoint(folder: Path) -> None:

@@ -1,14 +1,12 @@
 """Training of a ResNet v2 classifier, with any Keras backend."""
 
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 import keras
 import numpy as np
-from tqdm import tqdm
 
 from ml_core.networks.classifier_description import (
     WEIGHTS_SUFFIX,
@@ -18,8 +16,8 @@ from ml_core.networks.classifier_description import (
 )
 from ml_core.networks.resnet_v2 import build_resnet_v2, load_resnet_v2
 from ml_core.training.batches import AugmentedBatches
+from ml_core.training.callbacks import CheckpointWriter, ProgressBar, Report
 from ml_core.training.checkpoint import (
-    CheckpointError,
     TrainingState,
     has_checkpoint,
     load_weights,
@@ -31,14 +29,12 @@ from ml_core.training.data import Dataset, DatasetError
 from ml_core.training.evaluation import Evaluation, evaluate
 from ml_core.training.report import model_card, save_confusion_matrix, save_curve
 from ml_core.training.schedule import OneCycle
-from ml_core.training.settings import Epoch, TrainingSettings
+from ml_core.training.settings import TrainingError, TrainingSettings
 
 MOMENTUM = 0.9
 # The curve needs no more: with 2,000 pictures one point is good to about 1 %.
 CURVE_PICTURES = 2000
 HEAD = "probabilities"
-
-Report = Callable[[str], object]
 
 
 def start_training(
@@ -55,14 +51,14 @@ def start_training(
     data's, all but its last layer is used. ``report`` is told the state after each epoch.
     """
     if has_checkpoint(output):
-        raise CheckpointError(
+        raise TrainingError(
             f"{output} holds an unfinished training. Continue it with --resume, choose another "
             "--output, or remove its checkpoint files."
         )
     keras.utils.set_random_seed(settings.seed)
     start = read_description(start_weights) if start_weights else None
     if start and start.depth != settings.depth:
-        raise CheckpointError(
+        raise TrainingError(
             f"{start_weights} has depth {start.depth}, but a depth of {settings.depth} was asked "
             f"for. Use --depth {start.depth}."
         )
@@ -172,7 +168,7 @@ def _train(
         start_epoch=len(state.history),
     )
     measured = np.random.default_rng(0).permutation(len(dataset.test))[:CURVE_PICTURES]
-    keeper = Keeper(state, output, report)
+    checkpoints = CheckpointWriter(state, output, report)
     model.fit(
         batches,
         epochs=settings.epochs,
@@ -185,9 +181,9 @@ def _train(
         ),
         validation_batch_size=250,
         verbose=0,
-        callbacks=[ProgressBar(settings.epochs), keeper],
+        callbacks=[ProgressBar(settings.epochs), checkpoints],
     )
-    evaluation = write_results(output, keeper.state, model.get_weights(), dataset, notes="")
+    evaluation = write_results(output, checkpoints.state, model.get_weights(), dataset)
     remove_checkpoint(output)
     return evaluation
 
@@ -197,8 +193,6 @@ def write_results(
     state: TrainingState,
     weights: list[np.ndarray],
     dataset: Dataset,
-    *,
-    notes: str,
 ) -> Evaluation:
     """Measure the trained network on all test pictures and write all that is kept of it."""
     settings = state.settings
@@ -224,61 +218,6 @@ def write_results(
         evaluation,
         dataset_name=dataset.name,
         train_count=state.train_count,
-        notes=notes,
     )
     output.joinpath(f"{settings.name}.md").write_text(card, encoding="utf-8")
     return evaluation
-
-
-class Keeper(keras.callbacks.Callback):
-    """Writes a checkpoint after each epoch and reports on it."""
-
-    def __init__(self, state: TrainingState, output: Path, report: Report) -> None:
-        super().__init__()
-        self.state = state
-        self.output = output
-        self.report = report
-
-    def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
-        self.started = time.perf_counter()
-
-    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
-        assert logs is not None
-        done = Epoch(
-            loss=float(logs["loss"]),
-            accuracy=float(logs["accuracy"]),
-            test_accuracy=float(logs["val_accuracy"]),
-            seconds=time.perf_counter() - self.started,
-        )
-        self.state = replace(self.state, history=(*self.state.history, done))
-        write_checkpoint(self.output, self.state, self.model)
-        epochs = self.state.settings.epochs
-        left = done.seconds * (epochs - epoch - 1)
-        self.report(
-            f"epoch {epoch + 1}/{epochs}: loss {done.loss:.3f}, "
-            f"accuracy {100 * done.accuracy:.1f} %, test {100 * done.test_accuracy:.1f} %, "
-            f"{tqdm.format_interval(done.seconds)}, {tqdm.format_interval(left)} left"
-        )
-
-
-class ProgressBar(keras.callbacks.Callback):
-    """A bar per epoch with the time left of it, where somebody watches."""
-
-    def __init__(self, epochs: int) -> None:
-        super().__init__()
-        self.epochs = epochs
-
-    def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
-        title = f"epoch {epoch + 1}/{self.epochs}"
-        steps = self.params["steps"]
-        self.bar = tqdm(None, title, steps, leave=False, disable=None, unit="batch")
-
-    def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
-        if logs and not self.bar.disable:
-            self.bar.set_postfix(
-                {key: f"{logs[key]:.3f}" for key in ("loss", "accuracy")}, refresh=False
-            )
-        self.bar.update()
-
-    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
-        self.bar.close()

@@ -81,9 +81,11 @@ def read_test_split(
     """Read the test split alone, its class ids counted in the order of a model's ``labels``."""
     if path.suffix == ".npz":
         dataset = _read_npz(path, resolution_wh)
-        if len(dataset.labels) > len(labels):
+        numbered = tuple(map(str, range(len(dataset.labels))))
+        if len(dataset.labels) > len(labels) or dataset.labels not in (labels, numbered):
             raise DatasetError(
-                f"{path} has {len(dataset.labels)} classes, the model knows {len(labels)}."
+                f"{path}: expected the model's classes in its order ({', '.join(labels)}), "
+                f"received {', '.join(dataset.labels)}."
             )
         return dataset.test
     _, test = _find_pictures(path)

@@ -57,8 +57,11 @@ def save_confusion_matrix(evaluation: Evaluation, path: Path) -> None:
 
 def accuracy_table(evaluation: Evaluation) -> str:
     """Accuracy per class and overall, as a Markdown table that a terminal shows well too."""
-    width = max(len("all"), *map(len, evaluation.labels))
-    lines = [f"| {'class':<{width}} | pictures | accuracy |", f"|{'-' * (width + 2)}|---:|---:|"]
+    width = max(map(len, ("class", *evaluation.labels)))
+    lines = [
+        f"| {'class':<{width}} | pictures | accuracy |",
+        f"|-{'-' * width}-|---------:|---------:|",
+    ]
     rows = list(
         zip(evaluation.labels, evaluation.class_counts, evaluation.class_accuracy, strict=True)
     )
@@ -85,7 +88,6 @@ def model_card(
     *,
     dataset_name: str,
     train_count: int,
-    notes: str = "",
 ) -> str:
     """The model card, in Markdown."""
     name = settings.name
@@ -115,7 +117,7 @@ def model_card(
 
 Accuracy on the test pictures: **{100 * evaluation.accuracy:.2f} %**. They served for measuring
 only; nothing was chosen by them.
-{notes and chr(10) + notes + chr(10)}
+
 ## Accuracy
 
 {accuracy_table(evaluation)}

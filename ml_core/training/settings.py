@@ -7,6 +7,10 @@ Precision = Literal["float32", "mixed_bfloat16", "mixed_float16"]
 PRECISIONS: tuple[Precision, ...] = get_args(Precision)
 
 
+class TrainingError(ValueError):
+    """The training cannot begin, continue or be resumed; the text says what to do."""
+
+
 @dataclass(frozen=True)
 class TrainingSettings:
     """All that shapes a training; the defaults suit one from random weights.

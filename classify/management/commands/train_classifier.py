@@ -10,7 +10,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from ml_core.images import ImageLimits
 from ml_core.networks.classifier_description import DescriptionError
-from ml_core.training.settings import PRECISIONS, TrainingSettings
+from ml_core.training.settings import PRECISIONS, TrainingError, TrainingSettings
 
 DEFAULTS = TrainingSettings(name="")
 INTERRUPTED = 130
@@ -56,8 +56,8 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         # Keras takes seconds to import: not before the arguments are known to be right.
-        from ml_core.networks.resnet_v2 import RESOLUTION_WH
-        from ml_core.training.checkpoint import CheckpointError
+        from ml_core.networks.resnet_v2 import RESOLUTION_WH, DepthError
+        from ml_core.training.checkpoint import has_checkpoint
         from ml_core.training.classifier import resume_training, start_training
         from ml_core.training.data import DatasetError, read_dataset
 
@@ -87,9 +87,11 @@ class Command(BaseCommand):
                     start_weights=options["weights"],
                     report=self.stdout.write,
                 )
-        except (DatasetError, CheckpointError, DescriptionError, ValueError) as exc:
+        except (DatasetError, DepthError, DescriptionError, TrainingError, OSError) as exc:
             raise CommandError(str(exc)) from exc
         except KeyboardInterrupt as exc:
+            if not has_checkpoint(output):
+                raise CommandError("Stopped before it began.", returncode=INTERRUPTED) from exc
             command = shlex.join(
                 ["--data", str(options["data"]), "--output", str(output), "--resume"]
             )

@@ -1,0 +1,116 @@
+"""``train_classifier`` and ``evaluate_classifier`` as a user meets them, on drawn pictures."""
+
+import io
+import json
+from pathlib import Path
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from ml_core.tests.drawn_pictures import draw_tree
+from ml_core.training.callbacks import ProgressBar
+
+
+def run(*arguments: object) -> str:
+    output = io.StringIO()
+    call_command(*map(str, arguments), stdout=output, stderr=output)
+    return output.getvalue()
+
+
+@pytest.fixture(scope="module")
+def shapes(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return draw_tree(tmp_path_factory.mktemp("data") / "shapes", 11)
+
+
+@pytest.fixture(scope="module")
+def weights(shapes: Path) -> Path:
+    """What one epoch of the smallest network leaves."""
+    output = shapes.parent / "small"
+    options = ["--depth", 11, "--epochs", 1, "--batch-size", 9]
+    text = run("train_classifier", "--data", shapes, "--output", output, *options)
+    assert "epoch 1/1: loss " in text
+    assert f"Weights, model card and pictures are in {output}." in text
+    return output / "small.weights.h5"
+
+
+def test_training_names_the_model_after_its_folder(weights):
+    assert weights.is_file()
+    assert json.loads(weights.with_name("small.json").read_text())["name"] == "small"
+
+
+def test_evaluation_prints_a_table_and_the_confusion_matrix(shapes, weights):
+    text = run("evaluate_classifier", "--data", shapes, "--weights", weights)
+
+    assert "| class | pictures | accuracy |" in text
+    assert "| all   |        6 |" in text
+    assert "  0 bar " in text
+
+
+def test_evaluation_as_json_gives_the_accuracy_of_the_training(shapes, weights):
+    answer = json.loads(
+        run("evaluate_classifier", "--data", shapes, "--weights", weights, "--json")
+    )
+
+    description = json.loads(weights.with_name("small.json").read_text())
+    assert answer["model"] == "small"
+    assert answer["count"] == 6
+    assert answer["accuracy"] == pytest.approx(description["test_accuracy"])
+    assert [entry["class_name"] for entry in answer["classes"]] == ["bar", "disc", "ring"]
+    assert sum(map(sum, answer["confusion"])) == 6
+
+
+def test_a_folder_of_classes_the_model_does_not_know_is_refused(tmp_path, weights):
+    draw_tree(tmp_path / "shapes", 2).joinpath("bar").rename(tmp_path / "shapes" / "square")
+
+    with pytest.raises(CommandError, match="does not know: square"):
+        run("evaluate_classifier", "--data", tmp_path / "shapes", "--weights", weights)
+
+
+def test_missing_weights_are_named(tmp_path, shapes):
+    with pytest.raises(CommandError, match=r"none\.weights\.h5 is missing"):
+        run("evaluate_classifier", "--data", shapes, "--weights", tmp_path / "none.weights.h5")
+
+
+def test_an_interrupted_training_says_how_to_continue_it(settings, shapes, tmp_path, monkeypatch):
+    settings.MODEL_DIR = tmp_path
+    output = tmp_path / "resnet11v2-shapes"
+
+    # As if Ctrl-C were pressed in the first epoch.
+    def interrupt(self, epoch, logs=None):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(ProgressBar, "on_epoch_begin", interrupt)
+
+    with pytest.raises(CommandError) as caught:
+        run("train_classifier", "--data", shapes, "--depth", 11)
+
+    assert caught.value.returncode == 130
+    assert f"train_classifier --data {shapes} --output {output} --resume" in str(caught.value)
+    assert json.loads((output / "checkpoint.json").read_text())["settings"]["name"] == output.name
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--depth", 12], "received 12. The nearest is 11"),
+        (["--resume"], "no unfinished training"),
+        (["--epochs", 0], "--epochs: expected 1 or more, received 0"),
+    ],
+)
+def test_wrong_arguments_say_what_was_expected(shapes, tmp_path, arguments, message):
+    with pytest.raises(CommandError, match=message):
+        run("train_classifier", "--data", shapes, "--output", tmp_path / "out", *arguments)
+
+
+def test_a_data_set_that_is_not_there_is_named(tmp_path):
+    with pytest.raises(CommandError, match="nothing-here does not exist"):
+        run("train_classifier", "--data", tmp_path / "nothing-here")
+
+
+def test_the_weights_that_come_with_the_project_are_as_good_as_their_card_says(shared_dir):
+    answer = json.loads(
+        run("evaluate_classifier", "--data", shared_dir / "data" / "cifar10-jpeg.zip", "--json")
+    )
+
+    assert answer["count"] == 10_000
+    assert answer["accuracy"] > 0.875
