@@ -10,7 +10,9 @@ from ml_core.errors import VisionError
 
 def home(request: HttpRequest) -> HttpResponse:
     """The stages, and which models are installed."""
-    return render(request, "home.html", {"models": engine.models().values()})
+    defaults = [model["model"] for model in _default_models().values()]
+    context = {"models": engine.models().values(), "defaults": defaults}
+    return render(request, "home.html", context)
 
 
 def favicon(request: HttpRequest) -> HttpResponse:
@@ -25,6 +27,14 @@ def livez(request: HttpRequest) -> JsonResponse:
 
 def readyz(request: HttpRequest) -> JsonResponse:
     """The default models are loaded and warm; 503 until then, with the reasons."""
+    models = _default_models()
+    ready = all(model["state"] == "ready" for model in models.values())
+    body = {"status": "ready" if ready else "not ready", "models": models}
+    return JsonResponse(body, status=200 if ready else 503)
+
+
+def _default_models() -> dict[str, dict[str, str]]:
+    """The default model of each task, and how far it is loaded or why there is none."""
     loaded = engine.loaded_models()
     models = {}
     for task in engine.TASKS:
@@ -33,6 +43,4 @@ def readyz(request: HttpRequest) -> JsonResponse:
             models[task] = {"model": name, "state": loaded.get(name, "not loaded")}
         except VisionError as exc:
             models[task] = {"model": "", "state": exc.detail}
-    ready = all(model["state"] == "ready" for model in models.values())
-    body = {"status": "ready" if ready else "not ready", "models": models}
-    return JsonResponse(body, status=200 if ready else 503)
+    return models

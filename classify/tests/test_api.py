@@ -171,3 +171,11 @@ def test_the_client_file_can_be_taken_along(client):
 
     assert "attachment" in response["Content-Disposition"]
     assert b"import requests" in b"".join(response.streaming_content)
+
+
+def test_the_page_says_when_its_model_cannot_be_used(client, settings):
+    settings.CLASSIFIER = "missing"
+
+    page = client.get("/classify/").content.decode()
+
+    assert "missing" in page and "there is no such model" in page
