@@ -36,7 +36,7 @@ def readyz(request: HttpRequest) -> JsonResponse:
 def _default_models() -> dict[str, dict[str, str]]:
     """The default model of each task, and how far it is loaded or why there is none."""
     loaded = engine.loaded_models()
-    models = {}
+    models: dict[str, dict[str, str]] = {}
     for task in engine.TASKS:
         try:
             name = engine.default_model(task).name
