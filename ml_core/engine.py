@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from django.conf import settings
 
-from ml_core import catalog
+from ml_core import installed
 from ml_core.boxes import non_max_suppression
 from ml_core.broker import Answer, Broker
 from ml_core.catalog import ModelSpec, Task
@@ -116,13 +116,13 @@ async def detect_async(
 
 def models() -> dict[str, ModelSpec]:
     """Every known model by name, read anew, so that one installed just now is there."""
-    return catalog.read_catalog(settings.MODEL_DIR)
+    return installed.read_catalog(settings.MODEL_DIR)
 
 
 def default_model(task: Task) -> ModelSpec:
     """The model that works when a request names none. Raises ``ModelNotInstalled``."""
     preferred = {"detection": settings.DETECTOR, "classification": settings.CLASSIFIER}
-    return catalog.default_model(models(), task, preferred[task])
+    return installed.default_model(models(), task, preferred[task])
 
 
 def start_loading() -> None:
@@ -144,7 +144,7 @@ def loaded_models() -> dict[str, str]:
 
 
 def _prepare(image: np.ndarray, task: Task, model: str) -> _Prepared:
-    spec = catalog.find_model(models(), task, model) if model else default_model(task)
+    spec = installed.find_model(models(), task, model) if model else default_model(task)
     broker = _broker(spec)
     started = time.perf_counter()
     network_input, placement = RESIZE[spec.resizing](image, spec.input_wh)

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from ml_core.boxes import box_iou, non_max_suppression
-from ml_core.catalog import ModelSpec, read_catalog
+from ml_core.catalog import ModelSpec
 from ml_core.engines import Engine, load_engine
 from ml_core.images import ImageLimits, decode_image
+from ml_core.installed import read_catalog
 from ml_core.networks.darknet_cfg import DarknetError
 from ml_core.networks.yolo import Candidates
 from ml_core.resizing import stretch

@@ -7,7 +7,8 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
-from ml_core import catalog, weights
+from ml_core import installed, weights
+from ml_core.catalog import ModelSpec
 from ml_core.engine import models
 from ml_core.errors import VisionError
 
@@ -28,7 +29,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         known = models()
         try:
-            specs = [catalog.find_model(known, "detection", name) for name in options["names"]]
+            specs = [installed.find_model(known, "detection", name) for name in options["names"]]
         except VisionError as exc:
             raise CommandError(exc.detail) from exc
         specs = specs or [spec for spec in known.values() if spec.fetched_by_default]
@@ -39,7 +40,7 @@ class Command(BaseCommand):
         if missing:
             self._install(missing, options["folder"])
 
-    def _install(self, missing: list[catalog.ModelSpec], folder: Path | None) -> None:
+    def _install(self, missing: list[ModelSpec], folder: Path | None) -> None:
         # The smallest first, so that something works soon.
         missing.sort(key=lambda spec: spec.weights.size_bytes or 0)
         if folder is None and not weights.any_reachable(missing, timeout_s=GIVE_UP_SECONDS):

@@ -3,8 +3,9 @@ import shutil
 
 import pytest
 
-from ml_core.catalog import CATALOG, default_model, find_model, read_catalog
+from ml_core.catalog import CATALOG
 from ml_core.errors import ModelNotInstalled, UnknownModel
+from ml_core.installed import default_model, find_model, read_catalog
 from ml_core.networks.darknet_cfg import read_config
 from ml_core.tests.toy_network import install_toy_network
 

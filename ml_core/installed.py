@@ -1,0 +1,130 @@
+"""The models at hand: the catalogue's, the project's own classifier, and what the user adds.
+
+A folder ``MODEL_DIR/NAME/`` adds the model ``NAME``: a detector with one ``.cfg``, one
+``.weights`` and optionally one ``.names`` file, a classifier with the ``.weights.h5`` and
+``.json`` files that ``train_classifier`` writes.
+"""
+
+from dataclasses import replace
+from pathlib import Path
+
+from ml_core.catalog import CATALOG, ModelFile, ModelSpec, Resizing, Task
+from ml_core.errors import ModelNotInstalled, UnknownModel
+from ml_core.labels import COCO_LABELS, read_names
+from ml_core.networks.classifier_description import (
+    CIFAR10_WEIGHTS,
+    WEIGHTS_SUFFIX,
+    DescriptionError,
+    description_path,
+    read_description,
+)
+from ml_core.networks.darknet_cfg import DarknetError, read_config
+
+
+def read_catalog(model_dir: Path) -> dict[str, ModelSpec]:
+    """Every model by name: the catalogued ones, then the user's own in ``model_dir``."""
+    shipped = _classifier(CIFAR10_WEIGHTS.parent.name, CIFAR10_WEIGHTS)
+    specs = {spec.name: replace(spec, directory=model_dir) for spec in CATALOG}
+    specs[shipped.name] = replace(shipped, licence="part of this project")
+    folders = sorted(model_dir.iterdir()) if model_dir.is_dir() else []
+    for folder in folders:
+        if folder.name not in specs and (own := _own_detector(folder) or _own_classifier(folder)):
+            specs[own.name] = own
+    return specs
+
+
+def default_model(specs: dict[str, ModelSpec], task: Task, preferred: str) -> ModelSpec:
+    """The model of a task named ``preferred``, or without a name the best one installed.
+
+    Raises ``ModelNotInstalled`` when there is none.
+    """
+    fitting = {name: spec for name, spec in specs.items() if spec.task == task}
+    if preferred in fitting:
+        return fitting[preferred]
+    if preferred:
+        raise ModelNotInstalled(
+            f"The settings name {preferred!r} for {task}; there is no such model."
+        )
+    for spec in fitting.values():
+        if spec.is_installed and not spec.problem:
+            return spec
+    raise ModelNotInstalled(
+        f"No {task} model is installed. Install one with: {CATALOG[0].install_command}"
+    )
+
+
+def find_model(specs: dict[str, ModelSpec], task: Task, name: str) -> ModelSpec:
+    """The model of a task by its name. Raises ``UnknownModel``, naming those there are."""
+    fitting = [spec.name for spec in specs.values() if spec.task == task]
+    if name not in fitting:
+        raise UnknownModel(
+            f"There is no {task} model {name!r}. Known models: {', '.join(fitting)}."
+        )
+    return specs[name]
+
+
+def _own_classifier(folder: Path) -> ModelSpec | None:
+    """The classifier in ``folder``, or None when there is none."""
+    weights = sorted(folder.glob(f"*{WEIGHTS_SUFFIX}"))
+    return _classifier(folder.name, weights[0]) if weights else None
+
+
+def _classifier(name: str, weights_path: Path) -> ModelSpec:
+    spec = ModelSpec(
+        name=name,
+        task="classification",
+        family="ResNet v2",
+        directory=weights_path.parent,
+        config=ModelFile(description_path(weights_path).name),
+        weights=ModelFile(weights_path.name),
+        input_wh=(32, 32),
+        resizing="shrink",
+        labels=(),
+        licence="your own",
+    )
+    try:
+        description = read_description(weights_path)
+    except DescriptionError as exc:
+        return replace(spec, problem=str(exc))
+    accuracy_percent = round(description.test_accuracy * 100, 1)
+    return replace(spec, labels=description.labels, accuracy_percent=accuracy_percent)
+
+
+def _own_detector(folder: Path) -> ModelSpec | None:
+    """The detector in ``folder``, or None when there is none."""
+    configs, weights, names = (
+        sorted(folder.glob(pattern)) for pattern in ("*.cfg", "*.weights", "*.names")
+    )
+    if not configs or not weights:
+        return None
+    spec = ModelSpec(
+        name=folder.name,
+        task="detection",
+        family="Darknet",
+        directory=folder,
+        config=ModelFile(configs[0].name),
+        weights=ModelFile(weights[0].name),
+        input_wh=(0, 0),
+        resizing="stretch",
+        licence="your own",
+    )
+    try:
+        if len(configs) > 1 or len(weights) > 1 or len(names) > 1:
+            raise DarknetError("expected one .cfg, one .weights and at most one .names file.")
+        config = read_config(configs[0])
+        num_classes = config.yolo_layers[0].num_classes
+        if any(layer.num_classes != num_classes for layer in config.yolo_layers):
+            raise DarknetError("all [yolo] sections must have the same number of classes.")
+        labels = tuple(f"class {number}" for number in range(num_classes))
+        if names:
+            labels = read_names(names[0].read_text(encoding="utf-8", errors="replace"))
+        elif num_classes == len(COCO_LABELS):
+            labels = COCO_LABELS
+        if len(labels) != num_classes:
+            raise DarknetError(
+                f"{names[0].name} holds {len(labels)} names, the network has {num_classes} classes."
+            )
+    except (DarknetError, OSError) as exc:
+        return replace(spec, problem=str(exc))
+    resizing: Resizing = "letterbox" if config.letter_box else "stretch"
+    return replace(spec, input_wh=config.input_wh, resizing=resizing, labels=labels)
