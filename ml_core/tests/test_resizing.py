@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from ml_core.resizing import GREY, letterbox, stretch, undo_placement
+from ml_core.resizing import GREY, letterbox, stretch, thumbnail, undo_placement
 
 WHOLE = np.array([[0.0, 0.0, 1.0, 1.0]])
 
