@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from django.core.management import CommandError, call_command
 
+from ml_core.networks.classifier_description import CIFAR10_WEIGHTS, read_description
 from ml_core.tests.drawn_pictures import draw_tree
 from ml_core.training.callbacks import ProgressBar
 
@@ -113,4 +114,7 @@ def test_the_weights_that_come_with_the_project_are_as_good_as_their_card_says(s
     )
 
     assert answer["count"] == 10_000
-    assert answer["accuracy"] > 0.875
+    # Engines and processors round differently: a few pictures may fall to the other side.
+    assert answer["accuracy"] == pytest.approx(
+        read_description(CIFAR10_WEIGHTS).test_accuracy, abs=0.002
+    )

@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from ml_core.networks.classifier_description import (
+    CIFAR10_WEIGHTS,
     ClassifierDescription,
     DescriptionError,
     read_description,
@@ -116,3 +117,13 @@ def test_the_weights_trained_before_load_exactly(shared_dir):
 
     expected = reference((batch / 255 - CIFAR10_MEAN).astype(np.float32), training=False)
     np.testing.assert_allclose(model(batch, training=False), expected, atol=1e-5)
+
+
+def test_the_weights_that_come_with_the_project_are_small_and_complete():
+    description = read_description(CIFAR10_WEIGHTS)
+
+    model = load_resnet_v2(description, CIFAR10_WEIGHTS)
+
+    assert CIFAR10_WEIGHTS.stat().st_size < 8e6
+    assert model.output_shape == (None, len(description.labels))
+    assert description.mean == CIFAR10_MEAN
