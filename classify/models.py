@@ -2,8 +2,9 @@
 
 import uuid
 
-from django.conf import settings
 from django.db import models
+
+from ml_core.owners import Owned
 
 
 def upload_path(classified: "ClassifiedImage", file_name: str) -> str:
@@ -12,14 +13,9 @@ def upload_path(classified: "ClassifiedImage", file_name: str) -> str:
     return f"classify/{uuid.uuid4().hex}.{suffix}"
 
 
-class ClassifiedImage(models.Model):
+class ClassifiedImage(Owned):
     """One picture, kept as it came, with its class."""
 
-    user = models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.CASCADE, null=True, blank=True, editable=False
-    )
-    # Whose it is while there is no account; empty for programs, which have no session.
-    session_key = models.CharField(max_length=40, blank=True, editable=False)
     file = models.FileField(upload_to=upload_path, editable=False)
     sha256 = models.CharField("SHA-256", max_length=64, db_index=True, editable=False)
     model = models.CharField(max_length=100, editable=False)

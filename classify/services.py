@@ -4,13 +4,13 @@ import hashlib
 import logging
 import time
 from dataclasses import replace
-from typing import Any
 
 from django.core.files.base import ContentFile
 
 from classify.models import ClassifiedImage
 from ml_core import engine
 from ml_core.images import picture_suffix
+from ml_core.owners import Owner
 from ml_core.results import Classification
 from ml_core.uploads import decode_upload, picture_in_memory
 
@@ -29,18 +29,16 @@ def classify_file(data: bytes, *, model: str, client: str) -> Classification:
     return replace(found, timing_ms={"decode": decode_ms, **found.timing_ms})
 
 
-def classify_upload(
-    data: bytes, *, model: str, client: str, user: Any, session_key: str
-) -> Classification:
+def classify_upload(data: bytes, *, model: str, client: str, owner: Owner) -> Classification:
     """Classify an uploaded picture and keep it with its result, which belongs to its owner.
 
-    ``user`` is an account or None. Raises what ``classify_file`` raises; then nothing is kept.
+    Raises what ``classify_file`` raises; then nothing is kept.
     """
     started = time.perf_counter()
     found = classify_file(data, model=model, client=client)
     classified = ClassifiedImage(
-        user=user,
-        session_key=session_key,
+        user=owner.user,
+        session_key=owner.session_key,
         sha256=hashlib.sha256(data).hexdigest(),
         model=found.model,
         class_name=found.class_name,

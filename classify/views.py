@@ -13,6 +13,7 @@ from classify import services
 from classify.serializers import ClassificationSerializer, ClassifyRequestSerializer
 from ml_core import engine
 from ml_core.errors import VisionError
+from ml_core.owners import Owner, owner_with_session
 from ml_core.uploads import PictureAPIView, requester, server_timing
 
 CLIENT_FILE = Path(__file__).with_name("client.py")
@@ -24,9 +25,7 @@ def classify_page(request: HttpRequest) -> HttpResponse:
         "limits": settings.LIMITS,
         "sample_url": static("samples/car.jpg"),
     }
-    # What a visitor without an account uploads belongs to the visitor's session.
-    if not request.session.session_key:
-        request.session.create()
+    owner_with_session(request)
     try:
         classifier = engine.default_model("classification")
         context |= {"classifier": classifier, "labels": classifier.labels}
@@ -55,8 +54,7 @@ class ClassifyView(PictureAPIView):
             parameters["image"],
             model=parameters["model"],
             client=requester(request),
-            user=request.user if request.user.is_authenticated else None,
-            session_key=request.session.session_key or "",
+            owner=Owner.of(request.user, request.session),
         )
         return Response(
             ClassificationSerializer(found).data, headers=server_timing(found.timing_ms)

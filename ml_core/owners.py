@@ -1,0 +1,61 @@
+"""Whom media belongs to: an account, or while there is none the visitor's session."""
+
+from dataclasses import dataclass
+from typing import Any, Self
+
+from django.conf import settings
+from django.contrib.auth.models import User
+from django.db import models
+from django.http import HttpRequest
+
+
+@dataclass(frozen=True)
+class Owner:
+    """An account or a session; programs that keep no cookies have neither."""
+
+    user: User | None = None
+    session_key: str = ""
+
+    @classmethod
+    def of(cls, user: Any, session: Any) -> Self:
+        """The owner in a request or a WebSocket's scope: its ``user`` and its ``session``."""
+        if user.is_authenticated:
+            return cls(user=user)
+        return cls(session_key=session.session_key or "")
+
+    @property
+    def is_known(self) -> bool:
+        """Whether there is anybody to come back for what is kept."""
+        return self.user is not None or bool(self.session_key)
+
+
+def owner_with_session(request: HttpRequest) -> Owner:
+    """The request's owner, who from now on has a session at least."""
+    if not request.user.is_authenticated and not request.session.session_key:
+        request.session.create()
+    return Owner.of(request.user, request.session)
+
+
+class OwnedQuerySet(models.QuerySet):
+    def of(self, owner: Owner) -> Self:
+        """What belongs to ``owner``; nobody owns nothing."""
+        if owner.user is not None:
+            return self.filter(user=owner.user)
+        if owner.session_key:
+            return self.filter(user=None, session_key=owner.session_key)
+        return self.none()
+
+
+class Owned(models.Model):
+    """A row that belongs to an account, to a session, or (from programs) to nobody."""
+
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.CASCADE, null=True, blank=True, editable=False
+    )
+    # Whose it is while there is no account; empty for programs, which have no session.
+    session_key = models.CharField(max_length=40, blank=True, editable=False)
+
+    objects = OwnedQuerySet.as_manager()
+
+    class Meta:
+        abstract = True
