@@ -1,22 +1,17 @@
 from django.contrib import admin
-from django.http import FileResponse, HttpRequest
-from django.shortcuts import get_object_or_404
-from django.urls import URLPattern, path, reverse
-from django.utils.html import format_html
 
 from classify.models import ClassifiedImage
+from ml_core.media import PictureAdmin
 
 
 @admin.register(ClassifiedImage)
-class ClassifiedImageAdmin(admin.ModelAdmin):
-    """What was classified; results are looked at and deleted here, never edited."""
-
-    list_display = ["thumbnail", "class_name", "score", "model", "user", "created_at"]
-    list_display_links = ["thumbnail", "class_name"]
+class ClassifiedImageAdmin(PictureAdmin):
+    list_display = ["picture_seen", "class_name", "score", "model", "user", "created_at"]
+    list_display_links = ["picture_seen", "class_name"]
     list_filter = ["class_name", "model", "created_at"]
     search_fields = ["sha256", "class_name", "user__username"]
     fields = (
-        "thumbnail",
+        "picture_seen",
         "class_name",
         "score",
         "probabilities",
@@ -28,22 +23,6 @@ class ClassifiedImageAdmin(admin.ModelAdmin):
     )
     readonly_fields = fields
 
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
     @admin.display(description="picture")
-    def thumbnail(self, classified: ClassifiedImage) -> str:
-        url = reverse("admin:classify_classifiedimage_picture", args=[classified.pk])
-        return format_html('<img src="{}" alt="{}" height="80">', url, classified.class_name)
-
-    def get_urls(self) -> list[URLPattern]:
-        picture = path(
-            "<int:pk>/picture/",
-            self.admin_site.admin_view(self.picture),
-            name="classify_classifiedimage_picture",
-        )
-        return [picture, *super().get_urls()]
-
-    def picture(self, request: HttpRequest, pk: int) -> FileResponse:
-        """The picture's file; media has no public address."""
-        return FileResponse(get_object_or_404(ClassifiedImage, pk=pk).file.open("rb"))
+    def picture_seen(self, classified: ClassifiedImage) -> str:
+        return self.thumbnail(classified, "file")

@@ -54,6 +54,9 @@ CLASSIFIER = env("CLASSIFIER", default="")
 ENGINE = env("ENGINE", default="auto")
 PRECISION = env("PRECISION", default="auto")
 
+# Pictures of the server's own that visitors may choose from; only files right in this folder.
+GALLERY_DIR = Path(env("GALLERY_DIR", default=BASE_DIR / "static" / "samples")).resolve()
+
 # Everything that is capped, in one place.
 LIMITS = {
     # A picture's file, and a request's body around it (base64 takes a third more).
@@ -90,6 +93,8 @@ INSTALLED_APPS = [
     "detect_image",
     "detect_video",
     "detect_camera",
+    # Last, so that it sees every model: deletes the files of deleted rows.
+    "django_cleanup.apps.CleanupConfig",
 ]
 
 MIDDLEWARE = [
@@ -172,6 +177,8 @@ mimetypes.add_type("text/javascript", ".js", strict=True)
 REST_FRAMEWORK = {
     "EXCEPTION_HANDLER": "deploy_site.problems.exception_handler",
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
+    "DEFAULT_PAGINATION_CLASS": "rest_framework.pagination.LimitOffsetPagination",
+    "PAGE_SIZE": 50,
 }
 DATA_UPLOAD_MAX_MEMORY_SIZE = LIMITS["body_bytes"]
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 200

@@ -4,6 +4,7 @@ from django.contrib import admin
 from django.urls import include, path
 
 from deploy_site import views
+from ml_core.api import ModelsView
 
 urlpatterns = [
     path("", views.home, name="home"),
@@ -11,6 +12,7 @@ urlpatterns = [
     path("", include("detect_image.urls")),
     path("", include("detect_video.urls")),
     path("", include("detect_camera.urls")),
+    path("api/models/", ModelsView.as_view(), name="api-models"),
     path("admin/", admin.site.urls),
     path("favicon.ico", views.favicon),
     path("livez", views.livez),

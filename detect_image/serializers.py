@@ -1,13 +1,20 @@
-"""What a detection request may hold."""
+"""What detection requests may hold, and what is told of kept pictures."""
 
 import math
 from typing import Any
 
+from django.urls import reverse
 from rest_framework import serializers
 
+from detect_image import gallery
+from detect_image.models import DetectedImage
 from ml_core.engine import IOU_THRESHOLD
-from ml_core.networks.loading import SCORE_FLOOR
+from ml_core.exports import EXPORTS
+from ml_core.serializers import DetectionsSerializer
 from ml_core.uploads import PictureField
+
+RETURNS = ("json", "base64", "url")
+MAX_SIDE_PIXELS = 100_000
 
 
 class UnitIntervalField(serializers.FloatField):
@@ -21,15 +28,111 @@ class UnitIntervalField(serializers.FloatField):
 
 
 class DetectRequestSerializer(serializers.Serializer):
-    """A picture, and optionally which model and which thresholds to use."""
+    """A picture, which model and thresholds to use, and in which way to answer."""
 
-    image = PictureField(help_text="the picture: a file, base64 text or a data URL")
+    image = PictureField(required=False, help_text="the picture: a file, base64 text or a data URL")
+    gallery = serializers.CharField(
+        required=False, help_text="instead of an image: id or name of a picture in the gallery"
+    )
     model = serializers.CharField(
         required=False, default="", help_text="a model's name; the default detector without it"
     )
     score_threshold = UnitIntervalField(
-        required=False, default=SCORE_FLOOR, help_text="leave out boxes that are less sure"
+        required=False,
+        help_text="leave out boxes that are less sure; 0.05 without it, 0.25 in drawn pictures",
     )
     iou_threshold = UnitIntervalField(
         required=False, default=IOU_THRESHOLD, help_text="merge boxes that overlap by more"
     )
+    name = serializers.CharField(
+        required=False, default="", max_length=255, help_text="what the picture is called"
+    )
+    original_width = serializers.IntegerField(
+        required=False,
+        min_value=1,
+        max_value=MAX_SIDE_PIXELS,
+        help_text="for a picture that was shrunk: the width that boxes are to refer to",
+    )
+    original_height = serializers.IntegerField(
+        required=False, min_value=1, max_value=MAX_SIDE_PIXELS, help_text="the height as well"
+    )
+    keep = serializers.BooleanField(
+        required=False, default=False, help_text="keep the picture; url always does"
+    )
+    show_names = serializers.BooleanField(
+        required=False, default=True, help_text="draw class names (base64 and url)"
+    )
+    show_scores = serializers.BooleanField(
+        required=False, default=True, help_text="draw scores (base64 and url)"
+    )
+
+    def get_fields(self) -> dict[str, serializers.Field]:
+        # "return" is a word of Python's own, so it cannot stand above.
+        answer = serializers.ChoiceField(
+            RETURNS,
+            required=False,
+            default="json",
+            help_text="json: boxes only; base64: the drawn picture as a data URL; url: its address",
+        )
+        return {**super().get_fields(), "return": answer}
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if ("image" in attrs) == ("gallery" in attrs):
+            raise serializers.ValidationError(
+                {"image": "Expected either a picture or the name of one in the gallery."}
+            )
+        if ("original_width" in attrs) != ("original_height" in attrs):
+            raise serializers.ValidationError(
+                "Expected both original_width and original_height, or neither."
+            )
+        return attrs
+
+
+class ClassIdsField(serializers.Field):
+    """Class ids with commas between them, such as ``0,16``."""
+
+    def to_internal_value(self, data: Any) -> set[int]:
+        parts = [part for part in str(data).split(",") if part]
+        if not all(part.isascii() and part.isdigit() and len(part) < 10 for part in parts):
+            raise serializers.ValidationError(
+                f"Expected class ids with commas between them, received {data!r}."
+            )
+        return {int(part) for part in parts}
+
+
+class ExportRequestSerializer(serializers.Serializer):
+    """Which format, and which of the boxes."""
+
+    score_threshold = UnitIntervalField(required=False, default=0.0)
+    class_ids = ClassIdsField(required=False, help_text="only these classes: ids with commas")
+
+    def get_fields(self) -> dict[str, serializers.Field]:
+        # "as" is a word of Python's own, so it cannot stand above.
+        return {**super().get_fields(), "as": serializers.ChoiceField(list(EXPORTS))}
+
+
+class DetectedImageSerializer(DetectionsSerializer):
+    """A kept picture: its result, and where to find it."""
+
+    def to_representation(self, instance: DetectedImage) -> dict[str, Any]:
+        return {
+            **super().to_representation(instance.found),
+            "id": str(instance.pk),
+            "name": instance.name,
+            "created_at": instance.created_at.isoformat(),
+            "original_url": instance.original_url,
+            "drawn_url": instance.drawn_url,
+            "export_url": reverse("detect_image:api-export", args=[instance.pk]),
+            "page_url": instance.get_absolute_url(),
+        }
+
+
+class GalleryPictureSerializer(serializers.Serializer):
+    """A picture of the gallery: its id, name, and address."""
+
+    def to_representation(self, instance: str) -> dict[str, str]:
+        return {
+            "id": instance,
+            "name": gallery.pictures()[instance].name,
+            "url": reverse("detect_image:gallery-file", args=[instance]),
+        }

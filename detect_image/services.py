@@ -1,35 +1,160 @@
-"""What the picture stages do, for views and commands alike."""
+"""What the picture stages do, for views, commands and the admin alike."""
 
-from dataclasses import replace
+import base64
+import hashlib
+import time
+from dataclasses import dataclass, replace
 
 import numpy as np
+from django.core.files.base import ContentFile
 
+from detect_image.models import DetectedImage
 from ml_core import engine
+from ml_core.drawing import draw_detections
+from ml_core.images import encode_jpeg, picture_suffix
+from ml_core.owners import Owner
 from ml_core.results import Detections
+from ml_core.serializers import DetectionSerializer
 from ml_core.uploads import decode_upload, picture_in_memory
 
+# In a drawn picture nobody can move a slider.
+DRAWN_SCORE_THRESHOLD = 0.25
 
-def detect_in_file(
-    data: bytes,
-    *,
-    model: str,
-    score_threshold: float,
-    iou_threshold: float,
-    client: str,
-) -> tuple[np.ndarray, Detections]:
+
+@dataclass(frozen=True)
+class Drawing:
+    """How a picture is drawn on: from which score in [0, 1] on, and with what in the labels."""
+
+    score_threshold: float
+    show_names: bool = True
+    show_scores: bool = True
+
+    def jpeg(self, image: np.ndarray, found: Detections) -> bytes:
+        """A JPEG file of the (H, W, 3) uint8 RGB picture with its boxes."""
+        height, width = image.shape[:2]
+        sure = found.filtered(self.score_threshold).scaled_to((width, height))
+        return encode_jpeg(
+            draw_detections(
+                image,
+                sure.detections,
+                show_names=self.show_names,
+                show_scores=self.show_scores,
+            )
+        )
+
+
+@dataclass(frozen=True)
+class Search:
+    """What to look for: ``model`` may be empty for the default, the thresholds are in [0, 1].
+
+    ``original_wh`` is the (width, height) that boxes refer to when the picture is a shrunk copy.
+    """
+
+    model: str
+    score_threshold: float
+    iou_threshold: float
+    original_wh: tuple[int, int] | None = None
+
+
+def detect_in_file(data: bytes, search: Search, *, client: str) -> tuple[np.ndarray, Detections]:
     """Decode a picture file and find the objects in it.
 
-    Returns the upright (H, W, 3) uint8 RGB picture and its detections. ``model`` may be empty
-    for the default; the thresholds are in [0, 1]; ``client`` is whom the queue treats as one.
-    Raises the ``VisionError`` that fits.
+    Returns the upright (H, W, 3) uint8 RGB picture and its detections; ``client`` is whom the
+    queue treats as one. Raises the ``VisionError`` that fits.
     """
     with picture_in_memory():
-        image, decode_ms = decode_upload(data)
-        found = engine.detect(
-            image,
-            model=model,
-            score_threshold=score_threshold,
-            iou_threshold=iou_threshold,
-            client=client,
-        )
+        return _detect(data, search, client)
+
+
+def draw_in_file(
+    data: bytes, search: Search, drawing: Drawing, *, client: str
+) -> tuple[bytes, Detections]:
+    """``detect_in_file``, but returns the picture as a JPEG file with its boxes."""
+    with picture_in_memory():
+        image, found = _detect(data, search, client)
+        started = time.perf_counter()
+        jpeg = drawing.jpeg(image, found)
+    draw_ms = (time.perf_counter() - started) * 1000
+    return jpeg, replace(found, timing_ms={**found.timing_ms, "draw": draw_ms})
+
+
+def _detect(data: bytes, search: Search, client: str) -> tuple[np.ndarray, Detections]:
+    image, decode_ms = decode_upload(data)
+    found = engine.detect(
+        image,
+        model=search.model,
+        score_threshold=search.score_threshold,
+        iou_threshold=search.iou_threshold,
+        client=client,
+    )
+    if search.original_wh:
+        found = found.scaled_to(search.original_wh)
     return image, replace(found, timing_ms={"decode": decode_ms, **found.timing_ms})
+
+
+def keep(
+    data: bytes,
+    drawn_jpeg: bytes,
+    found: Detections,
+    search: Search,
+    *,
+    name: str,
+    owner: Owner,
+) -> DetectedImage:
+    """Keep a picture's file, its drawn copy and its result; they belong to ``owner``."""
+    detected = DetectedImage(
+        user=owner.user,
+        session_key=owner.session_key,
+        name=name,
+        sha256=hashlib.sha256(data).hexdigest(),
+        score_threshold=search.score_threshold,
+        iou_threshold=search.iou_threshold,
+        **_result_fields(found),
+    )
+    try:
+        detected.original.save(f"_.{picture_suffix(data)}", ContentFile(data), save=False)
+        detected.drawn.save("_", ContentFile(drawn_jpeg), save=False)
+        detected.full_clean()
+        detected.save()
+    except Exception:
+        # Files without their row would be nobody's.
+        for file in (detected.original, detected.drawn):
+            if file:
+                file.delete(save=False)
+        raise
+    return detected
+
+
+def detect_again(detected: DetectedImage) -> None:
+    """Detect in a kept picture with today's default model and draw it anew."""
+    with detected.original.open("rb") as file:
+        data = file.read()
+    search = Search(
+        model="",
+        score_threshold=detected.score_threshold,
+        iou_threshold=detected.iou_threshold,
+        original_wh=(detected.width, detected.height),
+    )
+    drawing = Drawing(max(detected.score_threshold, DRAWN_SCORE_THRESHOLD))
+    jpeg, found = draw_in_file(data, search, drawing, client="admin")
+    for field, value in _result_fields(found).items():
+        setattr(detected, field, value)
+    detected.drawn.save("_", ContentFile(jpeg), save=False)
+    detected.full_clean()
+    detected.save()
+
+
+def data_url(jpeg: bytes) -> str:
+    """A JPEG file as text that can be put into ``img.src``."""
+    return f"data:image/jpeg;base64,{base64.b64encode(jpeg).decode()}"
+
+
+def _result_fields(found: Detections) -> dict[str, object]:
+    width, height = found.resolution_wh
+    return {
+        "width": width,
+        "height": height,
+        "model": found.model,
+        "detections": DetectionSerializer(found.detections, many=True).data,
+        "timing_ms": {stage: round(ms, 2) for stage, ms in found.timing_ms.items()},
+    }

@@ -1,9 +1,21 @@
 from django.urls import path
 
-from detect_image import views
+from detect_image import api, views
 
 app_name = "detect_image"
 urlpatterns = [
     path("detect-image/", views.picture_page, name="picture"),
-    path("api/detect/image/", views.DetectImageView.as_view(), name="api"),
+    path("detect-image/server/", views.server_page, name="server"),
+    path("detect-image/client.py", views.client_file, name="client"),
+    path("detect-image/pictures/", views.kept_page, name="kept-list"),
+    path("detect-image/pictures/<uuid:pk>/", views.picture_page, name="kept"),
+    path("detect-image/pictures/<uuid:pk>/delete/", views.delete_kept, name="delete"),
+    path("detect-image/pictures/<uuid:pk>/<str:file_name>", views.kept_file, name="file"),
+    path("detect-image/gallery/<str:key>", views.gallery_file, name="gallery-file"),
+    path("api/detect/image/", api.DetectImageView.as_view(), name="api"),
+    path("api/gallery/", api.GalleryView.as_view(), name="api-gallery"),
+    path("api/gallery/picture/", api.GalleryPictureView.as_view(), name="api-gallery-picture"),
+    path("api/pictures/", api.KeptPicturesView.as_view(), name="api-kept-list"),
+    path("api/pictures/<uuid:pk>/", api.KeptPictureView.as_view(), name="api-kept"),
+    path("api/pictures/<uuid:pk>/export/", api.ExportView.as_view(), name="api-export"),
 ]

@@ -1,43 +1,85 @@
-"""The picture page and its API."""
+"""The pages of the picture stages, and the files they show."""
+
+from pathlib import Path
+from uuid import UUID
 
 from django.conf import settings
-from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
-from django.templatetags.static import static
-from rest_framework.request import Request
-from rest_framework.response import Response
+from django.core.paginator import Paginator
+from django.http import FileResponse, Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import get_object_or_404, redirect, render
+from django.views.decorators.http import require_POST
 
-from detect_image import services
-from detect_image.serializers import DetectRequestSerializer
+from detect_image import gallery
+from detect_image.models import DetectedImage
+from detect_image.serializers import GalleryPictureSerializer
 from ml_core import engine
-from ml_core.serializers import DetectionsSerializer
-from ml_core.uploads import PictureAPIView, requester, server_timing
+from ml_core.errors import NotInGallery
+from ml_core.exports import EXPORTS
+from ml_core.media import HEADERS, picture_response
+from ml_core.owners import Owner, owner_with_session
+
+CLIENT_FILE = Path(__file__).with_name("client.py")
+PICTURES_PER_PAGE = 24
 
 
-def picture_page(request: HttpRequest) -> HttpResponse:
-    """A page that uploads a picture and draws what was found in it."""
-    models = engine.models().values()
-    context = {
-        "models": [spec for spec in models if spec.task == "detection" and spec.is_installed],
-        "limits": settings.LIMITS,
-        "sample_url": static("samples/street.jpg"),
-    }
+def picture_page(request: HttpRequest, pk: UUID | None = None) -> HttpResponse:
+    """The browser shrinks and draws: a page for new pictures, or one that reopens a kept one."""
+    owner = owner_with_session(request)
+    kept = get_object_or_404(DetectedImage.objects.of(owner), pk=pk) if pk else None
+    context = {**_page_context(), "kept": kept, "exports": list(EXPORTS)}
     return render(request, "detect_image/picture.html", context)
 
 
-class DetectImageView(PictureAPIView):
-    """Find objects in a picture.
+def server_page(request: HttpRequest) -> HttpResponse:
+    """The server draws: a page that shows its pictures as base64 or by their addresses."""
+    owner_with_session(request)
+    return render(request, "detect_image/server.html", _page_context())
 
-    Send it as the multipart field "image", as a raw body of type image/*, or as JSON with base64
-    text in "image". Query parameters, form fields or JSON members may name a "model", a
-    "score_threshold" and an "iou_threshold".
-    """
 
-    serializer_class = DetectRequestSerializer
+def kept_page(request: HttpRequest) -> HttpResponse:
+    """A visitor's own pictures, to be reopened or deleted."""
+    pictures = DetectedImage.objects.of(Owner.of(request.user, request.session))
+    page = Paginator(pictures, PICTURES_PER_PAGE).get_page(request.GET.get("page"))
+    return render(request, "detect_image/kept.html", {"page": page})
 
-    def post(self, request: Request) -> Response:
-        parameters = self.validated(request)
-        _, found = services.detect_in_file(
-            parameters.pop("image"), client=requester(request), **parameters
-        )
-        return Response(DetectionsSerializer(found).data, headers=server_timing(found.timing_ms))
+
+@require_POST
+def delete_kept(request: HttpRequest, pk: UUID) -> HttpResponseRedirect:
+    """Delete one of the visitor's own pictures, with its files."""
+    mine = DetectedImage.objects.of(Owner.of(request.user, request.session))
+    get_object_or_404(mine, pk=pk).delete()
+    return redirect("detect_image:kept-list")
+
+
+def kept_file(request: HttpRequest, pk: UUID, file_name: str) -> HttpResponse:
+    """One of the two files of a visitor's own picture; ``?small`` asks for a small copy."""
+    mine = DetectedImage.objects.of(Owner.of(request.user, request.session))
+    kept = get_object_or_404(mine, pk=pk)
+    for file, url in ((kept.original, kept.original_url), (kept.drawn, kept.drawn_url)):
+        if url == request.path:
+            return picture_response(file, small="small" in request.GET)
+    raise Http404("This picture has no such file.")
+
+
+def gallery_file(request: HttpRequest, key: str) -> FileResponse:
+    """A picture of the server's own."""
+    try:
+        path = gallery.find_picture(key)[1]
+    except NotInGallery as exc:
+        raise Http404(exc.detail) from exc
+    return FileResponse(path.open("rb"), headers={**HEADERS, "Cache-Control": "max-age=3600"})
+
+
+def client_file(request: HttpRequest) -> FileResponse:
+    """The terminal client as a file of its own."""
+    return FileResponse(CLIENT_FILE.open("rb"), as_attachment=True, filename="detect_client.py")
+
+
+def _page_context() -> dict[str, object]:
+    usable = [
+        spec
+        for spec in engine.models().values()
+        if spec.task == "detection" and spec.is_installed and not spec.problem
+    ]
+    pictures = GalleryPictureSerializer(gallery.pictures(), many=True).data
+    return {"models": usable, "limits": settings.LIMITS, "gallery": pictures}

@@ -38,6 +38,13 @@ class ImageTooManyBytes(VisionError):
     code = "image_too_many_bytes"
 
 
+class NotInGallery(VisionError):
+    """The server's gallery has no such picture."""
+
+    status = 404
+    code = "not_in_gallery"
+
+
 class UnknownModel(VisionError):
     """No model of that name is in the catalogue."""
 

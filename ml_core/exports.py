@@ -3,6 +3,8 @@
 import csv
 import io
 import json
+from collections.abc import Callable
+from dataclasses import dataclass
 from xml.etree import ElementTree
 
 from ml_core.labels import COCO_LABELS, coco_category_id
@@ -11,6 +13,15 @@ from ml_core.serializers import DetectionsSerializer
 
 # A picture's name, and what was found in it.
 Named = tuple[str, Detections]
+
+
+@dataclass(frozen=True)
+class Export:
+    """A file format for the result of one picture: ``text`` takes its name and the result."""
+
+    suffix: str
+    media_type: str
+    text: Callable[[str, Detections], str]
 
 
 def to_text(name: str, found: Detections) -> str:
@@ -114,3 +125,12 @@ def to_csv(results: list[Named]) -> str:
 def _category_id(class_id: int, class_name: str) -> int:
     is_coco = class_id < len(COCO_LABELS) and COCO_LABELS[class_id] == class_name
     return coco_category_id(class_id) if is_coco else class_id + 1
+
+
+EXPORTS = {
+    "json": Export(".json", "application/json", to_jsonl),
+    "coco": Export(".coco.json", "application/json", lambda name, found: to_coco([(name, found)])),
+    "yolo": Export(".txt", "text/plain; charset=utf-8", lambda name, found: to_yolo(found)),
+    "voc": Export(".xml", "application/xml", to_voc),
+    "csv": Export(".csv", "text/csv; charset=utf-8", lambda name, found: to_csv([(name, found)])),
+}

@@ -63,6 +63,22 @@ def picture_suffix(data: bytes) -> str:
         return (picture.format or "").lower()
 
 
+def encode_jpeg(picture: Image.Image) -> bytes:
+    """A JPEG file of an RGB picture, at a quality that shows no loss."""
+    output = io.BytesIO()
+    picture.save(output, "JPEG", quality=92)
+    return output.getvalue()
+
+
+def thumbnail(data: bytes, side: int) -> bytes:
+    """An upright JPEG of at most ``side`` pixels from a file ``decode_image`` has accepted."""
+    with Image.open(io.BytesIO(data), formats=FORMATS) as picture:
+        # A JPEG is decoded at a fraction of its size, which is all that is needed.
+        picture.draft("RGB", (side, side))
+        picture.thumbnail((side, side))
+        return encode_jpeg(_to_rgb(ImageOps.exif_transpose(picture)))
+
+
 def decode_base64(text: str, limits: ImageLimits) -> bytes:
     """The bytes of a base64 text or of an ``image/*`` data URL.
 

@@ -1,17 +1,20 @@
 """What the models answer, in plain Python numbers. Neither Django nor Keras."""
 
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from ml_core.errors import InferenceFailed
+
+Box = tuple[float, float, float, float]
 
 
 @dataclass(frozen=True, slots=True)
 class Detection:
     """One object: ``box`` is xyxy in pixels of the upright original, ``score`` in [0, 1]."""
 
-    box: tuple[float, float, float, float]
+    box: Box
     class_id: int
     class_name: str
     score: float
@@ -29,6 +32,28 @@ class Detections:
     resolution_wh: tuple[int, int]
     detections: tuple[Detection, ...]
     timing_ms: dict[str, float]
+
+    def filtered(
+        self, score_threshold: float, class_ids: Collection[int] | None = None
+    ) -> "Detections":
+        """Only the detections that are at least this sure, in [0, 1], and of these classes."""
+        kept = tuple(
+            detection
+            for detection in self.detections
+            if detection.score >= score_threshold
+            and (class_ids is None or detection.class_id in class_ids)
+        )
+        return replace(self, detections=kept)
+
+    def scaled_to(self, resolution_wh: tuple[int, int]) -> "Detections":
+        """The same for a copy of the picture that has another (width, height) in pixels."""
+        scale_x = resolution_wh[0] / self.resolution_wh[0]
+        scale_y = resolution_wh[1] / self.resolution_wh[1]
+        detections = tuple(
+            replace(detection, box=_scaled(detection.box, scale_x, scale_y))
+            for detection in self.detections
+        )
+        return replace(self, resolution_wh=resolution_wh, detections=detections)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,4 +112,14 @@ def detections_from_arrays(
             score=round(float(score), 4),
         )
         for box, score, class_id in zip(boxes_xyxy, scores, class_ids, strict=True)
+    )
+
+
+def _scaled(box: Box, scale_x: float, scale_y: float) -> Box:
+    x_min, y_min, x_max, y_max = box
+    return (
+        round(x_min * scale_x, 1),
+        round(y_min * scale_y, 1),
+        round(x_max * scale_x, 1),
+        round(y_max * scale_y, 1),
     )

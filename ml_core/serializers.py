@@ -31,3 +31,27 @@ class DetectionsSerializer(serializers.Serializer):
 
     def get_timing_ms(self, detections) -> dict[str, float]:
         return {stage: round(value, 2) for stage, value in detections.timing_ms.items()}
+
+
+class ModelSpecSerializer(serializers.Serializer):
+    """A model: what it does, what it takes, and whether it can be used here."""
+
+    name = serializers.CharField()
+    task = serializers.CharField()
+    family = serializers.CharField()
+    input_width = serializers.IntegerField(source="input_wh.0")
+    input_height = serializers.IntegerField(source="input_wh.1")
+    resizing = serializers.CharField(
+        help_text="letterbox keeps the picture's aspect, stretch and shrink do not"
+    )
+    class_names = serializers.ListField(source="labels", child=serializers.CharField())
+    metric = serializers.CharField()
+    accuracy_percent = serializers.FloatField(allow_null=True)
+    licence = serializers.CharField()
+    origin = serializers.CharField()
+    is_installed = serializers.BooleanField()
+    problem = serializers.CharField(help_text="why it cannot be used, or empty")
+    is_default = serializers.SerializerMethodField()
+
+    def get_is_default(self, spec) -> bool:
+        return spec in self.context["defaults"]

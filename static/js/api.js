@@ -8,27 +8,50 @@
  * @property {Detection[]} detections the surest first
  * @property {Record<string, number>} timing_ms by stage
  */
+/** @typedef {Detections & {id: string, original_url: string, drawn_url: string,
+ *   export_url: string, page_url: string, drawn?: string}} KeptDetections
+ */
 
 /** The server answered, but with an error; the message is for people. */
 export class Problem extends Error {}
 
 /**
- * Send a form and return the JSON that comes back. Throws `Problem` for an answer that is an
- * error, and what `fetch` throws when there is no answer.
+ * Send a form or JSON and return the JSON that comes back. Throws `Problem` for an answer that
+ * is an error, `TypeError` when there is no answer, and the signal's reason when it aborts.
  * @param {string} url
- * @param {FormData} form
- * @param {AbortSignal} signal
+ * @param {FormData | object} body
+ * @param {{signal: AbortSignal, onProgress?: (share: number) => void}} options `onProgress` is
+ *   told how much of the body has left, from 0 to 1
  * @returns {Promise<any>}
  */
-export async function postForm(url, form, signal) {
-  // Only visitors who are logged in need the token, and then they have the cookie.
-  const token = csrfToken(document.cookie);
-  const headers = { Accept: "application/json", ...(token && { "X-CSRFToken": token }) };
-  const response = await fetch(url, { method: "POST", body: form, headers, signal });
-  if (!response.ok) {
-    throw new Problem(await problemText(response));
-  }
-  return response.json();
+export async function post(url, body, { signal, onProgress }) {
+  const text = await new Promise((resolve, reject) => {
+    // fetch cannot tell how much of a body has left.
+    const request = new XMLHttpRequest();
+    request.open("POST", url);
+    request.setRequestHeader("Accept", "application/json");
+    // Only visitors who are logged in need the token, and then they have the cookie.
+    const token = csrfToken(document.cookie);
+    if (token) request.setRequestHeader("X-CSRFToken", token);
+    request.upload.onprogress = ({ loaded, total }) => onProgress?.(loaded / total);
+    request.onload = () => {
+      const { status, statusText, responseText } = request;
+      if (status < 400) resolve(responseText);
+      else resolve(problemFrom(new Response(responseText, { status, statusText })));
+    };
+    request.onerror = () => reject(new TypeError("There was no answer."));
+    signal.addEventListener("abort", () => {
+      request.abort();
+      reject(signal.reason);
+    });
+    if (body instanceof FormData) {
+      request.send(body);
+    } else {
+      request.setRequestHeader("Content-Type", "application/json");
+      request.send(JSON.stringify(body));
+    }
+  });
+  return JSON.parse(text);
 }
 
 /**
@@ -51,6 +74,14 @@ export async function problemText(response) {
   } catch {
     return statusText(response);
   }
+}
+
+/**
+ * @param {Response} response
+ * @returns {Promise<never>}
+ */
+async function problemFrom(response) {
+  throw new Problem(await problemText(response));
 }
 
 /** @param {Response} response */

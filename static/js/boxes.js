@@ -103,6 +103,22 @@ export function classCounts(detections, threshold) {
 }
 
 /**
+ * The smallest box around a place: what lies inside of a large one can be pointed at, too.
+ * @param {Detection[]} detections
+ * @param {number} x in pixels of the picture
+ * @param {number} y
+ * @returns {Detection | null}
+ */
+export function detectionAt(detections, x, y) {
+  /** @param {Detection} detection */
+  const area = ({ box: [xMin, yMin, xMax, yMax] }) => (xMax - xMin) * (yMax - yMin);
+  const around = detections.filter(
+    ({ box: [xMin, yMin, xMax, yMax] }) => x >= xMin && x <= xMax && y >= yMin && y <= yMax,
+  );
+  return around.sort((one, other) => area(one) - area(other))[0] ?? null;
+}
+
+/**
  * Hue, lightness and saturation as Python's `colorsys.hls_to_rgb` turns them into a colour.
  * @param {number} hue
  * @param {number} lightness at most 0.5

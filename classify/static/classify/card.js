@@ -1,6 +1,6 @@
 /** One picture beside its class: a card of the list. */
 
-import { Problem, postForm } from "../js/api.js";
+import { Problem, post } from "../js/api.js";
 import { element, part, texts } from "../js/dom.js";
 import { factsText, isUnsure, ranked, scoreText } from "./classification.js";
 
@@ -64,7 +64,7 @@ export class Card {
     const body = new FormData();
     body.append("image", this.file);
     try {
-      this.show(await postForm(url, body, signal));
+      this.show(await post(url, body, { signal }));
     } catch (reason) {
       if (signal.aborted) return;
       this.fail(reason instanceof Problem ? reason.message : texts(this.alert).unreachable);

@@ -10,7 +10,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from tqdm import tqdm
 
-from detect_image.services import detect_in_file
+from detect_image.services import Search, detect_in_file
 from ml_core import exports
 from ml_core.display import has_display, show_picture
 from ml_core.drawing import draw_detections
@@ -97,13 +97,8 @@ def _process(
     """Detect in one picture, save and show it; what is wrong with it must not stop the others."""
     path, target = picture
     try:
-        image, found = detect_in_file(
-            path.read_bytes(),
-            model=options["model"],
-            score_threshold=options["score_threshold"],
-            iou_threshold=options["iou_threshold"],
-            client="local",
-        )
+        search = Search(options["model"], options["score_threshold"], options["iou_threshold"])
+        image, found = detect_in_file(path.read_bytes(), search, client="local")
         if target or options["show"]:
             drawn = draw_detections(image, found.detections)
             if target:

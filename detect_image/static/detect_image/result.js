@@ -1,31 +1,52 @@
 /** The result over and beside the picture. Filters only redraw: the server sent every box. */
 
-import { classColour, classCounts, cssColour, percent, visibleDetections } from "../js/boxes.js";
+import {
+  classColour,
+  classCounts,
+  cssColour,
+  detectionAt,
+  percent,
+  visibleDetections,
+} from "../js/boxes.js";
 import { drawDetections } from "../js/detection-canvas.js";
 import { element, texts } from "../js/dom.js";
+import { toBlob } from "./shrink.js";
+import { showSnippet } from "./snippet-box.js";
 
 /** @typedef {import("../js/boxes.js").Detection} Detection */
+/** @typedef {import("./chosen-picture.js").ChosenPicture} ChosenPicture */
+
+const DRAWN_QUALITY = 0.92;
 
 const panel = element("result", HTMLElement);
 const status = element("status", HTMLElement);
+const picture = element("picture", HTMLImageElement);
 const canvas = element("boxes", HTMLCanvasElement);
 const threshold = element("threshold", HTMLInputElement);
 const showNames = element("show-names", HTMLInputElement);
 const showScores = element("show-scores", HTMLInputElement);
+const asReceived = element("as-received", HTMLInputElement);
 const classes = element("classes", HTMLElement);
 const objects = element("objects", HTMLElement);
 
-/** @type {import("../js/api.js").Detections | null} */
+/** @type {import("../js/api.js").KeptDetections | null} */
 let result = null;
+/** @type {ChosenPicture | null} null for a picture that was reopened */
+let source = null;
 /** @type {Detection[]} */
 let visible = [];
 /** @type {Detection | null} */
 let highlighted = null;
 
-/** @param {import("../js/api.js").Detections} answer */
-export function showResult(answer) {
+/**
+ * @param {import("../js/api.js").KeptDetections} answer
+ * @param {ChosenPicture | null} from the picture that was sent; null for a kept one
+ */
+export function showResult(answer, from) {
+  if (answer === result) return;
   const { detections, image, timing_ms } = answer;
   result = answer;
+  source = from;
   highlighted = null;
   const nameOf = new Map(detections.map(({ class_id, class_name }) => [class_id, class_name]));
   classes.replaceChildren(...Array.from(nameOf, ([id, name]) => classChip(id, name)));
@@ -36,7 +57,10 @@ export function showResult(answer) {
   element("picture-size", HTMLElement).textContent = `${image.width} × ${image.height}`;
   element("inference-ms", HTMLElement).textContent = `${Math.round(timing_ms.inference)} ms`;
   element("total-ms", HTMLElement).textContent = `${Math.round(total)} ms`;
+  element("kept-link", HTMLAnchorElement).href = answer.page_url;
   panel.hidden = false;
+  showPicture();
+  showSnippet(source);
   filter();
 }
 
@@ -47,7 +71,7 @@ export function clearResult() {
   draw();
 }
 
-/** Apply the threshold and the class chips to list, chips and boxes. */
+/** Apply the threshold and the class chips to list, chips, boxes and downloads. */
 function filter() {
   if (!result) return;
   const { detections } = result;
@@ -68,6 +92,7 @@ function filter() {
   });
   element("threshold-text", HTMLOutputElement).value = percent(score);
   status.textContent = statusText(detections.length);
+  linkDownloads(score, chips.filter((chip) => chip.checked).map((chip) => chip.value));
   draw();
 }
 
@@ -78,22 +103,79 @@ function statusText(found) {
   return visible.length ? shown.replace("{count}", String(visible.length)) : unsure;
 }
 
+/**
+ * Downloads hold what is shown.
+ * @param {number} score
+ * @param {string[]} classIds
+ */
+function linkDownloads(score, classIds) {
+  for (const link of document.querySelectorAll("a[data-export]")) {
+    if (!(link instanceof HTMLAnchorElement)) continue;
+    const wishes = { as: texts(link).export, score_threshold: String(score), class_ids: classIds.join(",") };
+    link.href = `${result?.export_url}?${new URLSearchParams(wishes)}`;
+  }
+}
+
 /** The canvas has one pixel for each of the screen's, whatever the picture's own size. */
 function draw() {
-  const ctx = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d"));
   const { clientWidth: width, clientHeight: height } = canvas;
   canvas.width = Math.round(width * devicePixelRatio);
   canvas.height = Math.round(height * devicePixelRatio);
   if (!result) return;
+  const ctx = context(canvas);
   ctx.scale(devicePixelRatio, devicePixelRatio);
+  drawOn(ctx, width, height);
+}
+
+/**
+ * @param {CanvasRenderingContext2D} ctx
+ * @param {number} width in units of the canvas
+ * @param {number} height
+ */
+function drawOn(ctx, width, height) {
   drawDetections(ctx, visible, {
     width,
     height,
-    scale: width / result.image.width,
+    scale: width / (result?.image.width ?? width),
     showNames: showNames.checked,
     showScores: showScores.checked,
     highlighted,
   });
+}
+
+/** The picture itself, or the copy that the server received and sends back. */
+function showPicture() {
+  const url = asReceived.checked ? result?.original_url : source?.image.src;
+  if (url) picture.src = url;
+  element("as-received-switch", HTMLElement).hidden = !source;
+}
+
+/** @param {Detection | null} detection */
+function highlight(detection) {
+  if (detection === highlighted) return;
+  highlighted = detection;
+  result?.detections.forEach((one, index) => {
+    objects.children[index].classList.toggle("highlighted", one === detection);
+  });
+  draw();
+}
+
+/** The picture in its full size with the boxes as they are shown. */
+async function downloadDrawn() {
+  const full = document.createElement("canvas");
+  full.width = picture.naturalWidth;
+  full.height = picture.naturalHeight;
+  const boxes = document.createElement("canvas");
+  Object.assign(boxes, { width: full.width, height: full.height });
+  drawOn(context(boxes), boxes.width, boxes.height);
+  context(full).drawImage(picture, 0, 0);
+  context(full).drawImage(boxes, 0, 0);
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(await toBlob(full, DRAWN_QUALITY));
+  const name = source?.file.name ?? "picture";
+  link.download = `${name.replace(/\.\w+$/, "")}-boxes.jpg`;
+  link.click();
+  URL.revokeObjectURL(link.href);
 }
 
 /**
@@ -124,10 +206,7 @@ function objectRow(detection) {
     ["mouseleave", null],
     ["blur", null],
   ])) {
-    row.addEventListener(event, () => {
-      highlighted = target;
-      draw();
-    });
+    row.addEventListener(event, () => highlight(target));
   }
   return row;
 }
@@ -139,8 +218,32 @@ function colourDot(classId) {
   return dot;
 }
 
+/**
+ * The box under the pointer.
+ * @param {MouseEvent} event
+ */
+function pointedAt({ offsetX, offsetY }) {
+  if (!result) return null;
+  const scale = canvas.clientWidth / result.image.width;
+  return detectionAt(visible, offsetX / scale, offsetY / scale);
+}
+
+/** @param {HTMLCanvasElement} of */
+function context(of) {
+  return /** @type {CanvasRenderingContext2D} */ (of.getContext("2d"));
+}
+
 threshold.addEventListener("input", filter);
 classes.addEventListener("change", filter);
 showNames.addEventListener("change", draw);
 showScores.addEventListener("change", draw);
+asReceived.addEventListener("change", showPicture);
+canvas.addEventListener("mousemove", (event) => highlight(pointedAt(event)));
+canvas.addEventListener("mouseleave", () => highlight(null));
+canvas.addEventListener("click", (event) => {
+  const detection = pointedAt(event);
+  const row = detection && objects.children[result?.detections.indexOf(detection) ?? 0];
+  if (row instanceof HTMLElement) row.focus();
+});
+element("download-drawn", HTMLButtonElement).addEventListener("click", downloadDrawn);
 new ResizeObserver(draw).observe(canvas);

@@ -1,0 +1,149 @@
+"""The API of the picture stages."""
+
+import base64
+import mimetypes
+from pathlib import PurePath
+from typing import Any
+
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404
+from django.utils.http import content_disposition_header
+from rest_framework.generics import ListAPIView, RetrieveDestroyAPIView
+from rest_framework.renderers import BrowsableAPIRenderer, JSONRenderer
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from detect_image import gallery, services
+from detect_image.models import DetectedImage
+from detect_image.renderers import SeedRenderer
+from detect_image.serializers import (
+    DetectedImageSerializer,
+    DetectRequestSerializer,
+    ExportRequestSerializer,
+    GalleryPictureSerializer,
+)
+from ml_core.exports import EXPORTS
+from ml_core.networks.loading import SCORE_FLOOR
+from ml_core.owners import Owner, owner_with_session
+from ml_core.serializers import DetectionsSerializer
+from ml_core.uploads import PictureAPIView, requester, server_timing
+
+
+class DetectImageView(PictureAPIView):
+    """Find objects in a picture.
+
+    Send it as the multipart field "image", as a raw body of type image/*, as JSON with base64
+    text in "image", or name one of the server's own pictures in "gallery". The other parameters
+    may be query parameters, form fields or JSON members. "return" chooses the answer: "json" has
+    the boxes only; "base64" and "url" add the drawn picture, as a data URL or as an address.
+    """
+
+    serializer_class = DetectRequestSerializer
+    renderer_classes = [JSONRenderer, BrowsableAPIRenderer, SeedRenderer]
+
+    def post(self, request: Request) -> Response:
+        parameters = self.validated(request)
+        way = parameters["return"]
+        if "image" in parameters:
+            data, name = parameters["image"], parameters["name"]
+        else:
+            path = gallery.find_picture(parameters["gallery"])[1]
+            data, name = path.read_bytes(), path.name
+        is_seed = request.accepted_renderer.format == SeedRenderer.format
+        drawing, search = _wishes(parameters, is_drawn=way != "json" or is_seed)
+        client = requester(request)
+
+        if way == "json" and not parameters["keep"]:
+            _, found = services.detect_in_file(data, search, client=client)
+            return Response(
+                DetectionsSerializer(found).data, headers=server_timing(found.timing_ms)
+            )
+
+        jpeg, found = services.draw_in_file(data, search, drawing, client=client)
+        answer = DetectionsSerializer(found).data
+        if way == "url" or parameters["keep"]:
+            owner = owner_with_session(request)
+            kept = services.keep(data, jpeg, found, search, name=name, owner=owner)
+            answer = DetectedImageSerializer(kept).data
+        if way != "json":
+            answer["drawn"] = services.data_url(jpeg) if way == "base64" else kept.drawn_url
+        return Response(answer, headers=server_timing(found.timing_ms))
+
+
+class GalleryView(APIView):
+    """The server's own pictures that visitors may choose from."""
+
+    def get(self, request: Request) -> Response:
+        return Response(GalleryPictureSerializer(gallery.pictures(), many=True).data)
+
+
+class GalleryPictureView(APIView):
+    """One of the server's own pictures, whose id or file name stands in "?key=".
+
+    "return=base64" answers with the picture itself in "picture", as a data URL that can be put
+    into img.src; without it "picture" is the picture's address.
+    """
+
+    def get(self, request: Request) -> Response:
+        picture_id, path = gallery.find_picture(request.query_params.get("key", ""))
+        answer = GalleryPictureSerializer(picture_id).data
+        answer["picture"] = answer["url"]
+        if request.query_params.get("return") == "base64":
+            media_type = mimetypes.guess_type(path.name)[0]
+            text = base64.b64encode(path.read_bytes()).decode()
+            answer["picture"] = f"data:{media_type};base64,{text}"
+        return Response(answer)
+
+
+class KeptPicturesView(ListAPIView):
+    """Your own kept pictures, the newest first."""
+
+    serializer_class = DetectedImageSerializer
+
+    def get_queryset(self):
+        return DetectedImage.objects.of(Owner.of(self.request.user, self.request.session))
+
+
+class KeptPictureView(RetrieveDestroyAPIView):
+    """One of your own kept pictures; DELETE removes its files as well."""
+
+    serializer_class = DetectedImageSerializer
+
+    def get_queryset(self):
+        return DetectedImage.objects.of(Owner.of(self.request.user, self.request.session))
+
+
+class ExportView(APIView):
+    """The result of a kept picture in another tool's format, as a file."""
+
+    def get(self, request: Request, pk: str) -> HttpResponse:
+        serializer = ExportRequestSerializer(data=request.query_params)
+        serializer.is_valid(raise_exception=True)
+        wishes = serializer.validated_data
+        mine = DetectedImage.objects.of(Owner.of(request.user, request.session))
+        kept = get_object_or_404(mine, pk=pk)
+        name = str(kept)
+        export = EXPORTS[wishes["as"]]
+        found = kept.found.filtered(wishes["score_threshold"], wishes.get("class_ids"))
+        response = HttpResponse(export.text(name, found), content_type=export.media_type)
+        response.headers["Content-Disposition"] = content_disposition_header(
+            True, PurePath(name).stem + export.suffix
+        )
+        return response
+
+
+def _wishes(
+    parameters: dict[str, Any], *, is_drawn: bool
+) -> tuple[services.Drawing, services.Search]:
+    """How to draw and what to look for. Who cannot filter the answer gets only sure boxes."""
+    drawn_from = parameters.get("score_threshold", services.DRAWN_SCORE_THRESHOLD)
+    found_from = drawn_from if is_drawn else parameters.get("score_threshold", SCORE_FLOOR)
+    original_wh = None
+    if "original_width" in parameters:
+        original_wh = parameters["original_width"], parameters["original_height"]
+    drawing = services.Drawing(drawn_from, parameters["show_names"], parameters["show_scores"])
+    search = services.Search(
+        parameters["model"], found_from, parameters["iou_threshold"], original_wh
+    )
+    return drawing, search

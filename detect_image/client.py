@@ -1,0 +1,188 @@
+"""Finds objects in pictures with a server's help, and draws them here.
+
+Needs only ``requests`` and ``pillow``; with ``opencv-python`` it shows a window as well.
+
+python detect_client.py dog.jpg --url http://127.0.0.1:8000    # shows the drawn picture
+python detect_client.py *.jpg --output drawn                   # saves the drawn pictures
+"""
+
+import argparse
+import colorsys
+import io
+import os
+import sys
+from pathlib import Path
+
+import requests
+from PIL import Image, ImageDraw, ImageFont, ImageOps
+
+DEFAULT_URL = "http://127.0.0.1:8000"
+TIMEOUT_SECONDS = 60
+ESCAPE = 27
+GOLDEN_RATIO = 0.618033988749895
+
+
+class ClientError(Exception):
+    """Nothing could be detected; the text says why."""
+
+
+def ask(method: str, url: str, **options) -> dict:
+    """The JSON a server answers with. Raises ``ClientError`` for no answer or an error."""
+    try:
+        response = requests.request(method, url, timeout=TIMEOUT_SECONDS, **options)
+        answer = response.json()
+    except requests.RequestException as exc:
+        raise ClientError(f"The server at {url} does not answer as expected: {exc}") from exc
+    if not response.ok:
+        raise ClientError(answer.get("detail", response.reason))
+    return answer
+
+
+def find_model(url: str, name: str) -> dict:
+    """The description of the detection model of that name, or of the server's default one.
+
+    Raises ``ClientError`` when the server has none.
+    """
+    for model in ask("GET", f"{url}/api/models/"):
+        is_wanted = model["name"] == name if name else model["is_default"]
+        if model["task"] == "detection" and is_wanted:
+            return model
+    raise ClientError(f"The server has no detection model {name or 'installed'}.")
+
+
+def shrunk_size(picture_wh: tuple[int, int], model: dict) -> tuple[int, int]:
+    """The (width, height) in pixels beyond which more would not change what the network sees.
+
+    The aspect is kept: a letterboxed picture fits into the input, a stretched one covers it.
+    """
+    factors = (model["input_width"] / picture_wh[0], model["input_height"] / picture_wh[1])
+    factor = min(factors) if model["resizing"] == "letterbox" else max(factors)
+    if factor >= 1:
+        return picture_wh
+    return max(8, round(picture_wh[0] * factor)), max(8, round(picture_wh[1] * factor))
+
+
+def detect(picture: Image.Image, url: str, model: dict, threshold: float) -> list[dict]:
+    """Send a shrunk copy of an upright RGB picture; boxes come back in the picture's pixels."""
+    file = io.BytesIO()
+    picture.resize(shrunk_size(picture.size, model), Image.Resampling.BILINEAR).save(
+        file, "JPEG", quality=92
+    )
+    fields = {
+        "model": model["name"],
+        "score_threshold": threshold,
+        "original_width": picture.width,
+        "original_height": picture.height,
+    }
+    files = {"image": ("picture.jpg", file.getvalue(), "image/jpeg")}
+    return ask("POST", f"{url}/api/detect/image/", data=fields, files=files)["detections"]
+
+
+def class_colour(class_id: int) -> tuple[int, int, int]:
+    """The colour of a class as (red, green, blue), the one the server's pages use."""
+    red, green, blue = colorsys.hls_to_rgb((class_id * GOLDEN_RATIO) % 1, 0.5, 0.85)
+    return round(red * 255), round(green * 255), round(blue * 255)
+
+
+def draw(picture: Image.Image, detections: list[dict]) -> Image.Image:
+    """A copy of the picture with boxes and labels, the surest on top."""
+    drawn = picture.copy()
+    canvas = ImageDraw.Draw(drawn)
+    unit = max(drawn.size) / 100
+    font = ImageFont.load_default(max(11, unit * 1.8))
+    for detection in reversed(detections):
+        colour = class_colour(detection["class_id"])
+        x_min, y_min, x_max, y_max = detection["box"]
+        canvas.rectangle((x_min, y_min, x_max, y_max), outline=colour, width=max(2, int(unit / 3)))
+        text = f"{detection['class_name']} {detection['score']:.0%}"
+        _, _, right, bottom = font.getbbox(text)
+        place = (x_min, y_min - bottom if y_min >= bottom else y_min)
+        canvas.rectangle((*place, place[0] + right, place[1] + bottom), fill=colour)
+        luma = 0.299 * colour[0] + 0.587 * colour[1] + 0.114 * colour[2]
+        canvas.text(place, text, fill="black" if luma > 140 else "white", font=font)
+    return drawn
+
+
+def show(picture: Image.Image, title: str) -> bool:
+    """Show the picture in a window until Esc or q; False where that is not possible."""
+    has_screen = os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
+    if sys.platform.startswith("linux") and not has_screen:
+        return False
+    try:
+        import cv2
+        import numpy as np
+    except ImportError:
+        return False
+    cv2.namedWindow(title, cv2.WINDOW_NORMAL | cv2.WINDOW_KEEPRATIO)
+    cv2.imshow(title, np.asarray(picture)[:, :, ::-1])
+    while cv2.getWindowProperty(title, cv2.WND_PROP_VISIBLE) >= 1:
+        if cv2.waitKey(50) in (ESCAPE, ord("q")):
+            break
+    cv2.destroyAllWindows()
+    return True
+
+
+def process(path: Path, options: argparse.Namespace, model: dict) -> None:
+    """Detect in one file, print what was found, and show or save the drawn picture.
+
+    Raises ``ClientError`` when the file or the server cannot be used.
+    """
+    try:
+        with Image.open(path) as opened:
+            picture = ImageOps.exif_transpose(opened).convert("RGB")
+    except OSError as exc:
+        raise ClientError(exc.strerror or str(exc)) from exc
+    detections = detect(picture, options.url, model, options.score_threshold)
+    print(f"{path}  {picture.width} x {picture.height}  {model['name']}")
+    for detection in detections:
+        box = ", ".join(f"{value:.0f}" for value in detection["box"])
+        print(f"  {detection['score']:6.1%}  {detection['class_name']:<16} [{box}]")
+    drawn = draw(picture, detections)
+    if options.output is None and show(drawn, path.name):
+        return
+    folder = options.output or Path("drawn")
+    folder.mkdir(parents=True, exist_ok=True)
+    target = folder / f"{path.stem}.jpg"
+    if target.exists() and target.samefile(path):
+        raise ClientError(f"{target} would be overwritten; choose another --output.")
+    drawn.save(target, quality=92)
+    print(f"  saved as {target}")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Process every picture; returns how many failed. Raises ``ClientError`` without a model."""
+    options.url = options.url.rstrip("/")
+    model = find_model(options.url, options.model)
+    failures = 0
+    for path in options.paths:
+        try:
+            process(path, options, model)
+        except ClientError as exc:
+            print(f"{path}: {exc}", file=sys.stderr)
+            failures += 1
+    return failures
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """What the command line takes, here and in ``manage.py detect_client``."""
+    parser.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="pictures")
+    parser.add_argument("--url", default=DEFAULT_URL, help=f"the server (default: {DEFAULT_URL})")
+    parser.add_argument("--model", default="", help="a model's name; the server's default without")
+    parser.add_argument("--score-threshold", type=float, default=0.25, help="0 to 1, default 0.25")
+    parser.add_argument(
+        "--output",
+        type=Path,
+        metavar="DIR",
+        help="save the drawn pictures here; without it they are shown, or saved in ./drawn",
+    )
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description="Find objects in pictures with a server's help.")
+    add_arguments(parser)
+    try:
+        sys.exit(1 if run(parser.parse_args()) else 0)
+    except ClientError as exc:
+        sys.exit(str(exc))
+    except KeyboardInterrupt:
+        sys.exit(130)

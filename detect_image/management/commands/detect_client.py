@@ -1,0 +1,23 @@
+"""``manage.py detect_client``: the terminal client of stage 4."""
+
+from argparse import ArgumentParser, Namespace
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from detect_image import client
+
+
+class Command(BaseCommand):
+    help = "Find objects in pictures with a server's help; draw and show them here."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        client.add_arguments(parser)
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        try:
+            failures = client.run(Namespace(**options))
+        except client.ClientError as exc:
+            raise CommandError(str(exc)) from exc
+        if failures:
+            raise CommandError(f"Nothing could be detected in {failures} pictures.")

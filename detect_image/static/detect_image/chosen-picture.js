@@ -1,0 +1,137 @@
+/** One chosen picture: its row in the queue, and its way to the server and back. */
+
+import { Problem, post } from "../js/api.js";
+import { element, part, texts } from "../js/dom.js";
+import { bytesText, dataUrl, shrink } from "./shrink.js";
+
+/** @typedef {import("../js/api.js").KeptDetections} KeptDetections */
+/** @typedef {{longestSide: number, quality: number, delay_ms: number, model: string}} Settings */
+/** @typedef {"waiting" | "sending" | "detecting" | "done" | "failed"} State */
+
+const template = element("queued", HTMLTemplateElement);
+
+export class ChosenPicture {
+  /**
+   * Reads the file. Throws when the browser cannot show it as a picture.
+   * @param {File} file
+   */
+  static async open(file) {
+    const image = new Image();
+    image.src = URL.createObjectURL(file);
+    try {
+      await image.decode();
+    } catch (reason) {
+      URL.revokeObjectURL(image.src);
+      throw reason;
+    }
+    return new ChosenPicture(file, image);
+  }
+
+  /**
+   * @param {File} file
+   * @param {HTMLImageElement} image
+   */
+  constructor(file, image) {
+    const copy = /** @type {DocumentFragment} */ (template.content.cloneNode(true));
+    this.file = file;
+    this.image = image;
+    this.row = part(copy, "li", HTMLElement);
+    this.stateText = part(copy, ".state", HTMLElement);
+    this.progress = part(copy, "progress", HTMLProgressElement);
+    this.leaving = new AbortController();
+    /** @type {KeptDetections | null} */
+    this.answer = null;
+    /** @type {import("./snippets.js").Sent["fields"]} */
+    this.fields = {};
+    this.error = "";
+    part(copy, ".name", HTMLElement).textContent = file.name;
+    part(copy, "img", HTMLImageElement).src = image.src;
+    const remove = part(copy, ".remove", HTMLButtonElement);
+    remove.setAttribute("aria-label", `${remove.textContent} (${file.name})`);
+    this.setState("waiting");
+  }
+
+  /** @param {State} state */
+  setState(state) {
+    this.state = state;
+    this.row.dataset.state = state;
+    this.stateText.textContent = texts(this.stateText)[state];
+    this.progress.hidden = state !== "sending" && state !== "detecting";
+    this.row.dispatchEvent(new CustomEvent("statechange", { bubbles: true }));
+  }
+
+  /** A result belongs to the settings it was made with. */
+  reset() {
+    this.leaving.abort();
+    this.leaving = new AbortController();
+    this.answer = null;
+    this.error = "";
+    this.setState("waiting");
+  }
+
+  /** @param {Settings} settings */
+  shrunk(settings) {
+    return shrink(this.file, this.image, settings);
+  }
+
+  /**
+   * Shrink, upload and detect; afterwards there is an answer or an error.
+   * @param {string} url
+   * @param {Settings} settings
+   * @param {number} maxBytes
+   */
+  async detect(url, settings, maxBytes) {
+    const { signal } = this.leaving;
+    this.error = "";
+    this.progress.value = 0;
+    this.setState("sending");
+    try {
+      await waited(settings.delay_ms, signal);
+      const { blob } = await this.shrunk(settings);
+      if (blob.size > maxBytes) throw new Problem(`${texts(this.stateText).tooLarge} (${bytesText(blob.size)})`);
+      this.fields = {
+        keep: true,
+        name: this.file.name.slice(0, 255),
+        original_width: this.image.naturalWidth,
+        original_height: this.image.naturalHeight,
+        ...(settings.model && { model: settings.model }),
+      };
+      const body = { image: await dataUrl(blob), ...this.fields };
+      const answer = await post(url, body, { signal, onProgress: (share) => this.show(share) });
+      if (signal.aborted) return;
+      this.answer = answer;
+      this.setState("done");
+    } catch (reason) {
+      if (signal.aborted) return;
+      this.error = reason instanceof Problem ? reason.message : texts(this.stateText).unreachable;
+      this.setState("failed");
+    }
+  }
+
+  /** @param {number} share of the picture that has left */
+  show(share) {
+    this.progress.value = share;
+    // From here on it is the server's work, and nobody knows how long that takes.
+    if (share === 1 && this.state === "sending") {
+      this.progress.removeAttribute("value");
+      this.setState("detecting");
+    }
+  }
+
+  remove() {
+    this.leaving.abort();
+    this.row.remove();
+    URL.revokeObjectURL(this.image.src);
+  }
+}
+
+/**
+ * @param {number} ms
+ * @param {AbortSignal} signal
+ */
+function waited(ms, signal) {
+  return new Promise((resolve, reject) => {
+    setTimeout(resolve, ms);
+    signal.addEventListener("abort", () => reject(signal.reason));
+  });
+}

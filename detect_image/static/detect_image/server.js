@@ -1,0 +1,178 @@
+/** The page where the server draws: its picture arrives as base64 or by its address. */
+
+import { Problem, post, problemText } from "../js/api.js";
+import { element, texts } from "../js/dom.js";
+import { bytesText } from "./shrink.js";
+
+/** @typedef {{picture: string, sentBytes: number, answerBytes: number, objects: number | null}} Answer */
+
+const form = element("server-form", HTMLFormElement);
+const error = element("error", HTMLElement);
+const status = element("status", HTMLElement);
+const stage = element("stage", HTMLElement);
+const picture = element("picture", HTMLImageElement);
+const file = element("file", HTMLInputElement);
+const typedName = element("typed-name", HTMLInputElement);
+const byUpload = element("by-upload", HTMLInputElement);
+const byName = element("by-name", HTMLInputElement);
+const ways = element("ways", HTMLElement);
+const buttons = form.querySelectorAll("button");
+
+/** @returns {{name: string, file: File | null, key: string}} what was chosen; empty for nothing */
+function chosen() {
+  if (byUpload.checked) {
+    const upload = file.files?.[0] ?? null;
+    return { name: upload?.name ?? "", file: upload, key: "" };
+  }
+  const radio = /** @type {HTMLInputElement} */ (form.querySelector("input[name=gallery]:checked"));
+  const key = byName.checked ? typedName.value : radio.value;
+  const name = byName.checked ? key : (radio.parentElement?.textContent ?? "").trim();
+  return { name, file: null, key };
+}
+
+/**
+ * The picture with its boxes.
+ * @param {string} way
+ * @returns {Promise<Answer>}
+ */
+async function detected(way) {
+  const { name, file: upload, key } = chosen();
+  const body = new FormData();
+  if (upload) body.append("image", upload);
+  else body.append("gallery", key);
+  const model = document.getElementById("model");
+  const fields = {
+    return: way,
+    name,
+    score_threshold: element("threshold", HTMLInputElement).value,
+    show_names: String(element("show-names", HTMLInputElement).checked),
+    show_scores: String(element("show-scores", HTMLInputElement).checked),
+    ...(model instanceof HTMLSelectElement && { model: model.value }),
+  };
+  Object.entries(fields).forEach(([field, value]) => body.append(field, value));
+  const answer = await post(form.action, body, { signal: new AbortController().signal });
+  return {
+    picture: answer.drawn,
+    sentBytes: upload?.size ?? 0,
+    answerBytes: JSON.stringify(answer).length,
+    objects: answer.detections.length,
+  };
+}
+
+/**
+ * The server's own picture as it is.
+ * @param {string} way
+ * @returns {Promise<Answer>}
+ */
+async function plain(way) {
+  const { key } = chosen();
+  const wishes = new URLSearchParams({ key, return: way });
+  const response = await fetch(`${form.dataset.galleryUrl}?${wishes}`, { headers: { Accept: "application/json" } });
+  if (!response.ok) throw new Problem(await problemText(response));
+  const text = await response.text();
+  return { picture: JSON.parse(text).picture, sentBytes: 0, answerBytes: text.length, objects: null };
+}
+
+/**
+ * Ask, show the picture, and note what travelled.
+ * @param {(way: string) => Promise<Answer>} ask
+ * @param {string} way
+ */
+async function show(ask, way) {
+  const { name } = chosen();
+  const started = performance.now();
+  const answer = await ask(way);
+  picture.src = answer.picture;
+  stage.hidden = false;
+  await picture.decode();
+  const seen_ms = performance.now() - started;
+  // The browser may have kept the picture: then nothing travelled.
+  const loaded = performance.getEntriesByName(picture.src).at(-1);
+  const pictureBytes = loaded instanceof PerformanceResourceTiming ? loaded.transferSize : 0;
+  performance.clearResourceTimings();
+  const { shown, plain: asItLies } = texts(status);
+  status.textContent =
+    answer.objects === null ? asItLies : shown.replace("{count}", String(answer.objects));
+  note({
+    picture: name,
+    way: way === "url" ? "URL" : way,
+    sent: bytesText(answer.sentBytes),
+    answer: bytesText(answer.answerBytes),
+    after: bytesText(pictureBytes),
+    seen: `${Math.round(seen_ms)} ms`,
+  });
+}
+
+/**
+ * A line of the table, the newest on top.
+ * @param {Record<string, string>} values by column
+ */
+function note(values) {
+  const row = document.createElement("tr");
+  for (const [column, value] of Object.entries(values)) {
+    const cell = document.createElement("td");
+    cell.textContent = value;
+    cell.dataset.label = texts(ways)[column];
+    if (column !== "picture" && column !== "way") cell.className = "number";
+    row.append(cell);
+  }
+  ways.prepend(row);
+  element("travelled", HTMLElement).hidden = false;
+}
+
+/**
+ * @param {(way: string) => Promise<Answer>} ask
+ * @param {string[]} asked ways, one after the other
+ */
+async function run(ask, asked) {
+  error.textContent = "";
+  const { name } = chosen();
+  if (!name) {
+    error.textContent = texts(error).choose;
+    return;
+  }
+  setBusy(true);
+  try {
+    for (const way of asked) await show(ask, way);
+  } catch (reason) {
+    status.textContent = "";
+    error.textContent = reason instanceof Problem ? reason.message : texts(error).unreachable;
+  }
+  setBusy(false);
+}
+
+/** @param {boolean} busy */
+function setBusy(busy) {
+  buttons.forEach((button) => {
+    button.disabled = busy;
+  });
+  stage.setAttribute("aria-busy", String(busy));
+  if (busy) status.textContent = texts(status).busy;
+  else arrange();
+}
+
+/** The server's pictures can be shown plain; an upload is not there yet. */
+function arrange() {
+  element("show", HTMLButtonElement).disabled = byUpload.checked;
+}
+
+function chosenWay() {
+  return /** @type {HTMLInputElement} */ (form.querySelector("input[name=return]:checked")).value;
+}
+
+form.addEventListener("change", arrange);
+file.addEventListener("change", () => {
+  byUpload.checked = true;
+  arrange();
+});
+typedName.addEventListener("input", () => {
+  byName.checked = true;
+  arrange();
+});
+form.addEventListener("submit", (event) => {
+  event.preventDefault();
+  run(detected, [chosenWay()]);
+});
+element("show", HTMLButtonElement).addEventListener("click", () => run(plain, [chosenWay()]));
+element("compare", HTMLButtonElement).addEventListener("click", () => run(detected, ["base64", "url"]));
+arrange();
