@@ -19,6 +19,7 @@ from PIL import Image, ImageDraw, ImageFont, ImageOps
 DEFAULT_URL = "http://127.0.0.1:8000"
 TIMEOUT_SECONDS = 60
 ESCAPE = 27
+WINDOW_PIXELS = 1000
 GOLDEN_RATIO = 0.618033988749895
 
 
@@ -113,7 +114,9 @@ def show(picture: Image.Image, title: str) -> bool:
         import numpy as np
     except ImportError:
         return False
-    cv2.namedWindow(title, cv2.WINDOW_NORMAL | cv2.WINDOW_KEEPRATIO)
+    cv2.namedWindow(title, cv2.WINDOW_NORMAL | cv2.WINDOW_KEEPRATIO | cv2.WINDOW_GUI_NORMAL)
+    scale = min(1, WINDOW_PIXELS / max(picture.size))
+    cv2.resizeWindow(title, round(picture.width * scale), round(picture.height * scale))
     cv2.imshow(title, np.asarray(picture)[:, :, ::-1])
     while cv2.getWindowProperty(title, cv2.WND_PROP_VISIBLE) >= 1:
         if cv2.waitKey(50) in (ESCAPE, ord("q")):

@@ -89,7 +89,9 @@ class DetectRequestSerializer(serializers.Serializer):
 
 
 class ClassIdsField(serializers.Field):
-    """Class ids with commas between them, such as ``0,16``."""
+    """Class ids with commas between them, such as ``0,16``; an empty text is no class at all."""
+
+    allow_blank = True
 
     def to_internal_value(self, data: Any) -> set[int]:
         parts = [part for part in str(data).split(",") if part]

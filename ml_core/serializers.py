@@ -39,8 +39,8 @@ class ModelSpecSerializer(serializers.Serializer):
     name = serializers.CharField()
     task = serializers.CharField()
     family = serializers.CharField()
-    input_width = serializers.IntegerField(source="input_wh.0")
-    input_height = serializers.IntegerField(source="input_wh.1")
+    input_width = serializers.SerializerMethodField()
+    input_height = serializers.SerializerMethodField()
     resizing = serializers.CharField(
         help_text="letterbox keeps the picture's aspect, stretch and shrink do not"
     )
@@ -52,6 +52,12 @@ class ModelSpecSerializer(serializers.Serializer):
     is_installed = serializers.BooleanField()
     problem = serializers.CharField(help_text="why it cannot be used, or empty")
     is_default = serializers.SerializerMethodField()
+
+    def get_input_width(self, spec) -> int:
+        return spec.input_wh[0]
+
+    def get_input_height(self, spec) -> int:
+        return spec.input_wh[1]
 
     def get_is_default(self, spec) -> bool:
         return spec in self.context["defaults"]

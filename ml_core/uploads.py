@@ -56,6 +56,9 @@ class PictureField(serializers.FileField):
     In JSON ``{"type": "base64", "value": "..."}`` is understood as well.
     """
 
+    # An empty text is an empty picture, not an absent one.
+    allow_blank = True
+
     def to_internal_value(self, data: Any) -> bytes:  # type: ignore[override]
         limits = image_limits()
         if isinstance(data, UploadedFile):

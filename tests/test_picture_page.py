@@ -1,9 +1,13 @@
 """The picture page in a real browser, with the toy network behind it."""
 
+import base64
 import io
 import re
+import subprocess
+import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import ExifTags, Image
 from playwright.sync_api import Page, expect
@@ -213,7 +217,7 @@ def test_a_picture_can_be_pasted_and_dropped(page, picture_path, way):
 def test_the_sample_picture_is_there_for_who_has_none(page):
     open_page(page)
 
-    page.locator("#sample").click()
+    page.locator(".sample").first.click()
 
     expect(page.locator("#picture")).to_be_visible()
     expect(page.get_by_role("button", name="Detect")).to_be_enabled()
@@ -231,13 +235,221 @@ def test_a_file_that_is_no_picture_is_refused_where_it_was_chosen(page, tmp_path
 
 
 def test_a_file_that_is_too_large_is_refused_before_it_is_sent(page, tmp_path):
-    path = tmp_path / "large.png"
-    path.write_bytes(bytes(11 * 2**20))
+    path = tmp_path / "large.bmp"
+    noise = np.random.default_rng(0).integers(0, 256, (2000, 2000, 3), np.uint8)
+    Image.fromarray(noise).save(path)
+    assert path.stat().st_size > 10 * 2**20
     open_page(page)
+    requests: list[str] = []
+    page.on("request", lambda request: requests.append(request.method))
+    page.locator(".settings summary").click()
+    page.locator("#longest-side").select_option("as it is")
+    choose(page, path)
 
-    page.locator("#file").set_input_files(path)
+    page.get_by_role("button", name="Detect").click()
 
     expect(page.get_by_role("alert").first).to_contain_text("too large")
+    assert "POST" not in requests
+
+    page.locator("#longest-side").select_option("640 px")
+    page.get_by_role("button", name="Detect").click()
+
+    expect(page.locator("#result")).to_be_visible()
+
+
+def test_the_picture_travels_shrunk_and_boxes_fit_the_whole_one(page, tmp_path):
+    path = tmp_path / "cells.bmp"
+    cells_picture({(1, 0): RED, (2, 2): BLUE}, 1920).save(path)
+    open_page(page)
+    page.locator(".settings summary").click()
+    page.locator("#longest-side").select_option("416 px")
+    choose(page, path)
+    expect(page.locator("#bytes-before")).to_have_text("1920 × 1920, 11.1 MB")
+    expect(page.locator("#bytes-after")).to_have_text(re.compile(r"416 × 416, \d+ kB"))
+
+    with page.expect_request("**/api/detect/image/") as request:
+        page.get_by_role("button", name="Detect").click()
+    expect(page.locator("#result")).to_be_visible()
+
+    header, text = request.value.post_data_json["image"].split(",")
+    assert header == "data:image/jpeg;base64"
+    with Image.open(io.BytesIO(base64.b64decode(text))) as sent:
+        assert sent.size == (416, 416)
+    expect(page.locator("#picture-size")).to_have_text("1920 × 1920")
+    # An edge lies within one pixel of the shrunk copy, so look a bit inside of the line.
+    assert colour_at(page, 640, 320, right=1, picture_width=1920)[3] == 255
+    assert colour_at(page, 1280, 1600, right=1, picture_width=1920)[3] == 255
+
+    # The copy the server received comes back on demand.
+    page.locator("#as-received").check()
+    size = page.evaluate(
+        """async () => {
+          const picture = document.querySelector("#picture");
+          await picture.decode();
+          return [picture.naturalWidth, picture.naturalHeight];
+        }"""
+    )
+    assert size == [416, 416]
+
+
+def test_one_click_per_chosen_file(page, picture_path):
+    requests: list[str] = []
+    page.on("request", lambda request: requests.append(request.method))
+    open_page(page)
+    button = page.get_by_role("button", name="Upload and detect")
+    expect(button).to_be_disabled()
+    choose(page, picture_path)
+    button.dblclick()
+
+    expect(page.locator("#result")).to_be_visible()
+    expect(button).to_be_disabled()
+    assert requests.count("POST") == 1
+
+    choose(page, picture_path)
+    expect(button).to_be_enabled()
+    expect(page.locator("#result")).to_be_hidden()
+
+
+def test_other_settings_allow_another_request(page, picture_path):
+    detect(page, picture_path)
+    button = page.get_by_role("button", name="Upload and detect")
+    expect(button).to_be_disabled()
+
+    page.locator(".settings summary").click()
+    page.locator("#longest-side").select_option("640 px")
+
+    expect(button).to_be_enabled()
+
+
+def test_a_simulated_delay_shows_the_waiting_state(page, picture_path):
+    open_page(page)
+    page.locator(".settings summary").click()
+    page.locator("#delay").select_option("1 s")
+    choose(page, picture_path)
+
+    page.get_by_role("button", name="Detect").click()
+
+    expect(page.locator("#status")).to_have_text("Uploading…")
+    expect(page.locator("#stage")).to_have_attribute("aria-busy", "true")
+    expect(page.locator("#result")).to_be_visible()
+    expect(page.locator("#stage")).to_have_attribute("aria-busy", "false")
+
+
+def test_several_pictures_wait_in_a_queue(page, picture_path, tmp_path, console_errors):
+    second = tmp_path / "second.png"
+    cells_picture({(0, 0): RED}, 480).save(second)
+    animation = tmp_path / "moving.webp"
+    cells_picture({}).save(animation, save_all=True, append_images=[cells_picture({(0, 0): RED})])
+    open_page(page)
+    page.locator("#file").set_input_files([picture_path, second, animation])
+    states = page.locator("#queue .state")
+    expect(states).to_have_text(["waiting"] * 3)
+
+    page.get_by_role("button", name="Detect").click()
+
+    expect(states).to_have_text(["done", "done", "failed"])
+    expect(page.locator("#objects li")).to_have_count(2)
+    page.locator("#queue .select", has_text="second.png").click()
+    expect(page.locator("#objects li")).to_have_count(1)
+    expect(page.locator("#picture-size")).to_have_text("480 × 480")
+    page.locator("#queue .select", has_text="moving.webp").click()
+    expect(page.get_by_role("alert").first).to_contain_text("animated")
+    expect(page.locator("#result")).to_be_hidden()
+    page.get_by_role("button", name="Remove (moving.webp)").click()
+    expect(states).to_have_count(2)
+    expect(page.locator("#result")).to_be_visible()
+    assert "422" in console_errors.pop()
+
+
+def test_pointing_at_a_box_shows_its_row(page, picture_path):
+    detect(page, picture_path)
+    boxes = page.locator("#boxes")
+    side = boxes.evaluate("(canvas) => canvas.clientWidth")
+    # The middle of the lower right cell, where the plum is.
+    plum = {"x": side * 5 / 6, "y": side * 5 / 6}
+
+    boxes.hover(position=plum)
+
+    expect(page.locator("#objects li.highlighted")).to_have_text("plum100 %")
+    assert colour_at(page, 320, 160, right=1)[3] < 128
+    boxes.click(position=plum)
+    expect(page.locator("#objects li", has_text="plum")).to_be_focused()
+
+
+def test_picture_and_result_can_be_downloaded_as_they_are_shown(page, picture_path):
+    detect(page, picture_path)
+    page.locator("#classes label", has_text="plum").click()
+
+    with page.expect_download() as drawn:
+        page.get_by_role("button", name="picture", exact=True).click()
+    assert drawn.value.suggested_filename == "cells-boxes.jpg"
+    with Image.open(drawn.value.path()) as picture:
+        assert picture.size == (960, 960)
+        tomato, plum = picture.getpixel((322, 200)), picture.getpixel((642, 800))
+    assert np.abs(np.subtract(tomato, class_colour(TOMATO))).max() < 60
+    # The hidden plum has no box: what is there is its own blue.
+    assert np.abs(np.subtract(plum, BLUE)).max() < 60
+
+    for name, part in [
+        ("JSON", '"class_name": "tomato"'),
+        ("COCO", '"bbox"'),
+        ("YOLO", "0 0.500000"),
+        ("VOC", "<name>tomato</name>"),
+        ("CSV", "cells.png,0,tomato"),
+    ]:
+        with page.expect_download() as result:
+            page.get_by_role("link", name=name).click()
+        text = Path(result.value.path()).read_text()
+        assert part in text
+        assert "plum" not in text and "\n1 " not in text
+
+
+def test_the_request_is_offered_for_other_programs(page, picture_path, server: Server, tmp_path):
+    detect(page, picture_path)
+    page.locator("#snippet-box summary").click()
+    snippet = page.locator("#snippet")
+
+    curl = snippet.text_content()
+    assert curl is not None
+    answer = subprocess.run(
+        ["bash", "-c", curl.replace("curl", "curl -s", 1)],
+        cwd=picture_path.parent,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert '"class_name":"tomato"' in answer.stdout
+
+    page.locator("#language").select_option("Python")
+    python = subprocess.run(
+        [sys.executable, "-c", snippet.text_content() or ""],
+        cwd=picture_path.parent,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "1.0 tomato [320.0, 0.0, 640.0, 320.0]" in python.stdout
+
+    page.locator("#language").select_option("JavaScript")
+    expect(snippet).to_contain_text("await fetch(")
+
+
+def test_a_kept_picture_is_reopened_and_deleted(page, picture_path):
+    detect(page, picture_path)
+
+    page.get_by_role("link", name="Open this result again later").click()
+
+    expect(page.get_by_role("heading", level=1)).to_have_text("cells.png")
+    expect(page.locator("#objects li")).to_have_text(["tomato100 %", "plum100 %"])
+    expect(page.locator("#picture")).to_be_visible()
+    assert colour_at(page, 320, 160, right=1)[3] == 255
+    address = page.url
+
+    page.get_by_role("link", name="My pictures").click()
+    expect(page.locator(".kept li")).to_have_count(1)
+    page.get_by_role("button", name="Delete cells.png").click()
+    expect(page.locator(".kept li")).to_have_count(0)
+    assert page.request.get(address).status == 404
 
 
 def test_what_the_server_refuses_is_told_in_its_words(page, tmp_path, console_errors):

@@ -5,6 +5,7 @@ import { test } from "node:test";
 import {
   classColour,
   classCounts,
+  detectionAt,
   labelPlace,
   labelText,
   percent,
@@ -66,4 +67,14 @@ test("classes are counted above the threshold, in the order of the surest", () =
   assert.deepEqual([...classCounts([dog, cat, pale], 0.3)], [[16, 1], [15, 1]]);
   assert.deepEqual([...classCounts([dog, cat, pale], 0.05)], [[16, 2], [15, 1]]);
   assert.deepEqual([...classCounts([dog, cat, pale], 0.5)], [[16, 1], [15, 0]]);
+});
+
+test("the smallest box around a place is the one pointed at", () => {
+  const room = { box: /** @type {Box} */ ([0, 0, 100, 100]), class_id: 0, class_name: "room", score: 1 };
+  const cup = { box: /** @type {Box} */ ([10, 10, 20, 20]), class_id: 1, class_name: "cup", score: 0.5 };
+
+  assert.equal(detectionAt([room, cup], 15, 20), cup);
+  assert.equal(detectionAt([room, cup], 21, 15), room);
+  assert.equal(detectionAt([room, cup], 101, 15), null);
+  assert.equal(detectionAt([], 0, 0), null);
 });

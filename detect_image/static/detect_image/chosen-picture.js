@@ -88,7 +88,9 @@ export class ChosenPicture {
     try {
       await waited(settings.delay_ms, signal);
       const { blob } = await this.shrunk(settings);
-      if (blob.size > maxBytes) throw new Problem(`${texts(this.stateText).tooLarge} (${bytesText(blob.size)})`);
+      if (blob.size > maxBytes) {
+        throw new Problem(`${texts(this.stateText).tooLarge} (${bytesText(blob.size)})`);
+      }
       this.fields = {
         keep: true,
         name: this.file.name.slice(0, 255),

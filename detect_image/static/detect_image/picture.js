@@ -17,6 +17,8 @@ const frame = element("frame", HTMLElement);
 const picture = element("picture", HTMLImageElement);
 const queue = element("queue", HTMLElement);
 const longestSide = element("longest-side", HTMLSelectElement);
+/** @type {HTMLSelectElement | null} there is none without an installed model */
+const model = form.querySelector("#model");
 const quality = element("quality", HTMLInputElement);
 
 /** @type {ChosenPicture[]} */
@@ -32,7 +34,8 @@ async function choose(files) {
   const added = opened.flatMap((one) => (one.status === "fulfilled" ? [one.value] : []));
   const refused = files.filter((_, index) => opened[index].status === "rejected");
   if (refused.length) {
-    error.textContent = `${texts(error).unreadable} (${refused.map(({ name }) => name).join(", ")})`;
+    const names = refused.map(({ name }) => name).join(", ");
+    error.textContent = `${texts(error).unreadable} (${names})`;
   }
   if (!added.length) return;
   chosen.push(...added);
@@ -101,7 +104,8 @@ async function detectAll() {
   }, STILL_BUSY_MS);
   // Those that fail are not tried again until somebody says so.
   for (const one of chosen.filter(isOpen)) {
-    if (chosen.includes(one)) await one.detect(form.action, settings(), Number(form.dataset.maxBytes));
+    if (!chosen.includes(one)) continue;
+    await one.detect(form.action, settings(), Number(form.dataset.maxBytes));
   }
   clearInterval(patience);
   isRunning = false;
@@ -114,7 +118,7 @@ function settings() {
     longestSide: Number(longestSide.value),
     quality: quality.valueAsNumber / 100,
     delay_ms: Number(element("delay", HTMLSelectElement).value),
-    model: form.querySelector("#model") instanceof HTMLSelectElement ? element("model", HTMLSelectElement).value : "",
+    model: model?.value ?? "",
   };
 }
 
@@ -143,10 +147,12 @@ form.addEventListener("submit", async (event) => {
   event.preventDefault();
   await detectAll();
   // A disabled button lost the keyboard's focus.
-  if (document.activeElement === document.body) element("threshold", HTMLInputElement).focus({ preventScroll: true });
+  if (document.activeElement === document.body) {
+    element("threshold", HTMLInputElement).focus({ preventScroll: true });
+  }
 });
 queue.addEventListener("statechange", arrange);
-for (const setting of [longestSide, quality, document.getElementById("model")]) {
+for (const setting of [longestSide, quality, model]) {
   setting?.addEventListener("change", settingsChanged);
 }
 quality.addEventListener("input", () => {
@@ -164,7 +170,8 @@ for (const sample of document.querySelectorAll(".sample")) {
     const { url, name } = texts(/** @type {HTMLElement} */ (sample));
     try {
       const response = await fetch(url);
-      choose([new File([await response.blob()], name)]);
+      await choose([new File([await response.blob()], name)]);
+      form.scrollIntoView({ block: "nearest" });
     } catch {
       error.textContent = texts(error).unreachable;
     }

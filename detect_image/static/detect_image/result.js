@@ -111,7 +111,11 @@ function statusText(found) {
 function linkDownloads(score, classIds) {
   for (const link of document.querySelectorAll("a[data-export]")) {
     if (!(link instanceof HTMLAnchorElement)) continue;
-    const wishes = { as: texts(link).export, score_threshold: String(score), class_ids: classIds.join(",") };
+    const wishes = {
+      as: texts(link).export,
+      score_threshold: String(score),
+      class_ids: classIds.join(","),
+    };
     link.href = `${result?.export_url}?${new URLSearchParams(wishes)}`;
   }
 }

@@ -4,7 +4,13 @@ import { Problem, post, problemText } from "../js/api.js";
 import { element, texts } from "../js/dom.js";
 import { bytesText } from "./shrink.js";
 
-/** @typedef {{picture: string, sentBytes: number, answerBytes: number, objects: number | null}} Answer */
+/**
+ * @typedef {object} Answer
+ * @property {string} picture for `img.src`
+ * @property {number} sentBytes
+ * @property {number} answerBytes
+ * @property {number | null} objects how many were drawn; null for a plain picture
+ */
 
 const form = element("server-form", HTMLFormElement);
 const error = element("error", HTMLElement);
@@ -67,10 +73,12 @@ async function detected(way) {
 async function plain(way) {
   const { key } = chosen();
   const wishes = new URLSearchParams({ key, return: way });
-  const response = await fetch(`${form.dataset.galleryUrl}?${wishes}`, { headers: { Accept: "application/json" } });
+  const headers = { Accept: "application/json" };
+  const response = await fetch(`${form.dataset.galleryUrl}?${wishes}`, { headers });
   if (!response.ok) throw new Problem(await problemText(response));
   const text = await response.text();
-  return { picture: JSON.parse(text).picture, sentBytes: 0, answerBytes: text.length, objects: null };
+  const { picture: source } = JSON.parse(text);
+  return { picture: source, sentBytes: 0, answerBytes: text.length, objects: null };
 }
 
 /**
@@ -174,5 +182,7 @@ form.addEventListener("submit", (event) => {
   run(detected, [chosenWay()]);
 });
 element("show", HTMLButtonElement).addEventListener("click", () => run(plain, [chosenWay()]));
-element("compare", HTMLButtonElement).addEventListener("click", () => run(detected, ["base64", "url"]));
+element("compare", HTMLButtonElement).addEventListener("click", () => {
+  run(detected, ["base64", "url"]);
+});
 arrange();

@@ -1,12 +1,18 @@
 /** A request as a line or a few in the languages people copy it to. */
 
-/** @typedef {{url: string, fileName: string, fields: Record<string, string | number | boolean>}} Sent */
+/**
+ * @typedef {object} Sent
+ * @property {string} url
+ * @property {string} fileName
+ * @property {Record<string, string | number | boolean>} fields
+ */
 
 /** @type {Record<string, (sent: Sent) => string>} */
 export const SNIPPETS = {
   curl: ({ url, fileName, fields }) => {
-    const parts = Object.entries(fields).map(([name, value]) => `  -F ${shell(`${name}=${value}`)} \\\n`);
-    return `curl \\\n  -F ${shell(`image=@"${fileName.replaceAll('"', '\\"')}"`)} \\\n${parts.join("")}  ${shell(url)}`;
+    const quoted = fileName.replaceAll(/[\\"]/g, "\\$&");
+    const parts = [`image=@"${quoted}"`, ...Object.entries(fields).map((field) => field.join("="))];
+    return ["curl", ...parts.map((part) => `-F ${shell(part)}`), shell(url)].join(" \\\n  ");
   },
 
   Python: ({ url, fileName, fields }) => `import requests

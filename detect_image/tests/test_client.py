@@ -1,0 +1,132 @@
+"""The terminal client that draws, against a real server process of its own thread."""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from django.core.management import CommandError, call_command
+from django.test import Client
+from PIL import ExifTags, Image
+
+from detect_image import client
+from ml_core import drawing
+from ml_core.tests.toy_network import BLUE, RED, cells_picture
+
+TOMATO = 0
+
+pytestmark = [pytest.mark.usefixtures("toy_detector"), pytest.mark.django_db(transaction=True)]
+
+
+@pytest.fixture(autouse=True)
+def no_screen(monkeypatch) -> None:
+    monkeypatch.delenv("DISPLAY", raising=False)
+    monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
+
+
+@pytest.fixture
+def picture_path(tmp_path: Path) -> Path:
+    path = tmp_path / "cells.png"
+    cells_picture({(1, 0): RED, (2, 2): BLUE}, 960).save(path)
+    return path
+
+
+def test_boxes_come_back_in_the_picture_s_own_pixels_and_are_drawn(
+    live_server, picture_path, tmp_path, capsys
+):
+    call_command("detect_client", picture_path, url=live_server.url, output=tmp_path / "drawn")
+
+    printed = capsys.readouterr().out
+    with Image.open(tmp_path / "drawn" / "cells.jpg") as drawn:
+        pixel = drawn.getpixel((322, 200))
+    assert "100.0%  tomato           [320, 0, 640, 320]" in printed
+    assert "100.0%  plum             [640, 640, 960, 960]" in printed
+    assert drawn.size == (960, 960)
+    distance = np.abs(np.subtract(pixel, drawing.class_colour(TOMATO)))
+    assert distance.max() < 60
+
+
+def test_a_picture_that_lies_on_its_side_is_drawn_upright(live_server, tmp_path, capsys):
+    path = tmp_path / "side.jpg"
+    turn_right = Image.Exif()
+    turn_right[ExifTags.Base.Orientation] = 6
+    cells_picture({(1, 0): RED}, 960).resize((960, 480)).save(path, quality=95, exif=turn_right)
+
+    call_command("detect_client", path, url=live_server.url, output=tmp_path / "drawn")
+
+    assert "[320, 320, 480, 640]" in capsys.readouterr().out
+    with Image.open(tmp_path / "drawn" / "side.jpg") as drawn:
+        assert drawn.size == (480, 960)
+
+
+def test_one_bad_file_does_not_stop_the_others(live_server, picture_path, tmp_path, capsys):
+    bad = tmp_path / "bad.png"
+    bad.write_text("no picture")
+
+    with pytest.raises(CommandError, match="1 pictures"):
+        call_command(
+            "detect_client", bad, picture_path, url=live_server.url, output=tmp_path / "drawn"
+        )
+
+    captured = capsys.readouterr()
+    assert "bad.png" in captured.err
+    assert "tomato" in captured.out
+
+
+def test_the_picture_itself_is_never_overwritten(live_server, tmp_path, capsys):
+    path = tmp_path / "cells.jpg"
+    cells_picture({(1, 0): RED}, 96).save(path)
+    before = path.read_bytes()
+
+    with pytest.raises(CommandError):
+        call_command("detect_client", path, url=live_server.url, output=tmp_path)
+
+    assert "would be overwritten" in capsys.readouterr().err
+    assert path.read_bytes() == before
+
+
+def test_a_server_that_is_not_there_and_a_model_it_has_not_are_told(live_server, picture_path):
+    with pytest.raises(CommandError, match="does not answer"):
+        call_command("detect_client", picture_path, url="http://127.0.0.1:9")
+    with pytest.raises(CommandError, match="no detection model nothing"):
+        call_command("detect_client", picture_path, url=live_server.url, model="nothing")
+
+
+def test_the_client_runs_as_a_file_of_its_own(live_server, picture_path, tmp_path):
+    script = tmp_path / "detect_client.py"
+    shutil.copy(client.__file__, script)
+
+    done = subprocess.run(
+        [sys.executable, "-I", script, picture_path, "--url", live_server.url],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        env={"PATH": ""},
+    )
+
+    assert done.returncode == 0, done.stderr
+    assert "tomato" in done.stdout
+    assert (tmp_path / "drawn" / "cells.jpg").is_file()
+
+
+def test_the_client_can_be_taken_along():
+    response = Client().get("/detect-image/client.py")
+
+    assert 'filename="detect_client.py"' in response["Content-Disposition"]
+    assert b"import requests" in b"".join(response.streaming_content)
+
+
+def test_its_colours_are_the_server_s():
+    assert all(client.class_colour(i) == drawing.class_colour(i) for i in range(80))
+
+
+@pytest.mark.parametrize(
+    ("resizing", "shrunk"), [("letterbox", (416, 312)), ("stretch", (555, 416))]
+)
+def test_nothing_is_shrunk_beyond_what_the_network_sees(resizing, shrunk):
+    model = {"input_width": 416, "input_height": 416, "resizing": resizing}
+
+    assert client.shrunk_size((1600, 1200), model) == shrunk
+    assert client.shrunk_size((100, 50), model) == (100, 50)

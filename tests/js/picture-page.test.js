@@ -1,0 +1,30 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { bytesText, shrunkSize } from "../../detect_image/static/detect_image/shrink.js";
+import { SNIPPETS } from "../../detect_image/static/detect_image/snippets.js";
+
+test("a picture shrinks to its longest side and never grows", () => {
+  assert.deepEqual(shrunkSize({ width: 4000, height: 3000 }, 1280), { width: 1280, height: 960 });
+  assert.deepEqual(shrunkSize({ width: 300, height: 4000 }, 416), { width: 31, height: 416 });
+  assert.deepEqual(shrunkSize({ width: 200, height: 100 }, 416), { width: 200, height: 100 });
+  assert.deepEqual(shrunkSize({ width: 1, height: 5000 }, 416), { width: 1, height: 416 });
+});
+
+test("sizes are told in the unit that fits", () => {
+  assert.deepEqual([0, 999, 1499, 999_499, 999_500, 2_449_000].map(bytesText), [
+    "0 B",
+    "999 B",
+    "1 kB",
+    "999 kB",
+    "1.0 MB",
+    "2.4 MB",
+  ]);
+});
+
+test("a file name can break out of no snippet", () => {
+  const sent = { url: "http://localhost/", fileName: `it's "a" \\ $(x).jpg`, fields: { keep: true } };
+
+  assert.ok(SNIPPETS.curl(sent).includes(`'image=@"it'\\''s \\"a\\" \\\\ $(x).jpg"'`));
+  assert.ok(SNIPPETS.Python(sent).includes(`open("it's \\"a\\" \\\\ $(x).jpg", "rb")`));
+});

@@ -1,0 +1,101 @@
+"""The page where the server draws, in a real browser."""
+
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from ml_core.drawing import class_colour
+from ml_core.tests.toy_network import BLUE, RED, cells_picture
+
+TOMATO = 0
+# The colour of a pixel of the picture shown.
+PIXEL = """async ([x, y]) => {
+  const picture = document.querySelector("#picture");
+  await picture.decode();
+  const canvas = new OffscreenCanvas(picture.naturalWidth, picture.naturalHeight);
+  const ctx = canvas.getContext("2d");
+  ctx.drawImage(picture, 0, 0);
+  return [...ctx.getImageData(x, y, 1, 1).data].slice(0, 3);
+}"""
+
+pytestmark = pytest.mark.usefixtures("console_errors")
+
+
+@pytest.fixture
+def picture_path(tmp_path: Path) -> Path:
+    path = tmp_path / "cells.png"
+    cells_picture({(1, 0): RED, (2, 2): BLUE}, 960).save(path)
+    return path
+
+
+def assert_box_is_drawn(page: Page) -> None:
+    colour = page.evaluate(PIXEL, [322, 200])
+    expected = class_colour(TOMATO)
+    assert all(abs(a - b) < 60 for a, b in zip(colour, expected, strict=True))
+
+
+@pytest.mark.parametrize(("way", "prefix"), [("base64", "data:image/jpeg"), ("URL", "/detect")])
+def test_an_upload_comes_back_drawn(page, picture_path, way, prefix):
+    page.goto("/detect-image/server/")
+    page.locator("#file").set_input_files(picture_path)
+    page.get_by_label(way, exact=True).check()
+
+    page.get_by_role("button", name="Detect").click()
+
+    expect(page.locator("#status")).to_have_text("Objects drawn: 2")
+    assert page.locator("#picture").get_attribute("src").startswith(prefix)
+    assert_box_is_drawn(page)
+
+
+@pytest.mark.parametrize("way", ["base64", "URL"])
+def test_a_picture_of_the_server_is_shown_as_it_is(page, way):
+    page.goto("/detect-image/server/")
+    page.get_by_label("street.jpg").check()
+    page.get_by_label(way, exact=True).check()
+
+    page.get_by_role("button", name="Show the server's picture").click()
+
+    expect(page.locator("#picture")).to_be_visible()
+    expect(page.locator("#status")).to_contain_text("as it lies on the server")
+    assert page.evaluate("() => document.querySelector('#picture').naturalWidth") > 600
+
+
+def test_both_ways_are_compared_side_by_side(page, picture_path):
+    page.goto("/detect-image/server/")
+    page.locator("#file").set_input_files(picture_path)
+
+    page.get_by_role("button", name="Compare both ways").click()
+
+    rows = page.locator("#ways tr")
+    expect(rows).to_have_count(2)
+    url, base64 = ([*row.locator("td").all_text_contents()] for row in rows.all())
+    assert (url[1], base64[1]) == ("URL", "base64")
+    # base64 has the picture in its answer, and nothing follows.
+    assert base64[3].endswith("kB") and base64[4] == "0 B"
+    assert url[3].endswith(" B") and url[4].endswith("kB")
+    assert all(row[5].endswith(" ms") for row in (url, base64))
+
+
+def test_a_name_can_be_typed_but_leads_nowhere_else(page, console_errors):
+    page.goto("/detect-image/server/")
+    name = page.get_by_label("Name of a picture on the server")
+    name.fill("street.jpg")
+    page.get_by_role("button", name="Show the server's picture").click()
+    expect(page.locator("#picture")).to_be_visible()
+
+    name.fill("../../manage.py")
+    page.get_by_role("button", name="Show the server's picture").click()
+
+    expect(page.get_by_role("alert").first).to_contain_text("The gallery has no such picture")
+    assert "404" in console_errors.pop()
+
+
+def test_without_a_picture_the_page_says_so(page):
+    page.goto("/detect-image/server/")
+    page.get_by_label("your own", exact=True).check()
+
+    page.get_by_role("button", name="Detect").click()
+
+    expect(page.get_by_role("alert").first).to_have_text("Choose a picture first.")
+    expect(page.get_by_role("button", name="Show the server's picture")).to_be_disabled()
