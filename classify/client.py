@@ -5,6 +5,7 @@ python classify_client.py cat.jpg dog.jpg --url http://127.0.0.1:8000
 """
 
 import argparse
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -46,16 +47,20 @@ def classify(path: Path, url: str) -> dict:
 
 def ask_for_paths() -> Iterator[Path]:
     """Paths of files that are there, as they are typed; Enter takes the default one, -1 ends."""
+    has_default = DEFAULT_PICTURE.is_file()
+    hint = f"Enter: {DEFAULT_PICTURE.name}, -1: end" if has_default else "-1: end"
     while True:
         try:
-            typed = input(f"Picture (Enter: {DEFAULT_PICTURE.name}, -1: end): ").strip()
+            typed = input(f"Picture ({hint}): ").strip()
         except EOFError:
             print()
             return
         if typed == "-1":
             return
-        path = Path(typed).expanduser() if typed else DEFAULT_PICTURE
-        if path.is_file():
+        if not typed and not has_default:
+            continue
+        path = Path(os.path.expanduser(typed)) if typed else DEFAULT_PICTURE
+        if os.path.isfile(path):
             yield path
         else:
             print(f"There is no file {path}. Try again.")
@@ -78,12 +83,12 @@ def run(paths: list[Path], url: str) -> int:
     return failures
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
+def add_arguments(parser: argparse.ArgumentParser, url: str = DEFAULT_URL) -> None:
     """What the command line takes, here and in ``manage.py classify_client``."""
     parser.add_argument(
         "paths", nargs="*", type=Path, metavar="PATH", help="asked for when none is given"
     )
-    parser.add_argument("--url", default=DEFAULT_URL, help=f"the server (default: {DEFAULT_URL})")
+    parser.add_argument("--url", default=url, help=f"the server (default: {url})")
 
 
 if __name__ == "__main__":

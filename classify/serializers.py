@@ -11,7 +11,10 @@ class ClassifyRequestSerializer(serializers.Serializer):
 
     image = PictureField(help_text="the picture: a file, base64 text or a data URL")
     model = serializers.CharField(
-        required=False, default="", help_text="a model's name; the default classifier without it"
+        required=False,
+        default="",
+        max_length=100,
+        help_text="a model's name; the default classifier without it",
     )
 
 

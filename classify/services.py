@@ -23,7 +23,8 @@ def classify_file(data: bytes, *, model: str, client: str) -> Classification:
     ``model`` may be empty for the default; ``client`` is whom the queue treats as one.
     Raises the ``VisionError`` that fits.
     """
-    with picture_in_memory():
+    engine.wait_until_loaded("classification", model)
+    with picture_in_memory(client):
         image, decode_ms = decode_upload(data)
         found = engine.classify(image, model=model, client=client)
     return replace(found, timing_ms={"decode": decode_ms, **found.timing_ms})

@@ -13,7 +13,7 @@ from classify import services
 from classify.serializers import ClassificationSerializer, ClassifyRequestSerializer
 from ml_core import engine
 from ml_core.errors import VisionError
-from ml_core.owners import Owner, owner_with_session
+from ml_core.owners import owner_with_session
 from ml_core.uploads import PictureAPIView, requester, server_timing
 
 CLIENT_FILE = Path(__file__).with_name("client.py")
@@ -25,7 +25,6 @@ def classify_page(request: HttpRequest) -> HttpResponse:
         "limits": settings.LIMITS,
         "sample_url": static("samples/car.jpg"),
     }
-    owner_with_session(request)
     try:
         classifier = engine.default_model("classification")
         context |= {"classifier": classifier, "labels": classifier.labels}
@@ -54,7 +53,7 @@ class ClassifyView(PictureAPIView):
             parameters["image"],
             model=parameters["model"],
             client=requester(request),
-            owner=Owner.of(request.user, request.session),
+            owner=owner_with_session(request),
         )
         return Response(
             ClassificationSerializer(found).data, headers=server_timing(found.timing_ms)

@@ -1,5 +1,6 @@
 """The serving process begins here: HTTP, WebSockets, and the models loaded once."""
 
+import logging
 import os
 
 from django.core.asgi import get_asgi_application
@@ -28,4 +29,5 @@ application = ProtocolTypeRouter(
 )
 
 # In the background: the site answers while its models warm up.
-engine.start_loading()
+for problem in engine.start_loading():
+    logging.getLogger(__name__).warning("%s", problem)

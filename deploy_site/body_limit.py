@@ -21,9 +21,15 @@ class BodyLimit:
         self.max_bytes = max_bytes
 
     async def __call__(self, scope: dict, receive: Any, send: Any) -> None:
-        announced = dict(scope["headers"]).get(b"content-length", b"0")
+        headers = dict(scope["headers"])
+        announced = headers.get(b"content-length", b"0")
         if not announced.isdigit() or int(announced) > self.max_bytes:
             await self._refuse(send)
+            return
+        if b"transfer-encoding" in headers:
+            # Django reads only bodies whose length it knows.
+            detail = "Expected a Content-Length header; bodies in chunks are not accepted."
+            await self._answer(send, problem(411, "length_required", detail))
             return
         received = 0
 
@@ -42,12 +48,15 @@ class BodyLimit:
 
     async def _refuse(self, send: Any) -> None:
         detail = f"A request may have at most {self.max_bytes:,} bytes."
-        body = json.dumps(problem(413, "body_too_large", detail)).encode()
+        await self._answer(send, problem(413, "body_too_large", detail))
+
+    async def _answer(self, send: Any, refusal: dict[str, Any]) -> None:
+        body = json.dumps(refusal).encode()
         headers = [
             (b"content-type", CONTENT_TYPE.encode()),
             (b"content-length", str(len(body)).encode()),
             # What is still under way is not read any more.
             (b"connection", b"close"),
         ]
-        await send({"type": "http.response.start", "status": 413, "headers": headers})
+        await send({"type": "http.response.start", "status": refusal["status"], "headers": headers})
         await send({"type": "http.response.body", "body": body})

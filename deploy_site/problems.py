@@ -4,7 +4,7 @@ import logging
 from http import HTTPStatus
 from typing import Any
 
-from django.core.exceptions import RequestDataTooBig, TooManyFilesSent
+from django.core.exceptions import RequestDataTooBig, TooManyFieldsSent, TooManyFilesSent
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views import defaults
 from rest_framework.exceptions import ParseError, ValidationError
@@ -59,6 +59,12 @@ def _problem_of(
         return problem(exc.status, exc.code, exc.detail), headers
     if isinstance(exc, RequestDataTooBig):
         return problem(413, "body_too_large", str(exc)), {}
+    if isinstance(exc, TooManyFieldsSent):
+        detail = (
+            "The body was read as a form and has too many fields. "
+            "A picture sent as it is needs a header such as Content-Type: image/jpeg."
+        )
+        return problem(400, "too_many_fields", detail), {}
     if isinstance(exc, TooManyFilesSent):
         return problem(400, "too_many_files", str(exc)), {}
     if isinstance(exc, ValidationError):

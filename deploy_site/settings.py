@@ -5,6 +5,8 @@ Without any of them the site runs on the loopback interface, with SQLite and in 
 
 import mimetypes
 import os
+import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 import environ
@@ -22,29 +24,34 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 def kept_secret_key(path: Path) -> str:
     """The key in ``path``, made at the first start; only the owner may read the file."""
+    path.parent.mkdir(parents=True, exist_ok=True)
     if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "w") as file:
+        # Complete or not there at all, and of processes that start together the first one's.
+        with tempfile.NamedTemporaryFile("w", dir=path.parent) as file:
             file.write(get_random_secret_key())
+            file.flush()
+            with suppress(FileExistsError):
+                os.link(file.name, path)
     return path.read_text()
 
 
 # Where the site writes, and nowhere else.
-DATA_DIR = Path(env("DATA_DIR", default=BASE_DIR / "var")).resolve()
+DATA_DIR = (BASE_DIR / env("DATA_DIR", default="var")).resolve()
 
 # --- Serving ---
 
 HOST = env("HOST", default="127.0.0.1")
 PORT = env.int("PORT", default=8000)
+# How commands on this machine reach the site.
+OWN_URL = f"http://127.0.0.1:{PORT}"
 DEBUG = env.bool("DEBUG", default=False)
 SECRET_KEY = env("SECRET_KEY", default="") or kept_secret_key(DATA_DIR / "secret_key")
-ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
+ALLOWED_HOSTS = ["localhost", "127.0.0.1", "[::1]", *env.list("ALLOWED_HOSTS", default=[])]
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 
 # --- Models ---
 
-MODEL_DIR = Path(env("MODEL_DIR", default=DATA_DIR / "models")).resolve()
+MODEL_DIR = (BASE_DIR / env("MODEL_DIR", default=str(DATA_DIR / "models"))).resolve()
 # Converted models, made again whenever they are missing.
 CONVERTED_DIR = DATA_DIR / "converted"
 # The models used when a request names none; empty: yolov3, else the best one installed, and the
@@ -55,7 +62,7 @@ ENGINE = env("ENGINE", default="auto")
 PRECISION = env("PRECISION", default="auto")
 
 # Pictures of the server's own that visitors may choose from; only files right in this folder.
-GALLERY_DIR = Path(env("GALLERY_DIR", default=BASE_DIR / "static" / "samples")).resolve()
+GALLERY_DIR = (BASE_DIR / env("GALLERY_DIR", default="static/samples")).resolve()
 
 # Everything that is capped, in one place.
 LIMITS = {
@@ -175,6 +182,8 @@ mimetypes.add_type("text/javascript", ".js", strict=True)
 # --- Requests ---
 
 REST_FRAMEWORK = {
+    # Passwords are asked for on the login page only.
+    "DEFAULT_AUTHENTICATION_CLASSES": ["rest_framework.authentication.SessionAuthentication"],
     "EXCEPTION_HANDLER": "deploy_site.problems.exception_handler",
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
     "DEFAULT_PAGINATION_CLASS": "rest_framework.pagination.LimitOffsetPagination",
@@ -210,6 +219,8 @@ HTTPS = env.bool("HTTPS", default=False)
 if HTTPS:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
     SECURE_SSL_REDIRECT = True
+    # Probes come from the same machine or network, without a proxy.
+    SECURE_REDIRECT_EXEMPT = ["^livez$", "^readyz$"]
     SESSION_COOKIE_SECURE = True
     CSRF_COOKIE_SECURE = True
     SECURE_HSTS_SECONDS = 3600

@@ -166,10 +166,10 @@ def run(options: argparse.Namespace) -> int:
     return failures
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
+def add_arguments(parser: argparse.ArgumentParser, url: str = DEFAULT_URL) -> None:
     """What the command line takes, here and in ``manage.py detect_client``."""
     parser.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="pictures")
-    parser.add_argument("--url", default=DEFAULT_URL, help=f"the server (default: {DEFAULT_URL})")
+    parser.add_argument("--url", default=url, help=f"the server (default: {url})")
     parser.add_argument("--model", default="", help="a model's name; the server's default without")
     parser.add_argument("--score-threshold", type=float, default=0.25, help="0 to 1, default 0.25")
     parser.add_argument(

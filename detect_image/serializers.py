@@ -35,7 +35,10 @@ class DetectRequestSerializer(serializers.Serializer):
         required=False, help_text="instead of an image: id or name of a picture in the gallery"
     )
     model = serializers.CharField(
-        required=False, default="", help_text="a model's name; the default detector without it"
+        required=False,
+        default="",
+        max_length=100,
+        help_text="a model's name; the default detector without it",
     )
     score_threshold = UnitIntervalField(
         required=False,

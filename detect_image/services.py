@@ -62,7 +62,8 @@ def detect_in_file(data: bytes, search: Search, *, client: str) -> tuple[np.ndar
     Returns the upright (H, W, 3) uint8 RGB picture and its detections; ``client`` is whom the
     queue treats as one. Raises the ``VisionError`` that fits.
     """
-    with picture_in_memory():
+    engine.wait_until_loaded("detection", search.model)
+    with picture_in_memory(client):
         return _detect(data, search, client)
 
 
@@ -70,7 +71,8 @@ def draw_in_file(
     data: bytes, search: Search, drawing: Drawing, *, client: str
 ) -> tuple[bytes, Detections]:
     """``detect_in_file``, but returns the picture as a JPEG file with its boxes."""
-    with picture_in_memory():
+    engine.wait_until_loaded("detection", search.model)
+    with picture_in_memory(client):
         image, found = _detect(data, search, client)
         started = time.perf_counter()
         jpeg = drawing.jpeg(image, found)

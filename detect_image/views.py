@@ -16,7 +16,7 @@ from ml_core import engine
 from ml_core.errors import NotInGallery
 from ml_core.exports import EXPORTS
 from ml_core.media import HEADERS, picture_response
-from ml_core.owners import Owner, owner_with_session
+from ml_core.owners import Owner
 
 CLIENT_FILE = Path(__file__).with_name("client.py")
 PICTURES_PER_PAGE = 24
@@ -24,15 +24,14 @@ PICTURES_PER_PAGE = 24
 
 def picture_page(request: HttpRequest, pk: UUID | None = None) -> HttpResponse:
     """The browser shrinks and draws: a page for new pictures, or one that reopens a kept one."""
-    owner = owner_with_session(request)
-    kept = get_object_or_404(DetectedImage.objects.of(owner), pk=pk) if pk else None
+    mine = DetectedImage.objects.of(Owner.of(request.user, request.session))
+    kept = get_object_or_404(mine, pk=pk) if pk else None
     context = {**_page_context(), "kept": kept, "exports": list(EXPORTS)}
     return render(request, "detect_image/picture.html", context)
 
 
 def server_page(request: HttpRequest) -> HttpResponse:
     """The server draws: a page that shows its pictures as base64 or by their addresses."""
-    owner_with_session(request)
     return render(request, "detect_image/server.html", _page_context())
 
 

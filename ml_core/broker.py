@@ -49,6 +49,7 @@ class Broker:
         self._waiting: OrderedDict[str, deque[_Request]] = OrderedDict()
         self._queued = 0
         self._changed = threading.Condition()
+        self._is_closed = False
         for number in range(engine.workers):
             threading.Thread(target=self._work, name=f"inference-{number}", daemon=True).start()
 
@@ -61,6 +62,8 @@ class Broker:
         request = _Request(image, deadline=time.monotonic() + timeout_s)
         request.future.add_done_callback(lambda _: self._forget(client, request))
         with self._changed:
+            if self._is_closed:
+                raise Busy("The model was just replaced by a newer one. Try again.")
             if self._queued >= self._max_queued:
                 raise Busy(f"{self._queued} pictures are waiting already. Try again in a moment.")
             self._waiting.setdefault(client, deque()).append(request)
@@ -68,21 +71,30 @@ class Broker:
             self._changed.notify()
         return request.future
 
+    def close(self) -> None:
+        """Take nothing more; the workers end when what is queued is answered."""
+        with self._changed:
+            self._is_closed = True
+            self._changed.notify_all()
+
     @property
     def queued(self) -> int:
         """How many pictures are waiting."""
         return self._queued
 
     def _work(self) -> None:
-        while True:
-            requests = [request for request in self._next() if self._begin(request)]
+        while taken := self._next():
+            requests = [request for request in taken if self._begin(request)]
             if requests:
                 self._infer(requests)
 
     def _next(self) -> list[_Request]:
-        """Wait for requests, then take one of each client in turn, up to the engine's batch."""
+        """Wait for requests, then take one of each client in turn, up to the engine's batch.
+
+        There are none only when the queue is closed and empty.
+        """
         with self._changed:
-            while not self._queued:
+            while not self._queued and not self._is_closed:
                 self._changed.wait()
             requests: list[_Request] = []
             while self._waiting and len(requests) < self.engine.max_batch:

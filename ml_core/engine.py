@@ -9,7 +9,8 @@ import threading
 import time
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 from django.conf import settings
@@ -43,8 +44,27 @@ IOU_THRESHOLD = 0.45
 TASKS: tuple[Task, ...] = ("classification", "detection")
 RESIZE = {"letterbox": letterbox, "stretch": stretch, "shrink": shrink}
 
-_brokers: "dict[ModelSpec, Future[Broker]]" = {}
-_brokers_lock = threading.Lock()
+# A model that could not be loaded is tried again after this time, or once its files changed.
+RETRY_SECONDS = 60
+
+_loads: "dict[str, _Load]" = {}
+_loads_lock = threading.Lock()
+
+
+@dataclass(frozen=True)
+class _Load:
+    """A model that is being loaded, or was; ``version`` changes when its files do."""
+
+    version: tuple[object, ...]
+    future: "Future[Broker]" = field(default_factory=Future)
+    started_s: float = field(default_factory=time.monotonic)
+
+    def serves(self, version: tuple[object, ...]) -> bool:
+        """Whether it answers for that version, and need not be tried again."""
+        if self.version != version:
+            return False
+        failed = self.future.done() and self.future.exception() is not None
+        return not failed or time.monotonic() - self.started_s < RETRY_SECONDS
 
 
 @dataclass(frozen=True)
@@ -125,26 +145,40 @@ def default_model(task: Task) -> ModelSpec:
     return installed.default_model(models(), task, preferred[task])
 
 
-def start_loading() -> None:
-    """Begin to load the default models in the background; a missing one stops nothing."""
+def start_loading() -> list[str]:
+    """Begin to load the default models in the background; returns why some are missing."""
+    problems = []
     for task in TASKS:
         try:
             _broker_future(default_model(task))
         except VisionError as exc:
-            logger.warning("%s", exc.detail)
+            problems.append(exc.detail)
+    return problems
 
 
 def loaded_models() -> dict[str, str]:
     """The models that were asked for in this process, each "loading", "ready" or its error."""
     states = {}
-    for spec, future in list(_brokers.items()):
-        error = future.exception() if future.done() else None
-        states[spec.name] = str(error) if error else "ready" if future.done() else "loading"
+    for name, load in list(_loads.items()):
+        error = load.future.exception() if load.future.done() else None
+        states[name] = str(error) if error else "ready" if load.future.done() else "loading"
     return states
 
 
+def wait_until_loaded(task: Task, model: str) -> None:
+    """Wait for the model a request names, or the default one, before anything costs memory.
+
+    Raises the ``VisionError`` that says why it cannot be used.
+    """
+    _broker(_find(task, model))
+
+
+def _find(task: Task, model: str) -> ModelSpec:
+    return installed.find_model(models(), task, model) if model else default_model(task)
+
+
 def _prepare(image: np.ndarray, task: Task, model: str) -> _Prepared:
-    spec = installed.find_model(models(), task, model) if model else default_model(task)
+    spec = _find(task, model)
     broker = _broker(spec)
     started = time.perf_counter()
     network_input, placement = RESIZE[spec.resizing](image, spec.input_wh)
@@ -211,13 +245,31 @@ def _broker(spec: ModelSpec) -> Broker:
 
 
 def _broker_future(spec: ModelSpec) -> "Future[Broker]":
-    """One load per model, however many ask; a failed one is tried again at the next request."""
-    with _brokers_lock:
-        future = _brokers.get(spec)
-        if future is None or (future.done() and future.exception()):
-            future = _brokers[spec] = Future()
-            threading.Thread(target=_load, args=(spec, future), daemon=True).start()
-    return future
+    """One load per model, however many ask; anew when its files changed."""
+    version = (spec, *(_stamp(path) for path in (spec.config_path, spec.weights_path)))
+    with _loads_lock:
+        former = _loads.get(spec.name)
+        if former and former.serves(version):
+            return former.future
+        load = _loads[spec.name] = _Load(version)
+    if former:
+        former.future.add_done_callback(_close)
+    threading.Thread(target=_load, args=(spec, load.future), daemon=True).start()
+    return load.future
+
+
+def _stamp(path: Path) -> tuple[int, int] | None:
+    """What changes when a file does; None for one that is not there."""
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_mtime_ns, status.st_size
+
+
+def _close(future: "Future[Broker]") -> None:
+    if not future.exception():
+        future.result().close()
 
 
 def _load(spec: ModelSpec, future: "Future[Broker]") -> None:
@@ -236,6 +288,7 @@ def _load(spec: ModelSpec, future: "Future[Broker]") -> None:
             precision=settings.PRECISION,
             cache_dir=settings.CONVERTED_DIR,
         )
+        broker = Broker(engine, max_queued=settings.LIMITS["queued_pictures"])
     except VisionError as exc:
         future.set_exception(exc)
     except NETWORK_ERRORS as exc:
@@ -248,7 +301,7 @@ def _load(spec: ModelSpec, future: "Future[Broker]") -> None:
     else:
         seconds = time.perf_counter() - started
         logger.info("%s is ready after %.1f s: %s", spec.name, seconds, engine.info())
-        future.set_result(Broker(engine, max_queued=settings.LIMITS["queued_pictures"]))
+        future.set_result(broker)
 
 
 def _milliseconds_since(started: float) -> float:

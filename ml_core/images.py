@@ -93,11 +93,12 @@ def decode_base64(text: str, limits: ImageLimits) -> bytes:
                 f"{header[:60]!r}.",
                 code="base64_invalid",
             )
+    text = "".join(text.split())
     # Four characters stand for three bytes.
     if len(text) > (limits.max_bytes + 3) * 4 // 3:
         raise ImageTooManyBytes(f"The picture may have at most {limits.max_bytes:,} bytes.")
     try:
-        return base64.b64decode("".join(text.split()), validate=True)
+        return base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError) as exc:
         raise InvalidImage(f"The base64 text is wrong: {exc}.", code="base64_invalid") from exc
 

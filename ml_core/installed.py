@@ -14,7 +14,6 @@ from ml_core.labels import COCO_LABELS, read_names
 from ml_core.networks.classifier_description import (
     CIFAR10_WEIGHTS,
     WEIGHTS_SUFFIX,
-    DescriptionError,
     description_path,
     read_description,
 )
@@ -28,7 +27,11 @@ def read_catalog(model_dir: Path) -> dict[str, ModelSpec]:
     specs[shipped.name] = replace(shipped, licence="part of this project")
     folders = sorted(model_dir.iterdir()) if model_dir.is_dir() else []
     for folder in folders:
-        if folder.name not in specs and (own := _own_detector(folder) or _own_classifier(folder)):
+        own = _own_detector(folder) or _own_classifier(folder)
+        if own and folder.name in specs:
+            taken = f"The catalogue has a model {folder.name} already: rename this folder."
+            own = replace(own, name=f"{folder.name} (yours)", problem=taken)
+        if own:
             specs[own.name] = own
     return specs
 
@@ -84,8 +87,8 @@ def _classifier(name: str, weights_path: Path) -> ModelSpec:
     )
     try:
         description = read_description(weights_path)
-    except DescriptionError as exc:
-        return replace(spec, problem=str(exc))
+    except Exception as exc:
+        return replace(spec, problem=_problem(exc))
     accuracy_percent = round(description.test_accuracy * 100, 1)
     return replace(spec, labels=description.labels, accuracy_percent=accuracy_percent)
 
@@ -124,7 +127,12 @@ def _own_detector(folder: Path) -> ModelSpec | None:
             raise DarknetError(
                 f"{names[0].name} holds {len(labels)} names, the network has {num_classes} classes."
             )
-    except (DarknetError, OSError) as exc:
-        return replace(spec, problem=str(exc))
+    except Exception as exc:
+        return replace(spec, problem=_problem(exc))
     resizing: Resizing = "letterbox" if config.letter_box else "stretch"
     return replace(spec, input_wh=config.input_wh, resizing=resizing, labels=labels)
+
+
+def _problem(exc: Exception) -> str:
+    """Whatever is wrong in a user's folder concerns that model only, never the site."""
+    return str(exc) or repr(exc)

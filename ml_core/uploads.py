@@ -1,9 +1,10 @@
 """Pictures as requests bring them: a file, a raw body, base64 text. For every stage's API."""
 
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from threading import BoundedSemaphore
+from threading import Condition
 from typing import IO, Any
 
 import numpy as np
@@ -18,7 +19,8 @@ from rest_framework.request import Request
 from ml_core.errors import Busy, ImageTooManyBytes
 from ml_core.images import ImageLimits, decode_base64, decode_image
 
-_places = BoundedSemaphore(settings.LIMITS["pictures_in_memory"])
+_places_changed = Condition()
+_places_taken: "Counter[str]" = Counter()
 
 
 def image_limits() -> ImageLimits:
@@ -27,17 +29,29 @@ def image_limits() -> ImageLimits:
 
 
 @contextmanager
-def picture_in_memory() -> Iterator[None]:
+def picture_in_memory(client: str) -> Iterator[None]:
     """Hold one of the places for decoded pictures, which are a hundred times their files.
 
+    One ``client`` never holds more than half of them, so that others find a place at once.
     Raises ``Busy`` when none becomes free in time.
     """
-    if not _places.acquire(timeout=settings.LIMITS["inference_seconds"]):
-        raise Busy("Too many pictures are being worked on. Try again in a moment.")
+    places = settings.LIMITS["pictures_in_memory"]
+
+    def is_free() -> bool:
+        return _places_taken.total() < places and _places_taken[client] < places // 2
+
+    with _places_changed:
+        if not _places_changed.wait_for(is_free, settings.LIMITS["inference_seconds"]):
+            raise Busy("Too many pictures are being worked on. Try again in a moment.")
+        _places_taken[client] += 1
     try:
         yield
     finally:
-        _places.release()
+        with _places_changed:
+            _places_taken[client] -= 1
+            if not _places_taken[client]:
+                del _places_taken[client]
+            _places_changed.notify_all()
 
 
 def decode_upload(data: bytes) -> tuple[np.ndarray, float]:

@@ -158,7 +158,7 @@ def test_several_pictures_become_a_list_and_are_sent_one_after_another(page, tmp
         most = max(most, under_way)
 
     page.on("request", lambda request: count(1) if "/api/" in request.url else None)
-    page.on("requestfinished", lambda request: count(-1) if "/api/" in request.url else None)
+    page.on("response", lambda response: count(-1) if "/api/" in response.url else None)
     open_page(page)
 
     cards = choose(page, *paths)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from django.contrib.auth import get_user_model
+from django.contrib.sessions.models import Session
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from PIL import Image
@@ -89,11 +90,21 @@ def test_every_upload_is_kept_as_it_came_with_its_result(client, settings):
     assert classified.sha256 == hashlib.sha256(PICTURE).hexdigest()
     assert (classified.class_name, classified.score) == (answer["class_name"], answer["score"])
     assert classified.probabilities[answer["class_name"]] == answer["score"]
-    assert (classified.user, classified.session_key) == (None, "")
+
+
+def test_a_visit_alone_writes_nothing(client):
+    for page in (
+        "/classify/",
+        "/detect-image/",
+        "/detect-image/server/",
+        "/detect-image/pictures/",
+    ):
+        client.get(page)
+
+    assert not Session.objects.exists()
 
 
 def test_an_upload_belongs_to_the_visitors_session_or_to_the_account(client, django_user_model):
-    client.get("/classify/")
     post(client)
     by_session = ClassifiedImage.objects.latest("pk")
     client.force_login(user := django_user_model.objects.create_user("ada"))

@@ -119,4 +119,4 @@ def test_the_client_file_works_away_from_the_project(server_url, tmp_path):
 
     assert "automobile" in done.stdout
     imports = re.findall(r"^(?:import|from) ([\w.]+)", alone.read_text(), re.MULTILINE)
-    assert set(imports) == {"argparse", "sys", "collections.abc", "pathlib", "requests"}
+    assert set(imports) == {"argparse", "os", "sys", "collections.abc", "pathlib", "requests"}

@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,9 @@ import json, django.conf
 settings = django.conf.settings
 print(json.dumps({name: getattr(settings, name) for name in NAMES}, default=str))
 """
+
+
+LOOPBACK = ["localhost", "127.0.0.1", "[::1]"]
 
 
 def settings_with(tmp_path: Path, *names: str, **environment: str) -> dict:
@@ -51,6 +55,20 @@ def test_the_secret_key_is_made_once_and_is_for_its_owner_alone(tmp_path):
     assert tmp_path.joinpath("secret_key").stat().st_mode & 0o777 == 0o600
 
 
+def test_processes_that_start_together_agree_on_the_secret_key(tmp_path):
+    with ThreadPoolExecutor(6) as threads:
+        found = list(threads.map(lambda _: settings_with(tmp_path, "SECRET_KEY"), range(6)))
+
+    assert len({each["SECRET_KEY"] for each in found}) == 1
+    assert [path.name for path in tmp_path.iterdir() if path.is_file()] == ["secret_key"]
+
+
+def test_probes_are_answered_without_https(tmp_path):
+    found = settings_with(tmp_path, "SECURE_REDIRECT_EXEMPT", HTTPS="true")
+
+    assert found["SECURE_REDIRECT_EXEMPT"] == ["^livez$", "^readyz$"]
+
+
 def test_a_given_secret_key_is_used_and_not_written(tmp_path):
     assert settings_with(tmp_path, "SECRET_KEY", SECRET_KEY="given")["SECRET_KEY"] == "given"
     assert not tmp_path.joinpath("secret_key").exists()
@@ -62,7 +80,12 @@ def test_a_given_secret_key_is_used_and_not_written(tmp_path):
         ("HOST", "0.0.0.0", "HOST", "0.0.0.0"),
         ("PORT", "9000", "PORT", 9000),
         ("DEBUG", "true", "DEBUG", True),
-        ("ALLOWED_HOSTS", "a.example,b.example", "ALLOWED_HOSTS", ["a.example", "b.example"]),
+        (
+            "ALLOWED_HOSTS",
+            "a.example,b.example",
+            "ALLOWED_HOSTS",
+            [*LOOPBACK, "a.example", "b.example"],
+        ),
         ("MODEL_DIR", "/models", "MODEL_DIR", "/models"),
         ("ENGINE", "tensorflow", "ENGINE", "tensorflow"),
         ("HTTPS", "true", "SESSION_COOKIE_SECURE", True),

@@ -3,7 +3,6 @@
 import base64
 import io
 import json
-import threading
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
@@ -11,6 +10,7 @@ from django.test import Client
 from PIL import Image
 
 from ml_core import engine, uploads
+from ml_core.errors import Busy
 from ml_core.tests.test_images import bomb
 from ml_core.tests.toy_network import BLUE, GREY, RED, cells_picture
 
@@ -319,16 +319,67 @@ def test_one_busy_model_turns_others_away_with_a_time_to_come_back(client, setti
     assert int(response["Retry-After"]) > 0
 
 
-def test_only_so_many_pictures_are_decoded_at_one_time(client, settings, monkeypatch):
-    monkeypatch.setattr(uploads, "_places", threading.BoundedSemaphore(1))
-    settings.LIMITS = {**settings.LIMITS, "inference_seconds": 0.05}
+def test_only_so_many_pictures_are_decoded_at_one_time(client, settings):
+    post_file(client, PICTURE)  # The model is loaded by now.
+    settings.LIMITS = {**settings.LIMITS, "pictures_in_memory": 2, "inference_seconds": 0.05}
 
-    with uploads.picture_in_memory():
+    with uploads.picture_in_memory("one"), uploads.picture_in_memory("another"):
         turned_away = post_file(client, PICTURE)
 
     assert_problem(turned_away, 429, "busy")
     settings.LIMITS = {**settings.LIMITS, "inference_seconds": 30}
     assert post_file(client, PICTURE).status_code == 200
+
+
+def test_one_client_never_holds_all_the_places(settings):
+    settings.LIMITS = {**settings.LIMITS, "pictures_in_memory": 4, "inference_seconds": 0.05}
+
+    with uploads.picture_in_memory("greedy"), uploads.picture_in_memory("greedy"):
+        with pytest.raises(Busy), uploads.picture_in_memory("greedy"):
+            pass
+        with uploads.picture_in_memory("modest"):
+            pass
+    with uploads.picture_in_memory("greedy"):
+        pass
+
+
+def test_waiting_for_a_model_takes_no_place(client, monkeypatch):
+    taken = []
+    monkeypatch.setattr(
+        engine, "wait_until_loaded", lambda task, model: taken.append(dict(uploads._places_taken))
+    )
+
+    post_file(client, PICTURE)
+
+    assert taken == [{}]
+
+
+def test_a_picture_without_its_type_is_explained(client):
+    body = b"&".join(b"%d=" % number for number in range(300))
+
+    response = client.post(URL, body, content_type="application/x-www-form-urlencoded")
+
+    assert_problem(response, 400, "too_many_fields", "Content-Type: image/jpeg")
+
+
+def test_base64_may_have_line_breaks_up_to_the_limit(client, settings):
+    settings.LIMITS = {**settings.LIMITS, "image_bytes": len(PICTURE)}
+    lines = "\n".join(BASE64[at : at + 76] for at in range(0, len(BASE64), 76))
+
+    assert post_json(client, {"image": lines}).status_code == 200
+
+
+def test_a_long_model_name_is_not_told_back(client):
+    response = post_file(client, PICTURE, model="x" * 10**5)
+
+    assert_problem(response, 422, "invalid_parameters")
+    assert len(response.content) < 1000
+
+
+def test_passwords_are_not_asked_for_on_every_request(client):
+    response = client.get("/api/models/", headers={"Authorization": "Basic YTpi"})
+
+    assert response.status_code == 200
 
 
 def test_a_picture_without_objects_has_an_empty_list(client):

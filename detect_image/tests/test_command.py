@@ -131,3 +131,22 @@ def test_without_a_display_it_says_so_and_goes_on(folder, monkeypatch):
 
     assert "no display" in errors.getvalue()
     assert "tomato" in text
+
+
+def test_a_picture_without_a_suffix_is_saved_as_a_jpeg(folder, tmp_path):
+    picture = tmp_path / "nameless"
+    folder.joinpath("red.png").rename(picture)
+
+    run(picture, "--output", tmp_path / "out")
+
+    assert (tmp_path / "out" / "nameless.jpg").is_file()
+
+
+def test_results_are_saved_even_when_no_picture_could_be_read(tmp_path):
+    picture = tmp_path / "broken.png"
+    picture.write_text("no picture")
+
+    with pytest.raises(CommandError, match="1 of 1"):
+        run(picture, "--output", tmp_path / "out", "--format", "coco")
+
+    assert (tmp_path / "out" / "annotations.json").is_file()

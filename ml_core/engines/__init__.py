@@ -10,6 +10,8 @@ from ml_core.networks.loading import Prediction
 
 ENGINES = ("auto", "openvino", "tensorflow")
 PRECISIONS = ("auto", "float32", "bfloat16")
+# The exit code of a conversion that found the network's files to be at fault.
+NETWORK_UNUSABLE = 3
 
 
 class Engine(Protocol):

@@ -12,6 +12,7 @@ import openvino as ov
 import tensorflow as tf
 
 from ml_core.catalog import ModelSpec
+from ml_core.engines import NETWORK_UNUSABLE
 from ml_core.networks.loading import NETWORK_ERRORS, load_network
 
 
@@ -31,4 +32,5 @@ if __name__ == "__main__":
     try:
         convert(pickle.load(sys.stdin.buffer), Path(sys.argv[1]))
     except NETWORK_ERRORS as exc:
-        sys.exit(str(exc))
+        print(exc, file=sys.stderr)
+        sys.exit(NETWORK_UNUSABLE)

@@ -3,6 +3,7 @@
 import hashlib
 import logging
 import pickle
+import signal
 import subprocess
 import sys
 import tempfile
@@ -13,6 +14,7 @@ import numpy as np
 import openvino as ov
 
 from ml_core.catalog import ModelSpec
+from ml_core.engines import NETWORK_UNUSABLE
 from ml_core.networks.darknet_cfg import DarknetError
 from ml_core.networks.loading import Prediction, decoder
 
@@ -61,7 +63,9 @@ def _converted(spec: ModelSpec, cache_dir: Path) -> Path:
     """
     width, height = spec.input_wh
     digest = hashlib.sha256(f"{ov.__version__} {width}x{height}".encode())
-    for path in (spec.config_path, spec.weights_path):
+    # A network that is built in another way is another network.
+    code = sorted((PROJECT_ROOT / "ml_core" / "networks").glob("*.py"))
+    for path in (*code, spec.config_path, spec.weights_path):
         with path.open("rb") as file:
             digest.update(hashlib.file_digest(file, "sha256").digest())
     target = cache_dir / f"{spec.name}-{digest.hexdigest()[:16]}"
@@ -76,8 +80,19 @@ def _converted(spec: ModelSpec, cache_dir: Path) -> Path:
                 capture_output=True,
             )
             if child.returncode:
-                raise DarknetError(child.stderr.decode().strip().rsplit("\n", 1)[-1])
+                raise DarknetError(_failure(child))
             # Another process may have been first; its result is the same.
             if not target.exists():
                 Path(folder).joinpath("model").rename(target)
     return target / "model.xml"
+
+
+def _failure(child: "subprocess.CompletedProcess[bytes]") -> str:
+    """Why a conversion failed: what the network's reader said, or where to look."""
+    text = child.stderr.decode(errors="replace").strip()
+    if child.returncode == NETWORK_UNUSABLE:
+        return text.rsplit("\n", 1)[-1]
+    logger.error("the conversion ended with code %d:\n%s", child.returncode, text)
+    if child.returncode == -signal.SIGKILL:
+        return "its conversion was killed, probably because memory ran out."
+    return "its conversion failed; the server's log says why."

@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 WEIGHTS_SUFFIX = ".weights.h5"
+MAX_LABEL_CHARACTERS = 100
 # The classifier that comes with the project.
 CIFAR10_WEIGHTS = (
     Path(__file__).parent.parent / "models" / "resnet56v2-cifar10" / "resnet56v2-cifar10.weights.h5"
@@ -43,14 +44,20 @@ def read_description(weights_path: Path) -> ClassifierDescription:
         mean = tuple(float(value) for value in fields["mean"])
         if len(mean) != 3:
             raise ValueError(f"expected a mean of 3 numbers, received {len(mean)}")
+        labels = tuple(str(label) for label in fields["labels"])
+        if not labels or any(len(label) > MAX_LABEL_CHARACTERS for label in labels):
+            raise ValueError(f"expected labels of at most {MAX_LABEL_CHARACTERS} characters")
+        test_accuracy = float(fields["test_accuracy"])
+        if not 0 <= test_accuracy <= 1:
+            raise ValueError(f"expected a test_accuracy from 0 to 1, received {test_accuracy}")
         return ClassifierDescription(
             name=str(fields["name"]),
             depth=int(fields["depth"]),
             mean=mean,
-            labels=tuple(str(label) for label in fields["labels"]),
-            test_accuracy=float(fields["test_accuracy"]),
+            labels=labels,
+            test_accuracy=test_accuracy,
         )
-    except (ValueError, KeyError, TypeError) as exc:
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as exc:
         raise DescriptionError(f"{path} is no description of a classifier: {exc!r}") from exc
 
 

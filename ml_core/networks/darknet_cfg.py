@@ -141,6 +141,8 @@ def parse_config(text: str) -> DarknetConfig:
     net, *layers = sections
     if net.number("channels", 3) != 3:
         raise net.error(f"channels must be 3 (RGB), received {net.number('channels')}.")
+    if min(net.number("width"), net.number("height")) < 1:
+        raise net.error("width and height must be at least 1.")
     for section in layers:
         _check(section)
     config = DarknetConfig(
@@ -174,6 +176,8 @@ def _yolo_layer(section: Section) -> YoloLayer:
             f"expected {2 * num} numbers in anchors and a mask below num={num}, "
             f"received {len(anchors)} numbers and the mask {mask}."
         )
+    if section.number("classes") < 1:
+        raise section.error(f"classes must be at least 1, received {section.number('classes')}.")
     return YoloLayer(
         anchors_wh=np.array(anchors, np.float32).reshape(-1, 2)[mask],
         num_classes=section.number("classes"),

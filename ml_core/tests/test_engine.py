@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from ml_core import engine
-from ml_core.errors import InferenceTimeout, ModelNotInstalled, ModelUnusable, UnknownModel
+from ml_core.errors import Busy, InferenceTimeout, ModelNotInstalled, ModelUnusable, UnknownModel
 from ml_core.results import Detection
 from ml_core.tests.toy_network import BLUE, GREY, RED, cells_picture, install_toy_network
 
@@ -76,13 +76,13 @@ async def test_the_event_loop_runs_on_while_pictures_are_detected():
 
 
 def test_many_threads_load_a_model_once_and_share_it():
-    engine._brokers.clear()
+    engine._loads.clear()
 
     with ThreadPoolExecutor(8) as threads:
         answers = list(threads.map(lambda _: engine.detect(PICTURE), range(24)))
 
     assert len({answer.detections for answer in answers}) == 1
-    assert len(engine._brokers) == 1
+    assert len(engine._loads) == 1
 
 
 def test_unknown_missing_and_unusable_models_are_told_apart(settings, tmp_path):
@@ -109,10 +109,28 @@ def test_a_model_that_failed_to_load_is_tried_again_once_it_is_mended(settings, 
     with pytest.raises(ModelUnusable, match="ends within"):
         engine.detect(PICTURE)
     assert "ends within" in engine.loaded_models()["toy"]
+    # Nobody can make the server try again and again.
+    failed = engine._loads["toy"]
+    with pytest.raises(ModelUnusable, match="ends within"):
+        engine.detect(PICTURE)
+    assert engine._loads["toy"] is failed
 
     weights_path.write_bytes(whole)
 
     assert len(engine.detect(PICTURE).detections) == 2
+
+
+def test_replaced_files_are_loaded_and_the_former_model_is_given_up(settings, tmp_path):
+    settings.MODEL_DIR = tmp_path
+    install_toy_network(tmp_path)
+    assert engine.detect(PICTURE).detections[0].class_name == "tomato"
+    former = engine._broker(engine.default_model("detection"))
+
+    tmp_path.joinpath("toy", "toy.names").write_text("pepper\nberry\n")
+
+    assert engine.detect(PICTURE).detections[0].class_name == "pepper"
+    with pytest.raises(Busy, match="replaced"):
+        former.submit(np.zeros((96, 96, 3), np.uint8), client="late", timeout_s=1)
 
 
 def test_an_answer_that_takes_too_long_is_given_up(settings, monkeypatch):

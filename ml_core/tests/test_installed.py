@@ -144,3 +144,44 @@ def test_other_folders_are_no_models(tmp_path):
     tmp_path.joinpath("yolov3").mkdir()
 
     assert set(read_catalog(tmp_path)) == {*(spec.name for spec in CATALOG), SHIPPED}
+
+
+CLASSIFIER_JSON = (
+    '{"name": "x", "depth": %s, "mean": [0, 0, 0], "labels": ["%s"], "test_accuracy": %s}'
+)
+CONFIG = "[net]\nwidth=%d\nheight=32\n[yolo]\nmask=0\nanchors=1,1\nnum=1\nclasses=%d\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("net.json", CLASSIFIER_JSON % ("Infinity", "a", "1")),
+        ("net.json", CLASSIFIER_JSON % ("56", "a", "NaN")),
+        ("net.json", CLASSIFIER_JSON % ("56", "a" * 101, "1")),
+        ("net.json", "[" * 100_000),
+        ("net.cfg", CONFIG % (32, -1)),
+        ("net.cfg", CONFIG % (0, 1)),
+    ],
+    ids=range(6),
+)
+def test_whatever_lies_in_a_users_folder_concerns_that_model_only(tmp_path, name, text):
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    folder.joinpath(name).write_text(text)
+    suffix = ".weights" if name.endswith(".cfg") else ".weights.h5"
+    folder.joinpath(f"net{suffix}").write_bytes(b"")
+
+    specs = read_catalog(tmp_path)
+
+    assert specs["mine"].problem
+    assert specs[SHIPPED].problem == ""
+
+
+def test_a_folder_named_like_a_catalogued_model_is_told_of(tmp_path):
+    install_toy_network(tmp_path)
+    tmp_path.joinpath("toy").rename(tmp_path / "yolov3")
+
+    specs = read_catalog(tmp_path)
+
+    assert "rename this folder" in specs["yolov3 (yours)"].problem
+    assert specs["yolov3"].family == "YOLOv3"

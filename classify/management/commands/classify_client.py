@@ -3,6 +3,7 @@
 from argparse import ArgumentParser
 from typing import Any
 
+from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from classify import client
@@ -12,7 +13,7 @@ class Command(BaseCommand):
     help = "Ask a server which class pictures belong to."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        client.add_arguments(parser)
+        client.add_arguments(parser, settings.OWN_URL)
 
     def handle(self, *args: Any, **options: Any) -> None:
         failures = client.run(options["paths"], options["url"])

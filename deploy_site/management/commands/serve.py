@@ -6,6 +6,17 @@ import uvicorn
 from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+
+class PunctualProtocol(HttpToolsProtocol):
+    """Closes connections that say nothing; uvicorn does so only after the first request."""
+
+    def connection_made(self, transport: Any) -> None:
+        super().connection_made(transport)
+        self.timeout_keep_alive_task = self.loop.call_later(
+            self.timeout_keep_alive, self.timeout_keep_alive_handler
+        )
 
 
 class Command(BaseCommand):
@@ -21,6 +32,7 @@ class Command(BaseCommand):
             port=settings.PORT,
             # Django's logging settings hold for the server, too.
             log_config=None,
+            http=PunctualProtocol,
             server_header=False,
             lifespan="off",
             limit_concurrency=200,

@@ -3,6 +3,7 @@
 from argparse import ArgumentParser, Namespace
 from typing import Any
 
+from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from detect_image import client
@@ -12,7 +13,7 @@ class Command(BaseCommand):
     help = "Find objects in pictures with a server's help; draw and show them here."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        client.add_arguments(parser)
+        client.add_arguments(parser, settings.OWN_URL)
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:

@@ -80,6 +80,7 @@ class Command(BaseCommand):
             text = export(results)
             self.stdout.write(text, ending="")
             if options["output"]:
+                options["output"].mkdir(parents=True, exist_ok=True)
                 options["output"].joinpath(file_name).write_text(text, encoding="utf-8")
         if failures:
             raise CommandError(f"{failures} of {len(pictures)} pictures failed.")
@@ -132,6 +133,8 @@ def _with_targets(paths: Iterable[Path], output: Path | None) -> Iterator[tuple[
                 yield picture, None
                 continue
             target = output / (picture.relative_to(path) if path.is_dir() else picture.name)
+            if target.suffix.lower() not in PICTURE_SUFFIXES:
+                target = target.with_name(f"{target.name}.jpg")
             number = 2
             while target.with_suffix("") in taken:
                 target = target.with_stem(f"{picture.stem}-{number}")
