@@ -78,6 +78,13 @@ LIMITS = {
     "queued_pictures": 64,
     # From the queue to the answer.
     "inference_seconds": 30,
+    # One camera's frame, and how many of them in a second are taken for an attack.
+    "camera_frame_bytes": 512 * 2**10,
+    "camera_frame_pixels": 2_500_000,
+    "camera_frames_per_second": 120,
+    # Cameras at one time.
+    "cameras": 50,
+    "cameras_per_owner": 3,
 }
 
 # --- Application ---

@@ -1,7 +1,6 @@
 from django.urls import path
-from django.views.generic import TemplateView
 
-stage_page = TemplateView.as_view(template_name="detect_camera/stage.html")
+from detect_camera import views
 
 app_name = "detect_camera"
-urlpatterns = [path("detect-camera/", stage_page, name="stage")]
+urlpatterns = [path("detect-camera/", views.camera_page, name="stage")]

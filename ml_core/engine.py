@@ -124,8 +124,9 @@ async def detect_async(
     client: str = "local",
 ) -> Detections:
     """``detect`` for coroutines: never blocks the event loop; cancelling leaves the queue."""
-    prepared = await asyncio.to_thread(_prepare, image, "detection", model)
     timeout_s = settings.LIMITS["inference_seconds"]
+    await wait_until_loaded_async("detection", model)
+    prepared = await asyncio.to_thread(_prepare, image, "detection", model)
     future = prepared.broker.submit(prepared.network_input, client=client, timeout_s=timeout_s)
     try:
         answer = await asyncio.wait_for(asyncio.wrap_future(future), timeout_s)
@@ -171,6 +172,17 @@ def wait_until_loaded(task: Task, model: str) -> None:
     Raises the ``VisionError`` that says why it cannot be used.
     """
     _broker(_find(task, model))
+
+
+async def wait_until_loaded_async(task: Task, model: str) -> None:
+    """``wait_until_loaded`` for coroutines: however long it takes, no thread waits for it."""
+    spec = await asyncio.to_thread(_find, task, model)
+    # Who gives up waiting must not end the loading.
+    loading = asyncio.shield(asyncio.wrap_future(_broker_future(spec)))
+    try:
+        await asyncio.wait_for(loading, settings.LIMITS["inference_seconds"])
+    except TimeoutError as exc:
+        raise ModelLoading(f"{spec.name} is still being loaded. Try again soon.") from exc
 
 
 def _find(task: Task, model: str) -> ModelSpec:

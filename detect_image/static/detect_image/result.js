@@ -1,13 +1,7 @@
 /** The result over and beside the picture. Filters only redraw: the server sent every box. */
 
-import {
-  classColour,
-  classCounts,
-  cssColour,
-  detectionAt,
-  percent,
-  visibleDetections,
-} from "../js/boxes.js";
+import { detectionAt, percent, visibleDetections } from "../js/boxes.js";
+import { ClassChips, colourDot } from "../js/class-chips.js";
 import { drawDetections } from "../js/detection-canvas.js";
 import { element, texts } from "../js/dom.js";
 import { toBlob } from "./shrink.js";
@@ -26,7 +20,7 @@ const threshold = element("threshold", HTMLInputElement);
 const showNames = element("show-names", HTMLInputElement);
 const showScores = element("show-scores", HTMLInputElement);
 const asReceived = element("as-received", HTMLInputElement);
-const classes = element("classes", HTMLElement);
+const classes = new ClassChips(element("classes", HTMLElement));
 const objects = element("objects", HTMLElement);
 
 /** @type {import("../js/api.js").KeptDetections | null} */
@@ -48,8 +42,7 @@ export function showResult(answer, from) {
   result = answer;
   source = from;
   highlighted = null;
-  const nameOf = new Map(detections.map(({ class_id, class_name }) => [class_id, class_name]));
-  classes.replaceChildren(...Array.from(nameOf, ([id, name]) => classChip(id, name)));
+  classes.clear();
   objects.replaceChildren(...detections.map(objectRow));
 
   const total = Object.values(timing_ms).reduce((sum, ms) => sum + ms, 0);
@@ -76,23 +69,14 @@ function filter() {
   if (!result) return;
   const { detections } = result;
   const score = threshold.valueAsNumber;
-  const chips = [...classes.querySelectorAll("input")];
-  const hidden = chips.filter((chip) => !chip.checked).map((chip) => Number(chip.value));
-  visible = visibleDetections(detections, { threshold: score, hiddenClasses: new Set(hidden) });
-
-  const counts = classCounts(detections, score);
-  for (const chip of chips) {
-    const count = counts.get(Number(chip.value)) ?? 0;
-    const label = /** @type {HTMLLabelElement} */ (chip.parentElement);
-    /** @type {HTMLElement} */ (label.lastElementChild).textContent = String(count);
-    label.hidden = count === 0;
-  }
+  classes.update(detections, score);
+  visible = visibleDetections(detections, { threshold: score, hiddenClasses: classes.hidden });
   detections.forEach((detection, index) => {
     /** @type {HTMLElement} */ (objects.children[index]).hidden = !visible.includes(detection);
   });
   element("threshold-text", HTMLOutputElement).value = percent(score);
   status.textContent = statusText(detections.length);
-  linkDownloads(score, chips.filter((chip) => chip.checked).map((chip) => chip.value));
+  linkDownloads(score);
   draw();
 }
 
@@ -106,15 +90,14 @@ function statusText(found) {
 /**
  * Downloads hold what is shown.
  * @param {number} score
- * @param {string[]} classIds
  */
-function linkDownloads(score, classIds) {
+function linkDownloads(score) {
   for (const link of document.querySelectorAll("a[data-export]")) {
     if (!(link instanceof HTMLAnchorElement)) continue;
     const wishes = {
       as: texts(link).export,
       score_threshold: String(score),
-      class_ids: classIds.join(","),
+      class_ids: classes.shown.join(","),
     };
     link.href = `${result?.export_url}?${new URLSearchParams(wishes)}`;
   }
@@ -182,21 +165,6 @@ async function downloadDrawn() {
   URL.revokeObjectURL(link.href);
 }
 
-/**
- * A checkbox that shows or hides a class; its last element holds the count.
- * @param {number} classId
- * @param {string} name
- */
-function classChip(classId, name) {
-  const chip = document.createElement("label");
-  const input = document.createElement("input");
-  input.type = "checkbox";
-  input.value = String(classId);
-  input.checked = true;
-  chip.append(input, colourDot(classId), name, document.createElement("small"));
-  return chip;
-}
-
 /** @param {Detection} detection */
 function objectRow(detection) {
   const row = document.createElement("li");
@@ -215,13 +183,6 @@ function objectRow(detection) {
   return row;
 }
 
-/** @param {number} classId */
-function colourDot(classId) {
-  const dot = document.createElement("i");
-  dot.style.backgroundColor = cssColour(classColour(classId));
-  return dot;
-}
-
 /**
  * The box under the pointer.
  * @param {MouseEvent} event
@@ -238,7 +199,7 @@ function context(of) {
 }
 
 threshold.addEventListener("input", filter);
-classes.addEventListener("change", filter);
+classes.container.addEventListener("change", filter);
 showNames.addEventListener("change", draw);
 showScores.addEventListener("change", draw);
 asReceived.addEventListener("change", showPicture);

@@ -1,0 +1,156 @@
+"""The camera's socket: frames come in, results go out, and nothing queues up."""
+
+import asyncio
+import logging
+import time
+from collections import Counter
+from typing import Any
+from urllib.parse import parse_qs
+
+from channels.generic.websocket import AsyncJsonWebsocketConsumer
+from django.conf import settings
+
+from detect_camera.frames import BadFrameMessage, Frame, parse_frame
+from detect_camera.services import detect_in_frame
+from ml_core import engine
+from ml_core.errors import Busy, ImageTooManyBytes, VisionError
+from ml_core.owners import Owner
+from ml_core.serializers import DetectionsSerializer
+
+logger = logging.getLogger(__name__)
+
+# One is decoded and sent while the other is inferred; a third would only grow older.
+FRAMES_IN_WORK = 2
+# A client that takes no answers for so long is gone.
+SEND_TIMEOUT_SECONDS = 30
+
+_cameras: "Counter[str]" = Counter()
+
+
+class CameraConsumer(AsyncJsonWebsocketConsumer):
+    """One camera. At most two of its frames are worked on; of those that wait, the newest wins.
+
+    Every frame is answered once: with its result, with an error, or as dropped.
+    """
+
+    # Frames and results never travel through the channel layer.
+    channel_layer_alias = "none"
+
+    async def connect(self) -> None:
+        await self.accept()
+        self.tasks: set[asyncio.Task] = set()
+        self.waiting: Frame | None = None
+        self.second, self.frames_in_second = 0, 0
+        self.owner = ""
+        self.is_refused = False
+        query = parse_qs(self.scope["query_string"].decode("latin-1"))
+        self.model = query.get("model", [""])[0][:100]
+        owner = _owner_name(self.scope)
+        limits = settings.LIMITS
+        if _cameras[owner] >= limits["cameras_per_owner"]:
+            return await self.refuse(Busy("You have as many cameras open as are allowed."))
+        if _cameras.total() >= limits["cameras"]:
+            return await self.refuse(Busy("Too many cameras are open. Try again later."))
+        self.owner = owner
+        _cameras[owner] += 1
+        try:
+            await engine.wait_until_loaded_async("detection", self.model)
+        except VisionError as exc:
+            return await self.refuse(exc)
+        await self.send_json({"type": "ready", "frames_in_work": FRAMES_IN_WORK})
+
+    async def receive(
+        self, text_data: str | None = None, bytes_data: bytes | None = None, **kwargs: Any
+    ) -> None:
+        if self.is_refused:
+            return
+        try:
+            self.count()
+            if bytes_data is None:
+                raise BadFrameMessage("Expected a binary message, received text.")
+            if len(bytes_data) > settings.LIMITS["camera_frame_bytes"]:
+                raise ImageTooManyBytes(
+                    f"A frame may have at most {settings.LIMITS['camera_frame_bytes']:,} bytes."
+                )
+            frame = parse_frame(bytes_data)
+        except VisionError as exc:
+            return await self.refuse(exc)
+        if len(self.tasks) < FRAMES_IN_WORK:
+            return self.begin(frame)
+        dropped, self.waiting = self.waiting, frame
+        if dropped:
+            await self.answer({"type": "dropped", "seq": dropped.sequence})
+
+    async def disconnect(self, code: int) -> None:
+        self.waiting = None
+        for task in self.tasks:
+            task.cancel()
+        if self.owner:
+            _cameras[self.owner] -= 1
+            if not _cameras[self.owner]:
+                del _cameras[self.owner]
+            self.owner = ""
+
+    def count(self) -> None:
+        """Raise ``Busy`` for a client that floods the server."""
+        second = int(time.monotonic())
+        if second != self.second:
+            self.second, self.frames_in_second = second, 0
+        self.frames_in_second += 1
+        if self.frames_in_second > settings.LIMITS["camera_frames_per_second"]:
+            raise Busy("Too many frames in a second; wait for the answers.")
+
+    def begin(self, frame: Frame) -> None:
+        task = asyncio.create_task(self.work(frame))
+        self.tasks.add(task)
+        task.add_done_callback(self.ended)
+
+    def ended(self, task: asyncio.Task) -> None:
+        self.tasks.discard(task)
+        if not task.cancelled() and task.exception():
+            logger.error("a camera's frame failed", exc_info=task.exception())
+        if self.waiting:
+            frame, self.waiting = self.waiting, None
+            self.begin(frame)
+
+    async def work(self, frame: Frame) -> None:
+        started = time.perf_counter()
+        try:
+            found = await detect_in_frame(frame.jpeg, model=self.model, client=self.owner)
+        except VisionError as exc:
+            await self.answer({"type": "error", "seq": frame.sequence, **_problem(exc)})
+            return
+        await self.answer(
+            {
+                "type": "result",
+                "seq": frame.sequence,
+                **DetectionsSerializer(found).data,
+                "server_ms": round((time.perf_counter() - started) * 1000, 2),
+            }
+        )
+
+    async def answer(self, message: dict[str, Any]) -> None:
+        """Send, but wait for a slow reader only so long."""
+        try:
+            await asyncio.wait_for(self.send_json(message), SEND_TIMEOUT_SECONDS)
+        except TimeoutError:
+            await self.close(4408)
+
+    async def refuse(self, exc: VisionError) -> None:
+        """Say what is wrong, then close with 4000 and the HTTP status."""
+        self.is_refused = True
+        await self.send_json({"type": "error", **_problem(exc)})
+        await self.close(4000 + exc.status)
+
+
+def _problem(exc: VisionError) -> dict[str, Any]:
+    return {"status": exc.status, "code": exc.code, "detail": exc.detail}
+
+
+def _owner_name(scope: dict[str, Any]) -> str:
+    """Whom the queue and the limits treat as one: account, session, or else address."""
+    owner = Owner.of(scope["user"], scope["session"])
+    if owner.user is not None:
+        return f"user {owner.user.pk}"
+    address = (scope.get("client") or ["unknown"])[0]
+    return f"session {owner.session_key}" if owner.session_key else f"address {address}"

@@ -1,0 +1,31 @@
+"""Detection in one camera frame, for the socket."""
+
+import asyncio
+import time
+from dataclasses import replace
+
+import numpy as np
+from django.conf import settings
+
+from ml_core import engine
+from ml_core.images import ImageLimits, decode_image
+from ml_core.results import Detections
+
+
+async def detect_in_frame(jpeg: bytes, *, model: str, client: str) -> Detections:
+    """Find objects in a frame without ever blocking the event loop; nothing is kept.
+
+    Raises the ``VisionError`` that fits.
+    """
+    image, decode_ms = await asyncio.to_thread(_decode, jpeg)
+    found = await engine.detect_async(image, model=model, client=client)
+    return replace(found, timing_ms={"decode": decode_ms, **found.timing_ms})
+
+
+def _decode(jpeg: bytes) -> tuple[np.ndarray, float]:
+    started = time.perf_counter()
+    limits = settings.LIMITS
+    image = decode_image(
+        jpeg, ImageLimits(limits["camera_frame_bytes"], limits["camera_frame_pixels"])
+    )
+    return image, (time.perf_counter() - started) * 1000

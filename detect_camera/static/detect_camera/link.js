@@ -1,0 +1,94 @@
+/** The way to the server: frames under way, their answers, and a new connection when it breaks. */
+
+import { frameMessage } from "./frame-message.js";
+
+/** @typedef {import("../js/api.js").Detections & {server_ms: number}} FrameResult */
+/**
+ * @typedef {object} Events
+ * @property {() => void} ready frames may be sent
+ * @property {(sequence: number, result: FrameResult) => void} result
+ * @property {(sequence: number) => void} lost a frame that will have no result
+ * @property {(detail: string) => void} problem what the server complains of
+ * @property {() => void} broken the connection is gone; another one is on its way
+ */
+
+const TIMEOUT_MS = 5000;
+const FIRST_RETRY_MS = 500;
+const LAST_RETRY_MS = 8000;
+
+export class Link {
+  /**
+   * @param {string} url
+   * @param {Events} events
+   */
+  constructor(url, events) {
+    this.url = url;
+    this.events = events;
+    this.isReady = false;
+    this.isClosed = false;
+    this.retry_ms = FIRST_RETRY_MS;
+    this.sequence = 0;
+    /** @type {Map<number, ReturnType<typeof setTimeout>>} */
+    this.underWay = new Map();
+    this.connect();
+  }
+
+  connect() {
+    this.socket = new WebSocket(this.url);
+    this.socket.onmessage = ({ data }) => this.receive(JSON.parse(data));
+    this.socket.onclose = () => this.lose();
+  }
+
+  /**
+   * @param {ArrayBuffer} jpeg
+   * @param {number} captured_ms
+   * @returns {number} the frame's sequence number
+   */
+  send(jpeg, captured_ms) {
+    this.sequence += 1;
+    const sequence = this.sequence;
+    this.socket?.send(frameMessage(sequence, captured_ms, jpeg));
+    // One lost answer must not hold its place for ever.
+    this.underWay.set(sequence, setTimeout(() => this.free(sequence, true), TIMEOUT_MS));
+    return sequence;
+  }
+
+  /** @param {{type: string, seq?: number, detail?: string} & FrameResult} message */
+  receive(message) {
+    const { type, seq } = message;
+    if (type === "ready") {
+      this.isReady = true;
+      this.retry_ms = FIRST_RETRY_MS;
+      this.events.ready();
+    } else if (type === "result" && seq !== undefined) {
+      this.free(seq, false);
+      this.events.result(seq, message);
+    } else {
+      if (seq !== undefined) this.free(seq, true);
+      if (message.detail) this.events.problem(message.detail);
+    }
+  }
+
+  /**
+   * @param {number} sequence
+   * @param {boolean} isLost
+   */
+  free(sequence, isLost) {
+    clearTimeout(this.underWay.get(sequence));
+    if (this.underWay.delete(sequence) && isLost) this.events.lost(sequence);
+  }
+
+  lose() {
+    this.isReady = false;
+    for (const sequence of [...this.underWay.keys()]) this.free(sequence, true);
+    if (this.isClosed) return;
+    this.events.broken();
+    setTimeout(() => this.isClosed || this.connect(), this.retry_ms);
+    this.retry_ms = Math.min(LAST_RETRY_MS, this.retry_ms * 2);
+  }
+
+  close() {
+    this.isClosed = true;
+    this.socket?.close();
+  }
+}

@@ -1,0 +1,71 @@
+/** A checkbox for each class that was seen, with the count of what is there now. */
+
+import { classColour, classCounts, cssColour } from "./boxes.js";
+
+/** @typedef {import("./boxes.js").Detection} Detection */
+
+export class ClassChips {
+  /** @param {HTMLElement} container fires `change` when a class is shown or hidden */
+  constructor(container) {
+    this.container = container;
+    /** @type {Map<number, HTMLLabelElement>} */
+    this.chips = new Map();
+  }
+
+  /** Forget every class. */
+  clear() {
+    this.chips.clear();
+    this.container.replaceChildren();
+  }
+
+  /** @returns {Set<number>} the classes that are switched off */
+  get hidden() {
+    const boxes = [...this.container.querySelectorAll("input")];
+    return new Set(boxes.filter(({ checked }) => !checked).map(({ value }) => Number(value)));
+  }
+
+  /** @returns {number[]} the classes that are switched on */
+  get shown() {
+    return [...this.chips.keys()].filter((classId) => !this.hidden.has(classId));
+  }
+
+  /**
+   * Classes that were not seen before get a chip; those without a count are out of sight.
+   * @param {Detection[]} detections
+   * @param {number} threshold
+   */
+  update(detections, threshold) {
+    const counts = classCounts(detections, threshold);
+    for (const { class_id, class_name } of detections) {
+      if (!this.chips.has(class_id)) this.add(class_id, class_name);
+    }
+    for (const [classId, label] of this.chips) {
+      const count = counts.get(classId) ?? 0;
+      /** @type {HTMLElement} */ (label.lastElementChild).textContent = String(count);
+      // One that was switched off stays within reach.
+      label.hidden = count === 0 && /** @type {HTMLInputElement} */ (label.control).checked;
+    }
+  }
+
+  /**
+   * @param {number} classId
+   * @param {string} name
+   */
+  add(classId, name) {
+    const label = document.createElement("label");
+    const input = document.createElement("input");
+    input.type = "checkbox";
+    input.value = String(classId);
+    input.checked = true;
+    label.append(input, colourDot(classId), name, document.createElement("small"));
+    this.chips.set(classId, label);
+    this.container.append(label);
+  }
+}
+
+/** @param {number} classId */
+export function colourDot(classId) {
+  const dot = document.createElement("i");
+  dot.style.backgroundColor = cssColour(classColour(classId));
+  return dot;
+}
