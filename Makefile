@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help run test lint format
+.PHONY: help prepare run run-https test lint format
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -8,11 +8,16 @@ CHROMIUM ?= /usr/bin/chromium
 help: ## Show what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
-run: .venv/runtime ## Set everything up and serve the site (HOST, PORT, MODEL_DIR... as in .env.example)
+run: prepare ## Set everything up and serve the site (HOST, PORT, MODEL_DIR... as in .env.example)
+	@exec $(BIN)/python manage.py serve
+
+run-https: prepare ## The same by https for the local network, so that phones may use their cameras
+	@exec $(BIN)/python manage.py serve --https
+
+prepare: .venv/runtime
 	@$(BIN)/python manage.py migrate --verbosity 0
 	@$(BIN)/python manage.py collectstatic --noinput --verbosity 0
 	@$(BIN)/python manage.py fetch_models || echo "Starting without them."
-	@exec $(BIN)/python manage.py serve
 
 test: .venv/dev node_modules ## Set everything up and run every check and test
 	@scripts/install-system-package $(CHROMIUM) chromium fonts-dejavu-core

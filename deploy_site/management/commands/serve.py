@@ -1,12 +1,18 @@
 """``manage.py serve``: the site under uvicorn, for daily use and production."""
 
+import io
+import socket
+from argparse import ArgumentParser
 from typing import Any
 
+import segno
 import uvicorn
 from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from deploy_site.https import certificate, lan_addresses
 
 
 class PunctualProtocol(HttpToolsProtocol):
@@ -22,10 +28,19 @@ class PunctualProtocol(HttpToolsProtocol):
 class Command(BaseCommand):
     help = "Serve the site at HOST:PORT; SIGTERM lets running requests finish."
 
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument(
+            "--https",
+            action="store_true",
+            help="serve the local network by https, with a certificate of this machine's own",
+        )
+
     def handle(self, *args: Any, **options: Any) -> None:
         call_command("list_models", stdout=self.stdout, stderr=self.stderr)
-        host = f"[{settings.HOST}]" if ":" in settings.HOST else settings.HOST
-        self.stdout.write(f"\nServing at http://{host}:{settings.PORT}/ (Ctrl-C ends)\n")
+        encryption = self._prepare_https() if options["https"] else {}
+        if not encryption:
+            host = f"[{settings.HOST}]" if ":" in settings.HOST else settings.HOST
+            self.stdout.write(f"\nServing at http://{host}:{settings.PORT}/ (Ctrl-C ends)\n")
         uvicorn.run(
             "deploy_site.asgi:application",
             host=settings.HOST,
@@ -41,4 +56,23 @@ class Command(BaseCommand):
             ws_max_size=2**20,
             ws_max_queue=8,
             ws_per_message_deflate=False,
+            **encryption,
         )
+
+    def _prepare_https(self) -> dict[str, Any]:
+        """Open the site to the local network; returns where the certificate lies."""
+        addresses = lan_addresses()
+        names = ["localhost", "127.0.0.1", socket.gethostname(), *addresses]
+        certificate_path, key_path = certificate(settings.DATA_DIR / "https", names)
+        settings.HOST = "0.0.0.0"
+        settings.ALLOWED_HOSTS = [*settings.ALLOWED_HOSTS, *names]
+        settings.SESSION_COOKIE_SECURE = settings.CSRF_COOKIE_SECURE = True
+        self.stdout.write(f"\nServing at https://localhost:{settings.PORT}/ (Ctrl-C ends)\n")
+        for address in addresses:
+            url = f"https://{address}:{settings.PORT}/detect-camera/"
+            self.stdout.write(f"On a phone in the same network: {url}\n")
+            code = io.StringIO()
+            segno.make(url).terminal(code, compact=True)
+            self.stdout.write(code.getvalue())
+        self.stdout.write("The browser warns of the certificate once: it is this machine's own.\n")
+        return {"ssl_certfile": certificate_path, "ssl_keyfile": key_path}

@@ -1,0 +1,229 @@
+"""The camera's socket as a conversation, with the toy network behind it."""
+
+import asyncio
+import io
+import json
+import struct
+from collections.abc import AsyncIterator
+
+import pytest
+from channels.testing import WebsocketCommunicator
+from PIL import Image
+
+from deploy_site.asgi import application
+from detect_camera import consumers, services
+from detect_camera.frames import frame_message
+from ml_core.errors import InferenceFailed
+from ml_core.tests.toy_network import BLUE, RED, cells_picture
+
+HEADERS = [(b"origin", b"http://localhost")]
+
+pytestmark = [pytest.mark.usefixtures("toy_detector"), pytest.mark.django_db(transaction=True)]
+
+
+def jpeg(side: int = 96, **options) -> bytes:
+    output = io.BytesIO()
+    cells_picture({(1, 0): RED, (2, 2): BLUE}, side).save(output, "JPEG", quality=95, **options)
+    return output.getvalue()
+
+
+def camera(query: str = "") -> WebsocketCommunicator:
+    return WebsocketCommunicator(application, f"/ws/camera/{query}", HEADERS)
+
+
+@pytest.fixture
+async def live() -> AsyncIterator[WebsocketCommunicator]:
+    """A connected camera that was told it may begin."""
+    communicator = camera()
+    assert (await communicator.connect())[0]
+    assert (await communicator.receive_json_from(30))["type"] == "ready"
+    yield communicator
+    await communicator.disconnect()
+
+
+async def closed_with(communicator: WebsocketCommunicator) -> tuple[dict, int]:
+    """The last message and the close code."""
+    message = await communicator.receive_json_from(30)
+    closing = await communicator.receive_output(5)
+    return message, closing["code"]
+
+
+async def test_a_frame_is_answered_with_its_number_and_its_objects(live):
+    await live.send_to(bytes_data=frame_message(7, jpeg(480), 123.5))
+
+    answer = await live.receive_json_from(10)
+
+    assert (answer["type"], answer["seq"], answer["model"]) == ("result", 7, "toy")
+    assert answer["image"] == {"width": 480, "height": 480}
+    assert [found["class_name"] for found in answer["detections"]] == ["tomato", "plum"]
+    stages = ["decode", "preprocess", "queue", "inference", "postprocess"]
+    assert list(answer["timing_ms"]) == stages
+    assert answer["server_ms"] >= answer["timing_ms"]["inference"]
+
+
+async def test_every_frame_is_answered_once_and_of_those_that_wait_the_newest_wins(
+    live, monkeypatch
+):
+    may_go_on = asyncio.Event()
+    detect = services.detect_in_frame
+
+    async def slow(*args, **kwargs):
+        await may_go_on.wait()
+        return await detect(*args, **kwargs)
+
+    monkeypatch.setattr(consumers, "detect_in_frame", slow)
+    for number in range(1, 7):
+        await live.send_to(bytes_data=frame_message(number, jpeg(), 0))
+
+    dropped = [await live.receive_json_from(5) for _ in range(3)]
+    may_go_on.set()
+    results = [await live.receive_json_from(5) for _ in range(3)]
+
+    assert [(m["type"], m["seq"]) for m in dropped] == [("dropped", n) for n in (3, 4, 5)]
+    assert sorted((m["type"], m["seq"]) for m in results) == [("result", n) for n in (1, 2, 6)]
+    assert await live.receive_nothing(0.2)
+
+
+async def test_a_bad_picture_is_told_and_the_camera_goes_on(live):
+    await live.send_to(bytes_data=frame_message(1, b"no picture", 0))
+    bad = await live.receive_json_from(5)
+    await live.send_to(bytes_data=frame_message(2, jpeg(), 0))
+
+    assert (bad["type"], bad["seq"], bad["code"]) == ("error", 1, "unsupported_media_type")
+    assert (await live.receive_json_from(5))["type"] == "result"
+
+
+async def test_a_frame_with_too_many_pixels_is_told(live, settings):
+    settings.LIMITS = {**settings.LIMITS, "camera_frame_pixels": 96 * 96}
+    await live.send_to(bytes_data=frame_message(1, jpeg(96), 0))
+    await live.send_to(bytes_data=frame_message(2, jpeg(97), 0))
+
+    answers = {m["seq"]: m for m in [await live.receive_json_from(5) for _ in range(2)]}
+
+    assert answers[1]["type"] == "result"
+    assert answers[2]["code"] == "image_too_large"
+
+
+async def test_a_failing_model_is_told_and_the_camera_goes_on(live, monkeypatch):
+    async def fail(*args, **kwargs):
+        raise InferenceFailed("The model failed.")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(consumers, "detect_in_frame", fail)
+        await live.send_to(bytes_data=frame_message(1, jpeg(), 0))
+        assert (await live.receive_json_from(5))["code"] == "inference_failed"
+
+    await live.send_to(bytes_data=frame_message(2, jpeg(), 0))
+    assert (await live.receive_json_from(5))["type"] == "result"
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        {"text_data": "{"},
+        {"text_data": "[" * 100_000},
+        {"bytes_data": b"short"},
+        {"bytes_data": struct.pack("<BBHId", 2, 0, 16, 1, 0)},
+        {"bytes_data": struct.pack("<BBHId", 1, 0, 999, 1, 0)},
+        {"bytes_data": struct.pack("<BBHId", 1, 0, 3, 1, 0)},
+    ],
+)
+async def test_what_is_no_frame_closes_the_socket(live, message):
+    await live.send_to(**message)
+
+    error, code = await closed_with(live)
+
+    assert (error["code"], code) == ("bad_message", 4400)
+
+
+async def test_a_message_above_the_limit_closes_the_socket(live, settings):
+    frame = frame_message(1, jpeg(), 0)
+    settings.LIMITS = {**settings.LIMITS, "camera_frame_bytes": len(frame)}
+    await live.send_to(bytes_data=frame)
+    assert (await live.receive_json_from(5))["type"] == "result"
+
+    await live.send_to(bytes_data=frame + b"x")
+
+    error, code = await closed_with(live)
+    assert (error["code"], code) == ("image_too_many_bytes", 4413)
+
+
+async def test_a_flood_of_frames_closes_the_socket(live, settings):
+    settings.LIMITS = {**settings.LIMITS, "camera_frames_per_second": 5}
+    for number in range(30):
+        await live.send_to(bytes_data=frame_message(number, jpeg(), 0))
+
+    messages = []
+    while (event := await live.receive_output(10))["type"] == "websocket.send":
+        messages.append(json.loads(event["text"]))
+
+    assert event["code"] == 4429
+    assert any(message.get("code") == "busy" for message in messages)
+
+
+async def test_an_owner_has_so_many_cameras_and_places_become_free(settings):
+    settings.LIMITS = {**settings.LIMITS, "cameras_per_owner": 2}
+    open_cameras = [camera(), camera()]
+    for each in open_cameras:
+        await each.connect()
+        assert (await each.receive_json_from(30))["type"] == "ready"
+
+    third = camera()
+    await third.connect()
+    error, code = await closed_with(third)
+    assert (error["code"], code) == ("busy", 4429)
+
+    await open_cameras[0].disconnect()
+    fourth = camera()
+    await fourth.connect()
+    assert (await fourth.receive_json_from(5))["type"] == "ready"
+    for each in (open_cameras[1], fourth):
+        await each.disconnect()
+    assert consumers._cameras.total() == 0
+
+
+async def test_an_unknown_model_is_told(settings):
+    communicator = camera("?model=yolov9")
+    await communicator.connect()
+
+    error, code = await closed_with(communicator)
+
+    assert (error["code"], code) == ("unknown_model", 4422)
+    assert consumers._cameras.total() == 0 or await communicator.disconnect() is None
+
+
+async def test_a_page_of_another_site_gets_no_camera():
+    headers = [(b"origin", b"http://evil.example")]
+    communicator = WebsocketCommunicator(application, "/ws/camera/", headers)
+
+    connected, _ = await communicator.connect()
+
+    assert not connected
+
+
+async def test_leaving_ends_the_work_under_way(live, monkeypatch):
+    ended = asyncio.Event()
+
+    async def endless(*args, **kwargs):
+        try:
+            await asyncio.sleep(60)
+        finally:
+            ended.set()
+
+    monkeypatch.setattr(consumers, "detect_in_frame", endless)
+    await live.send_to(bytes_data=frame_message(1, jpeg(), 0))
+    await asyncio.sleep(0.1)
+
+    await live.disconnect()
+
+    await asyncio.wait_for(ended.wait(), 2)
+
+
+async def test_a_frame_on_its_side_counts_as_its_exif_says(live):
+    turn_right = Image.Exif()
+    turn_right[0x0112] = 6
+    await live.send_to(bytes_data=frame_message(1, jpeg(480, exif=turn_right), 0))
+
+    answer = await live.receive_json_from(5)
+
+    assert answer["detections"][0]["box"] == [320, 160, 480, 320]
