@@ -1,9 +1,5 @@
 /** How many objects of each class there were, second by second, as a small chart. */
 
-import { classColour, cssColour } from "../js/boxes.js";
-
-/** @typedef {import("../js/boxes.js").Detection} Detection */
-
 const SECONDS = 60;
 
 export class CountHistory {
@@ -37,16 +33,15 @@ export class CountHistory {
  * One line for each class over the last minute.
  * @param {CanvasRenderingContext2D} ctx
  * @param {CountHistory} history
- * @param {number} width
- * @param {number} height
+ * @param {{width: number, height: number, colourOf: (classId: number) => string}} options
  */
-export function drawHistory(ctx, history, width, height) {
+export function drawHistory(ctx, history, { width, height, colourOf }) {
   ctx.clearRect(0, 0, width, height);
   const most = Math.max(1, ...[...history.counts.values()].flat());
   ctx.lineWidth = 2;
   ctx.lineJoin = "round";
   for (const [classId, values] of history.counts) {
-    ctx.strokeStyle = cssColour(classColour(classId));
+    ctx.strokeStyle = colourOf(classId);
     ctx.beginPath();
     values.forEach((value, index) => {
       const x = (index / (SECONDS - 1)) * width;

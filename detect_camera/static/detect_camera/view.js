@@ -1,6 +1,6 @@
 /** What is seen: a frame, its boxes over it, and what they count up to. */
 
-import { classCounts, percent, visibleDetections } from "../js/boxes.js";
+import { classColour, classCounts, cssColour, percent, visibleDetections } from "../js/boxes.js";
 import { ClassChips } from "../js/class-chips.js";
 import { drawDetections } from "../js/detection-canvas.js";
 import { element, texts } from "../js/dom.js";
@@ -155,7 +155,8 @@ function drawChart() {
   chart.height = Math.round(height * devicePixelRatio);
   const ctx = context(chart);
   ctx.scale(devicePixelRatio, devicePixelRatio);
-  drawHistory(ctx, history, width, height);
+  const colourOf = (/** @type {number} */ classId) => cssColour(classColour(classId));
+  drawHistory(ctx, history, { width, height, colourOf });
 }
 
 function redraw() {

@@ -1,0 +1,258 @@
+"""The camera page in a real browser whose camera plays known frames."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import av
+import pytest
+from PIL import Image
+from playwright.sync_api import Browser, Page, Playwright, expect
+
+from ml_core.tests.toy_network import GREY
+from tests.conftest import CHROMIUM, CHROMIUM_ARGUMENTS, Server
+
+FRAMES = 45
+WIDTH, HEIGHT = 640, 480
+# Where the frame that is shown has its red cell, and which cells have a box: read in one go, so
+# that both belong to the same drawing.
+CELLS = """() => {
+  const frame = document.querySelector("#frame");
+  const boxes = document.querySelector("#boxes");
+  const pixel = (canvas, x, y) => canvas.getContext("2d").getImageData(
+    Math.floor(x * canvas.width), Math.floor(y * canvas.height), 1, 1).data;
+  const red = [], boxed = [];
+  for (let cell = 0; cell < 9; cell += 1) {
+    const column = cell % 3, row = Math.floor(cell / 3);
+    const [r, g, b] = pixel(frame, (column + 0.5) / 3, (row + 0.5) / 3);
+    if (r > 150 && g < 100 && b < 100) red.push(cell);
+    const inside = 1.5 / boxes.width;
+    if (pixel(boxes, column / 3 + inside, (row + 0.5) / 3)[3] > 200
+      && pixel(boxes, (column + 1) / 3 - inside, (row + 0.5) / 3)[3] > 200) boxed.push(cell);
+  }
+  return [red, boxed];
+}"""
+
+pytestmark = pytest.mark.usefixtures("console_errors")
+
+
+@pytest.fixture(scope="session")
+def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A red cell that wanders through the nine cells, five frames in each."""
+    path = tmp_path_factory.mktemp("camera") / "wandering.mjpeg"
+    with av.open(str(path), "w", format="mjpeg") as container:
+        stream = container.add_stream("mjpeg", rate=30)
+        stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "yuvj420p"
+        stream.options = {"qmin": "2", "qmax": "2"}
+        for number in range(FRAMES):
+            cell = number // 5
+            column, row = cell % 3, cell // 3
+            picture = Image.new("RGB", (WIDTH, HEIGHT), GREY)
+            left, top = column * WIDTH // 3, row * HEIGHT // 3
+            picture.paste((255, 0, 0), (left, top, left + WIDTH // 3, top + HEIGHT // 3))
+            container.mux(stream.encode(av.VideoFrame.from_image(picture)))
+        container.mux(stream.encode())
+    return path
+
+
+@pytest.fixture(scope="module")
+def camera_browser(playwright: Playwright, clip: Path) -> Iterator[Browser]:
+    arguments = [
+        *CHROMIUM_ARGUMENTS,
+        "--use-fake-device-for-media-stream",
+        f"--use-file-for-fake-video-capture={clip}",
+    ]
+    browser = playwright.chromium.launch(executable_path=CHROMIUM, args=arguments)
+    yield browser
+    browser.close()
+
+
+@pytest.fixture
+def page(camera_browser: Browser, base_url: str) -> Iterator[Page]:
+    """A page of a visitor who allowed the camera."""
+    context = camera_browser.new_context(base_url=base_url, permissions=["camera"])
+    yield context.new_page()
+    context.close()
+
+
+def start(page: Page) -> None:
+    page.goto("/detect-camera/")
+    page.locator("#show-names").uncheck()
+    page.locator("#show-scores").uncheck()
+    page.get_by_role("button", name="Start the camera").click()
+    expect(page.locator("#camera-page")).to_have_attribute("data-frames", re.compile(r"\d\d+"))
+
+
+def frames(page: Page) -> int:
+    return int(page.locator("#camera-page").get_attribute("data-frames") or 0)
+
+
+def test_boxes_are_drawn_on_the_very_frame_they_belong_to(page):
+    start(page)
+
+    seen = set()
+    for _ in range(40):
+        page.wait_for_timeout(60)
+        red, boxed = page.evaluate(CELLS)
+        assert len(red) == 1
+        assert boxed == red
+        seen.update(red)
+
+    assert len(seen) >= 6
+    expect(page.locator("#in-sight")).to_have_text("1 × tomato")
+    expect(page.locator("#fps")).to_have_text(re.compile(r"^[1-9]\d?\.\d$"))
+    expect(page.locator("#delay")).to_have_text(re.compile(r"^\d+ ms$"))
+    expect(page.locator("#frame-size")).to_have_text(re.compile(r"^640 × 480, \d\d %$"))
+
+
+def test_pause_freezes_the_picture_and_play_goes_on_from_now(page):
+    start(page)
+
+    page.get_by_role("button", name="Pause").click()
+    before, picture = frames(page), page.evaluate(CELLS)
+    page.wait_for_timeout(700)
+
+    assert (frames(page), page.evaluate(CELLS)) == (before, picture)
+    assert page.evaluate("() => document.querySelector('#video').srcObject") is None
+    expect(page.locator("#status")).to_have_text("Paused")
+
+    page.get_by_role("button", name="Play").click()
+    expect(page.locator("#status")).to_have_text("Live")
+    page.wait_for_timeout(1000)
+    assert frames(page) > before
+    red, boxed = page.evaluate(CELLS)
+    assert boxed == red
+
+
+def test_the_picture_can_be_mirrored_with_its_boxes(page):
+    start(page)
+    page.get_by_role("button", name="Pause").click()
+    [red], _ = page.evaluate(CELLS)
+    page.locator(".settings summary").click()
+
+    page.locator("#mirror").check()
+
+    column, row = red % 3, red // 3
+    mirrored = row * 3 + 2 - column
+    assert page.evaluate(CELLS) == [[mirrored], [mirrored]]
+
+
+def test_filters_redraw_a_paused_picture(page):
+    start(page)
+    page.get_by_role("button", name="Pause").click()
+    [red], _ = page.evaluate(CELLS)
+
+    page.locator("#classes label", has_text="tomato").click()
+    assert page.evaluate(CELLS) == [[red], []]
+    page.locator("#classes label", has_text="tomato").click()
+    assert page.evaluate(CELLS) == [[red], [red]]
+
+
+def test_a_snapshot_and_a_recording_can_be_downloaded(page, tmp_path):
+    start(page)
+
+    with page.expect_download() as taken:
+        page.get_by_role("button", name="Snapshot").click()
+    with Image.open(taken.value.path()) as picture:
+        assert picture.size == (WIDTH, HEIGHT)
+
+    page.get_by_role("button", name="Record", exact=True).click()
+    page.wait_for_timeout(2000)
+    page.get_by_role("button", name="Stop recording").click()
+    with page.expect_download() as recorded:
+        page.get_by_role("link", name="Download the recording").click()
+    path = tmp_path / recorded.value.suggested_filename
+    recorded.value.save_as(path)
+    with av.open(str(path)) as container:
+        assert sum(1 for _ in container.decode(video=0)) >= 5
+
+
+def test_a_camera_that_is_taken_away_is_told(page):
+    start(page)
+
+    page.evaluate(
+        """() => {
+          const [track] = document.querySelector("#video").srcObject.getTracks();
+          track.dispatchEvent(new Event("ended"));
+        }"""
+    )
+
+    expect(page.get_by_role("alert").first).to_contain_text("taken away")
+    expect(page.get_by_role("button", name="Play")).to_be_enabled()
+
+
+def test_a_hidden_page_pauses(page):
+    start(page)
+
+    page.evaluate(
+        """() => {
+          Object.defineProperty(document, "hidden", {value: true});
+          document.dispatchEvent(new Event("visibilitychange"));
+        }"""
+    )
+
+    expect(page.get_by_role("alert").first).to_contain_text("not in sight")
+    expect(page.locator("#camera-page")).to_have_attribute("data-state", "paused")
+
+
+def test_a_page_without_https_says_what_to_do(page):
+    page.add_init_script(
+        """Object.defineProperty(window, "isSecureContext", {value: false});
+        Object.defineProperty(navigator, "mediaDevices", {value: undefined});"""
+    )
+    page.goto("/detect-camera/")
+    expect(page.get_by_role("alert").first).to_contain_text("https")
+
+    page.get_by_role("button", name="Start the camera").click()
+
+    expect(page.get_by_role("alert").first).to_contain_text("https")
+    expect(page.get_by_role("button", name="Start the camera")).to_be_enabled()
+
+
+@pytest.mark.parametrize(
+    ("error", "text"),
+    [
+        ("NotAllowedError", "not allowed"),
+        ("NotFoundError", "No such camera"),
+        ("NotReadableError", "another program"),
+        ("UnknownError", "could not be started"),
+    ],
+)
+def test_a_camera_that_cannot_be_had_is_told(page, error, text):
+    page.add_init_script(
+        f"""navigator.mediaDevices.getUserMedia = async () => {{
+          throw new DOMException("no", "{error}");
+        }};"""
+    )
+    page.goto("/detect-camera/")
+
+    page.get_by_role("button", name="Start the camera").click()
+
+    expect(page.get_by_role("alert").first).to_contain_text(text)
+    expect(page.get_by_role("button", name="Start the camera")).to_be_enabled()
+
+
+def test_a_visitor_who_really_refuses_is_told(camera_browser, base_url):
+    context = camera_browser.new_context(base_url=base_url, permissions=[])
+    page = context.new_page()
+    page.goto("/detect-camera/")
+
+    page.get_by_role("button", name="Start the camera").click()
+
+    expect(page.get_by_role("alert").first).to_contain_text("not allowed")
+    context.close()
+
+
+def test_a_server_that_restarts_is_found_again(page, server: Server, console_errors):
+    start(page)
+
+    server.stop()
+    expect(page.locator("#status")).to_contain_text("trying again")
+    server.start()
+
+    expect(page.locator("#status")).to_have_text("Live", timeout=15_000)
+    before = frames(page)
+    page.wait_for_timeout(1000)
+    assert frames(page) > before
+    assert all("WebSocket" in error or "ERR_" in error for error in console_errors)
+    console_errors.clear()
