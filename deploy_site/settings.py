@@ -68,7 +68,21 @@ LIMITS = {
     "queued_pictures": 64,
     # From the queue to the answer.
     "inference_seconds": 30,
+    # A video's file, and the parts it is sent in.
+    "video_bytes": 500 * 2**20,
+    "video_chunk_bytes": 5 * 2**20,
+    # What uploads leave free on the disk, and how long one that broke off is kept.
+    "free_bytes": 200 * 2**20,
+    "upload_seconds": 24 * 3600,
+    # Worked on at one time; the others wait.
+    "video_jobs": 2,
+    "export_jobs": 1,
+    # WebSockets on videos, of one owner and in all.
+    "video_sockets_per_owner": 3,
+    "video_sockets": 50,
 }
+# Whether the serving process also works on what waits: detection in videos, and their exports.
+RUN_JOBS = env.bool("RUN_JOBS", default=True)
 
 # --- Application ---
 
@@ -134,6 +148,8 @@ if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
         "timeout": 10,
         "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
     }
+    # In memory, threads would be refused instead of waiting in turn.
+    DATABASES["default"]["TEST"] = {"NAME": DATA_DIR / "test.sqlite3"}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # With Redis several processes can serve one site; without it, one.
