@@ -10,6 +10,7 @@ help: ## Show what can be made
 
 run: .venv/runtime ## Set everything up and serve the site (HOST, PORT, MODEL_DIR... as in .env.example)
 	@$(BIN)/python manage.py migrate --verbosity 0
+	@$(BIN)/python scripts/install-browser-modules || echo "Going on without them: the server decodes videos for browsers."
 	@$(BIN)/python manage.py collectstatic --noinput --verbosity 0
 	@$(BIN)/python manage.py fetch_models || echo "Starting without them."
 	@exec $(BIN)/python manage.py serve

@@ -26,8 +26,8 @@ def stage_page(request: HttpRequest, video_id: uuid.UUID | None = None) -> HttpR
     context = {
         "video": video,
         "limits": settings.LIMITS,
-        "mediabunny_url": installed_module_url("mediabunny.js"),
-        "sha256_url": installed_module_url("sha2.js"),
+        "mediabunny_url": installed_module_url("mediabunny/mediabunny.js"),
+        "sha256_url": installed_module_url("noble-hashes/sha2.js"),
     }
     return render(request, "detect_video/stage.html", context)
 

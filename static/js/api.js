@@ -21,14 +21,42 @@ export class Problem extends Error {}
  * @returns {Promise<any>}
  */
 export async function postForm(url, form, signal) {
-  // Only visitors who are logged in need the token, and then they have the cookie.
-  const token = csrfToken(document.cookie);
-  const headers = { Accept: "application/json", ...(token && { "X-CSRFToken": token }) };
-  const response = await fetch(url, { method: "POST", body: form, headers, signal });
+  const response = await fetch(url, {
+    method: "POST",
+    body: form,
+    headers: requestHeaders(),
+    signal,
+  });
   if (!response.ok) {
     throw new Problem(await problemText(response));
   }
   return response.json();
+}
+
+/**
+ * Send JSON, or nothing, and return the JSON that comes back; null for an empty answer. Throws
+ * as `postForm` does.
+ * @param {string} url
+ * @param {{method?: string, body?: object, signal?: AbortSignal}} options
+ * @returns {Promise<any>}
+ */
+export async function requestJson(url, { method = "GET", body, signal } = {}) {
+  const response = await fetch(url, {
+    method,
+    body: body && JSON.stringify(body),
+    headers: { ...requestHeaders(), ...(body && { "Content-Type": "application/json" }) },
+    signal,
+  });
+  if (!response.ok) {
+    throw new Problem(await problemText(response));
+  }
+  return response.status === 204 ? null : response.json();
+}
+
+/** Only visitors who are logged in need the token, and then they have the cookie. */
+export function requestHeaders() {
+  const token = csrfToken(document.cookie);
+  return { Accept: "application/json", ...(token && { "X-CSRFToken": token }) };
 }
 
 /**
