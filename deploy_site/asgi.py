@@ -16,6 +16,7 @@ from django.urls import re_path  # noqa: E402
 
 from deploy_site.body_limit import BodyLimit  # noqa: E402
 from deploy_site.consumers import UnknownPathConsumer  # noqa: E402
+from detect_video.jobs import start_scheduler  # noqa: E402
 from ml_core import engine  # noqa: E402
 
 application = ProtocolTypeRouter(
@@ -29,3 +30,4 @@ application = ProtocolTypeRouter(
 
 # In the background: the site answers while its models warm up.
 engine.start_loading()
+start_scheduler()

@@ -25,6 +25,11 @@ STALE_AFTER_S = 8
 MAX_ATTEMPTS = 2
 
 
+def videos_folder() -> Path:
+    """Where the folders of all videos lie, each named by its id."""
+    return Path(settings.MEDIA_ROOT) / "detect_video"
+
+
 class State(models.TextChoices):
     UPLOADING = "uploading"
     QUEUED = "queued"
@@ -136,7 +141,7 @@ class Video(Owned, Job):
     @property
     def folder(self) -> Path:
         """Where everything of this video lies; nothing of the path comes from the user."""
-        return Path(settings.MEDIA_ROOT) / "detect_video" / str(self.pk)
+        return videos_folder() / str(self.pk)
 
     @property
     def source_path(self) -> Path:
@@ -205,5 +210,12 @@ def remove_folder(instance: Video, **_: Any) -> None:
 
 
 @receiver(post_delete, sender=Export)
-def remove_file(instance: Export, **_: Any) -> None:
-    transaction.on_commit(lambda: instance.file.delete(save=False))
+def remove_files(instance: Export, **_: Any) -> None:
+    """Also what a killed process left half done."""
+    video_id, name = instance.video_id, str(instance.pk)
+
+    def remove() -> None:
+        for path in (videos_folder() / str(video_id) / "exports").glob(f"{name}*"):
+            path.unlink(missing_ok=True)
+
+    transaction.on_commit(remove)
