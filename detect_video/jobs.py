@@ -16,7 +16,7 @@ from django.db import close_old_connections, connections
 
 from detect_video import uploads
 from detect_video.errors import RunLost
-from detect_video.models import MAX_ATTEMPTS, Export, Job, JobQuerySet, State, Video
+from detect_video.models import MAX_ATTEMPTS, Export, Job, State, Video
 from detect_video.work import run_detection, run_export
 from ml_core.errors import VisionError
 
@@ -42,12 +42,12 @@ def start_scheduler() -> None:
         Thread(target=Scheduler().run_forever, name="video-jobs", daemon=True).start()
 
 
-def claim_next(jobs: JobQuerySet) -> Job | None:
-    """Begin a run of the next job that waits; None when there is none.
+def claim_next(kind: type[Job]) -> Job | None:
+    """Begin a run of the next job of a kind that waits; None when there is none.
 
     One that was begun ``MAX_ATTEMPTS`` times and got no further fails.
     """
-    for job in jobs.claimable():
+    for job in kind.claimable():
         if not job.claim():
             continue
         if job.attempt <= MAX_ATTEMPTS:
@@ -135,7 +135,7 @@ class Scheduler:
 
     def _fill_places(self, places: int, kind: type[Job], work: Work) -> None:
         free = places - sum(isinstance(running.job, kind) for running in self._running)
-        while free > 0 and (job := claim_next(kind._default_manager.all())):
+        while free > 0 and (job := claim_next(kind)):
             running = Running(job, work)
             running.start()
             self._running.append(running)

@@ -17,7 +17,7 @@ from django.dispatch import receiver
 from django.utils import timezone
 
 from detect_video.errors import RunLost
-from ml_core.owners import Owned, OwnedQuerySet
+from ml_core.owners import Owned
 
 # A run whose last sign of life is older is dead; one that lives gives it every 2 s.
 STALE_AFTER_S = 8
@@ -39,14 +39,6 @@ class State(models.TextChoices):
     CANCELLED = "cancelled"
 
 
-class JobQuerySet(models.QuerySet):
-    def claimable(self) -> Self:
-        """What waits for a worker, the oldest first: queued jobs, and those whose run died."""
-        stale = timezone.now() - timedelta(seconds=STALE_AFTER_S)
-        died = models.Q(state=State.RUNNING, heartbeat_at__lt=stale)
-        return self.filter(models.Q(state=State.QUEUED) | died).order_by("created_at")
-
-
 class Job(models.Model):
     """A row that a worker claims, and writes to only while its run id still stands there."""
 
@@ -63,6 +55,14 @@ class Job(models.Model):
 
     class Meta:
         abstract = True
+
+    @classmethod
+    def claimable(cls) -> models.QuerySet[Self]:
+        """What waits for a worker, the oldest first: queued jobs, and those whose run died."""
+        stale = timezone.now() - timedelta(seconds=STALE_AFTER_S)
+        died = models.Q(state=State.RUNNING, heartbeat_at__lt=stale)
+        waiting = models.Q(state=State.QUEUED) | died
+        return cls._base_manager.filter(waiting).order_by("created_at")
 
     def claim(self) -> bool:
         """Begin a run, unless somebody else was faster."""
@@ -103,10 +103,6 @@ class Job(models.Model):
         self.refresh_from_db()
 
 
-class VideoQuerySet(OwnedQuerySet, JobQuerySet):
-    pass
-
-
 class Video(Owned, Job):
     """One uploaded file; once it is complete, a job that detects in every frame of it."""
 
@@ -129,8 +125,6 @@ class Video(Owned, Job):
     frames_detected = models.PositiveIntegerField(default=0, editable=False)
     detect_fps = models.FloatField("detected per second", default=0, editable=False)
     updated_at = models.DateTimeField(auto_now=True, editable=False)
-
-    objects = VideoQuerySet.as_manager()
 
     class Meta:
         ordering = ["-created_at"]
@@ -192,8 +186,6 @@ class Export(Job):
     show_scores = models.BooleanField(editable=False)
     frames_done = models.PositiveIntegerField(default=0, editable=False)
     file = models.FileField(max_length=200, blank=True, editable=False)
-
-    objects = JobQuerySet.as_manager()
 
     class Meta:
         ordering = ["-created_at"]

@@ -33,7 +33,7 @@ def queued_video(data: bytes, **fields: object) -> Video:
 def work_off() -> None:
     """Run everything that waits, one after the other."""
     for _, kind, work in jobs.KINDS:
-        while job := jobs.claim_next(kind.objects.all()):
+        while job := jobs.claim_next(kind):
             jobs.run(job, work, threading.Event())
 
 
@@ -83,7 +83,7 @@ def test_every_frame_of_a_queued_video_is_detected(clip):
 
 def test_a_run_that_died_is_gone_on_with_after_the_last_kept_frame(clip, monkeypatch):
     video = queued_video(clip)
-    claimed = jobs.claim_next(Video.objects.all())
+    claimed = jobs.claim_next(Video)
     keep_frames = Video.keep_frames
 
     def die_after_seven(self, frames, **more):
@@ -98,7 +98,7 @@ def test_a_run_that_died_is_gone_on_with_after_the_last_kept_frame(clip, monkeyp
     video.refresh_from_db()
     kept = video.frames_detected
     assert (video.state, 7 <= kept < 20) == (State.RUNNING, True)
-    assert jobs.claim_next(Video.objects.all()) is None
+    assert jobs.claim_next(Video) is None
     first_rows = list(video.frames.values_list("pk", flat=True))
 
     make_stale(video)
@@ -112,9 +112,9 @@ def test_a_run_that_died_is_gone_on_with_after_the_last_kept_frame(clip, monkeyp
 
 def test_a_run_that_was_taken_over_cannot_write(clip):
     queued_video(clip)
-    first = jobs.claim_next(Video.objects.all())
+    first = jobs.claim_next(Video)
     make_stale(first)
-    second = jobs.claim_next(Video.objects.all())
+    second = jobs.claim_next(Video)
     assert second.run_id != first.run_id
 
     row = FrameResult(video=first, frame_index=0, pts_us=0, detections=[])
@@ -140,10 +140,10 @@ def test_only_one_of_two_that_see_the_same_job_gets_it(clip):
 def test_a_job_that_gets_no_further_fails_at_the_third_attempt(clip):
     video = queued_video(clip)
     for _ in range(2):
-        assert jobs.claim_next(Video.objects.all())
+        assert jobs.claim_next(Video)
         make_stale(video)
 
-    assert jobs.claim_next(Video.objects.all()) is None
+    assert jobs.claim_next(Video) is None
     video.refresh_from_db()
     assert (video.state, video.error_code) == (State.FAILED, "interrupted")
 
@@ -155,12 +155,12 @@ def test_a_job_that_gets_no_further_fails_at_the_third_attempt(clip):
 def test_new_frames_make_attempts_count_anew(clip):
     video = queued_video(clip)
     for index in range(5):
-        claimed = jobs.claim_next(Video.objects.all())
+        claimed = jobs.claim_next(Video)
         row = FrameResult(video=claimed, frame_index=index, pts_us=index, detections=[])
         claimed.keep_frames([row], detect_fps=1)
         make_stale(video)
 
-    assert jobs.claim_next(Video.objects.all()) is not None
+    assert jobs.claim_next(Video) is not None
 
 
 def test_a_cancelled_video_keeps_what_was_found_and_can_be_gone_on_with(clip, monkeypatch):
@@ -260,7 +260,7 @@ def test_a_damaged_file_that_vanished_fails(clip):
 def test_pictures_are_answered_while_a_video_is_detected(clip, monkeypatch, tmp_path):
     """The queue serves its clients in turn: a picture waits for a few frames, not for all."""
     video = queued_video(write_clip(tmp_path / "long.mp4", 200).read_bytes())
-    claimed = jobs.claim_next(Video.objects.all())
+    claimed = jobs.claim_next(Video)
     running = jobs.Running(claimed, run_detection)
 
     running.start()
@@ -309,12 +309,12 @@ def test_the_scheduler_runs_what_waits_and_stops_what_was_cancelled(clip, monkey
 
 def test_signs_of_life_keep_a_slow_run_from_being_taken_over(clip):
     queued_video(clip)
-    claimed = jobs.claim_next(Video.objects.all())
+    claimed = jobs.claim_next(Video)
     make_stale(claimed)
 
     jobs.Running(claimed, run_detection).give_sign_of_life()
 
-    assert jobs.claim_next(Video.objects.all()) is None
+    assert jobs.claim_next(Video) is None
 
 
 def export_of(video: Video, **options: object) -> Export:
@@ -371,10 +371,10 @@ def test_an_interrupted_export_begins_again_but_not_for_ever(clip):
     video = done_video(clip)
     export = export_of(video)
     for _ in range(2):
-        jobs.claim_next(Export.objects.all()).checkpoint(frames_done=5)
+        jobs.claim_next(Export).checkpoint(frames_done=5)
         make_stale(export)
 
-    assert jobs.claim_next(Export.objects.all()) is None
+    assert jobs.claim_next(Export) is None
     export.refresh_from_db()
     assert (export.state, export.error_code) == (State.FAILED, "interrupted")
 

@@ -327,7 +327,7 @@ async def test_detection_goes_on_while_a_client_takes_no_pictures(client, owner,
     await communicator.connect()
     await communicator.send_json_to({"type": "start", "mode": "frames", "from": 0, "credit": 1})
 
-    claimed = await sync_to_async(jobs.claim_next)(Video.objects.all())
+    claimed = await sync_to_async(jobs.claim_next)(Video)
     await asyncio.to_thread(jobs.Running(claimed, jobs.run_detection)._run)
 
     header, _ = await next_picture(communicator)
