@@ -16,16 +16,21 @@ from django.urls import re_path  # noqa: E402
 
 from deploy_site.body_limit import BodyLimit  # noqa: E402
 from deploy_site.consumers import UnknownPathConsumer  # noqa: E402
+from detect_video.jobs import start_scheduler  # noqa: E402
+from detect_video.routing import websocket_urlpatterns  # noqa: E402
 from ml_core import engine  # noqa: E402
 
 application = ProtocolTypeRouter(
     {
         "http": BodyLimit(django_application, settings.LIMITS["body_bytes"]),
         "websocket": AllowedHostsOriginValidator(
-            AuthMiddlewareStack(URLRouter([re_path("", UnknownPathConsumer.as_asgi())]))
+            AuthMiddlewareStack(
+                URLRouter([*websocket_urlpatterns, re_path("", UnknownPathConsumer.as_asgi())])
+            )
         ),
     }
 )
 
 # In the background: the site answers while its models warm up.
 engine.start_loading()
+start_scheduler()

@@ -9,12 +9,7 @@ from typing import Any, Self
 import av
 import numpy as np
 
-from ml_core.errors import VisionError
-
-
-class InvalidVideo(VisionError):
-    status = 422
-    code = "video_unreadable"
+from ml_core.errors import InvalidVideo
 
 
 @dataclass(frozen=True)

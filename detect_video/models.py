@@ -17,12 +17,17 @@ from django.dispatch import receiver
 from django.utils import timezone
 
 from detect_video.errors import RunLost
-from ml_core.owners import Owned, OwnedQuerySet
+from ml_core.owners import Owned
 
 # A run whose last sign of life is older is dead; one that lives gives it every 2 s.
 STALE_AFTER_S = 8
 # How often a job may be begun without getting any further.
 MAX_ATTEMPTS = 2
+
+
+def videos_folder() -> Path:
+    """Where the folders of all videos lie, each named by its id."""
+    return Path(settings.MEDIA_ROOT) / "detect_video"
 
 
 class State(models.TextChoices):
@@ -32,14 +37,6 @@ class State(models.TextChoices):
     DONE = "done"
     FAILED = "failed"
     CANCELLED = "cancelled"
-
-
-class JobQuerySet(models.QuerySet):
-    def claimable(self) -> Self:
-        """What waits for a worker, the oldest first: queued jobs, and those whose run died."""
-        stale = timezone.now() - timedelta(seconds=STALE_AFTER_S)
-        died = models.Q(state=State.RUNNING, heartbeat_at__lt=stale)
-        return self.filter(models.Q(state=State.QUEUED) | died).order_by("created_at")
 
 
 class Job(models.Model):
@@ -58,6 +55,14 @@ class Job(models.Model):
 
     class Meta:
         abstract = True
+
+    @classmethod
+    def claimable(cls) -> models.QuerySet[Self]:
+        """What waits for a worker, the oldest first: queued jobs, and those whose run died."""
+        stale = timezone.now() - timedelta(seconds=STALE_AFTER_S)
+        died = models.Q(state=State.RUNNING, heartbeat_at__lt=stale)
+        waiting = models.Q(state=State.QUEUED) | died
+        return cls._base_manager.filter(waiting).order_by("created_at")
 
     def claim(self) -> bool:
         """Begin a run, unless somebody else was faster."""
@@ -98,10 +103,6 @@ class Job(models.Model):
         self.refresh_from_db()
 
 
-class VideoQuerySet(OwnedQuerySet, JobQuerySet):
-    pass
-
-
 class Video(Owned, Job):
     """One uploaded file; once it is complete, a job that detects in every frame of it."""
 
@@ -125,8 +126,6 @@ class Video(Owned, Job):
     detect_fps = models.FloatField("detected per second", default=0, editable=False)
     updated_at = models.DateTimeField(auto_now=True, editable=False)
 
-    objects = VideoQuerySet.as_manager()
-
     class Meta:
         ordering = ["-created_at"]
 
@@ -136,7 +135,7 @@ class Video(Owned, Job):
     @property
     def folder(self) -> Path:
         """Where everything of this video lies; nothing of the path comes from the user."""
-        return Path(settings.MEDIA_ROOT) / "detect_video" / str(self.pk)
+        return videos_folder() / str(self.pk)
 
     @property
     def source_path(self) -> Path:
@@ -188,8 +187,6 @@ class Export(Job):
     frames_done = models.PositiveIntegerField(default=0, editable=False)
     file = models.FileField(max_length=200, blank=True, editable=False)
 
-    objects = JobQuerySet.as_manager()
-
     class Meta:
         ordering = ["-created_at"]
 
@@ -205,5 +202,12 @@ def remove_folder(instance: Video, **_: Any) -> None:
 
 
 @receiver(post_delete, sender=Export)
-def remove_file(instance: Export, **_: Any) -> None:
-    transaction.on_commit(lambda: instance.file.delete(save=False))
+def remove_files(instance: Export, **_: Any) -> None:
+    """Also what a killed process left half done."""
+    video_id, name = instance.video_id, str(instance.pk)
+
+    def remove() -> None:
+        for path in (videos_folder() / str(video_id) / "exports").glob(f"{name}*"):
+            path.unlink(missing_ok=True)
+
+    transaction.on_commit(remove)

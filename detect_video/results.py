@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+from collections import deque
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -19,6 +20,40 @@ PAGE_FRAMES = 200
 def detections_of(frame: dict[str, Any]) -> list[Detection]:
     """The detections of a kept frame."""
     return [Detection(**{**item, "box": tuple(item["box"])}) for item in frame["detections"]]
+
+
+class DetectionsByTime:
+    """The kept detections of a video that a user wants to see, asked for in rising time."""
+
+    def __init__(self, video: Video, score_threshold: float, hidden_classes: list[int]) -> None:
+        self._video = video
+        self._score_threshold = score_threshold
+        self._hidden_classes = set(hidden_classes)
+        self._page: deque[dict[str, Any]] = deque()
+        self._next_index = 0
+
+    def __call__(self, pts_us: int) -> list[Detection]:
+        """What is shown in the frame of that time stamp (µs); nothing where no frame is kept."""
+        frame = self._first_not_before(pts_us)
+        if frame is None or frame["pts_us"] != pts_us:
+            return []
+        return [
+            found
+            for found in detections_of(frame)
+            if found.score >= self._score_threshold and found.class_id not in self._hidden_classes
+        ]
+
+    def _first_not_before(self, pts_us: int) -> dict[str, Any] | None:
+        while True:
+            while self._page and self._page[0]["pts_us"] < pts_us:
+                self._page.popleft()
+            if self._page:
+                return self._page[0]
+            page = kept_frames(self._video.pk, first=self._next_index, limit=PAGE_FRAMES)
+            if not page:
+                return None
+            self._page.extend(page)
+            self._next_index = page[-1]["frame_index"] + 1
 
 
 async def jsonl_lines(video: Video) -> AsyncIterator[str]:

@@ -91,5 +91,5 @@ def kept_frames(video_id: uuid.UUID, *, first: int, limit: int) -> list[dict[str
     """Up to ``limit`` results from frame ``first`` on, each with its ``frame_index``,
     ``pts_us`` (µs, the file's own time stamp) and ``detections``."""
     kept = FrameResult.objects.filter(video=video_id, frame_index__gte=first)
-    rows = kept.order_by("frame_index").values("frame_index", "pts_us", "detections")
-    return list(rows[:limit])
+    fields = ["frame_index", "pts_us", "detections"]
+    return [{**row} for row in kept.order_by("frame_index").values(*fields)[:limit]]

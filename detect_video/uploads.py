@@ -10,6 +10,7 @@ import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import IO, Any
 
@@ -26,7 +27,7 @@ from detect_video.errors import (
     UploadFinished,
     WrongOffset,
 )
-from detect_video.models import State, Video
+from detect_video.models import State, Video, videos_folder
 from ml_core.errors import VisionError
 
 DELETED = "The video was deleted."
@@ -153,3 +154,13 @@ def _note(video: Video, **fields: Any) -> None:
 
 def _size_bytes(path: Path) -> int:
     return path.stat().st_size if path.exists() else 0
+
+
+def sweep() -> None:
+    """Remove uploads that were given up, and folders whose video is gone."""
+    given_up = timezone.now() - timedelta(seconds=settings.LIMITS["upload_seconds"])
+    Video.objects.filter(state=State.UPLOADING, updated_at__lt=given_up).delete()
+    folders = {path.name: path for path in videos_folder().glob("*")}
+    known = {str(key) for key in Video.objects.values_list("pk", flat=True)}
+    for name in folders.keys() - known:
+        shutil.rmtree(folders[name], ignore_errors=True)

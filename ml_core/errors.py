@@ -38,6 +38,13 @@ class ImageTooManyBytes(VisionError):
     code = "image_too_many_bytes"
 
 
+class InvalidVideo(VisionError):
+    """The file is no video that can be used."""
+
+    status = 422
+    code = "video_unreadable"
+
+
 class UnknownModel(VisionError):
     """No model of that name is in the catalogue."""
 

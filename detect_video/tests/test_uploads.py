@@ -284,5 +284,5 @@ def test_what_was_deleted_during_its_upload_is_gone(client, clip, monkeypatch):
 def test_an_interrupted_upload_is_no_job(client, clip):
     announced(client, clip)
 
-    assert not Video.objects.claimable().exists()
+    assert not Video.claimable().exists()
     assert Video.objects.get().state == State.UPLOADING
