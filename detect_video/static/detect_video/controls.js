@@ -38,19 +38,24 @@ export class Controls {
     this.#showFigures();
   }
 
-  /** Something was drawn, or the player began or ended to play. */
-  refresh() {
-    const { isPlaying, next } = this.player;
+  /** The player began or ended to play. */
+  showPlaying() {
     const { play, pause } = texts(playButton);
-    const label = isPlaying ? pause : play;
-    if (playButton.ariaLabel !== label) {
-      playButton.ariaLabel = playButton.title = label;
-      playButton.classList.toggle("playing", isPlaying);
-    }
-    const shown = Math.max(0, next - 1);
-    timeline.value = String(shown);
-    timeline.ariaValueText = this.#placeText(shown);
-    element("place", HTMLElement).textContent = this.#placeText(shown);
+    const { isPlaying } = this.player;
+    playButton.ariaLabel = playButton.title = isPlaying ? pause : play;
+    playButton.classList.toggle("playing", isPlaying);
+  }
+
+  /** @param {import("./sources.js").Frame} frame that was drawn */
+  showPlace({ frame_index, pts_us }) {
+    const total = this.#video && frameCount(this.#video);
+    const text = texts(timeline).place
+      .replace("{time}", timeText(pts_us / 1e6))
+      .replace("{frame}", String(frame_index + 1))
+      .replace("{total}", total ? String(total) : "?");
+    timeline.value = String(frame_index);
+    timeline.ariaValueText = text;
+    element("place", HTMLElement).textContent = text;
   }
 
   toggle() {
@@ -97,26 +102,14 @@ export class Controls {
     action();
   }
 
-  /** @param {number} frameIndex */
-  #placeText(frameIndex) {
-    const video = this.#video;
-    if (!video) return "";
-    const [numerator, denominator] = video.rate.split("/").map(Number);
-    const total = frameCount(video);
-    const time = timeText((frameIndex * denominator) / numerator);
-    return texts(timeline).place
-      .replace("{time}", time)
-      .replace("{frame}", String(frameIndex + 1))
-      .replace("{total}", total ? String(total) : "?");
-  }
-
   /** Frames per second hold still while the player pauses. */
   #showFigures() {
     const { player } = this;
     const video = this.#video;
     if (!video) return;
     const ahead = Math.max(0, video.frames_detected - player.next);
-    const waits = player.isPlaying && player.isWaiting && ahead === 0;
+    const isActive = video.state === "queued" || video.state === "running";
+    const waits = isActive && player.isPlaying && player.isWaiting;
     playerStatus.textContent = waits ? texts(playerStatus).waiting : "";
     if (player.isPlaying) {
       element("drawn-fps", HTMLElement).textContent = String(player.fps(performance.now()));

@@ -27,9 +27,9 @@ async function watch(video, file) {
   const player = new Player({
     draw(frame) {
       showFrame(frame, player.source?.name ?? "");
-      controls.refresh();
+      controls.showPlace(frame);
     },
-    changed: () => controls.refresh(),
+    changed: () => controls.showPlaying(),
     fail(reason) {
       if (player.source === server) {
         playerError.textContent = texts(playerError).broken;
@@ -40,7 +40,8 @@ async function watch(video, file) {
     },
   });
   const controls = new Controls(player);
-  player.use((await browserSource(file)) ?? server);
+  show(video, controls);
+  const source = (await browserSource(file)) ?? server;
   const socket = new VideoSocket(video.urls.socket, {
     startMessage: () => player.source?.startMessage() ?? {},
     receive(message) {
@@ -51,7 +52,7 @@ async function watch(video, file) {
       playerError.textContent = detail && (texts(playerError)[detail] ?? detail);
     },
   });
-  show(video, controls);
+  player.use(source);
   if (!matchMedia("(prefers-reduced-motion: reduce)").matches) player.play();
   else player.step();
   (function onScreen(/** @type {number} */ nowMs) {

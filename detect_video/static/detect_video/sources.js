@@ -21,6 +21,9 @@ import { Change } from "./change.js";
 import { parseFrameMessage } from "./frame-message.js";
 import { ResultStore } from "./result-store.js";
 
+/** @import * as mediabunny from "mediabunny" */
+/** @import { VideoSample, VideoSampleSink } from "mediabunny" */
+
 // Pictures the server may send ahead of the one that is drawn.
 const CREDIT = 16;
 
@@ -119,7 +122,7 @@ export class BrowserSource {
   name = "browser";
   #results = new ResultStore();
 
-  /** @param {import("mediabunny").VideoSampleSink} sink */
+  /** @param {VideoSampleSink} sink */
   constructor(sink) {
     this.sink = sink;
   }
@@ -132,14 +135,13 @@ export class BrowserSource {
    */
   static async open(mediabunnyUrl, file) {
     if (!mediabunnyUrl || !("VideoDecoder" in window)) return null;
-    /** @type {typeof import("mediabunny")} */
-    const { ALL_FORMATS, BlobSource, Input, UrlSource, VideoSampleSink } = await import(
-      mediabunnyUrl
-    );
-    const source = file instanceof File ? new BlobSource(file) : new UrlSource(file);
-    const input = new Input({ source, formats: ALL_FORMATS });
+    /** @type {typeof mediabunny} */
+    const reader = await import(mediabunnyUrl);
+    const bytes = file instanceof File ? new reader.BlobSource(file) : new reader.UrlSource(file);
+    const input = new reader.Input({ source: bytes, formats: reader.ALL_FORMATS });
     const track = await input.getPrimaryVideoTrack();
-    return track && (await track.canDecode()) ? new BrowserSource(new VideoSampleSink(track)) : null;
+    if (!track || !(await track.canDecode())) return null;
+    return new BrowserSource(new reader.VideoSampleSink(track));
   }
 
   startMessage() {
@@ -189,7 +191,7 @@ export class BrowserSource {
 
 /**
  * The picture of a result: the one with its time stamp. Throws when there is none.
- * @param {AsyncGenerator<import("mediabunny").VideoSample, void>} samples
+ * @param {AsyncGenerator<VideoSample, void>} samples
  * @param {Result} result
  */
 async function sampleOf(samples, { frame_index, pts_us }) {
@@ -206,7 +208,7 @@ async function sampleOf(samples, { frame_index, pts_us }) {
 }
 
 /**
- * @param {import("mediabunny").VideoSample} sample
+ * @param {VideoSample} sample
  * @returns {Picture}
  */
 function samplePicture(sample) {

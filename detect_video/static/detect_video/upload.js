@@ -6,6 +6,7 @@
 import { requestJson } from "../js/api.js";
 import { patchChunk, receivedBytes } from "./chunks.js";
 
+/** @import * as sha2 from "@noble/hashes/sha2.js" */
 /** @typedef {import("./video.js").Video} Video */
 /**
  * @typedef {object} Settings
@@ -44,7 +45,7 @@ export async function sendVideo(file, settings) {
  * @returns {Promise<string>} the SHA-256 in hexadecimal digits
  */
 async function checkFile(file, { sha256Url, signal, progress }) {
-  /** @type {typeof import("@noble/hashes/sha2.js")} */
+  /** @type {typeof sha2} */
   const { sha256 } = await import(sha256Url);
   const hash = sha256.create();
   for (let offset = 0; offset < file.size; offset += CHECKED_AT_ONCE_BYTES) {
