@@ -1,72 +1,58 @@
-/** Requests of an upload: one part of the file, or what the server has of it. */
-
-import { Problem, problemText, requestHeaders } from "../js/api.js";
-
-// Not now, or not from whoever stands between the server and us.
-const TEMPORARY = [0, 429, 502, 503, 504];
+/** Sends a file in parts, beginning with what the receiver has not. */
 
 /**
- * Send the part of a file that begins at `offset`. Throws `Problem` when it is refused.
- * @param {string} url
- * @param {Blob} chunk
- * @param {{offset: number, signal: AbortSignal, progress: (sentBytes: number) => void}} options
- * @returns {Promise<{accepted: boolean, offset: number | null}>} where the server wants to go on;
- *   null when it has to be asked later
+ * @typedef {object} Receiver
+ * @property {(chunk: Blob, offset: number, progress: (sentBytes: number) => void) =>
+ *   Promise<{accepted: boolean, offset: number | null}>} patch add a part; the answer is where to
+ *   go on, or null when that has to be asked later. Rejects when the file is refused
+ * @property {() => Promise<number | null>} receivedBytes null when it cannot be reached
  */
-export async function patchChunk(url, chunk, { offset, signal, progress }) {
-  const request = await send(url, chunk, offset, signal, progress);
-  const wanted = request.getResponseHeader("Upload-Offset");
-  if (wanted !== null) return { accepted: request.status === 204, offset: Number(wanted) };
-  if (TEMPORARY.includes(request.status) || request.getResponseHeader("Retry-After")) {
-    return { accepted: false, offset: null };
+
+const FIRST_WAIT_MS = 500;
+const LONGEST_WAIT_MS = 15000;
+
+/**
+ * Send the file from `offset` on. A broken connection is tried again until `signal` is aborted.
+ * @param {Blob} file
+ * @param {Receiver} receiver
+ * @param {object} options
+ * @param {number} options.offset
+ * @param {number} options.chunkBytes
+ * @param {AbortSignal} options.signal
+ * @param {(step: "sending" | "reading" | "waiting", share: number) => void} options.progress
+ */
+export async function sendChunks(file, receiver, { offset, chunkBytes, signal, progress }) {
+  let waitMs = FIRST_WAIT_MS;
+  /** @param {number} sentBytes of the part on its way */
+  const report = (sentBytes) => {
+    const share = Math.min(1, (offset + sentBytes) / file.size);
+    // The answer to the last part comes when the server has read the whole file.
+    progress(share < 1 ? "sending" : "reading", share);
+  };
+  while (true) {
+    const chunk = file.slice(offset, offset + chunkBytes);
+    const answer = await receiver.patch(chunk, offset, report);
+    if (answer.accepted && answer.offset === file.size) return;
+    if (answer.offset === null) {
+      progress("waiting", offset / file.size);
+      await pause(waitMs, signal);
+      waitMs = Math.min(2 * waitMs, LONGEST_WAIT_MS);
+      offset = (await receiver.receivedBytes()) ?? offset;
+    } else {
+      offset = answer.offset;
+      waitMs = FIRST_WAIT_MS;
+    }
   }
-  const { status, statusText, responseText } = request;
-  throw new Problem(await problemText(new Response(responseText, { status, statusText })));
 }
 
 /**
- * How many bytes the server has; null when it cannot be reached.
- * @param {string} url
- * @param {AbortSignal} signal
+ * @param {number} durationMs
+ * @param {AbortSignal} signal ends the pause early, by rejecting
+ * @returns {Promise<void>}
  */
-export async function receivedBytes(url, signal) {
-  try {
-    const { headers } = await fetch(url, { method: "HEAD", cache: "no-store", signal });
-    const offset = headers.get("Upload-Offset");
-    return offset === null ? null : Number(offset);
-  } catch {
-    signal.throwIfAborted();
-    return null;
-  }
-}
-
-/**
- * `fetch` does not tell how much of a body is sent; this request does.
- * @param {string} url
- * @param {Blob} chunk
- * @param {number} offset
- * @param {AbortSignal} signal
- * @param {(sentBytes: number) => void} progress
- * @returns {Promise<XMLHttpRequest>} at its end; its status is 0 when there was no answer
- */
-function send(url, chunk, offset, signal, progress) {
+function pause(durationMs, signal) {
   return new Promise((resolve, reject) => {
-    const request = new XMLHttpRequest();
-    const stop = () => request.abort();
-    request.open("PATCH", url);
-    const headers = {
-      ...requestHeaders(),
-      "Content-Type": "application/offset+octet-stream",
-      "Upload-Offset": String(offset),
-    };
-    for (const [name, value] of Object.entries(headers)) request.setRequestHeader(name, value);
-    request.upload.addEventListener("progress", ({ loaded }) => progress(loaded));
-    request.addEventListener("loadend", () => {
-      signal.removeEventListener("abort", stop);
-      if (signal.aborted) reject(signal.reason);
-      else resolve(request);
-    });
-    signal.addEventListener("abort", stop);
-    request.send(chunk);
+    setTimeout(resolve, durationMs);
+    signal.addEventListener("abort", () => reject(signal.reason), { once: true });
   });
 }

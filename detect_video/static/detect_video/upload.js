@@ -4,7 +4,8 @@
  */
 
 import { requestJson } from "../js/api.js";
-import { patchChunk, receivedBytes } from "./chunks.js";
+import { sendChunks } from "./chunks.js";
+import { UploadRequests } from "./upload-requests.js";
 
 /** @import * as sha2 from "@noble/hashes/sha2.js" */
 /** @typedef {import("./video.js").Video} Video */
@@ -18,8 +19,6 @@ import { patchChunk, receivedBytes } from "./chunks.js";
  */
 
 const CHECKED_AT_ONCE_BYTES = 4 * 2 ** 20;
-const FIRST_WAIT_MS = 500;
-const LONGEST_WAIT_MS = 15000;
 
 /**
  * Send the file, or what the server has not of it. Throws `Problem` when it is refused, and an
@@ -35,7 +34,8 @@ export async function sendVideo(file, settings) {
   /** @type {Video} */
   const video = await requestJson(api, { method: "POST", body, signal });
   if (video.state !== "uploading") return video;
-  await sendChunks(file, video, settings);
+  const requests = new UploadRequests(video.urls.upload, signal);
+  await sendChunks(file, requests, { ...settings, offset: video.received_bytes });
   return requestJson(video.urls.self, { signal });
 }
 
@@ -55,48 +55,4 @@ async function checkFile(file, { sha256Url, signal, progress }) {
     hash.update(new Uint8Array(part));
   }
   return Array.from(hash.digest(), (byte) => byte.toString(16).padStart(2, "0")).join("");
-}
-
-/**
- * Send what is missing; a broken connection is tried again until `signal` is aborted.
- * @param {File} file
- * @param {Video} video
- * @param {Settings} settings
- */
-export async function sendChunks(file, video, { chunkBytes, signal, progress }) {
-  const url = video.urls.upload;
-  let offset = video.received_bytes;
-  let waitMs = FIRST_WAIT_MS;
-  /** @param {number} sentBytes of the part on its way */
-  const report = (sentBytes) => {
-    const share = (offset + sentBytes) / file.size;
-    // The answer to the last part comes when the server has read the video.
-    progress(share < 1 ? "sending" : "reading", Math.min(share, 1));
-  };
-  while (true) {
-    const chunk = file.slice(offset, offset + chunkBytes);
-    const answer = await patchChunk(url, chunk, { offset, signal, progress: report });
-    if (answer.accepted && answer.offset === file.size) return;
-    if (answer.offset === null) {
-      progress("waiting", offset / file.size);
-      await pause(waitMs, signal);
-      waitMs = Math.min(2 * waitMs, LONGEST_WAIT_MS);
-      offset = (await receivedBytes(url, signal)) ?? offset;
-    } else {
-      offset = answer.offset;
-      waitMs = FIRST_WAIT_MS;
-    }
-  }
-}
-
-/**
- * @param {number} durationMs
- * @param {AbortSignal} signal ends the pause early, by rejecting
- * @returns {Promise<void>}
- */
-function pause(durationMs, signal) {
-  return new Promise((resolve, reject) => {
-    setTimeout(resolve, durationMs);
-    signal.addEventListener("abort", () => reject(signal.reason), { once: true });
-  });
 }
