@@ -68,6 +68,18 @@ LIMITS = {
     "queued_pictures": 64,
     # From the queue to the answer.
     "inference_seconds": 30,
+    # A video's file, and the pieces it is sent in.
+    "video_bytes": 500 * 2**20,
+    "video_chunk_bytes": 5 * 2**20,
+    # Pixels of a frame, lying or standing.
+    "video_longer_side": 4096,
+    "video_shorter_side": 2304,
+    "video_seconds": 600,
+    "video_fps": 60,
+    # The process that decodes: until the next frame, processor time in all, and memory.
+    "video_frame_seconds": 15,
+    "video_decode_cpu_seconds": 3600,
+    "video_decode_bytes": 2**30,
 }
 
 # --- Application ---

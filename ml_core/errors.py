@@ -38,6 +38,20 @@ class ImageTooManyBytes(VisionError):
     code = "image_too_many_bytes"
 
 
+class InvalidVideo(VisionError):
+    """The file is no video that can be used."""
+
+    status = 422
+    code = "video_unreadable"
+
+
+class UnsupportedVideo(VisionError):
+    """The video is in a container or a codec that is not accepted."""
+
+    status = 415
+    code = "unsupported_media_type"
+
+
 class UnknownModel(VisionError):
     """No model of that name is in the catalogue."""
 
