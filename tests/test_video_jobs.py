@@ -13,7 +13,7 @@ import requests
 from websockets.sync.client import connect
 from websockets.typing import Origin
 
-from detect_video.tests.conftest import cell_of, write_clip
+from detect_video.tests.conftest import cell_of, write_tomatoes
 from tests.conftest import Server
 
 CHUNK_TYPE = "application/offset+octet-stream"
@@ -22,7 +22,9 @@ FRAMES = 1500
 
 @pytest.fixture(scope="module")
 def long_clip(tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    return write_clip(tmp_path_factory.mktemp("clips") / "long.mp4", FRAMES, rate=30).read_bytes()
+    return write_tomatoes(
+        tmp_path_factory.mktemp("clips") / "long.mp4", FRAMES, rate=30
+    ).read_bytes()
 
 
 @pytest.fixture
@@ -147,7 +149,7 @@ def watched_indices(client: requests.Session, server: Server, video: dict) -> li
 
 
 def test_a_saved_video_has_every_frame(server: Server, tmp_path: Path) -> None:
-    data = write_clip(tmp_path / "clip.mp4", 40).read_bytes()
+    data = write_tomatoes(tmp_path / "clip.mp4", 40).read_bytes()
     client = requests.Session()
     video = announce(client, server, data)
     send(client, server, video, data, 0)

@@ -10,7 +10,7 @@ from asgiref.sync import sync_to_async
 from django.contrib.auth import get_user_model
 from django.test import AsyncClient, Client
 
-from detect_video.downloads import container_type, parse_range
+from detect_video.downloads import parse_range
 from detect_video.models import Export, FrameResult, State, Video
 from detect_video.tests.test_jobs import queued_video, work_off
 from detect_video.tests.test_uploads import announced, assert_problem, upload
@@ -206,24 +206,6 @@ def test_ranges_are_read(header, expected):
 def test_ranges_outside_of_the_file_are_errors(header):
     with pytest.raises(ValueError):
         parse_range(header, 100)
-
-
-@pytest.mark.parametrize(
-    ("head", "expected"),
-    [
-        (b"\0\0\0\x20ftypisom", "video/mp4"),
-        (b"\0\0\0\x14ftypqt  ", "video/quicktime"),
-        (b"\x1a\x45\xdf\xa3\x9f\x42\x82\x84webm", "video/webm"),
-        (b"\x1a\x45\xdf\xa3\x9f\x42\x82\x88matroska", "video/x-matroska"),
-        (b"RIFF\0\0\0\0AVI ", "video/x-msvideo"),
-        (b"\0\0\0\x08wide", "application/octet-stream"),
-    ],
-)
-def test_the_type_of_a_file_is_told_by_its_bytes(tmp_path, head, expected):
-    path = tmp_path / "source"
-    path.write_bytes(head)
-
-    assert container_type(path) == expected
 
 
 def test_an_unfinished_upload_has_no_file_yet(client, clip):

@@ -7,14 +7,14 @@ from pathlib import Path
 import pytest
 from django.core.management import CommandError, call_command
 
-from detect_video.tests.conftest import write_clip
+from detect_video.tests.conftest import write_tomatoes
 
 pytestmark = pytest.mark.usefixtures("toy_detector")
 
 
 @pytest.fixture
 def clip_path(tmp_path: Path) -> Path:
-    return write_clip(tmp_path / "clip.mp4", 20)
+    return write_tomatoes(tmp_path / "clip.mp4", 20)
 
 
 def detect(path: Path, output: Path, *arguments: str) -> str:
