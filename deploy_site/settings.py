@@ -68,7 +68,7 @@ LIMITS = {
     "queued_pictures": 64,
     # From the queue to the answer.
     "inference_seconds": 30,
-    # A video's file, and the parts it is sent in.
+    # A video's file, and the pieces it is sent in.
     "video_bytes": 500 * 2**20,
     "video_chunk_bytes": 5 * 2**20,
     # What uploads leave free on the disk, and how long one that broke off is kept.
@@ -80,6 +80,15 @@ LIMITS = {
     # WebSockets on videos, of one owner and in all.
     "video_sockets_per_owner": 3,
     "video_sockets": 50,
+    # Pixels of a frame, lying or standing.
+    "video_longer_side": 4096,
+    "video_shorter_side": 2304,
+    "video_seconds": 600,
+    "video_fps": 60,
+    # The process that decodes: until the next frame, processor time in all, and memory.
+    "video_frame_seconds": 15,
+    "video_decode_cpu_seconds": 3600,
+    "video_decode_bytes": 2**30,
 }
 # Whether the serving process also works on what waits: detection in videos, and their exports.
 RUN_JOBS = env.bool("RUN_JOBS", default=True)

@@ -8,15 +8,9 @@ from pathlib import Path
 from django.http import HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.utils.http import content_disposition_header
 
+from detect_video.containers import MIME_TYPES, container_format
+
 BLOCK_BYTES = 256 * 1024
-# What the decoder accepts, by the first bytes of the file.
-CONTAINERS = [
-    (re.compile(rb"....ftypqt  ", re.DOTALL), "video/quicktime"),
-    (re.compile(rb"....ftyp", re.DOTALL), "video/mp4"),
-    (re.compile(rb"\x1a\x45\xdf\xa3.{0,60}webm", re.DOTALL), "video/webm"),
-    (re.compile(rb"\x1a\x45\xdf\xa3"), "video/x-matroska"),
-    (re.compile(rb"RIFF"), "video/x-msvideo"),
-]
 
 
 def file_response(path: Path, *, byte_range: str = "", download_name: str = "") -> HttpResponseBase:
@@ -31,7 +25,7 @@ def file_response(path: Path, *, byte_range: str = "", download_name: str = "") 
         return HttpResponse(status=416, headers={"Content-Range": f"bytes */{size_bytes}"})
     start, end = wanted or (0, size_bytes)
     response = StreamingHttpResponse(
-        _blocks(path, start, end), status=206 if wanted else 200, content_type=container_type(path)
+        _blocks(path, start, end), status=206 if wanted else 200, content_type=_content_type(path)
     )
     response["Content-Length"] = end - start
     response["Accept-Ranges"] = "bytes"
@@ -74,14 +68,9 @@ def parse_range(header: str, size_bytes: int) -> tuple[int, int] | None:
     return start, end
 
 
-def container_type(path: Path) -> str:
-    """The media type of a video file, by its first bytes."""
+def _content_type(path: Path) -> str:
     with path.open("rb") as file:
-        head = file.read(80)
-    for pattern, content_type in CONTAINERS:
-        if pattern.match(head):
-            return content_type
-    return "application/octet-stream"
+        return MIME_TYPES.get(container_format(file), "application/octet-stream")
 
 
 async def _blocks(path: Path, start: int, end: int) -> AsyncIterator[bytes]:

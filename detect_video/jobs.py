@@ -65,7 +65,7 @@ def run(job: Job, work: Work, stop: Event) -> None:
     try:
         work(job, stop)
     except RunLost:
-        logger.info("%s %s was cancelled or taken over", type(job).__name__, job.pk)
+        logger.info("%s %s was cancelled, taken over or cut off", type(job).__name__, job.pk)
     except VisionError as exc:
         logger.info("%s %s failed: %s", type(job).__name__, job.pk, exc.detail)
         with suppress(RunLost):

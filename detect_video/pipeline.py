@@ -25,14 +25,18 @@ def detect_frames(
 
     ``model`` may be empty for the default; ``client`` is whom the model's queue treats as one.
     A model that is busy or being loaded is waited for. Raises the ``VisionError`` that fits,
-    ``RunLost`` after ``stop`` was set.
+    ``RunLost`` after ``stop`` was set, or at the end of the process.
     """
     stop = stop or Event()
     pending: deque[tuple[VideoFrame, Future[Detections]]] = deque()
     threads = ThreadPoolExecutor(WINDOW_FRAMES, thread_name_prefix="video")
     try:
         for frame in frames:
-            pending.append((frame, threads.submit(_detect, frame, model, client, stop)))
+            try:
+                pending.append((frame, threads.submit(_detect, frame, model, client, stop)))
+            except RuntimeError as exc:
+                # The whole process is ending.
+                raise RunLost from exc
             if len(pending) == WINDOW_FRAMES or pending[0][1].done():
                 yield _take_ready(pending)
         while pending:

@@ -56,18 +56,24 @@ class DetectionsByTime:
             self._next_index = page[-1]["frame_index"] + 1
 
 
+def jsonl_line(name: str, model: str, resolution_wh: tuple[int, int], frame: dict[str, Any]) -> str:
+    """A kept frame as one line of JSON, with the name of its video as ``file``."""
+    width, height = resolution_wh
+    line = {
+        "file": name,
+        "model": model,
+        "frame_index": frame["frame_index"],
+        "pts_s": _seconds(frame),
+        "image": {"width": width, "height": height},
+        "detections": frame["detections"],
+    }
+    return json.dumps(line) + "\n"
+
+
 async def jsonl_lines(video: Video) -> AsyncIterator[str]:
     """One line of JSON for each frame."""
     async for frame in _frames(video):
-        line = {
-            "file": video.name,
-            "model": video.model,
-            "frame_index": frame["frame_index"],
-            "pts_s": _seconds(frame),
-            "image": {"width": video.width, "height": video.height},
-            "detections": frame["detections"],
-        }
-        yield json.dumps(line) + "\n"
+        yield jsonl_line(video.name, video.model, (video.width, video.height), frame)
 
 
 async def csv_lines(video: Video) -> AsyncIterator[str]:
@@ -85,7 +91,8 @@ async def csv_lines(video: Video) -> AsyncIterator[str]:
 async def coco_lines(video: Video) -> AsyncIterator[str]:
     """COCO's dataset format: each frame is an image, whose id is its index and one."""
     size = {"width": video.width, "height": video.height}
-    separator = '{"images": [\n'
+    yield '{"images": ['
+    separator = "\n"
     async for frame in _frames(video):
         image_id = frame["frame_index"] + 1
         image = {"id": image_id, "file_name": f"{video.name}#{image_id:06}", **size}
@@ -93,7 +100,8 @@ async def coco_lines(video: Video) -> AsyncIterator[str]:
         separator = ",\n"
     categories: dict[int, str] = {}
     number = 0
-    separator = '\n], "annotations": [\n'
+    yield '\n], "annotations": ['
+    separator = "\n"
     async for frame in _frames(video):
         for found in detections_of(frame):
             number += 1
@@ -102,8 +110,6 @@ async def coco_lines(video: Video) -> AsyncIterator[str]:
                 exports.coco_annotation(found, number, image_id=frame["frame_index"] + 1)
             )
             separator = ",\n"
-    if not number:
-        yield separator
     named = [{"id": key, "name": categories[key]} for key in sorted(categories)]
     yield '\n], "categories": ' + json.dumps(named) + "}\n"
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -109,6 +109,7 @@ class Pictures:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._reader: VideoReader | None = None
+        self._frames: Iterator[VideoFrame] = iter(())
         self._generation = 0
 
     async def at(self, pts_us: int) -> VideoFrame:
@@ -124,14 +125,13 @@ class Pictures:
             self._reader = None
 
     def _read(self, pts_us: int, generation: int) -> VideoFrame:
-        reader = self._reader
-        if reader is None:
+        if self._reader is None:
             reader = VideoReader(self._path, after_pts_us=pts_us - 1, jpeg_side=JPEG_SIDE)
-            self._reader = reader
+            self._reader, self._frames = reader, iter(reader)
             if generation != self._generation:
                 # Closed while it was being opened.
                 reader.close()
-        frame = next(iter(reader), None)
+        frame = next(self._frames, None)
         if frame is None or frame.pts_us != pts_us:
             raise InvalidVideo("The video's file does not give its frames a second time.")
         return frame

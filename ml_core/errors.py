@@ -45,6 +45,13 @@ class InvalidVideo(VisionError):
     code = "video_unreadable"
 
 
+class UnsupportedVideo(VisionError):
+    """The video is in a container or a codec that is not accepted."""
+
+    status = 415
+    code = "unsupported_media_type"
+
+
 class UnknownModel(VisionError):
     """No model of that name is in the catalogue."""
 

@@ -13,7 +13,7 @@ from detect_video import jobs, pipeline, uploads
 from detect_video.errors import RunLost
 from detect_video.models import Export, FrameResult, State, Video
 from detect_video.services import request_export, retry_video
-from detect_video.tests.conftest import cell_of, write_clip
+from detect_video.tests.conftest import cell_of, write_tomatoes
 from detect_video.work import run_detection
 from ml_core import engine
 from ml_core.errors import Busy
@@ -259,7 +259,7 @@ def test_a_damaged_file_that_vanished_fails(clip):
 
 def test_pictures_are_answered_while_a_video_is_detected(clip, monkeypatch, tmp_path):
     """The queue serves its clients in turn: a picture waits for a few frames, not for all."""
-    video = queued_video(write_clip(tmp_path / "long.mp4", 200).read_bytes())
+    video = queued_video(write_tomatoes(tmp_path / "long.mp4", 200).read_bytes())
     claimed = jobs.claim_next(Video)
     running = jobs.Running(claimed, run_detection)
 
