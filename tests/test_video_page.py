@@ -4,12 +4,14 @@ The pictures of the clips carry their own number, and a red cell that goes from 
 what is on the canvases tells which frame was drawn, and whose boxes lie over it.
 """
 
+import json
+import re
 from pathlib import Path
 from typing import Any
 
 import av
 import pytest
-from playwright.sync_api import Page, Request, Route, expect
+from playwright.sync_api import Page, Request, Route, WebSocketRoute, expect
 
 from detect_video.tests.clips import Cells, write_clip
 from detect_video.tests.conftest import cell_of
@@ -17,6 +19,7 @@ from ml_core.tests.toy_network import RED
 
 FRAMES = 100
 CHUNK_BYTES = 5 * 2**20
+ONE_VIDEO = re.compile(r"/api/videos/[0-9a-f-]+/$")
 SOURCES = ["browser", "server"]
 
 # Writes down every frame that is drawn: its index, the number in its picture, and the cells of
@@ -316,44 +319,56 @@ def test_a_file_that_is_no_video_is_refused_where_it_was_chosen(page, tmp_path, 
     assert "Failed to load resource" in console_errors.pop()
 
 
-def test_the_video_is_saved_as_it_is_shown_once_every_frame_is_detected(page, clips, tmp_path):
-    page.add_init_script(RECORDER)
-    hold_detection(page)
-    choose(page, clips["browser"])
-    save = page.get_by_role("button", name="Save as video")
-    expect(save).to_be_disabled()
-    expect(page.locator("#save-reason")).to_be_visible()
-    page.unroute_all()
-    page.reload()
-    expect(save).to_be_enabled()
-    page.locator("#classes label", has_text="tomato").click()
+def pretend_to_detect(page: Page) -> None:
+    """Whatever state the video is in, the page is told that frames are still being detected."""
 
+    def still_running(video: dict[str, Any]) -> dict[str, Any]:
+        return {**video, "state": "running", "frames_detected": 10}
+
+    def change_answer(route: Route) -> None:
+        response = route.fetch()
+        route.fulfill(response=response, json=still_running(response.json()))
+
+    def change_messages(socket: WebSocketRoute) -> None:
+        def forward(message: str | bytes) -> None:
+            content = json.loads(message)
+            if content["type"] == "info":
+                content = still_running(content)
+            socket.send(json.dumps(content))
+
+        socket.connect_to_server().on_message(forward)
+
+    page.route(ONE_VIDEO, change_answer)
+    page.route_web_socket("**/ws/videos/**", change_messages)
+
+
+def test_a_video_is_not_saved_before_every_frame_is_detected(page, clips):
+    pretend_to_detect(page)
+
+    open_player(page, clips["browser"])
+
+    expect(page.locator("#state")).to_contain_text("Detecting")
+    expect(page.get_by_role("button", name="Save as video")).to_be_disabled()
+    expect(page.locator("#save-reason")).to_be_visible()
+
+
+def test_the_video_is_saved_as_it_is_shown(page, clips, tmp_path):
+    open_player(page, clips["browser"])
+    page.locator("#classes label", has_text="tomato").click()
     with page.expect_request("**/exports/") as request:
-        save.click()
+        page.get_by_role("button", name="Save as video").click()
     expect(page.get_by_role("link", name="Download")).to_be_visible(timeout=30_000)
     page.reload()
+
     with page.expect_download() as download:
         page.get_by_role("link", name="Download").click()
 
     assert request.value.post_data_json["hidden_classes"] == [0]
+    assert download.value.suggested_filename == "h264.avi"
     path = tmp_path / "saved.avi"
     download.value.save_as(path)
-    assert download.value.suggested_filename == "h264.avi"
     with av.open(str(path)) as saved:
         assert sum(1 for _ in saved.decode(video=0)) == FRAMES
-
-
-def hold_detection(page: Page) -> None:
-    """The page is told that the video is still at work, whatever it is."""
-    running = {"state": "running", "frames_detected": 10}
-
-    def change(route: Route) -> None:
-        response = route.fetch()
-        route.fulfill(response=response, json={**response.json(), **running})
-
-    page.route("**/api/videos/*/", change)
-    # Accepted, but nothing is ever told.
-    page.route_web_socket("**/ws/videos/**", lambda socket: None)
 
 
 def test_a_video_that_is_deleted_leaves_the_list(page, clips):
