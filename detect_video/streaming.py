@@ -50,7 +50,6 @@ async def send_info(video_id: uuid.UUID, send: SendJson) -> None:
 async def send_frames(
     video: Video,
     wanted: Start,
-    *,
     credit: asyncio.Semaphore,
     send_json: SendJson,
     send_bytes: SendBytes,
