@@ -9,10 +9,10 @@ from typing import Any
 from channels.db import database_sync_to_async
 from channels.generic.websocket import AsyncWebsocketConsumer
 
-from detect_video.messages import Start, parse_message
 from detect_video.models import Video
 from detect_video.places import free_place, take_place
 from detect_video.services import find_video
+from detect_video.socket_messages import Start, parse_message
 from detect_video.streaming import send_frames, send_info
 from ml_core.errors import VisionError
 from ml_core.owners import Owner
