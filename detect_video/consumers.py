@@ -3,26 +3,21 @@
 import asyncio
 import json
 import logging
-from collections import Counter
 from collections.abc import Coroutine
 from typing import Any
 
 from channels.db import database_sync_to_async
 from channels.generic.websocket import AsyncWebsocketConsumer
-from django.conf import settings
 
-from detect_video.errors import TooManySockets
-from detect_video.messages import Start, parse_message
 from detect_video.models import Video
+from detect_video.places import free_place, take_place
 from detect_video.services import find_video
+from detect_video.socket_messages import Start, parse_message
 from detect_video.streaming import send_frames, send_info
 from ml_core.errors import VisionError
 from ml_core.owners import Owner
 
 logger = logging.getLogger(__name__)
-
-# Open sockets of each owner.
-open_sockets: Counter[Owner] = Counter()
 
 
 class VideoConsumer(AsyncWebsocketConsumer):
@@ -37,10 +32,9 @@ class VideoConsumer(AsyncWebsocketConsumer):
     async def connect(self) -> None:
         self.owner = Owner.of(self.scope["user"], self.scope["session"])
         self.credit = asyncio.Semaphore(0)
-        open_sockets[self.owner] += 1
         await self.accept()
         try:
-            self._check_places()
+            take_place(self.owner)
             video_id = self.scope["url_route"]["kwargs"]["video_id"]
             self.video = await database_sync_to_async(find_video)(self.owner, video_id)
         except VisionError as exc:
@@ -64,9 +58,7 @@ class VideoConsumer(AsyncWebsocketConsumer):
 
     async def disconnect(self, code: int) -> None:
         self._end_tasks()
-        open_sockets[self.owner] -= 1
-        if not open_sockets[self.owner]:
-            del open_sockets[self.owner]
+        free_place(self.owner)
 
     async def refuse(self, exc: VisionError) -> None:
         """Say what was wrong, and close."""
@@ -79,30 +71,16 @@ class VideoConsumer(AsyncWebsocketConsumer):
     async def send_json(self, message: dict[str, Any]) -> None:
         await self.send(text_data=json.dumps(message))
 
-    def _check_places(self) -> None:
-        of_owner = settings.LIMITS["video_sockets_per_owner"]
-        in_all = settings.LIMITS["video_sockets"]
-        if open_sockets[self.owner] > of_owner or open_sockets.total() > in_all:
-            raise TooManySockets(
-                f"At most {of_owner} connections to videos may be open at one time. Close one."
-            )
+    async def send_bytes(self, data: bytes) -> None:
+        await self.send(bytes_data=data)
 
     def _start(self, video: Video, wanted: Start) -> None:
         """Begin to send, in place of what was being sent."""
         if self.stream:
             self.stream.cancel()
         self.credit = asyncio.Semaphore(wanted.credit)
-        frames = send_frames(
-            video,
-            wanted,
-            credit=self.credit,
-            send_json=self.send_json,
-            send_bytes=self._send_bytes,
-        )
+        frames = send_frames(video, wanted, self.credit, self.send_json, self.send_bytes)
         self.stream = asyncio.create_task(self._guarded(frames))
-
-    async def _send_bytes(self, data: bytes) -> None:
-        await self.send(bytes_data=data)
 
     async def _guarded(self, work: Coroutine[Any, Any, None]) -> None:
         """Tell the client what goes wrong in a task that nobody awaits."""

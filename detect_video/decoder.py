@@ -11,6 +11,7 @@ import struct
 import sys
 from collections.abc import Iterator
 from fractions import Fraction
+from functools import cache
 from itertools import chain
 from typing import Any, NoReturn
 
@@ -183,12 +184,19 @@ def upright_image(frame: Any, size_wh: tuple[int, int]) -> np.ndarray:
 
 
 def jpeg(image: np.ndarray) -> bytes:
+    height, width = image.shape[:2]
+    frame = av.VideoFrame.from_ndarray(image, format="rgb24")
+    return b"".join(map(bytes, jpeg_encoder(width, height).encode(frame)))
+
+
+@cache
+def jpeg_encoder(width: int, height: int) -> Any:
     encoder: Any = av.CodecContext.create("mjpeg", "w")
-    encoder.height, encoder.width = image.shape[:2]
+    encoder.width, encoder.height = width, height
     encoder.pix_fmt = "yuvj420p"
-    encoder.time_base = Fraction(1, 25)
+    encoder.time_base = 1 / DEFAULT_RATE
     encoder.options = JPEG_OPTIONS
-    return b"".join(map(bytes, encoder.encode(av.VideoFrame.from_ndarray(image, format="rgb24"))))
+    return encoder
 
 
 def open_after(request: dict[str, Any]) -> tuple[Video, Iterator[tuple[int, Any]]]:
@@ -269,7 +277,8 @@ def send_audio(request: dict[str, Any]) -> Video:
     for frame in chain(video.decoded(video.audio), [None]):
         for block in resampler.resample(frame):
             pts_us = round((block.pts or 0) * block.time_base * 1_000_000)
-            video.check_duration((pts_us - video.start_us) / 1e6)
+            if pts_us - video.start_us > video.limits["video_seconds"] * 1_000_000:
+                return video
             send(AUDIO, block.to_ndarray(), pts_us)
     return video
 

@@ -31,6 +31,7 @@ MESSAGE = struct.Struct("<cqIII")
 SKIPPED, END = b"S", b"E"
 # OpenBLAS would reserve memory for a thread on every core.
 ENVIRONMENT = {"OPENBLAS_NUM_THREADS": "1"}
+PIPE_BYTES = 2**20  # the most that Linux gives without privileges
 UNSUPPORTED = {"unsupported_media_type", "codec_not_supported"}
 
 
@@ -94,6 +95,7 @@ class Decoder:
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
                 bufsize=0,
+                pipesize=PIPE_BYTES,
                 env=ENVIRONMENT,
             )
         self._pipe: Any = self._process.stdout
@@ -142,9 +144,9 @@ class Decoder:
         header = self._read(MESSAGE.size, deadline_s)
         if header is None:
             return None
-        *numbers, data_bytes = MESSAGE.unpack(header)
+        kind, pts_us, width, height, data_bytes = MESSAGE.unpack(header)
         data = self._read(data_bytes, deadline_s)
-        return None if data is None else Message(*numbers, data)
+        return None if data is None else Message(kind, pts_us, width, height, data)
 
     def _read(self, count: int, deadline_s: float) -> bytearray | None:
         buffer = bytearray(count)

@@ -25,11 +25,6 @@ STALE_AFTER_S = 8
 MAX_ATTEMPTS = 2
 
 
-def videos_folder() -> Path:
-    """Where the folders of all videos lie, each named by its id."""
-    return Path(settings.MEDIA_ROOT) / "detect_video"
-
-
 class State(models.TextChoices):
     UPLOADING = "uploading"
     QUEUED = "queued"
@@ -135,7 +130,7 @@ class Video(Owned, Job):
     @property
     def folder(self) -> Path:
         """Where everything of this video lies; nothing of the path comes from the user."""
-        return videos_folder() / str(self.pk)
+        return Path(settings.MEDIA_ROOT) / "detect_video" / str(self.pk)
 
     @property
     def source_path(self) -> Path:
@@ -193,6 +188,11 @@ class Export(Job):
     def __str__(self) -> str:
         return f"{self.video} as {self.codec}"
 
+    @property
+    def folder(self) -> Path:
+        """Where the exports of the same video lie."""
+        return Video(pk=self.video_id).folder / "exports"
+
 
 @receiver(post_delete, sender=Video)
 def remove_folder(instance: Video, **_: Any) -> None:
@@ -204,10 +204,10 @@ def remove_folder(instance: Video, **_: Any) -> None:
 @receiver(post_delete, sender=Export)
 def remove_files(instance: Export, **_: Any) -> None:
     """Also what a killed process left half done."""
-    video_id, name = instance.video_id, str(instance.pk)
+    folder, name = instance.folder, str(instance.pk)
 
     def remove() -> None:
-        for path in (videos_folder() / str(video_id) / "exports").glob(f"{name}*"):
+        for path in folder.glob(f"{name}*"):
             path.unlink(missing_ok=True)
 
     transaction.on_commit(remove)

@@ -12,10 +12,10 @@ from django.conf import settings
 
 from detect_video.decoding import VideoFrame, VideoReader
 from detect_video.errors import NotFound
-from detect_video.messages import Start, pack_picture
 from detect_video.models import State, Video
 from detect_video.serializers import VideoSerializer
 from detect_video.services import kept_frames
+from detect_video.socket_messages import Start, pack_picture
 from ml_core.errors import InvalidVideo
 
 LOOK_EVERY_S = 0.1
@@ -50,7 +50,6 @@ async def send_info(video_id: uuid.UUID, send: SendJson) -> None:
 async def send_frames(
     video: Video,
     wanted: Start,
-    *,
     credit: asyncio.Semaphore,
     send_json: SendJson,
     send_bytes: SendBytes,

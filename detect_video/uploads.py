@@ -27,7 +27,7 @@ from detect_video.errors import (
     UploadFinished,
     WrongOffset,
 )
-from detect_video.models import State, Video, videos_folder
+from detect_video.models import State, Video
 from ml_core.errors import VisionError
 
 DELETED = "The video was deleted."
@@ -157,10 +157,9 @@ def _size_bytes(path: Path) -> int:
 
 
 def sweep() -> None:
-    """Remove uploads that were given up, and folders whose video is gone."""
-    given_up = timezone.now() - timedelta(seconds=settings.LIMITS["upload_seconds"])
+    """Delete uploads that were given up, and visitors' videos whose session must be over."""
+    now = timezone.now()
+    given_up = now - timedelta(seconds=settings.LIMITS["upload_seconds"])
     Video.objects.filter(state=State.UPLOADING, updated_at__lt=given_up).delete()
-    folders = {path.name: path for path in videos_folder().glob("*")}
-    known = {str(key) for key in Video.objects.values_list("pk", flat=True)}
-    for name in folders.keys() - known:
-        shutil.rmtree(folders[name], ignore_errors=True)
+    session_over = now - timedelta(seconds=settings.SESSION_COOKIE_AGE)
+    Video.objects.filter(user=None, created_at__lt=session_over).delete()

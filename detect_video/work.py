@@ -50,8 +50,8 @@ def _frame_results(video: Video, found: list[Found]) -> list[FrameResult]:
 def run_export(export: Export, stop: Event) -> None:
     """Render the file of a claimed export. Raises what ``run_detection`` raises."""
     video = export.video
-    target = video.folder / "exports" / f"{export.pk}{CODECS[export.codec]}"
-    target.parent.mkdir(parents=True, exist_ok=True)
+    export.folder.mkdir(parents=True, exist_ok=True)
+    target = export.folder / f"{export.pk}{CODECS[export.codec]}"
     due = 0.0
     frames_done = 0
 

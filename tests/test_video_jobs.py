@@ -13,6 +13,7 @@ import requests
 from websockets.sync.client import connect
 from websockets.typing import Origin
 
+from detect_video.tests.clips import frame_number
 from detect_video.tests.conftest import cell_of, write_tomatoes
 from tests.conftest import Server
 
@@ -27,10 +28,10 @@ def long_clip(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     ).read_bytes()
 
 
-@pytest.fixture
-def own_server(tmp_path: Path, toy_model_dir: Path) -> Iterator[Server]:
-    """A server that a test may kill."""
-    server = Server(tmp_path, toy_model_dir)
+@pytest.fixture(scope="module")
+def own_server(tmp_path_factory: pytest.TempPathFactory, toy_model_dir: Path) -> Iterator[Server]:
+    """A server that tests may kill, and start again."""
+    server = Server(tmp_path_factory.mktemp("data"), toy_model_dir)
     server.start()
     yield server
     server.stop()
@@ -162,4 +163,5 @@ def test_a_saved_video_has_every_frame(server: Server, tmp_path: Path) -> None:
     saved.write_bytes(file.content)
 
     with av.open(str(saved)) as container:
-        assert sum(1 for _ in container.decode(video=0)) == 40
+        pictures = [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
+    assert [frame_number(picture) for picture in pictures] == list(range(40))

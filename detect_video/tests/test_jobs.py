@@ -2,17 +2,18 @@
 
 import threading
 import time
-import uuid
 from datetime import timedelta
 
 import numpy as np
 import pytest
+from django.contrib.auth import get_user_model
 from django.utils import timezone
 
 from detect_video import jobs, pipeline, uploads
 from detect_video.errors import RunLost
 from detect_video.models import Export, FrameResult, State, Video
 from detect_video.services import request_export, retry_video
+from detect_video.tests.clips import write_clip
 from detect_video.tests.conftest import cell_of, write_tomatoes
 from detect_video.work import run_detection
 from ml_core import engine
@@ -379,15 +380,45 @@ def test_an_interrupted_export_begins_again_but_not_for_ever(clip):
     assert (export.state, export.error_code) == (State.FAILED, "interrupted")
 
 
-def test_uploads_given_up_and_folders_of_nobody_are_swept(clip, media):
-    kept = queued_video(clip)
-    fresh, given_up = (queued_video(clip, state=State.UPLOADING) for _ in range(2))
+def test_uploads_given_up_are_swept_and_others_stay(clip, media):
+    user = get_user_model().objects.create_user("owner")
+    done, fresh, given_up = (
+        queued_video(clip, user=user, state=state)
+        for state in (State.DONE, State.UPLOADING, State.UPLOADING)
+    )
     long_ago = timezone.now() - timedelta(hours=25)
-    Video.objects.filter(pk__in=[given_up.pk, kept.pk]).update(updated_at=long_ago)
-    (media / "detect_video" / str(uuid.uuid4())).mkdir()
+    Video.objects.filter(pk__in=[given_up.pk, done.pk]).update(updated_at=long_ago)
+
+    uploads.sweep()
+
+    assert set(Video.objects.all()) == {done, fresh}
+    folders = {path.name for path in (media / "detect_video").iterdir()}
+    assert folders == {str(done.pk), str(fresh.pk)}
+
+
+def test_what_no_session_can_reach_any_more_is_swept(clip):
+    user = get_user_model().objects.create_user("owner")
+    kept, _, fresh = (
+        queued_video(clip, user=user),
+        queued_video(clip, session_key="old"),
+        queued_video(clip, session_key="new"),
+    )
+    long_ago = timezone.now() - timedelta(days=15)
+    Video.objects.exclude(pk=fresh.pk).update(created_at=long_ago)
 
     uploads.sweep()
 
     assert set(Video.objects.all()) == {kept, fresh}
-    folders = {path.name for path in (media / "detect_video").iterdir()}
-    assert folders == {str(kept.pk), str(fresh.pk)}
+
+
+def test_a_file_that_is_cut_off_is_done_and_says_so(tmp_path):
+    options = {"movflags": "faststart"}
+    whole = write_clip(tmp_path / "whole.mp4", frames=30, muxer_options=options).read_bytes()
+    video = queued_video(whole[: len(whole) * 2 // 3])
+
+    work_off()
+
+    video.refresh_from_db()
+    assert video.state == State.DONE
+    assert 0 < video.frames_detected == video.frames.count() < 30
+    assert "cut off" in video.truncated

@@ -15,7 +15,7 @@ from django.test import Client
 from PIL import Image
 
 from deploy_site.asgi import application
-from detect_video import consumers, jobs, streaming
+from detect_video import jobs, places, streaming
 from detect_video.models import FrameResult, State, Video
 from detect_video.tests.clips import frame_number
 from detect_video.tests.test_jobs import queued_video, work_off
@@ -313,17 +313,17 @@ async def test_an_owner_may_watch_as_many_as_the_limit_and_not_one_more(
     await next_json(instead, "info")
     for communicator in [*sockets[1:], instead]:
         await communicator.disconnect()
-    assert not consumers.open_sockets
+    assert not places.open_sockets
 
 
 async def test_the_site_has_a_limit_too(client, done_video, settings):
     settings.LIMITS = {**settings.LIMITS, "video_sockets": 2}
-    consumers.open_sockets[Owner(session_key="others")] = 2
+    places.open_sockets[Owner(session_key="others")] = 2
     communicator = socket(client, done_video)
     await communicator.connect()
 
     await assert_refused(communicator, 429, "too_many_sockets")
-    consumers.open_sockets.clear()
+    places.open_sockets.clear()
 
 
 async def test_detection_goes_on_while_a_client_takes_no_pictures(client, owner, clip):
