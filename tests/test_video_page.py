@@ -185,6 +185,17 @@ def test_seeking_and_stepping_show_the_very_frame(page, clips, source):
     assert_drawn(drawn(page), [60, 61, 60, 59, 0, 1, 99, 98])
 
 
+def test_a_page_that_is_opened_again_reads_the_file_from_the_server(page, clips):
+    open_player(page, clips["browser"])
+    expect(page.locator("#state")).to_have_text("Every frame is detected.")
+
+    page.reload()
+    wait_for_drawn(page, FRAMES)
+
+    assert_drawn(drawn(page), list(range(FRAMES)))
+    assert {frame["source"] for frame in drawn(page)} == {"browser"}
+
+
 def test_filters_redraw_the_boxes_of_a_paused_frame(page, clips):
     open_player(page, clips["browser"])
     wait_for_drawn(page, 3)

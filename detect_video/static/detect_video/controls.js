@@ -1,7 +1,7 @@
 /** Buttons, keys and the timeline that move the player, and the figures beside them. */
 
 import { element, texts } from "../js/dom.js";
-import { frameCount, timeText } from "./video.js";
+import { frameCount, isAtWork, timeText } from "./video.js";
 
 /** @typedef {import("./player.js").Player} Player */
 /** @typedef {import("./video.js").Video} Video */
@@ -108,11 +108,11 @@ export class Controls {
     const video = this.#video;
     if (!video) return;
     const ahead = Math.max(0, video.frames_detected - player.next);
-    const isActive = video.state === "queued" || video.state === "running";
-    const waits = isActive && player.isPlaying && player.isWaiting;
-    playerStatus.textContent = waits ? texts(playerStatus).waiting : "";
     if (player.isPlaying) {
-      element("drawn-fps", HTMLElement).textContent = String(player.fps(performance.now()));
+      const fps = player.fps(performance.now());
+      element("drawn-fps", HTMLElement).textContent = String(fps);
+      const waits = fps === 0 && isAtWork(video);
+      playerStatus.textContent = waits ? texts(playerStatus).waiting : "";
     }
     element("detected-fps", HTMLElement).textContent = video.detect_fps.toFixed(1);
     element("ahead", HTMLElement).textContent = String(ahead);

@@ -3,6 +3,7 @@
 import { Problem, requestJson } from "../js/api.js";
 import { element, part, texts } from "../js/dom.js";
 import { shownOptions } from "./screen.js";
+import { isAtWork } from "./video.js";
 
 /** @typedef {import("./video.js").Video} Video */
 /** @typedef {import("./video.js").Export} Export */
@@ -37,7 +38,7 @@ export function showExports(current) {
 function updatedRow(item, total) {
   const row = list.querySelector(`[data-url="${item.urls.self}"]`) ?? newRow(item);
   const name = texts(list)[item.codec] ?? item.codec;
-  const isActive = item.state === "queued" || item.state === "running";
+  const isActive = isAtWork(item);
   part(row, "span", HTMLElement).textContent = `${name}: ${item.error || texts(list)[item.state]}`;
   const bar = part(row, "progress", HTMLProgressElement);
   bar.hidden = !isActive;

@@ -33,7 +33,8 @@ async function watch(video, file) {
     fail(reason) {
       if (player.source === server) {
         playerError.textContent = texts(playerError).broken;
-        throw reason;
+        console.error(reason);
+        return;
       }
       console.warn("The browser cannot decode this video, the server does:", reason);
       player.use(server);

@@ -23,7 +23,7 @@ export class Player {
   /**
    * @param {object} actions
    * @param {(frame: Frame) => void} actions.draw
-   * @param {() => void} actions.changed whether it plays, or whether it waits, is different now
+   * @param {() => void} actions.changed it plays or pauses now
    * @param {(reason: unknown) => void} actions.fail the source has no frames any more
    */
   constructor(actions) {
@@ -66,11 +66,6 @@ export class Player {
     this.#open(frameIndex);
     this.#owed = this.isPlaying ? 0 : 1;
     this.clock.restart();
-  }
-
-  /** Whether the frame that is next is not there yet. */
-  get isWaiting() {
-    return !this.#ready && !this.hasEnded;
   }
 
   /**

@@ -3,7 +3,7 @@
 import { Problem, requestJson } from "../js/api.js";
 import { percent } from "../js/boxes.js";
 import { element, part, texts } from "../js/dom.js";
-import { progressShare, sizeText, timeText } from "./video.js";
+import { isAtWork, progressShare, sizeText, timeText } from "./video.js";
 
 /** @typedef {import("./video.js").Video} Video */
 
@@ -21,10 +21,12 @@ let video = null;
 /** @param {Video} current */
 export function showState(current) {
   video = current;
-  const isActive = current.state === "queued" || current.state === "running";
+  const isActive = isAtWork(current);
   const share = progressShare(current);
-  const figure = current.state === "running" ? ` ${percent(share)}` : "";
-  state.textContent = texts(state)[current.state] + figure;
+  const text = texts(state)[current.state];
+  // Screen readers tell every change, so the figure that changes all the time stands beside.
+  if (state.textContent !== text) state.textContent = text;
+  element("state-share", HTMLElement).textContent = current.state === "running" ? percent(share) : "";
   bar.hidden = current.state === "done";
   bar.value = share;
   error.textContent = current.error || (current.truncated && texts(error).truncated);

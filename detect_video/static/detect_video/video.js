@@ -32,6 +32,14 @@
  */
 
 /**
+ * Whether the server works on it, or will.
+ * @param {{state: State}} job a video or an export
+ */
+export function isAtWork({ state }) {
+  return state === "queued" || state === "running";
+}
+
+/**
  * How many frames the video has: known at its end, estimated before; 0 when it cannot be.
  * @param {Video} video
  */
