@@ -26,7 +26,7 @@ def detect(path: Path, output: Path, *arguments: str) -> str:
 
 
 def test_a_copy_with_boxes_and_the_results_are_saved(clip_path, tmp_path):
-    output, jsonl = tmp_path / "out.avi", tmp_path / "out.jsonl"
+    output, jsonl = tmp_path / "new" / "out.avi", tmp_path / "out.jsonl"
 
     text = detect(clip_path, output, "--jsonl", str(jsonl))
 
