@@ -7,7 +7,6 @@ import json
 import os
 import select
 import signal
-import struct
 import subprocess
 import sys
 import time
@@ -23,12 +22,12 @@ import numpy as np
 from django.conf import settings
 
 from detect_video.containers import container_format, missing_bytes
+from detect_video.messages import END, MESSAGE, SKIPPED
 from ml_core.errors import InvalidVideo, UnsupportedVideo, VisionError
 
-PROGRAM = Path(__file__).with_name("decoder.py")
-# As in decoder.py, which cannot be imported here: it loads the decoders.
-MESSAGE = struct.Struct("<cqIII")
-SKIPPED, END = b"S", b"E"
+# The child finds this package, and nothing else, beside what is installed.
+PROGRAM = "import sys; sys.path.append(sys.argv[1]); import detect_video.decoder as d; d.main()"
+PROJECT_DIR = Path(__file__).parent.parent
 # OpenBLAS would reserve memory for a thread on every core.
 ENVIRONMENT = {"OPENBLAS_NUM_THREADS": "1"}
 PIPE_BYTES = 2**20  # the most that Linux gives without privileges
@@ -90,7 +89,7 @@ class Decoder:
             limits = {name: limit for name, limit in settings.LIMITS.items() if "video" in name}
             parameters = {"mode": mode, "format": format, "limits": limits, **request}
             self._process = subprocess.Popen(
-                [sys.executable, "-I", str(PROGRAM), json.dumps(parameters)],
+                [sys.executable, "-I", "-c", PROGRAM, str(PROJECT_DIR), json.dumps(parameters)],
                 stdin=file,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,

@@ -114,3 +114,14 @@ def _patch_rotation(path: Path, rotation: int) -> None:
     start = data.index(b"tkhd") + 44
     data[start : start + 36] = matrix
     path.write_bytes(data)
+
+
+def trim_start(path: Path, trimmed_s: Fraction) -> Path:
+    """Make the edit list of an mp4 leave out the beginning."""
+    data = bytearray(path.read_bytes())
+    timescale = int.from_bytes(data[(start := data.index(b"mdhd") + 16) : start + 4])
+    start = data.index(b"elst") + 16
+    media_time = int.from_bytes(data[start : start + 4])
+    data[start : start + 4] = (media_time + round(trimmed_s * timescale)).to_bytes(4)
+    path.write_bytes(data)
+    return path

@@ -4,9 +4,11 @@ import io
 import json
 from pathlib import Path
 
+import av
 import pytest
 from django.core.management import CommandError, call_command
 
+from detect_video.tests.clips import frame_number
 from detect_video.tests.conftest import write_tomatoes
 
 pytestmark = pytest.mark.usefixtures("toy_detector")
@@ -24,13 +26,15 @@ def detect(path: Path, output: Path, *arguments: str) -> str:
 
 
 def test_a_copy_with_boxes_and_the_results_are_saved(clip_path, tmp_path):
-    output, jsonl = tmp_path / "out.avi", tmp_path / "out.jsonl"
+    output, jsonl = tmp_path / "new" / "out.avi", tmp_path / "out.jsonl"
 
     text = detect(clip_path, output, "--jsonl", str(jsonl))
 
     lines = [json.loads(line) for line in jsonl.read_text().splitlines()]
     assert "20 frames" in text
-    assert output.read_bytes()[:4] == b"RIFF"
+    with av.open(str(output)) as container:
+        pictures = [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
+    assert [frame_number(picture) for picture in pictures] == list(range(20))
     assert [line["frame_index"] for line in lines] == list(range(20))
     assert [line["pts_s"] for line in lines][:3] == [0, 0.1, 0.2]
     assert {line["detections"][0]["class_name"] for line in lines} == {"tomato"}

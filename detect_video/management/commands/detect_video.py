@@ -43,6 +43,7 @@ class Command(BaseCommand):
         if target.exists() and source.exists() and target.samefile(source):
             raise CommandError(f"{target} would be overwritten; choose another --output.")
         try:
+            target.parent.mkdir(parents=True, exist_ok=True)
             detections = self._detect(options)
             self._render(source, target, detections)
         except VisionError as exc:
