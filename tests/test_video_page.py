@@ -287,16 +287,19 @@ def test_an_upload_goes_on_when_its_connection_was_broken(page, large_clip, cons
 
 
 def test_an_upload_goes_on_in_a_page_that_was_loaded_again(page, large_clip):
-    def hold_the_second(route: Route) -> None:
-        if route.request.headers.get("upload-offset") != str(CHUNK_BYTES):
+    held: list[Route] = []
+
+    def hold_one(route: Route) -> None:
+        if route.request.headers.get("upload-offset") == str(CHUNK_BYTES) and not held:
+            held.append(route)
+        else:
             route.continue_()
 
-    page.route("**/upload/", hold_the_second)
+    page.route("**/upload/", hold_one)
     with page.expect_request(
         lambda request: request.headers.get("upload-offset") == str(CHUNK_BYTES)
     ):
         choose(page, large_clip)
-    page.unroute("**/upload/")
     page.goto("/detect-video/")
     page.get_by_role("link", name="large.mp4").click()
     expect(page.get_by_role("alert").first).to_contain_text("Choose the same file again")
