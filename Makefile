@@ -16,6 +16,7 @@ run-https: prepare ## The same by https for the local network, so that phones ma
 
 prepare: .venv/runtime
 	@$(BIN)/python manage.py migrate --verbosity 0
+	@$(BIN)/python scripts/install-browser-modules || echo "Going on without them: the server decodes videos for browsers."
 	@$(BIN)/python manage.py collectstatic --noinput --verbosity 0
 	@$(BIN)/python manage.py fetch_models || echo "Starting without them."
 

@@ -4,9 +4,12 @@ import os
 from pathlib import Path
 
 import pytest
+from django.conf import settings
 
 from ml_core.tests.toy_network import install_toy_network
 
+# Tests start the jobs themselves.
+settings.RUN_JOBS = False
 SHARED_DIR = Path(os.environ.get("SHARED_DIR", Path(__file__).parent.parent / "shared")).resolve()
 
 

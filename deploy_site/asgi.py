@@ -17,7 +17,9 @@ from django.urls import re_path  # noqa: E402
 
 from deploy_site.body_limit import BodyLimit  # noqa: E402
 from deploy_site.consumers import UnknownPathConsumer  # noqa: E402
-from detect_camera.routing import websocket_urlpatterns  # noqa: E402
+from detect_camera.routing import websocket_urlpatterns as camera_sockets  # noqa: E402
+from detect_video.jobs import start_scheduler  # noqa: E402
+from detect_video.routing import websocket_urlpatterns as video_sockets  # noqa: E402
 from ml_core import engine  # noqa: E402
 
 application = ProtocolTypeRouter(
@@ -25,7 +27,13 @@ application = ProtocolTypeRouter(
         "http": BodyLimit(django_application, settings.LIMITS["body_bytes"]),
         "websocket": AllowedHostsOriginValidator(
             AuthMiddlewareStack(
-                URLRouter([*websocket_urlpatterns, re_path("", UnknownPathConsumer.as_asgi())])
+                URLRouter(
+                    [
+                        *camera_sockets,
+                        *video_sockets,
+                        re_path("", UnknownPathConsumer.as_asgi()),
+                    ]
+                )
             )
         ),
     }
@@ -34,3 +42,4 @@ application = ProtocolTypeRouter(
 # In the background: the site answers while its models warm up.
 for problem in engine.start_loading():
     logging.getLogger(__name__).warning("%s", problem)
+start_scheduler()

@@ -85,7 +85,30 @@ LIMITS = {
     # Cameras at one time.
     "cameras": 50,
     "cameras_per_owner": 3,
+    # A video's file, and the pieces it is sent in.
+    "video_bytes": 500 * 2**20,
+    "video_chunk_bytes": 5 * 2**20,
+    # What uploads leave free on the disk, and how long one that broke off is kept.
+    "free_bytes": 200 * 2**20,
+    "upload_seconds": 24 * 3600,
+    # Worked on at one time; the others wait.
+    "video_jobs": 2,
+    "export_jobs": 1,
+    # WebSockets on videos, of one owner and in all.
+    "video_sockets_per_owner": 3,
+    "video_sockets": 50,
+    # Pixels of a frame, lying or standing.
+    "video_longer_side": 4096,
+    "video_shorter_side": 2304,
+    "video_seconds": 600,
+    "video_fps": 60,
+    # The process that decodes: until the next frame, processor time in all, and memory.
+    "video_frame_seconds": 15,
+    "video_decode_cpu_seconds": 3600,
+    "video_decode_bytes": 2**30,
 }
+# Whether the serving process also works on what waits: detection in videos, and their exports.
+RUN_JOBS = env.bool("RUN_JOBS", default=True)
 
 # --- Application ---
 
@@ -153,6 +176,8 @@ if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
         "timeout": 10,
         "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
     }
+    # In memory, threads would be refused instead of waiting in turn.
+    DATABASES["default"]["TEST"] = {"NAME": DATA_DIR / "test.sqlite3"}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # With Redis several processes can serve one site; without it, one.
@@ -174,7 +199,9 @@ STATIC_URL = "static/"
 STATIC_ROOT = DATA_DIR / "static"
 # SQLite and whitenoise want their folders to be there before the first command has run.
 STATIC_ROOT.mkdir(parents=True, exist_ok=True)
-STATICFILES_DIRS = [BASE_DIR / "static"]
+# Modules of others for browsers, from scripts/install-browser-modules; pages do without them.
+VENDOR_DIR = DATA_DIR / "vendor"
+STATICFILES_DIRS = [BASE_DIR / "static", *([VENDOR_DIR] if VENDOR_DIR.is_dir() else [])]
 MEDIA_ROOT = DATA_DIR / "media"
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},

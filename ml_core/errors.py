@@ -45,6 +45,20 @@ class NotInGallery(VisionError):
     code = "not_in_gallery"
 
 
+class InvalidVideo(VisionError):
+    """The file is no video that can be used."""
+
+    status = 422
+    code = "video_unreadable"
+
+
+class UnsupportedVideo(VisionError):
+    """The video is in a container or a codec that is not accepted."""
+
+    status = 415
+    code = "unsupported_media_type"
+
+
 class UnknownModel(VisionError):
     """No model of that name is in the catalogue."""
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from xml.etree import ElementTree
 
 from ml_core.labels import COCO_LABELS, coco_category_id
-from ml_core.results import Detections
+from ml_core.results import Detection, Detections
 from ml_core.serializers import DetectionsSerializer
 
 # A picture's name, and what was found in it.
@@ -87,21 +87,9 @@ def to_coco(results: list[Named]) -> str:
         width, height = found.resolution_wh
         images.append({"id": image_id, "file_name": name, "width": width, "height": height})
         for detection in found.detections:
-            category_id = _category_id(detection.class_id, detection.class_name)
-            categories[category_id] = detection.class_name
-            x_min, y_min, x_max, y_max = detection.box
-            box_width, box_height = round(x_max - x_min, 1), round(y_max - y_min, 1)
-            annotations.append(
-                {
-                    "id": len(annotations) + 1,
-                    "image_id": image_id,
-                    "category_id": category_id,
-                    "bbox": [x_min, y_min, box_width, box_height],
-                    "area": round(box_width * box_height, 1),
-                    "iscrowd": 0,
-                    "score": detection.score,
-                }
-            )
+            categories[category_id(detection)] = detection.class_name
+            annotation_id = len(annotations) + 1
+            annotations.append(coco_annotation(detection, annotation_id, image_id=image_id))
     document = {
         "images": images,
         "annotations": annotations,
@@ -122,7 +110,24 @@ def to_csv(results: list[Named]) -> str:
     return output.getvalue()
 
 
-def _category_id(class_id: int, class_name: str) -> int:
+def coco_annotation(detection: Detection, annotation_id: int, *, image_id: int) -> dict:
+    """One object as COCO writes it, with its score; the box as x, y, width, height in pixels."""
+    x_min, y_min, x_max, y_max = detection.box
+    box_width, box_height = round(x_max - x_min, 1), round(y_max - y_min, 1)
+    return {
+        "id": annotation_id,
+        "image_id": image_id,
+        "category_id": category_id(detection),
+        "bbox": [x_min, y_min, box_width, box_height],
+        "area": round(box_width * box_height, 1),
+        "iscrowd": 0,
+        "score": detection.score,
+    }
+
+
+def category_id(detection: Detection) -> int:
+    """COCO's sparse id of its own classes; those of other networks count from 1."""
+    class_id, class_name = detection.class_id, detection.class_name
     is_coco = class_id < len(COCO_LABELS) and COCO_LABELS[class_id] == class_name
     return coco_category_id(class_id) if is_coco else class_id + 1
 

@@ -41,10 +41,14 @@ class Server:
             "PORT": str(self.port),
         }
         self.manage("migrate", "--verbosity", "0")
+        self._run("scripts/install-browser-modules")
         self.manage("collectstatic", "--noinput", "--verbosity", "0")
 
     def manage(self, *arguments: str) -> None:
-        command = [sys.executable, "manage.py", *arguments]
+        self._run("manage.py", *arguments)
+
+    def _run(self, *arguments: str) -> None:
+        command = [sys.executable, *arguments]
         subprocess.run(command, cwd=ROOT, env=self._environment, check=True)
 
     def start(self, probe: str = "/readyz") -> None:

@@ -29,10 +29,9 @@ export async function post(url, body, { signal, onProgress }) {
     // fetch cannot tell how much of a body has left.
     const request = new XMLHttpRequest();
     request.open("POST", url);
-    request.setRequestHeader("Accept", "application/json");
-    // Only visitors who are logged in need the token, and then they have the cookie.
-    const token = csrfToken(document.cookie);
-    if (token) request.setRequestHeader("X-CSRFToken", token);
+    for (const [name, value] of Object.entries(requestHeaders())) {
+      request.setRequestHeader(name, value);
+    }
     request.upload.onprogress = ({ loaded, total }) => onProgress?.(loaded / total);
     request.onload = () => {
       const { status, statusText, responseText } = request;
@@ -52,6 +51,32 @@ export async function post(url, body, { signal, onProgress }) {
     }
   });
   return JSON.parse(text);
+}
+
+/**
+ * Send JSON, or nothing, and return the JSON that comes back; null for an empty answer. Throws
+ * as `post` does.
+ * @param {string} url
+ * @param {{method?: string, body?: object, signal?: AbortSignal}} options
+ * @returns {Promise<any>}
+ */
+export async function requestJson(url, { method = "GET", body, signal } = {}) {
+  const response = await fetch(url, {
+    method,
+    body: body && JSON.stringify(body),
+    headers: { ...requestHeaders(), ...(body && { "Content-Type": "application/json" }) },
+    signal,
+  });
+  if (!response.ok) {
+    throw new Problem(await problemText(response));
+  }
+  return response.status === 204 ? null : response.json();
+}
+
+/** Only visitors who are logged in need the token, and then they have the cookie. */
+export function requestHeaders() {
+  const token = csrfToken(document.cookie);
+  return { Accept: "application/json", ...(token && { "X-CSRFToken": token }) };
 }
 
 /**

@@ -1,4 +1,4 @@
-/** A checkbox for each class that was seen, with the count of what is there now. */
+/** A checkbox for each class that appeared, with the count of what is there now. */
 
 import { classColour, classCounts, cssColour } from "./boxes.js";
 
@@ -30,20 +30,20 @@ export class ClassChips {
   }
 
   /**
-   * Classes that were not seen before get a chip; those without a count are out of sight.
+   * Classes that reach the threshold for the first time get a chip, which then stays: chips
+   * that come and go with every frame could not be clicked.
    * @param {Detection[]} detections
    * @param {number} threshold
    */
   update(detections, threshold) {
     const counts = classCounts(detections, threshold);
     for (const { class_id, class_name } of detections) {
-      if (!this.chips.has(class_id)) this.add(class_id, class_name);
+      if (counts.get(class_id) && !this.chips.has(class_id)) this.add(class_id, class_name);
     }
     for (const [classId, label] of this.chips) {
-      const count = counts.get(classId) ?? 0;
-      /** @type {HTMLElement} */ (label.lastElementChild).textContent = String(count);
-      // One that was switched off stays within reach.
-      label.hidden = count === 0 && /** @type {HTMLInputElement} */ (label.control).checked;
+      const text = String(counts.get(classId) ?? 0);
+      const count = /** @type {HTMLElement} */ (label.lastElementChild);
+      if (count.textContent !== text) count.textContent = text;
     }
   }
 

@@ -1,0 +1,187 @@
+"""The program that decodes one video, in a process of its own that may do nothing else.
+
+``decoding.py`` starts it with the file as its standard input, and reads its messages from its
+standard output. Before it looks at the file it gives up opening anything: files, connections.
+"""
+
+import json
+import resource
+import sys
+from collections.abc import Iterator
+from contextlib import suppress
+from functools import cache
+from itertools import chain
+from typing import Any
+
+import av
+import av.error
+import numpy as np
+
+from detect_video.messages import AUDIO, END, FRAME, HEADER, MESSAGE, SKIPPED
+from detect_video.video_file import DEFAULT_RATE, Refused, Video, codec_name, to_us
+
+JPEG_OPTIONS = {"qmin": "4", "qmax": "4"}
+MAX_SAMPLE_RATE = 48_000
+
+
+def upright_size(frame: Any, stream: Any) -> tuple[int, int]:
+    """Width and height in square pixels, turned as players show them."""
+    aspect = stream.sample_aspect_ratio or 1
+    width, height = max(1, round(stream.width * aspect)), stream.height
+    return (height, width) if quarter_turns(frame) % 2 else (width, height)
+
+
+def quarter_turns(frame: Any) -> int:
+    return round(frame.rotation / 90)
+
+
+def upright_image(frame: Any, size_wh: tuple[int, int]) -> np.ndarray:
+    """The frame as an upright (H, W, 3) uint8 RGB array of that size."""
+    turns = quarter_turns(frame)
+    width, height = size_wh[::-1] if turns % 2 else size_wh
+    image = frame.reformat(width=width, height=height, format="rgb24").to_ndarray()
+    return np.ascontiguousarray(np.rot90(image, turns))
+
+
+def jpeg(image: np.ndarray) -> bytes:
+    height, width = image.shape[:2]
+    frame = av.VideoFrame.from_ndarray(image, format="rgb24")
+    return b"".join(map(bytes, jpeg_encoder(width, height).encode(frame)))
+
+
+@cache
+def jpeg_encoder(width: int, height: int) -> Any:
+    encoder: Any = av.CodecContext.create("mjpeg", "w")
+    encoder.width, encoder.height = width, height
+    encoder.pix_fmt = "yuvj420p"
+    encoder.time_base = 1 / DEFAULT_RATE
+    encoder.options = JPEG_OPTIONS
+    return encoder
+
+
+def open_after(request: dict[str, Any]) -> tuple[Video, Iterator[tuple[int, Any]]]:
+    """The video, and its frames from the beginning or from a key frame before what is wanted."""
+    video = Video(request["format"], request["limits"])
+    after_us = request["after_pts_us"]
+    # An AVI file has no time stamps to seek by, only the decoding order.
+    if after_us is not None and request["format"] != "avi":
+        with suppress(av.error.FFmpegError):
+            target = int(after_us / (video.stream.time_base * 1_000_000))
+            video.container.seek(target, stream=video.stream)
+            frames = video.frames()
+            first = next(frames, None)
+            if first and first[0] <= after_us:
+                return video, chain([first], frames)
+        # The file cannot seek, or went too far.
+        video = Video(request["format"], request["limits"])
+    return video, video.frames()
+
+
+def send_frames(request: dict[str, Any]) -> Video:
+    video, frames = open_after(request)
+    after_us, jpeg_side = request["after_pts_us"], request["jpeg_side"]
+    size_wh = None
+    for pts_us, frame in frames:
+        if not size_wh:
+            size_wh = upright_size(frame, video.stream)
+            video.check_size(*size_wh)
+            send_info(video, size_wh)
+            scale = min(1, jpeg_side / max(size_wh)) if jpeg_side else 1
+            size_wh = max(1, round(size_wh[0] * scale)), max(1, round(size_wh[1] * scale))
+        if after_us is not None and pts_us <= after_us:
+            send(SKIPPED)
+            continue
+        image = upright_image(frame, size_wh)
+        send(FRAME, jpeg(image) if jpeg_side else image, pts_us, *size_wh)
+    if not size_wh:
+        code = "video_unreadable" if video.damages else "no_video_frames"
+        raise Refused(code, "Not one frame could be decoded.")
+    return video
+
+
+def send_info(video: Video, size_wh: tuple[int, int]) -> None:
+    hint = video.stream.frames or round((video.duration_s or 0) * video.rate)
+    info = {
+        "width": size_wh[0],
+        "height": size_wh[1],
+        "rate": str(video.rate),
+        "duration_s": video.duration_s,
+        "frames_hint": hint,
+        "codec": codec_name(video.stream),
+        "has_audio": video.audio is not None,
+    }
+    send_json(HEADER, info)
+
+
+def send_times(request: dict[str, Any]) -> Video:
+    """All time stamps in microseconds, rising, without decoding."""
+    video = Video(request["format"], request["limits"])
+    times_us = [
+        to_us(packet.pts, video.stream)
+        for packet in video.packets(video.stream)
+        if packet and packet.pts is not None and not packet.is_discard
+    ]
+    send_json(HEADER, {"times_us": sorted(times_us)})
+    return video
+
+
+def send_audio(request: dict[str, Any]) -> Video:
+    """The sound as interleaved 16-bit samples in one or two channels."""
+    video = Video(request["format"], request["limits"])
+    if video.audio is None:
+        raise Refused("no_audio_stream", "The video has no sound that can be decoded.")
+    context = video.audio.codec_context
+    rate, channels = min(context.sample_rate, MAX_SAMPLE_RATE), min(context.channels, 2)
+    layout = "mono" if channels == 1 else "stereo"
+    resampler: Any = av.AudioResampler(format="s16", layout=layout, rate=rate)
+    send_json(HEADER, {"sample_rate": rate, "channels": channels})
+    for frame in chain(video.decoded(video.audio), [None]):
+        for block in resampler.resample(frame):
+            pts_us = round((block.pts or 0) * block.time_base * 1_000_000)
+            if pts_us - video.start_us > video.limits["video_seconds"] * 1_000_000:
+                return video
+            send(AUDIO, block.to_ndarray(), pts_us)
+    return video
+
+
+def send(kind: bytes, data: Any = b"", pts_us: int = 0, width: int = 0, height: int = 0) -> None:
+    payload = memoryview(data).cast("B") if len(data) else b""
+    sys.stdout.buffer.write(MESSAGE.pack(kind, pts_us, width, height, len(payload)))
+    sys.stdout.buffer.write(payload)
+    sys.stdout.buffer.flush()
+
+
+def send_json(kind: bytes, content: dict[str, Any]) -> None:
+    send(kind, json.dumps(content).encode())
+
+
+def lock_down(limits: dict[str, Any]) -> None:
+    """Give up the right to open anything, to write files, and to use much memory or time."""
+    for kind, limit in {
+        resource.RLIMIT_AS: limits["video_decode_bytes"],
+        resource.RLIMIT_CPU: limits["video_decode_cpu_seconds"],
+        resource.RLIMIT_FSIZE: 0,
+        resource.RLIMIT_CORE: 0,
+        # What is open stays open.
+        resource.RLIMIT_NOFILE: 0,
+    }.items():
+        allowed = resource.getrlimit(kind)[1]
+        limit = limit if allowed == resource.RLIM_INFINITY else min(limit, allowed)
+        resource.setrlimit(kind, (limit, limit))
+
+
+def main() -> None:
+    request = json.loads(sys.argv[2])
+    lock_down(request["limits"])
+    work = {"frames": send_frames, "times": send_times, "audio": send_audio}[request["mode"]]
+    try:
+        end: dict[str, Any] = {"damages": work(request).damages}
+    except Refused as refused:
+        end = {"error": refused.args}
+    except MemoryError:
+        end = {"error": ("video_too_large", "Decoding the video takes too much memory.")}
+    # Damaged files make PyAV raise many kinds of errors.
+    except Exception as exc:
+        reason = getattr(exc, "strerror", None) or exc
+        end = {"error": ("video_unreadable", f"The video is damaged or cut off ({reason}).")}
+    send_json(END, end)

@@ -1,0 +1,272 @@
+"""Videos, read by a child process that has no rights; nothing is decoded in this one.
+
+What the child does, and what it accepts, stands in ``decoder.py``.
+"""
+
+import json
+import os
+import select
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from threading import Lock
+from typing import Any, BinaryIO, NamedTuple, Self
+
+import numpy as np
+from django.conf import settings
+
+from detect_video.containers import container_format, missing_bytes
+from detect_video.messages import END, MESSAGE, SKIPPED
+from ml_core.errors import InvalidVideo, UnsupportedVideo, VisionError
+
+# The child finds this package, and nothing else, beside what is installed.
+PROGRAM = "import sys; sys.path.append(sys.argv[1]); import detect_video.decoder as d; d.main()"
+PROJECT_DIR = Path(__file__).parent.parent
+# OpenBLAS would reserve memory for a thread on every core.
+ENVIRONMENT = {"OPENBLAS_NUM_THREADS": "1"}
+PIPE_BYTES = 2**20  # the most that Linux gives without privileges
+UNSUPPORTED = {"unsupported_media_type", "codec_not_supported"}
+
+
+@dataclass(frozen=True)
+class VideoInfo:
+    """What is known before all is decoded.
+
+    ``width`` and ``height`` are those of the upright picture in square pixels, ``rate`` is the
+    mean number of frames per second, ``frames_hint`` is 0 where the file does not say.
+    """
+
+    width: int
+    height: int
+    rate: Fraction
+    duration_s: float | None
+    frames_hint: int
+    codec: str
+    has_audio: bool
+
+
+@dataclass(frozen=True)
+class VideoFrame:
+    """One upright picture, (H, W, 3) uint8 RGB or JPEG, and the file's own time stamp for it."""
+
+    pts_us: int
+    width: int
+    height: int
+    data: bytearray
+
+    @property
+    def image(self) -> np.ndarray:
+        """The (H, W, 3) uint8 RGB array, where no JPEG was asked for."""
+        return np.frombuffer(self.data, np.uint8).reshape(self.height, self.width, 3)
+
+
+class Message(NamedTuple):
+    """One answer of the child."""
+
+    kind: bytes
+    pts_us: int
+    width: int
+    height: int
+    data: bytearray
+
+
+class Decoder:
+    """The child process at work on one file: its header, then its messages by iterating."""
+
+    def __init__(self, path: Path, mode: str, **request: Any) -> None:
+        self.truncated = ""
+        self._closed = False
+        self._reading = Lock()
+        with path.open("rb") as file:
+            format = accepted_format(file)
+            self._missing_bytes = missing_bytes(file, format)
+            limits = {name: limit for name, limit in settings.LIMITS.items() if "video" in name}
+            parameters = {"mode": mode, "format": format, "limits": limits, **request}
+            self._process = subprocess.Popen(
+                [sys.executable, "-I", "-c", PROGRAM, str(PROJECT_DIR), json.dumps(parameters)],
+                stdin=file,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                bufsize=0,
+                pipesize=PIPE_BYTES,
+                env=ENVIRONMENT,
+            )
+        self._pipe: Any = self._process.stdout
+        try:
+            self.header: dict[str, Any] = json.loads(next(self).data)
+        except BaseException:
+            self.close()
+            raise
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> Message:
+        """The next message; raises ``VisionError`` when the child fails or takes too long."""
+        with self._reading:
+            message = None if self._closed else self._receive()
+        if message and message.kind != END:
+            return message
+        was_closed = self._closed
+        self.close()
+        if was_closed:
+            raise StopIteration
+        if not message:
+            raise self._death()
+        self._conclude(**json.loads(message.data))
+        raise StopIteration
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Kill the child at once; any thread may call it, more than once."""
+        self._closed = True
+        self._process.kill()
+        # Who waits for the child's next message now reads the end, and lets go.
+        with self._reading:
+            self._pipe.close()
+        self._process.wait()
+
+    def _receive(self) -> Message | None:
+        """The child's next message, or None when it has gone."""
+        deadline_s = time.monotonic() + settings.LIMITS["video_frame_seconds"]
+        header = self._read(MESSAGE.size, deadline_s)
+        if header is None:
+            return None
+        kind, pts_us, width, height, data_bytes = MESSAGE.unpack(header)
+        data = self._read(data_bytes, deadline_s)
+        return None if data is None else Message(kind, pts_us, width, height, data)
+
+    def _read(self, count: int, deadline_s: float) -> bytearray | None:
+        buffer = bytearray(count)
+        poll = select.poll()
+        poll.register(self._pipe, select.POLLIN)
+        received = 0
+        while received < count:
+            if not poll.poll(max(0, deadline_s - time.monotonic()) * 1000):
+                self._process.kill()
+                raise too_slow()
+            size = self._pipe.readinto(memoryview(buffer)[received:])
+            if not size:
+                return None
+            received += size
+        return buffer
+
+    def _conclude(self, damages: int = 0, error: tuple[str, str] | None = None) -> None:
+        """Raise the child's error, or note what the file lacked."""
+        if error:
+            code, detail = error
+            if code == "no_video_frames" and self._missing_bytes:
+                code, detail = "video_unreadable", f"{detail} The file is cut off."
+            raise (UnsupportedVideo if code in UNSUPPORTED else InvalidVideo)(detail, code=code)
+        notes = []
+        if self._missing_bytes:
+            notes.append(f"The file is cut off: {self._missing_bytes:,} bytes are missing.")
+        if damages:
+            notes.append(f"{damages} damaged parts were left out.")
+        self.truncated = " ".join(notes)
+
+    def _death(self) -> VisionError:
+        """Why the child ended without a word."""
+        status = self._process.wait()
+        if status == -signal.SIGXCPU:
+            return too_slow()
+        return InvalidVideo(f"The video is damaged; its decoder stopped ({status}).")
+
+
+def accepted_format(file: BinaryIO) -> str:
+    """The file's container; raises ``InvalidVideo`` or ``UnsupportedVideo`` when it has none."""
+    format = container_format(file)
+    if format:
+        return format
+    if not file.seek(0, os.SEEK_END):
+        raise InvalidVideo("The video is empty (0 bytes).", code="empty_file")
+    raise UnsupportedVideo("Expected a video file: mp4, mov, mkv, webm or avi.")
+
+
+def too_slow() -> VisionError:
+    detail = "Decoding the video takes too long. Convert it to H.264 in an mp4 file."
+    return InvalidVideo(detail, code="decode_timeout")
+
+
+class VideoReader:
+    """Iterates over a video's frames, their time stamps strictly rising. Use it in a ``with``.
+
+    With ``after_pts_us`` only frames with a larger time stamp come; with ``jpeg_side`` they are
+    JPEG files, scaled down to at most so many pixels on the longer side. ``info`` is known at
+    once; ``truncated`` says at the end what the file lacked, "" when it was whole. Raises
+    ``InvalidVideo`` or ``UnsupportedVideo``, from here or while iterating.
+    """
+
+    def __init__(
+        self, path: Path, *, after_pts_us: int | None = None, jpeg_side: int | None = None
+    ) -> None:
+        self._decoder = Decoder(path, "frames", after_pts_us=after_pts_us, jpeg_side=jpeg_side)
+        header = self._decoder.header
+        self.info = VideoInfo(**{**header, "rate": Fraction(header["rate"])})
+
+    @property
+    def truncated(self) -> str:
+        """What the file lacked, as a text for people; known at the end."""
+        return self._decoder.truncated
+
+    def __iter__(self) -> Iterator[VideoFrame]:
+        for message in self._decoder:
+            if message.kind != SKIPPED:
+                yield VideoFrame(*message[1:])
+
+    def close(self) -> None:
+        """Kill the child at once; iterating then ends. Any thread may call it."""
+        self._decoder.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.close()
+
+
+class AudioReader:
+    """A video's sound as (start in microseconds, (N, channels) int16 samples)."""
+
+    def __init__(self, path: Path) -> None:
+        self._decoder = Decoder(path, "audio")
+        self.sample_rate: int = self._decoder.header["sample_rate"]
+        self.channels: int = self._decoder.header["channels"]
+
+    def __iter__(self) -> Iterator[tuple[int, np.ndarray]]:
+        for message in self._decoder:
+            samples = np.frombuffer(message.data, np.int16)
+            yield message.pts_us, samples.reshape(-1, self.channels)
+
+
+def probe(path: Path) -> VideoInfo:
+    """Decode a video's first frame and say what is known then; raises as ``VideoReader`` does."""
+    with VideoReader(path) as reader:
+        for _ in reader:
+            break
+        return reader.info
+
+
+@contextmanager
+def read_audio(path: Path) -> Iterator[AudioReader]:
+    """Open the sound of a video; raises as ``VideoReader`` does, also when it has none."""
+    reader = AudioReader(path)
+    with reader._decoder:
+        yield reader
+
+
+def read_times_us(path: Path) -> list[int]:
+    """The time stamps of all frames, without decoding them: those that the file promises."""
+    with Decoder(path, "times") as decoder:
+        return decoder.header["times_us"]

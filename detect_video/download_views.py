@@ -1,0 +1,85 @@
+"""What can be taken away from a video: its file, its results, and copies with boxes drawn in."""
+
+import uuid
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+from django.http import HttpResponseBase
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from detect_video import results, services
+from detect_video.downloads import file_response, text_response
+from detect_video.errors import NotFinished
+from detect_video.models import Video
+from detect_video.rendering import CODECS
+from detect_video.serializers import ExportRequestSerializer, ExportSerializer
+from detect_video.views import requested_video
+
+RESULTS: dict[str, tuple[Callable[[Video], AsyncIterator[str]], str]] = {
+    "jsonl": (results.jsonl_lines, "application/jsonl"),
+    "csv": (results.csv_lines, "text/csv; charset=utf-8"),
+    "coco.json": (results.coco_lines, "application/json"),
+}
+
+
+class FileView(APIView):
+    """The video as it was sent; parts of it by ``Range``."""
+
+    def get(self, request: Request, video_id: uuid.UUID) -> HttpResponseBase:
+        video = requested_video(request, video_id)
+        if not video.file:
+            raise NotFinished("The file of this video is not complete.")
+        return file_response(Path(video.file.path), byte_range=request.headers.get("Range", ""))
+
+
+class ResultsView(APIView):
+    """Everything found so far, as a file of one of the ``RESULTS`` formats."""
+
+    format_name = ""
+
+    def get(self, request: Request, video_id: uuid.UUID) -> HttpResponseBase:
+        video = requested_video(request, video_id)
+        lines, content_type = RESULTS[self.format_name]
+        name = f"{Path(video.name).stem}.{self.format_name}"
+        return text_response(lines(video), content_type=content_type, download_name=name)
+
+
+class ExportsView(APIView):
+    """POST begins to save the video with its detections drawn in."""
+
+    def post(self, request: Request, video_id: uuid.UUID) -> Response:
+        video = requested_video(request, video_id)
+        options = ExportRequestSerializer(data=request.data)
+        options.is_valid(raise_exception=True)
+        export = services.request_export(video, **options.validated_data)
+        body = ExportSerializer(export).data
+        return Response(body, status=202, headers={"Location": body["urls"]["self"]})
+
+
+class ExportView(APIView):
+    """How far a saved video is; DELETE stops the work on it and removes it."""
+
+    def get(self, request: Request, video_id: uuid.UUID, export_id: uuid.UUID) -> Response:
+        export = services.find_export(requested_video(request, video_id), export_id)
+        return Response(ExportSerializer(export).data)
+
+    def delete(self, request: Request, video_id: uuid.UUID, export_id: uuid.UUID) -> Response:
+        services.find_export(requested_video(request, video_id), export_id).delete()
+        return Response(status=204)
+
+
+class ExportFileView(APIView):
+    """The saved video."""
+
+    def get(self, request: Request, video_id: uuid.UUID, export_id: uuid.UUID) -> HttpResponseBase:
+        video = requested_video(request, video_id)
+        export = services.find_export(video, export_id)
+        if not export.file:
+            raise NotFinished("The video is not saved yet.")
+        return file_response(
+            Path(export.file.path),
+            byte_range=request.headers.get("Range", ""),
+            download_name=Path(video.name).stem + CODECS[export.codec],
+        )

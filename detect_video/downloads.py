@@ -1,0 +1,87 @@
+"""Files and long texts as responses that are never in memory as a whole."""
+
+import asyncio
+import re
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+from django.http import HttpResponse, HttpResponseBase, StreamingHttpResponse
+from django.utils.http import content_disposition_header
+
+from detect_video.containers import MIME_TYPES, container_format
+
+BLOCK_BYTES = 256 * 1024
+
+
+def file_response(path: Path, *, byte_range: str = "", download_name: str = "") -> HttpResponseBase:
+    """A video file, or the part of it that a ``Range`` header names.
+
+    With a ``download_name`` browsers save it instead of showing it. Raises ``FileNotFoundError``.
+    """
+    size_bytes = path.stat().st_size
+    try:
+        wanted = parse_range(byte_range, size_bytes)
+    except ValueError:
+        return HttpResponse(status=416, headers={"Content-Range": f"bytes */{size_bytes}"})
+    start, end = wanted or (0, size_bytes)
+    response = StreamingHttpResponse(
+        _blocks(path, start, end), status=206 if wanted else 200, content_type=_content_type(path)
+    )
+    response["Content-Length"] = end - start
+    response["Accept-Ranges"] = "bytes"
+    response["Cache-Control"] = "private, max-age=3600"
+    if wanted:
+        response["Content-Range"] = f"bytes {start}-{end - 1}/{size_bytes}"
+    if download_name:
+        response["Content-Disposition"] = str(content_disposition_header(True, download_name))
+    return response
+
+
+def text_response(
+    lines: AsyncIterator[str], *, content_type: str, download_name: str
+) -> StreamingHttpResponse:
+    """Text that browsers save, sent while it is being made."""
+    response = StreamingHttpResponse(lines, content_type=content_type)
+    response["Content-Disposition"] = str(content_disposition_header(True, download_name))
+    response["Cache-Control"] = "private, no-store"
+    return response
+
+
+def parse_range(header: str, size_bytes: int) -> tuple[int, int] | None:
+    """Start and end (exclusive) in bytes of a ``Range`` header that names one range.
+
+    None for the whole: without one, or when it is of another kind, which servers may ignore.
+    Raises ``ValueError`` when it lies outside of the file.
+    """
+    match = re.fullmatch(r"bytes=(\d{0,18})-(\d{0,18})", header.strip())
+    if not match or match.group() == "bytes=-":
+        return None
+    first, last = match.groups()
+    if not first:
+        start, end = max(0, size_bytes - int(last)), size_bytes
+    else:
+        start, end = int(first), min(int(last or size_bytes) + 1, size_bytes)
+        if last and int(last) < start:
+            return None
+    if start >= end:
+        raise ValueError(f"{header} lies outside of {size_bytes} bytes")
+    return start, end
+
+
+def _content_type(path: Path) -> str:
+    with path.open("rb") as file:
+        return MIME_TYPES.get(container_format(file), "application/octet-stream")
+
+
+async def _blocks(path: Path, start: int, end: int) -> AsyncIterator[bytes]:
+    file = await asyncio.to_thread(path.open, "rb")
+    try:
+        file.seek(start)
+        while start < end:
+            block = await asyncio.to_thread(file.read, min(BLOCK_BYTES, end - start))
+            if not block:
+                return
+            start += len(block)
+            yield block
+    finally:
+        file.close()

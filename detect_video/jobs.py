@@ -1,0 +1,142 @@
+"""Works on what waits: a thread of the serving process claims rows and runs each in its own.
+
+A process that dies leaves its rows without signs of life; whoever sees that goes on with them.
+"""
+
+import logging
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from threading import Event, Thread
+from typing import Any
+
+from django.conf import settings
+from django.db import close_old_connections, connections
+
+from detect_video import uploads
+from detect_video.errors import RunLost
+from detect_video.models import MAX_ATTEMPTS, Export, Job, State, Video
+from detect_video.work import run_detection, run_export
+from ml_core.errors import VisionError
+
+logger = logging.getLogger(__name__)
+
+TICK_S = 0.5
+HEARTBEAT_S = 2
+SWEEP_S = 3600
+# After an error of the database, say, which will not be gone in the next moment.
+PAUSE_S = 5
+
+Work = Callable[[Any, Event], None]
+# How many of them run at one time (a name in settings.LIMITS), and how.
+KINDS: list[tuple[str, type[Job], Work]] = [
+    ("video_jobs", Video, run_detection),
+    ("export_jobs", Export, run_export),
+]
+
+
+def start_scheduler() -> None:
+    """Begin to work on what waits, in the background, where ``settings.RUN_JOBS`` says so."""
+    if settings.RUN_JOBS:
+        Thread(target=Scheduler().run_forever, name="video-jobs", daemon=True).start()
+
+
+def claim_next(kind: type[Job]) -> Job | None:
+    """Begin a run of the next job of a kind that waits; None when there is none.
+
+    One that was begun ``MAX_ATTEMPTS`` times and got no further fails.
+    """
+    for job in kind.claimable():
+        if not job.claim():
+            continue
+        if job.attempt <= MAX_ATTEMPTS:
+            return job
+        job.end_run(
+            State.FAILED,
+            error_code="interrupted",
+            error="The work stopped at the same place each time; the server's log may say why.",
+        )
+    return None
+
+
+def run(job: Job, work: Work, stop: Event) -> None:
+    """Do the ``work`` on a claimed job, and note in its row how it ended."""
+    try:
+        work(job, stop)
+    except RunLost:
+        logger.info("%s %s was cancelled, taken over or cut off", type(job).__name__, job.pk)
+    except VisionError as exc:
+        logger.info("%s %s failed: %s", type(job).__name__, job.pk, exc.detail)
+        with suppress(RunLost):
+            job.end_run(State.FAILED, error_code=exc.code, error=exc.detail)
+    except Exception:
+        # The row stays as it is: without signs of life it will be claimed again.
+        logger.exception("%s %s broke off", type(job).__name__, job.pk)
+
+
+@dataclass
+class Running:
+    """A job under way in a thread of this process."""
+
+    job: Job
+    work: Work
+    stop: Event = field(default_factory=Event)
+
+    def start(self) -> None:
+        name = f"job-{self.job.pk}"
+        self.thread = Thread(target=self._run, name=name, daemon=True)
+        self.thread.start()
+
+    def _run(self) -> None:
+        try:
+            run(self.job, self.work, self.stop)
+        finally:
+            connections.close_all()
+
+    def give_sign_of_life(self) -> None:
+        try:
+            self.job.checkpoint()
+        except RunLost:
+            self.stop.set()
+
+
+class Scheduler:
+    """Starts what waits as places become free."""
+
+    def __init__(self) -> None:
+        self._running: list[Running] = []
+        self._heartbeat_due = self._sweep_due = 0.0
+
+    def run_forever(self) -> None:
+        while True:
+            try:
+                self.tick()
+                time.sleep(TICK_S)
+            except Exception:
+                logger.exception("jobs cannot be started for now")
+                time.sleep(PAUSE_S)
+            finally:
+                close_old_connections()
+
+    def tick(self) -> None:
+        """One look at everything."""
+        now = time.monotonic()
+        self._running = [running for running in self._running if running.thread.is_alive()]
+        if now >= self._heartbeat_due:
+            self._heartbeat_due = now + HEARTBEAT_S
+            for running in self._running:
+                running.give_sign_of_life()
+        for limit, kind, work in KINDS:
+            self._fill_places(settings.LIMITS[limit], kind, work)
+        if now >= self._sweep_due:
+            self._sweep_due = now + SWEEP_S
+            uploads.sweep()
+
+    def _fill_places(self, places: int, kind: type[Job], work: Work) -> None:
+        free = places - sum(isinstance(running.job, kind) for running in self._running)
+        while free > 0 and (job := claim_next(kind)):
+            running = Running(job, work)
+            running.start()
+            self._running.append(running)
+            free -= 1

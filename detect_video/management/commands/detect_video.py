@@ -1,0 +1,119 @@
+"""``manage.py detect_video``: objects in a video file, without a server."""
+
+import os
+from argparse import ArgumentParser, ArgumentTypeError
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+from tqdm import tqdm
+
+from detect_video.decoding import VideoFrame, VideoInfo, VideoReader
+from detect_video.pipeline import detect_frames
+from detect_video.rendering import render_video
+from detect_video.results import jsonl_line
+from ml_core.errors import VisionError
+from ml_core.results import Detection, Detections
+from ml_core.serializers import DetectionSerializer
+
+# The codec of each kind of file that can be written.
+CODEC_OF = {".avi": "mjpg", ".mp4": "h264"}
+
+
+class Command(BaseCommand):
+    help = "Find objects in every frame of a video and save a copy with the boxes drawn in."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("path", type=Path, metavar="PATH", help="the video")
+        parser.add_argument(
+            "--output",
+            type=_target,
+            required=True,
+            metavar="OUT.avi",
+            help="the copy with boxes: .avi (Motion JPEG) or .mp4 (H.264)",
+        )
+        parser.add_argument(
+            "--jsonl", type=Path, metavar="FILE", help="save the results, one line per frame"
+        )
+        parser.add_argument("--model", default="", help="a model's name; see list_models")
+        parser.add_argument("--score-threshold", type=_unit_interval, default=0.25)
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        source, target = options["path"], options["output"]
+        if target.exists() and source.exists() and target.samefile(source):
+            raise CommandError(f"{target} would be overwritten; choose another --output.")
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            detections = self._detect(options)
+            self._render(source, target, detections)
+        except VisionError as exc:
+            raise CommandError(f"{source}: {exc}") from exc
+        except OSError as exc:
+            raise CommandError(f"{exc.filename or source}: {exc.strerror}") from exc
+
+    def _detect(self, options: dict[str, Any]) -> dict[int, list[Detection]]:
+        """The sure detections of each frame by its time stamp; all of them go to ``--jsonl``."""
+        sure: dict[int, list[Detection]] = {}
+        path, lines = options["path"], options["jsonl"] or Path(os.devnull)
+        with (
+            VideoReader(path) as reader,
+            lines.open("w", encoding="utf-8") as jsonl,
+            tqdm(total=_frames(reader.info), desc="Detecting", unit="frame", disable=None) as bar,
+        ):
+            for found in detect_frames(reader, model=options["model"], client="local"):
+                for frame, detections in found:
+                    jsonl.write(_line(path.name, len(sure), frame, detections))
+                    sure[frame.pts_us] = [
+                        detection
+                        for detection in detections.detections
+                        if detection.score >= options["score_threshold"]
+                    ]
+                bar.update(len(found))
+        if reader.truncated:
+            self.stderr.write(f"{path}: {reader.truncated}")
+        return sure
+
+    def _render(self, source: Path, target: Path, sure: dict[int, list[Detection]]) -> None:
+        with tqdm(total=len(sure), desc="Saving", unit="frame", disable=None) as bar:
+
+            def on_frame(frames: int) -> None:
+                bar.update(frames - bar.n)
+
+            render_video(
+                source,
+                target,
+                lambda pts_us: sure.get(pts_us, []),
+                codec=CODEC_OF[target.suffix.lower()],
+                show_names=True,
+                show_scores=True,
+                on_frame=on_frame,
+            )
+        self.stdout.write(f"{target}: {len(sure)} frames")
+
+
+def _line(name: str, frame_index: int, frame: VideoFrame, found: Detections) -> str:
+    kept = {
+        "frame_index": frame_index,
+        "pts_us": frame.pts_us,
+        "detections": DetectionSerializer(found.detections, many=True).data,
+    }
+    return jsonl_line(name, found.model, found.resolution_wh, kept)
+
+
+def _frames(info: VideoInfo) -> int | None:
+    """How many frames are to be expected, for the time left."""
+    return info.frames_hint or (round(info.duration_s * info.rate) if info.duration_s else None)
+
+
+def _target(text: str) -> Path:
+    path = Path(text)
+    if path.suffix.lower() not in CODEC_OF:
+        raise ArgumentTypeError(f"expected a file named .avi or .mp4, received {text}")
+    return path
+
+
+def _unit_interval(text: str) -> float:
+    number = float(text)
+    if not 0 <= number <= 1:
+        raise ArgumentTypeError(f"expected a number from 0 to 1, received {text}")
+    return number

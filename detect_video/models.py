@@ -1,0 +1,213 @@
+"""Videos, what was found in their frames, and the files made of both.
+
+A video (to be detected) and an export (to be rendered) are jobs: rows that any process may watch,
+cancel or take over.
+"""
+
+import shutil
+import uuid
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, Self
+
+from django.conf import settings
+from django.db import models, transaction
+from django.db.models.signals import post_delete
+from django.dispatch import receiver
+from django.utils import timezone
+
+from detect_video.errors import RunLost
+from ml_core.owners import Owned
+
+# A run whose last sign of life is older is dead; one that lives gives it every 2 s.
+STALE_AFTER_S = 8
+# How often a job may be begun without getting any further.
+MAX_ATTEMPTS = 2
+
+
+class State(models.TextChoices):
+    UPLOADING = "uploading"
+    QUEUED = "queued"
+    RUNNING = "running"
+    DONE = "done"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+class Job(models.Model):
+    """A row that a worker claims, and writes to only while its run id still stands there."""
+
+    state = models.CharField(
+        max_length=10, choices=State, default=State.QUEUED, db_index=True, editable=False
+    )
+    error_code = models.CharField(max_length=50, blank=True, editable=False)
+    error = models.TextField(blank=True, editable=False)
+    # Claims since the job last got further.
+    attempt = models.PositiveIntegerField(default=0, editable=False)
+    run_id = models.UUIDField(null=True, editable=False)
+    heartbeat_at = models.DateTimeField(null=True, editable=False)
+    created_at = models.DateTimeField(auto_now_add=True, db_index=True)
+
+    class Meta:
+        abstract = True
+
+    @classmethod
+    def claimable(cls) -> models.QuerySet[Self]:
+        """What waits for a worker, the oldest first: queued jobs, and those whose run died."""
+        stale = timezone.now() - timedelta(seconds=STALE_AFTER_S)
+        died = models.Q(state=State.RUNNING, heartbeat_at__lt=stale)
+        waiting = models.Q(state=State.QUEUED) | died
+        return cls._base_manager.filter(waiting).order_by("created_at")
+
+    def claim(self) -> bool:
+        """Begin a run, unless somebody else was faster."""
+        run_id = uuid.uuid4()
+        unchanged = type(self)._base_manager.filter(
+            pk=self.pk, state=self.state, run_id=self.run_id
+        )
+        claimed = unchanged.update(
+            state=State.RUNNING,
+            run_id=run_id,
+            attempt=models.F("attempt") + 1,
+            heartbeat_at=timezone.now(),
+        )
+        if claimed:
+            self.refresh_from_db()
+        return bool(claimed)
+
+    def checkpoint(self, **fields: Any) -> None:
+        """Write ``fields`` and a sign of life. Raises ``RunLost`` when the run was ended."""
+        fields["heartbeat_at"] = timezone.now()
+        mine = type(self)._base_manager.filter(pk=self.pk, run_id=self.run_id)
+        # Without a run id the row belongs to no run at all.
+        if self.run_id is None or not mine.update(**fields):
+            raise RunLost
+        for name, value in fields.items():
+            setattr(self, name, value)
+
+    def end_run(self, state: State, **fields: Any) -> None:
+        """The last checkpoint of a run. Raises ``RunLost``."""
+        self.checkpoint(state=state, run_id=None, **fields)
+
+    def cancel(self) -> None:
+        """Take the job from whoever works on it; what is not under way stays as it is."""
+        active = type(self)._base_manager.filter(
+            pk=self.pk, state__in=[State.QUEUED, State.RUNNING]
+        )
+        active.update(state=State.CANCELLED, run_id=None)
+        self.refresh_from_db()
+
+
+class Video(Owned, Job):
+    """One uploaded file; once it is complete, a job that detects in every frame of it."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    name = models.CharField(max_length=255, editable=False)
+    file = models.FileField(max_length=200, blank=True, editable=False)
+    size_bytes = models.PositiveBigIntegerField("size (bytes)", editable=False)
+    received_bytes = models.PositiveBigIntegerField(default=0, editable=False)
+    # Announced by the client, else computed from what arrived.
+    sha256 = models.CharField("SHA-256", max_length=64, blank=True, db_index=True, editable=False)
+    # Of the upright picture with square pixels.
+    width = models.PositiveIntegerField(default=0, editable=False)
+    height = models.PositiveIntegerField(default=0, editable=False)
+    rate = models.CharField("frames per second", max_length=30, blank=True, editable=False)
+    duration_s = models.FloatField("length (s)", null=True, editable=False)
+    # From the file's header, which may be wrong; 0 for unknown.
+    frames_hint = models.PositiveIntegerField(default=0, editable=False)
+    truncated = models.TextField(blank=True, editable=False)
+    model = models.CharField(max_length=100, blank=True, editable=False)
+    frames_detected = models.PositiveIntegerField(default=0, editable=False)
+    detect_fps = models.FloatField("detected per second", default=0, editable=False)
+    updated_at = models.DateTimeField(auto_now=True, editable=False)
+
+    class Meta:
+        ordering = ["-created_at"]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def folder(self) -> Path:
+        """Where everything of this video lies; nothing of the path comes from the user."""
+        return Path(settings.MEDIA_ROOT) / "detect_video" / str(self.pk)
+
+    @property
+    def source_path(self) -> Path:
+        return self.folder / "source"
+
+    @property
+    def part_path(self) -> Path:
+        """What has arrived so far."""
+        return self.folder / "source.part"
+
+    def keep_frames(self, frames: "list[FrameResult]", *, detect_fps: float) -> None:
+        """Add the results of the next frames, all or none. Raises ``RunLost``."""
+        with transaction.atomic():
+            kept = self.frames_detected + len(frames)
+            # First, so that a run that lost the video writes nothing.
+            self.checkpoint(frames_detected=kept, detect_fps=detect_fps, attempt=0)
+            FrameResult.objects.bulk_create(frames)
+
+
+class FrameResult(models.Model):
+    """What was found in one frame."""
+
+    video = models.ForeignKey(Video, models.CASCADE, related_name="frames")
+    frame_index = models.PositiveIntegerField()
+    # The file's own time stamp.
+    pts_us = models.BigIntegerField("time stamp (µs)")
+    detections = models.JSONField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["video", "frame_index"], name="one_result_per_frame")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.video_id} frame {self.frame_index}"
+
+
+class Export(Job):
+    """A video file with its detections drawn in, rendered as the user saw them."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    video = models.ForeignKey(Video, models.CASCADE, related_name="exports")
+    codec = models.CharField(max_length=10, editable=False)
+    score_threshold = models.FloatField(editable=False)
+    # Class ids.
+    hidden_classes = models.JSONField(default=list, editable=False)
+    show_names = models.BooleanField(editable=False)
+    show_scores = models.BooleanField(editable=False)
+    frames_done = models.PositiveIntegerField(default=0, editable=False)
+    file = models.FileField(max_length=200, blank=True, editable=False)
+
+    class Meta:
+        ordering = ["-created_at"]
+
+    def __str__(self) -> str:
+        return f"{self.video} as {self.codec}"
+
+    @property
+    def folder(self) -> Path:
+        """Where the exports of the same video lie."""
+        return Video(pk=self.video_id).folder / "exports"
+
+
+@receiver(post_delete, sender=Video)
+def remove_folder(instance: Video, **_: Any) -> None:
+    """Files go with their row, whoever deletes it; the account they belong to, for one."""
+    folder = instance.folder
+    transaction.on_commit(lambda: shutil.rmtree(folder, ignore_errors=True))
+
+
+@receiver(post_delete, sender=Export)
+def remove_files(instance: Export, **_: Any) -> None:
+    """Also what a killed process left half done."""
+    folder, name = instance.folder, str(instance.pk)
+
+    def remove() -> None:
+        for path in folder.glob(f"{name}*"):
+            path.unlink(missing_ok=True)
+
+    transaction.on_commit(remove)

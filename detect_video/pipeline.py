@@ -1,0 +1,63 @@
+"""Detects in the frames of a video while more of them are being read."""
+
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from threading import Event
+
+from detect_video.decoding import VideoFrame
+from detect_video.errors import RunLost
+from ml_core import engine
+from ml_core.errors import Busy, ModelLoading
+from ml_core.results import Detections
+
+# Frames at the model at one time, so that it never waits for one to be read or kept.
+WINDOW_FRAMES = 4
+RETRY_AFTER_S = 0.5
+
+Found = tuple[VideoFrame, Detections]
+
+
+def detect_frames(
+    frames: Iterable[VideoFrame], *, model: str, client: str, stop: Event | None = None
+) -> Iterator[list[Found]]:
+    """Yield every frame with its detections, in order, in lists of those that are ready.
+
+    ``model`` may be empty for the default; ``client`` is whom the model's queue treats as one.
+    A model that is busy or being loaded is waited for. Raises the ``VisionError`` that fits,
+    ``RunLost`` after ``stop`` was set, or at the end of the process.
+    """
+    stop = stop or Event()
+    pending: deque[tuple[VideoFrame, Future[Detections]]] = deque()
+    threads = ThreadPoolExecutor(WINDOW_FRAMES, thread_name_prefix="video")
+    try:
+        for frame in frames:
+            try:
+                pending.append((frame, threads.submit(_detect, frame, model, client, stop)))
+            except RuntimeError as exc:
+                # The whole process is ending.
+                raise RunLost from exc
+            if len(pending) == WINDOW_FRAMES or pending[0][1].done():
+                yield _take_ready(pending)
+        while pending:
+            yield _take_ready(pending)
+    finally:
+        threads.shutdown(wait=False, cancel_futures=True)
+
+
+def _take_ready(pending: deque[tuple[VideoFrame, "Future[Detections]"]]) -> list[Found]:
+    """The first of ``pending``, waiting for it, and those after it that need no waiting."""
+    ready: list[Found] = []
+    while pending and (not ready or pending[0][1].done()):
+        frame, future = pending.popleft()
+        ready.append((frame, future.result()))
+    return ready
+
+
+def _detect(frame: VideoFrame, model: str, client: str, stop: Event) -> Detections:
+    while not stop.is_set():
+        try:
+            return engine.detect(frame.image, model=model, client=client)
+        except (Busy, ModelLoading):
+            stop.wait(RETRY_AFTER_S)
+    raise RunLost

@@ -1,0 +1,216 @@
+"""A video with its detections drawn, written as a file that common players show."""
+
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack
+from fractions import Fraction
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+
+from detect_video.decoding import (
+    AudioReader,
+    VideoInfo,
+    VideoReader,
+    read_audio,
+    read_times_us,
+)
+from ml_core.drawing import draw_detections
+from ml_core.results import Detection
+
+CODECS = {"mjpg": ".avi", "xvid": ".avi", "h264": ".mp4"}
+ENCODERS = {"mjpg": "mjpeg", "xvid": "mpeg4", "h264": "libx264"}
+ENCODER_OPTIONS = {
+    "mjpg": {"qmin": "4", "qmax": "4"},
+    # No frames that refer to later ones: AVI has no time stamps to put them right.
+    "xvid": {"qmin": "4", "qmax": "4", "bf": "0"},
+    "h264": {"crf": "20", "preset": "veryfast"},
+}
+SOUND_ENCODERS = {".avi": "pcm_s16le", ".mp4": "aac"}
+MAX_RATE = 60
+# How far sound may be from its time stamps before it is cut or filled up with silence.
+SOUND_TOLERANCE_S = 0.1
+
+
+def render_video(
+    source: Path,
+    target: Path,
+    detections_by_pts_us: Callable[[int], Sequence[Detection]],
+    *,
+    codec: str,
+    show_names: bool = True,
+    show_scores: bool = True,
+    on_frame: Callable[[int], None] = lambda frames_done: None,
+) -> None:
+    """Write ``source`` to ``target`` with boxes and labels drawn, and with its sound.
+
+    ``codec`` is one of ``CODECS``. ``detections_by_pts_us`` is asked once for each frame. The rate
+    is constant: where the source's varies, pictures are repeated. ``on_frame`` is told how many
+    frames are done, and may raise to stop. ``target`` appears whole or not at all. Raises as
+    ``VideoReader`` does.
+    """
+
+    def drawn(reader: VideoReader) -> Iterator[tuple[int, np.ndarray]]:
+        for frames_done, frame in enumerate(reader, 1):
+            picture = draw_detections(
+                frame.image,
+                detections_by_pts_us(frame.pts_us),
+                show_names=show_names,
+                show_scores=show_scores,
+            )
+            yield frame.pts_us, np.asarray(picture)
+            on_frame(frames_done)
+
+    part = target.with_name(f"{target.name}.part")
+    try:
+        with VideoReader(source) as reader:
+            rate = constant_rate(read_times_us(source), reader.info.rate)
+            write_pictures(part, drawn(reader), source, reader.info, rate, codec)
+        with part.open("rb") as file:
+            os.fsync(file.fileno())
+        os.replace(part, target)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def constant_rate(times_us: Sequence[int], mean_rate: Fraction) -> Fraction:
+    """The rate at which each of the pictures has a place of its own near its time.
+
+    That is ``mean_rate`` or the measured one where the steps are even, and otherwise what the
+    shortest step needs, up to ``MAX_RATE``.
+    """
+    if len(times_us) < 2 or times_us[-1] == times_us[0]:
+        return mean_rate
+    span_us = times_us[-1] - times_us[0]
+    rate = Fraction((len(times_us) - 1) * 1_000_000, span_us).limit_denominator(1001)
+    # The measured rate suffers from rounded time stamps, the mean one from the last step.
+    if abs(mean_rate / rate - 1) < 0.001:
+        rate = mean_rate
+    slots = [(time_us - times_us[0]) * rate / 1_000_000 for time_us in times_us]
+    if all(abs(slot - index) < 0.5 for index, slot in enumerate(slots)):
+        return rate
+    shortest_us = min(after - before for before, after in pairwise(times_us) if after > before)
+    return Fraction(min(MAX_RATE, round(1_000_000 / shortest_us)))
+
+
+def in_slots(
+    pictures: Iterable[tuple[int, np.ndarray]], rate: Fraction
+) -> Iterator[tuple[int, np.ndarray]]:
+    """Pictures at a constant rate as (time stamp, picture), repeated until the next is due."""
+    next_slot = 0
+    start_us = 0
+    previous: tuple[int, np.ndarray] | None = None
+    for pts_us, image in pictures:
+        if previous is None:
+            start_us = pts_us
+        else:
+            while next_slot < round((pts_us - start_us) * rate / 1_000_000):
+                yield previous
+                next_slot += 1
+        previous = pts_us, image
+        yield previous
+        next_slot += 1
+
+
+def write_pictures(
+    path: Path,
+    pictures: Iterable[tuple[int, np.ndarray]],
+    source: Path,
+    info: VideoInfo,
+    rate: Fraction,
+    codec: str,
+) -> None:
+    """Encode pictures and the sound of ``source``, interleaved as players want them."""
+    suffix = CODECS[codec]
+    options = {"movflags": "faststart"} if suffix == ".mp4" else {}
+    with ExitStack() as stack:
+        container = stack.enter_context(
+            av.open(str(path), "w", format=suffix[1:], container_options=options)
+        )
+        stream = add_video_stream(container, codec, info, rate)
+        sound = None
+        if info.has_audio:
+            sound = Sound(
+                container, stack.enter_context(read_audio(source)), SOUND_ENCODERS[suffix]
+            )
+        for slot, (pts_us, image) in enumerate(in_slots(pictures, rate)):
+            if slot == 0 and sound:
+                sound.start_us = pts_us
+            container.mux(stream.encode(video_frame(image, slot, stream)))
+            if sound:
+                sound.write_until(float((slot + 1) / rate))
+        container.mux(stream.encode())
+        if sound:
+            sound.finish()
+
+
+def add_video_stream(container: Any, codec: str, info: VideoInfo, rate: Fraction) -> Any:
+    stream = container.add_stream(ENCODERS[codec], rate=rate, options=ENCODER_OPTIONS[codec])
+    stream.width, stream.height = info.width, info.height
+    if codec == "h264":
+        # Its colours are stored for two by two pixels; see video_frame.
+        stream.width, stream.height = info.width + info.width % 2, info.height + info.height % 2
+    stream.pix_fmt = "yuvj420p" if codec == "mjpg" else "yuv420p"
+    # AVI counts in these: with a finer one it would hold a slot for each tick.
+    stream.time_base = stream.codec_context.time_base = 1 / rate
+    if codec == "xvid":
+        stream.codec_context.codec_tag = "XVID"
+    return stream
+
+
+def video_frame(image: np.ndarray, slot: int, stream: Any) -> av.VideoFrame:
+    """The picture for a slot, its last row and column repeated where the size must be even."""
+    missing = (stream.height - image.shape[0], stream.width - image.shape[1])
+    if any(missing):
+        image = np.pad(image, ((0, missing[0]), (0, missing[1]), (0, 0)), "edge")
+    frame = av.VideoFrame.from_ndarray(image, format="rgb24")
+    frame.pts, frame.time_base = slot, stream.codec_context.time_base
+    return frame
+
+
+class Sound:
+    """The source's sound on its way into the new file, kept beside the pictures.
+
+    ``start_us`` is the time stamp of the first picture.
+    """
+
+    def __init__(self, container: Any, reader: AudioReader, encoder: str) -> None:
+        self.start_us = 0
+        self._container = container
+        self._blocks = iter(reader)
+        self._rate = reader.sample_rate
+        self._layout = "mono" if reader.channels == 1 else "stereo"
+        self._stream = container.add_stream(encoder, rate=self._rate, layout=self._layout)
+        self._written = 0
+
+    def write_until(self, time_s: float) -> None:
+        """Encode sound up to ``time_s`` after the first picture."""
+        while self._written < time_s * self._rate:
+            block = next(self._blocks, None)
+            if block is None:
+                return
+            self._write(*block)
+
+    def finish(self) -> None:
+        """Encode the rest."""
+        for block in self._blocks:
+            self._write(*block)
+        self._container.mux(self._stream.encode(None))
+
+    def _write(self, pts_us: int, samples: np.ndarray) -> None:
+        late = round((pts_us - self.start_us) * self._rate / 1_000_000) - self._written
+        if abs(late) > SOUND_TOLERANCE_S * self._rate or not self._written:
+            silence = np.zeros((max(0, late), samples.shape[1]), np.int16)
+            samples = np.concatenate([silence, samples[max(0, -late) :]])
+        if not len(samples):
+            return
+        frame = av.AudioFrame.from_ndarray(
+            samples.reshape(1, -1), format="s16", layout=self._layout
+        )
+        frame.sample_rate, frame.pts = self._rate, self._written
+        frame.time_base = Fraction(1, self._rate)
+        self._container.mux(self._stream.encode(frame))
+        self._written += len(samples)

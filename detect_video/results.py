@@ -1,0 +1,128 @@
+"""What was found in a video, in the file formats other tools read, line by line."""
+
+import csv
+import io
+import json
+from collections import deque
+from collections.abc import AsyncIterator
+from typing import Any
+
+from channels.db import database_sync_to_async
+
+from detect_video.models import Video
+from detect_video.services import kept_frames
+from ml_core import exports
+from ml_core.results import Detection
+
+PAGE_FRAMES = 200
+
+
+def detections_of(frame: dict[str, Any]) -> list[Detection]:
+    """The detections of a kept frame."""
+    return [Detection(**{**item, "box": tuple(item["box"])}) for item in frame["detections"]]
+
+
+class DetectionsByTime:
+    """The kept detections of a video that a user wants to see, asked for in rising time."""
+
+    def __init__(self, video: Video, score_threshold: float, hidden_classes: list[int]) -> None:
+        self._video = video
+        self._score_threshold = score_threshold
+        self._hidden_classes = set(hidden_classes)
+        self._page: deque[dict[str, Any]] = deque()
+        self._next_index = 0
+
+    def __call__(self, pts_us: int) -> list[Detection]:
+        """What is shown in the frame of that time stamp (µs); nothing where no frame is kept."""
+        frame = self._first_not_before(pts_us)
+        if frame is None or frame["pts_us"] != pts_us:
+            return []
+        return [
+            found
+            for found in detections_of(frame)
+            if found.score >= self._score_threshold and found.class_id not in self._hidden_classes
+        ]
+
+    def _first_not_before(self, pts_us: int) -> dict[str, Any] | None:
+        while True:
+            while self._page and self._page[0]["pts_us"] < pts_us:
+                self._page.popleft()
+            if self._page:
+                return self._page[0]
+            page = kept_frames(self._video.pk, first=self._next_index, limit=PAGE_FRAMES)
+            if not page:
+                return None
+            self._page.extend(page)
+            self._next_index = page[-1]["frame_index"] + 1
+
+
+def jsonl_line(name: str, model: str, resolution_wh: tuple[int, int], frame: dict[str, Any]) -> str:
+    """A kept frame as one line of JSON, with the name of its video as ``file``."""
+    width, height = resolution_wh
+    line = {
+        "file": name,
+        "model": model,
+        "frame_index": frame["frame_index"],
+        "pts_s": _seconds(frame),
+        "image": {"width": width, "height": height},
+        "detections": frame["detections"],
+    }
+    return json.dumps(line) + "\n"
+
+
+async def jsonl_lines(video: Video) -> AsyncIterator[str]:
+    """One line of JSON for each frame."""
+    async for frame in _frames(video):
+        yield jsonl_line(video.name, video.model, (video.width, video.height), frame)
+
+
+async def csv_lines(video: Video) -> AsyncIterator[str]:
+    """A table with one line for each object."""
+    yield "frame_index,pts_s,class_id,class_name,score,x_min,y_min,x_max,y_max\n"
+    async for frame in _frames(video):
+        for found in detections_of(frame):
+            line = io.StringIO()
+            values = [found.class_id, found.class_name, found.score, *found.box]
+            table = csv.writer(line, lineterminator="\n")
+            table.writerow([frame["frame_index"], _seconds(frame), *values])
+            yield line.getvalue()
+
+
+async def coco_lines(video: Video) -> AsyncIterator[str]:
+    """COCO's dataset format: each frame is an image, whose id is its index and one."""
+    size = {"width": video.width, "height": video.height}
+    yield '{"images": ['
+    separator = "\n"
+    async for frame in _frames(video):
+        image_id = frame["frame_index"] + 1
+        image = {"id": image_id, "file_name": f"{video.name}#{image_id:06}", **size}
+        yield separator + json.dumps({**image, "pts_s": _seconds(frame)})
+        separator = ",\n"
+    categories: dict[int, str] = {}
+    number = 0
+    yield '\n], "annotations": ['
+    separator = "\n"
+    async for frame in _frames(video):
+        for found in detections_of(frame):
+            number += 1
+            categories[exports.category_id(found)] = found.class_name
+            yield separator + json.dumps(
+                exports.coco_annotation(found, number, image_id=frame["frame_index"] + 1)
+            )
+            separator = ",\n"
+    named = [{"id": key, "name": categories[key]} for key in sorted(categories)]
+    yield '\n], "categories": ' + json.dumps(named) + "}\n"
+
+
+async def _frames(video: Video) -> AsyncIterator[dict[str, Any]]:
+    """All kept results, fetched page by page, so that no query stays open meanwhile."""
+    read = database_sync_to_async(kept_frames)
+    first = 0
+    while page := await read(video.pk, first=first, limit=PAGE_FRAMES):
+        for frame in page:
+            yield frame
+        first = page[-1]["frame_index"] + 1
+
+
+def _seconds(frame: dict[str, Any]) -> float:
+    return round(frame["pts_us"] / 1_000_000, 6)

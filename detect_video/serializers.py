@@ -1,0 +1,137 @@
+"""The wire shapes of videos and exports."""
+
+import math
+
+from django.conf import settings
+from django.urls import reverse
+from rest_framework import serializers
+
+from detect_video.errors import VideoTooManyBytes
+from detect_video.models import Export, State, Video
+from detect_video.rendering import CODECS
+from ml_core.networks.loading import SCORE_FLOOR
+
+
+class AnnouncementSerializer(serializers.Serializer):
+    """A file that is about to be sent."""
+
+    name = serializers.CharField(max_length=255)
+    size_bytes = serializers.IntegerField(min_value=1)
+    sha256 = serializers.RegexField(
+        r"^[0-9a-f]{64}\Z",
+        required=False,
+        default="",
+        allow_blank=True,
+        help_text="64 hexadecimal digits",
+    )
+    model = serializers.CharField(
+        required=False, default="", allow_blank=True, help_text="the default detector without it"
+    )
+
+    def validate_name(self, name: str) -> str:
+        return "".join(character for character in name if character.isprintable()) or "video"
+
+    def validate_size_bytes(self, size_bytes: int) -> int:
+        most = settings.LIMITS["video_bytes"]
+        if size_bytes > most:
+            raise VideoTooManyBytes(
+                f"The video has {size_bytes:,} bytes; at most {most:,} are accepted."
+            )
+        return size_bytes
+
+
+class ExportRequestSerializer(serializers.Serializer):
+    """What a saved video shall look like."""
+
+    codec = serializers.ChoiceField(choices=list(CODECS), default="mjpg")
+    score_threshold = serializers.FloatField(min_value=0, max_value=1, default=SCORE_FLOOR)
+    hidden_classes = serializers.ListField(
+        child=serializers.IntegerField(min_value=0), default=list, max_length=1000
+    )
+    show_names = serializers.BooleanField(default=True)
+    show_scores = serializers.BooleanField(default=True)
+
+    def validate_score_threshold(self, score_threshold: float) -> float:
+        if math.isnan(score_threshold):
+            raise serializers.ValidationError("Expected a number from 0 to 1, received nan.")
+        return score_threshold
+
+
+class ExportSerializer(serializers.ModelSerializer):
+    """A saved video, or how far it is."""
+
+    urls = serializers.SerializerMethodField()
+
+    class Meta:
+        model = Export
+        fields = [
+            "id",
+            "codec",
+            "score_threshold",
+            "hidden_classes",
+            "show_names",
+            "show_scores",
+            "state",
+            "frames_done",
+            "error_code",
+            "error",
+            "created_at",
+            "urls",
+        ]
+
+    def get_urls(self, export: Export) -> dict[str, str]:
+        key = [export.video_id, export.pk]
+        urls = {"self": reverse("detect_video:api-export", args=key)}
+        if export.state == State.DONE:
+            urls["file"] = reverse("detect_video:api-export-file", args=key)
+        return urls
+
+
+class VideoSerializer(serializers.ModelSerializer):
+    """A video: its file, and how far detection is."""
+
+    urls = serializers.SerializerMethodField()
+    exports = ExportSerializer(many=True)
+
+    class Meta:
+        model = Video
+        fields = [
+            "id",
+            "name",
+            "size_bytes",
+            "received_bytes",
+            "sha256",
+            "state",
+            "error_code",
+            "error",
+            "truncated",
+            "width",
+            "height",
+            "rate",
+            "duration_s",
+            "frames_hint",
+            "frames_detected",
+            "detect_fps",
+            "model",
+            "created_at",
+            "urls",
+            "exports",
+        ]
+
+    def get_urls(self, video: Video) -> dict[str, str]:
+        def url(name: str) -> str:
+            return reverse(f"detect_video:{name}", args=[video.pk])
+
+        return {
+            "self": url("api-video"),
+            "page": url("video"),
+            "upload": url("api-upload"),
+            "file": url("api-file"),
+            "cancel": url("api-cancel"),
+            "retry": url("api-retry"),
+            "exports": url("api-exports"),
+            "results_jsonl": url("api-results-jsonl"),
+            "results_csv": url("api-results-csv"),
+            "results_coco": url("api-results-coco"),
+            "socket": f"/ws/videos/{video.pk}/",
+        }

@@ -1,0 +1,97 @@
+"""What the video stage does, for views, sockets, the admin and commands alike."""
+
+import uuid
+from typing import Any
+
+from detect_video import uploads
+from detect_video.errors import NotFinished, NotFound
+from detect_video.models import Export, FrameResult, State, Video
+from ml_core import engine, installed
+from ml_core.owners import Owner
+
+
+def find_video(owner: Owner, video_id: uuid.UUID | str) -> Video:
+    """The owner's video. Raises ``NotFound``, for other people's videos, too."""
+    video = Video.objects.of(owner).filter(pk=video_id).first()
+    if video is None:
+        raise NotFound("There is no such video, or it is not yours.")
+    return video
+
+
+def announce_video(
+    owner: Owner, *, name: str, size_bytes: int, sha256: str = "", model: str = ""
+) -> tuple[Video, bool]:
+    """The row that an upload goes to, and whether it is new.
+
+    A file that the owner has sent before is recognised by its SHA-256 (64 hexadecimal digits);
+    without one, by its name and size as long as its upload is unfinished. ``model`` may be empty
+    for the default detector. Raises ``UnknownModel``, ``StorageFull``.
+    """
+    if model:
+        installed.find_model(engine.models(), "detection", model)
+    same = Video.objects.of(owner).filter(size_bytes=size_bytes, sha256=sha256)
+    if sha256:
+        # One that failed before it was complete has nothing to be found for.
+        same = same.exclude(state=State.FAILED, file="")
+    else:
+        same = same.filter(name=name, state=State.UPLOADING)
+    known = same.first()
+    if known:
+        return known, False
+    uploads.check_room(size_bytes)
+    video = Video(
+        user=owner.user,
+        session_key=owner.session_key,
+        name=name,
+        size_bytes=size_bytes,
+        sha256=sha256,
+        model=model,
+        state=State.UPLOADING,
+    )
+    video.full_clean()
+    video.save()
+    return video, True
+
+
+def retry_video(video: Video) -> None:
+    """Queue a failed or cancelled video again; it goes on after the last kept frame.
+
+    Raises ``NotFinished`` when its file never became complete.
+    """
+    if not video.file:
+        raise NotFinished("The file of this video is not complete. Send it again.")
+    ended = Video.objects.filter(pk=video.pk, state__in=[State.FAILED, State.CANCELLED])
+    ended.update(state=State.QUEUED, attempt=0, error_code="", error="")
+    video.refresh_from_db()
+
+
+def request_export(video: Video, **options: Any) -> Export:
+    """Queue the rendering of a video file with the detections drawn in.
+
+    ``options`` are ``codec``, ``score_threshold`` in [0, 1], ``hidden_classes`` (class ids),
+    ``show_names`` and ``show_scores``. Raises ``NotFinished`` until every frame is detected,
+    ``StorageFull``.
+    """
+    if video.state != State.DONE:
+        raise NotFinished("The video can be saved as soon as every frame of it is detected.")
+    uploads.check_room(video.size_bytes)
+    export = Export(video=video, **options)
+    export.full_clean()
+    export.save()
+    return export
+
+
+def find_export(video: Video, export_id: uuid.UUID) -> Export:
+    """An export of the video. Raises ``NotFound``."""
+    export = video.exports.filter(pk=export_id).first()
+    if export is None:
+        raise NotFound("There is no such export of this video.")
+    return export
+
+
+def kept_frames(video_id: uuid.UUID, *, first: int, limit: int) -> list[dict[str, Any]]:
+    """Up to ``limit`` results from frame ``first`` on, each with its ``frame_index``,
+    ``pts_us`` (µs, the file's own time stamp) and ``detections``."""
+    kept = FrameResult.objects.filter(video=video_id, frame_index__gte=first)
+    fields = ["frame_index", "pts_us", "detections"]
+    return [{**row} for row in kept.order_by("frame_index").values(*fields)[:limit]]

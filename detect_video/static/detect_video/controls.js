@@ -1,0 +1,120 @@
+/** Buttons, keys and the timeline that move the player, and the figures beside them. */
+
+import { element, texts } from "../js/dom.js";
+import { frameCount, isAtWork, timeText } from "./video.js";
+
+/** @typedef {import("./player.js").Player} Player */
+/** @typedef {import("./video.js").Video} Video */
+
+const FIGURES_EVERY_MS = 250;
+
+const playButton = element("play", HTMLButtonElement);
+const timeline = element("timeline", HTMLInputElement);
+const speed = element("speed", HTMLSelectElement);
+const playerStatus = element("player-status", HTMLElement);
+
+export class Controls {
+  /** @type {Video | null} */
+  #video = null;
+
+  /** @param {Player} player */
+  constructor(player) {
+    this.player = player;
+    playButton.addEventListener("click", () => this.toggle());
+    element("back", HTMLButtonElement).addEventListener("click", () => this.move(-1));
+    element("forward", HTMLButtonElement).addEventListener("click", () => this.move(1));
+    speed.addEventListener("change", () => player.clock.setSpeed(Number(speed.value)));
+    timeline.addEventListener("input", () => this.seek(timeline.valueAsNumber));
+    document.addEventListener("keydown", (event) => this.#key(event));
+    setInterval(() => this.#showFigures(), FIGURES_EVERY_MS);
+  }
+
+  /** @param {Video} video how far it is now */
+  update(video) {
+    this.#video = video;
+    const total = frameCount(video);
+    timeline.max = String(Math.max(total, 1) - 1);
+    timeline.style.setProperty("--detected", `${(100 * video.frames_detected) / (total || 1)}%`);
+    this.#showFigures();
+  }
+
+  /** The player began or ended to play. */
+  showPlaying() {
+    const { play, pause } = texts(playButton);
+    const { isPlaying } = this.player;
+    playButton.ariaLabel = playButton.title = isPlaying ? pause : play;
+    playButton.classList.toggle("playing", isPlaying);
+  }
+
+  /** @param {import("./sources.js").Frame} frame that was drawn */
+  showPlace({ frame_index, pts_us }) {
+    const total = this.#video && frameCount(this.#video);
+    const text = texts(timeline).place
+      .replace("{time}", timeText(pts_us / 1e6))
+      .replace("{frame}", String(frame_index + 1))
+      .replace("{total}", total ? String(total) : "?");
+    timeline.value = String(frame_index);
+    timeline.ariaValueText = text;
+    element("place", HTMLElement).textContent = text;
+  }
+
+  toggle() {
+    if (this.player.isPlaying) this.player.pause();
+    else this.player.play();
+  }
+
+  /**
+   * One frame on or back, and pause there.
+   * @param {1 | -1} direction
+   */
+  move(direction) {
+    this.player.pause();
+    if (direction > 0) this.player.step();
+    else this.seek(this.player.next - 2);
+  }
+
+  /**
+   * To a frame, or to the last detected one before it.
+   * @param {number} frameIndex
+   */
+  seek(frameIndex) {
+    const last = (this.#video?.frames_detected ?? 0) - 1;
+    this.player.seek(Math.max(0, Math.min(frameIndex, last)));
+  }
+
+  /** @param {KeyboardEvent} event */
+  #key(event) {
+    const isTaken = event.target instanceof Element && event.target.closest("input, select, a, button");
+    if (event.altKey || event.ctrlKey || event.metaKey || !this.#video) return;
+    // The timeline has keys for all but the space bar itself; so do other controls for theirs.
+    if (isTaken && !(event.key === " " && event.target === timeline)) return;
+    /** @type {Record<string, () => void>} */
+    const actions = {
+      " ": () => this.toggle(),
+      ArrowLeft: () => this.move(-1),
+      ArrowRight: () => this.move(1),
+      Home: () => this.seek(0),
+      End: () => this.seek(Infinity),
+    };
+    const action = actions[event.key];
+    if (!action) return;
+    event.preventDefault();
+    action();
+  }
+
+  /** Frames per second hold still while the player pauses. */
+  #showFigures() {
+    const { player } = this;
+    const video = this.#video;
+    if (!video) return;
+    const ahead = Math.max(0, video.frames_detected - player.next);
+    if (player.isPlaying) {
+      const fps = player.fps(performance.now());
+      element("drawn-fps", HTMLElement).textContent = String(fps);
+      const waits = fps === 0 && isAtWork(video);
+      playerStatus.textContent = waits ? texts(playerStatus).waiting : "";
+    }
+    element("detected-fps", HTMLElement).textContent = video.detect_fps.toFixed(1);
+    element("ahead", HTMLElement).textContent = String(ahead);
+  }
+}

@@ -1,0 +1,82 @@
+/** "Save as video": asks the server for a file with the boxes drawn in, and shows how far it is. */
+
+import { Problem, requestJson } from "../js/api.js";
+import { element, part, texts } from "../js/dom.js";
+import { shownOptions } from "./screen.js";
+import { isAtWork } from "./video.js";
+
+/** @typedef {import("./video.js").Video} Video */
+/** @typedef {import("./video.js").Export} Export */
+
+const form = element("save-form", HTMLFormElement);
+const button = element("save", HTMLButtonElement);
+const reason = element("save-reason", HTMLElement);
+const error = element("save-error", HTMLElement);
+const list = element("exports", HTMLElement);
+const template = element("export-row", HTMLTemplateElement);
+
+/** @type {Video | null} */
+let video = null;
+
+/**
+ * Show what is saved or being saved of the video, and whether more can be.
+ * @param {Video} current
+ */
+export function showExports(current) {
+  video = current;
+  button.disabled = current.state !== "done";
+  reason.hidden = !button.disabled;
+  const rows = current.exports.map((item) => updatedRow(item, current.frames_detected));
+  list.replaceChildren(...rows);
+}
+
+/**
+ * The row of that export, so that the keyboard's focus stays in it.
+ * @param {Export} item
+ * @param {number} total frames
+ */
+function updatedRow(item, total) {
+  const row = list.querySelector(`[data-url="${item.urls.self}"]`) ?? newRow(item);
+  const name = texts(list)[item.codec] ?? item.codec;
+  const isActive = isAtWork(item);
+  part(row, "span", HTMLElement).textContent = `${name}: ${item.error || texts(list)[item.state]}`;
+  const bar = part(row, "progress", HTMLProgressElement);
+  bar.hidden = !isActive;
+  bar.value = item.frames_done / (total || 1);
+  const link = part(row, "a", HTMLAnchorElement);
+  link.hidden = !item.urls.file;
+  if (item.urls.file) link.href = item.urls.file;
+  part(row, "button", HTMLElement).textContent = isActive ? texts(list).cancel : texts(list).remove;
+  return row;
+}
+
+/** @param {Export} item */
+function newRow(item) {
+  const copy = /** @type {DocumentFragment} */ (template.content.cloneNode(true));
+  const row = part(copy, "li", HTMLElement);
+  row.dataset.url = item.urls.self;
+  part(row, "button", HTMLElement).addEventListener("click", () =>
+    change(item.urls.self, { method: "DELETE" }),
+  );
+  return row;
+}
+
+/**
+ * @param {string} url
+ * @param {{method: string, body?: object}} request
+ */
+async function change(url, request) {
+  error.textContent = "";
+  try {
+    await requestJson(url, request);
+    if (video) showExports(await requestJson(video.urls.self));
+  } catch (failure) {
+    error.textContent = failure instanceof Problem ? failure.message : texts(error).unreachable;
+  }
+}
+
+form.addEventListener("submit", (event) => {
+  event.preventDefault();
+  const codec = element("codec", HTMLSelectElement).value;
+  if (video) change(video.urls.exports, { method: "POST", body: { codec, ...shownOptions() } });
+});

@@ -1,0 +1,21 @@
+/** A frame as the server sends it: its results and a JPEG in one binary message. */
+
+/** @typedef {import("./result-store.js").Result} Result */
+
+const LENGTH_BYTES = 4;
+
+/**
+ * Throws when the message does not hold what its first bytes announce.
+ * @param {ArrayBuffer} message length of the JSON (unsigned 32 bits, little-endian), JSON, JPEG
+ * @returns {{result: Result, jpeg: Blob}}
+ */
+export function parseFrameMessage(message) {
+  const headerLength = new DataView(message).getUint32(0, true);
+  const header = new Uint8Array(message, LENGTH_BYTES, headerLength);
+  const { frame_index, pts_us, detections } = JSON.parse(new TextDecoder().decode(header));
+  const jpeg = new Uint8Array(message, LENGTH_BYTES + headerLength);
+  return {
+    result: { frame_index, pts_us, detections },
+    jpeg: new Blob([jpeg], { type: "image/jpeg" }),
+  };
+}

@@ -1,0 +1,67 @@
+/** The form that a video is chosen in, and how far its way to the server is. */
+
+import { Problem } from "../js/api.js";
+import { whenFilesChosen } from "../js/chosen-files.js";
+import { element, texts } from "../js/dom.js";
+import { percent } from "../js/boxes.js";
+import { sendVideo } from "./upload.js";
+
+/** @typedef {import("./video.js").Video} Video */
+
+const form = element("upload-form", HTMLFormElement);
+const panel = element("upload-progress", HTMLElement);
+const status = element("upload-status", HTMLElement);
+const bar = element("upload-bar", HTMLProgressElement);
+const error = element("upload-error", HTMLElement);
+const cancel = element("upload-cancel", HTMLButtonElement);
+
+let leaving = new AbortController();
+
+/**
+ * @param {(video: Video, file: File) => void} sent called when the server has the whole file
+ */
+export function whenVideoSent(sent) {
+  whenFilesChosen(element("file", HTMLInputElement), element("drop", HTMLElement), async ([file]) => {
+    if (form.closest("[hidden]")) return;
+    leaving.abort();
+    leaving = new AbortController();
+    const { signal } = leaving;
+    const video = await send(file, signal);
+    if (video && !signal.aborted) sent(video, file);
+  });
+  cancel.addEventListener("click", () => {
+    leaving.abort();
+    panel.hidden = true;
+  });
+}
+
+/**
+ * @param {File} file
+ * @param {AbortSignal} signal
+ * @returns {Promise<Video | null>} null when it was refused or cancelled
+ */
+async function send(file, signal) {
+  const { api = "", maxBytes, chunkBytes, sha256Url = "" } = form.dataset;
+  error.textContent = file.size > Number(maxBytes) ? texts(error).tooLarge : "";
+  if (error.textContent) return null;
+  panel.hidden = false;
+  try {
+    return await sendVideo(file, {
+      api,
+      chunkBytes: Number(chunkBytes),
+      sha256Url,
+      signal,
+      progress: (step, share) => {
+        if (signal.aborted) return;
+        status.textContent = `${texts(status)[step].replace("{name}", file.name)} ${percent(share)}`;
+        bar.value = share;
+      },
+    });
+  } catch (reason) {
+    if (signal.aborted) return null;
+    error.textContent = reason instanceof Problem ? reason.message : texts(error).unreachable;
+    return null;
+  } finally {
+    if (!signal.aborted) panel.hidden = true;
+  }
+}

@@ -1,0 +1,58 @@
+/**
+ * Sends a video's file in parts. What the server has is asked of the server: an upload that broke
+ * off goes on where it stopped, in this page or in another.
+ */
+
+import { requestJson } from "../js/api.js";
+import { sendChunks } from "./chunks.js";
+import { UploadRequests } from "./upload-requests.js";
+
+/** @import * as sha2 from "@noble/hashes/sha2.js" */
+/** @typedef {import("./video.js").Video} Video */
+/**
+ * @typedef {object} Settings
+ * @property {string} api
+ * @property {number} chunkBytes
+ * @property {string} sha256Url of the module that computes it; without one, none is sent
+ * @property {AbortSignal} signal
+ * @property {(step: "checking" | "sending" | "reading" | "waiting", share: number) => void} progress
+ */
+
+const CHECKED_AT_ONCE_BYTES = 4 * 2 ** 20;
+
+/**
+ * Send the file, or what the server has not of it. Throws `Problem` when it is refused, and an
+ * `AbortError` when `signal` is aborted.
+ * @param {File} file
+ * @param {Settings} settings
+ * @returns {Promise<Video>}
+ */
+export async function sendVideo(file, settings) {
+  const sha256 = settings.sha256Url ? await checkFile(file, settings) : "";
+  const body = { name: file.name, size_bytes: file.size, ...(sha256 && { sha256 }) };
+  const { api, signal } = settings;
+  /** @type {Video} */
+  const video = await requestJson(api, { method: "POST", body, signal });
+  if (video.state !== "uploading") return video;
+  const requests = new UploadRequests(video.urls.upload, signal);
+  await sendChunks(file, requests, { ...settings, offset: video.received_bytes });
+  return requestJson(video.urls.self, { signal });
+}
+
+/**
+ * @param {File} file
+ * @param {Settings} settings
+ * @returns {Promise<string>} the SHA-256 in hexadecimal digits
+ */
+async function checkFile(file, { sha256Url, signal, progress }) {
+  /** @type {typeof sha2} */
+  const { sha256 } = await import(sha256Url);
+  const hash = sha256.create();
+  for (let offset = 0; offset < file.size; offset += CHECKED_AT_ONCE_BYTES) {
+    signal.throwIfAborted();
+    progress("checking", offset / file.size);
+    const part = await file.slice(offset, offset + CHECKED_AT_ONCE_BYTES).arrayBuffer();
+    hash.update(new Uint8Array(part));
+  }
+  return Array.from(hash.digest(), (byte) => byte.toString(16).padStart(2, "0")).join("");
+}

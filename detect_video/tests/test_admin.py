@@ -1,0 +1,72 @@
+"""The admin's list of videos and what can be done there."""
+
+import pytest
+from django.contrib.auth import get_user_model
+from django.test import Client
+
+from detect_video.models import State, Video
+from detect_video.tests.test_jobs import export_of, queued_video
+
+LIST = "/admin/detect_video/video/"
+
+pytestmark = [pytest.mark.usefixtures("toy_detector"), pytest.mark.django_db(transaction=True)]
+
+
+@pytest.fixture
+def admin_client() -> Client:
+    client = Client()
+    client.force_login(get_user_model().objects.create_superuser("admin"))
+    return client
+
+
+def act(client: Client, action: str, *videos: Video):
+    chosen = [str(video.pk) for video in videos]
+    body = {"action": action, "_selected_action": chosen, "post": "yes"}
+    return client.post(LIST, body, follow=True)
+
+
+def test_videos_are_listed_with_their_owner_and_progress(admin_client, clip):
+    user = get_user_model().objects.create_user("anna")
+    queued_video(clip, user=user, duration_s=2.0, frames_hint=20, frames_detected=7)
+    queued_video(clip, session_key="abcdefghij")
+
+    page = admin_client.get(LIST).content.decode()
+
+    for text in ("anna", "session abcdef…", "2.0 s", "7 of 20 frames", "queued"):
+        assert text.lower() in page.lower()
+
+
+def test_a_video_is_shown_with_its_exports_and_cannot_be_edited(admin_client, clip):
+    video = queued_video(clip, state=State.DONE)
+    export_of(video)
+
+    page = admin_client.get(f"{LIST}{video.pk}/change/").content.decode()
+
+    assert "mjpg" in page
+    assert 'type="text"' not in page
+
+
+def test_videos_are_cancelled_and_gone_on_with(admin_client, clip):
+    videos = [queued_video(clip), queued_video(clip, state=State.RUNNING)]
+
+    act(admin_client, "cancel", *videos)
+    assert {video.state for video in Video.objects.all()} == {State.CANCELLED}
+
+    act(admin_client, "retry", *videos)
+    assert {video.state for video in Video.objects.all()} == {State.QUEUED}
+
+
+def test_what_has_no_file_cannot_be_gone_on_with(admin_client, clip):
+    video = queued_video(clip, state=State.FAILED)
+    Video.objects.update(file="")
+
+    page = act(admin_client, "retry", video).content.decode()
+
+    assert "Send it again" in page
+
+
+def test_deleting_videos_removes_their_files(admin_client, clip, media):
+    act(admin_client, "delete_selected", queued_video(clip), queued_video(clip))
+
+    assert not Video.objects.exists()
+    assert list((media / "detect_video").iterdir()) == []

@@ -1,0 +1,312 @@
+"""Videos through the API: whose they are, their files, their results, and copies of them."""
+
+import csv
+import io
+import json
+import uuid
+
+import pytest
+from asgiref.sync import sync_to_async
+from django.contrib.auth import get_user_model
+from django.test import AsyncClient, Client
+
+from detect_video.downloads import parse_range
+from detect_video.models import Export, FrameResult, State, Video
+from detect_video.tests.test_jobs import queued_video, work_off
+from detect_video.tests.test_uploads import announced, assert_problem, upload
+
+pytestmark = [pytest.mark.usefixtures("toy_detector"), pytest.mark.django_db(transaction=True)]
+
+EXPORT = {"codec": "mjpg", "score_threshold": 0.3, "hidden_classes": [1], "show_scores": False}
+
+
+@pytest.fixture
+def owner():
+    return get_user_model().objects.create_user("owner")
+
+
+@pytest.fixture
+def client(owner) -> Client:
+    client = Client()
+    client.force_login(owner)
+    return client
+
+
+@pytest.fixture
+def reader(owner) -> AsyncClient:
+    """The owner, as responses that are streamed want to be read."""
+    client = AsyncClient()
+    client.force_login(owner)
+    return client
+
+
+@pytest.fixture
+def done_video(owner, clip) -> Video:
+    video = queued_video(clip, user=owner)
+    work_off()
+    return video
+
+
+def url(video: Video, rest: str = "") -> str:
+    return f"/api/videos/{video.pk}/{rest}"
+
+
+def post(client: Client, address: str, body: object):
+    return client.post(address, json.dumps(body), content_type="application/json")
+
+
+async def body_of(response) -> bytes:
+    return b"".join([block async for block in response.streaming_content])
+
+
+def test_my_videos_are_listed_the_newest_first(client, clip):
+    older = upload(client, clip)
+    newer = announced(client, b"x" * 10)
+
+    listed = client.get("/api/videos/").json()
+
+    assert [video["id"] for video in listed] == [newer["id"], older["id"]]
+
+
+def test_a_visitor_without_an_account_keeps_videos_in_the_session(clip):
+    visitor = Client()
+    video = upload(visitor, clip)
+
+    assert visitor.get(video["urls"]["self"]).status_code == 200
+    assert visitor.get(video["urls"]["page"]).status_code == 200
+    assert [mine["id"] for mine in visitor.get("/api/videos/").json()] == [video["id"]]
+    assert Client().get("/api/videos/").json() == []
+    assert_problem(Client().get(video["urls"]["self"]), 404, "not_found")
+
+
+@pytest.mark.parametrize(
+    ("method", "rest"),
+    [
+        ("get", ""),
+        ("delete", ""),
+        ("head", "upload/"),
+        ("patch", "upload/"),
+        ("get", "file/"),
+        ("post", "cancel/"),
+        ("post", "retry/"),
+        ("get", "results.jsonl"),
+        ("get", "results.csv"),
+        ("get", "results.coco.json"),
+        ("post", "exports/"),
+        ("get", "exports/{export}/"),
+        ("delete", "exports/{export}/"),
+        ("get", "exports/{export}/file/"),
+    ],
+)
+def test_other_peoples_videos_are_not_there(client, done_video, method, rest):
+    post(client, url(done_video, "exports/"), EXPORT)
+    stranger = Client()
+    stranger.force_login(get_user_model().objects.create_user("stranger"))
+    address = url(done_video, rest.format(export=Export.objects.get().pk))
+    headers = {"Upload-Offset": "0"} if method == "patch" else {}
+
+    response = getattr(stranger, method)(address, headers=headers)
+
+    assert response.status_code == 404
+    assert Video.objects.filter(pk=done_video.pk).exists()
+    assert Export.objects.exists()
+    missing = getattr(client, method)(f"/api/videos/{uuid.uuid4()}/{rest}", headers=headers)
+    assert missing.status_code == 404
+
+
+def test_a_page_of_somebody_elses_video_is_not_there(client, done_video):
+    assert client.get(f"/detect-video/{done_video.pk}/").context["video"] == done_video
+    assert Client().get(f"/detect-video/{done_video.pk}/").status_code == 404
+    assert client.get("/detect-video/").context["video"] is None
+
+
+def test_deleting_a_video_removes_its_rows_and_files(client, done_video, media):
+    post(client, url(done_video, "exports/"), EXPORT)
+    work_off()
+
+    assert client.delete(url(done_video)).status_code == 204
+
+    assert not Video.objects.exists() and not FrameResult.objects.exists()
+    assert not Export.objects.exists()
+    assert list((media / "detect_video").iterdir()) == []
+
+
+def test_files_go_with_the_account_they_belong_to(client, done_video, owner, media):
+    owner.delete()
+
+    assert list((media / "detect_video").iterdir()) == []
+
+
+def test_a_cancelled_video_can_be_gone_on_with(client, owner, clip):
+    video = queued_video(clip, user=owner)
+
+    cancelled = client.post(url(video, "cancel/")).json()
+    queued = client.post(url(video, "retry/")).json()
+
+    assert (cancelled["state"], queued["state"]) == ("cancelled", "queued")
+
+
+def test_a_finished_video_is_neither_cancelled_nor_done_again(client, done_video):
+    assert client.post(url(done_video, "cancel/")).json()["state"] == "done"
+    assert client.post(url(done_video, "retry/")).json()["state"] == "done"
+
+
+async def test_the_file_is_the_one_that_was_sent(reader, done_video, clip):
+    response = await reader.get(url(done_video, "file/"))
+
+    assert response.status_code == 200
+    assert response["Content-Type"] == "video/mp4"
+    assert response["Content-Length"] == str(len(clip))
+    assert response["Accept-Ranges"] == "bytes"
+    assert "private" in response["Cache-Control"]
+    assert response["X-Content-Type-Options"] == "nosniff"
+    assert await body_of(response) == clip
+
+
+async def test_a_part_of_the_file_can_be_asked_for(reader, done_video, clip):
+    response = await reader.get(url(done_video, "file/"), headers={"Range": "bytes=10-19"})
+
+    assert response.status_code == 206
+    assert response["Content-Range"] == f"bytes 10-19/{len(clip)}"
+    assert response["Content-Length"] == "10"
+    assert await body_of(response) == clip[10:20]
+
+
+async def test_a_part_beyond_the_file_is_refused(reader, done_video, clip):
+    headers = {"Range": f"bytes={len(clip)}-"}
+    response = await reader.get(url(done_video, "file/"), headers=headers)
+
+    assert response.status_code == 416
+    assert response["Content-Range"] == f"bytes */{len(clip)}"
+
+
+@pytest.mark.parametrize(
+    ("header", "expected"),
+    [
+        ("", None),
+        ("bytes=0-0", (0, 1)),
+        ("bytes=0-99", (0, 100)),
+        ("bytes=90-1000", (90, 100)),
+        ("bytes=40-", (40, 100)),
+        ("bytes=-10", (90, 100)),
+        ("bytes=-1000", (0, 100)),
+        ("bytes=20-10", None),
+        ("bytes=-", None),
+        ("bytes=0-1,5-6", None),
+        ("bytes=a-b", None),
+        ("frames=0-1", None),
+        ("bytes=" + "9" * 40 + "-", None),
+    ],
+)
+def test_ranges_are_read(header, expected):
+    assert parse_range(header, 100) == expected
+
+
+@pytest.mark.parametrize("header", ["bytes=100-", "bytes=100-200", "bytes=-0"])
+def test_ranges_outside_of_the_file_are_errors(header):
+    with pytest.raises(ValueError):
+        parse_range(header, 100)
+
+
+def test_an_unfinished_upload_has_no_file_yet(client, clip):
+    video = announced(client, clip)
+
+    assert_problem(client.get(video["urls"]["file"]), 409, "not_finished")
+
+
+async def test_results_as_json_lines(reader, done_video):
+    response = await reader.get(url(done_video, "results.jsonl"))
+    lines = [json.loads(line) for line in (await body_of(response)).decode().splitlines()]
+
+    assert response["Content-Disposition"] == 'attachment; filename="clip.jsonl"'
+    assert [line["frame_index"] for line in lines] == list(range(20))
+    assert lines[3]["pts_s"] == 0.3
+    assert lines[3]["image"] == {"width": 96, "height": 96}
+    assert (lines[3]["file"], lines[3]["model"]) == ("clip.mp4", "toy")
+    (found,) = lines[3]["detections"]
+    assert (found["class_id"], found["class_name"]) == (0, "tomato")
+
+
+async def test_results_as_a_table(reader, done_video):
+    response = await reader.get(url(done_video, "results.csv"))
+    rows = list(csv.DictReader(io.StringIO((await body_of(response)).decode())))
+
+    assert len(rows) == 20
+    assert (rows[1]["frame_index"], rows[1]["pts_s"]) == ("1", "0.1")
+    assert rows[1]["class_name"] == "tomato"
+    assert float(rows[1]["x_min"]) == pytest.approx(32, abs=2)
+
+
+async def test_results_as_coco(reader, done_video):
+    response = await reader.get(url(done_video, "results.coco.json"))
+    document = json.loads(await body_of(response))
+
+    assert [image["id"] for image in document["images"]] == list(range(1, 21))
+    assert document["images"][0]["file_name"] == "clip.mp4#000001"
+    assert [found["image_id"] for found in document["annotations"]] == list(range(1, 21))
+    assert document["annotations"][0]["bbox"] == pytest.approx([0, 0, 32, 32], abs=2)
+    assert document["categories"] == [{"id": 1, "name": "tomato"}]
+
+
+@pytest.mark.parametrize("found", [[], None])
+async def test_results_of_nothing_are_whole_documents_too(reader, owner, clip, found):
+    video = await sync_to_async(queued_video)(clip, user=owner)
+    if found is not None:
+        await FrameResult.objects.acreate(video=video, frame_index=0, pts_us=0, detections=found)
+
+    document = json.loads(await body_of(await reader.get(url(video, "results.coco.json"))))
+    table = await body_of(await reader.get(url(video, "results.csv")))
+
+    assert len(document["images"]) == (0 if found is None else 1)
+    assert document["annotations"] == document["categories"] == []
+    assert table.count(b"\n") == 1
+
+
+async def test_a_finished_video_is_saved_and_downloaded(client, reader, owner, done_video):
+    asked = await sync_to_async(post)(client, url(done_video, "exports/"), EXPORT)
+    queued = asked.json()
+    await sync_to_async(work_off)()
+
+    export = (await reader.get(asked["Location"])).json()
+    video = (await reader.get(url(done_video))).json()
+    file = await reader.get(export["urls"]["file"])
+
+    assert (asked.status_code, queued["state"]) == (202, "queued")
+    assert "file" not in queued["urls"]
+    assert (export["state"], export["frames_done"]) == ("done", 20)
+    assert export["hidden_classes"] == [1]
+    assert (export["show_names"], export["show_scores"]) == (True, False)
+    assert video["exports"] == [export]
+    assert file["Content-Disposition"] == 'attachment; filename="clip.avi"'
+    assert (await body_of(file))[:4] == b"RIFF"
+
+
+@pytest.mark.parametrize("state", set(State) - {State.DONE})
+def test_only_a_finished_video_is_saved(client, owner, clip, state):
+    video = queued_video(clip, user=owner, state=state)
+
+    assert_problem(post(client, url(video, "exports/"), EXPORT), 409, "not_finished")
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"codec": "gif"},
+        {"score_threshold": 1.1},
+        {"score_threshold": "nan"},
+        {"hidden_classes": [-1]},
+        {"hidden_classes": "all"},
+    ],
+)
+def test_a_wrong_wish_for_a_saved_video_is_refused(client, done_video, wrong):
+    response = post(client, url(done_video, "exports/"), {**EXPORT, **wrong})
+
+    assert_problem(response, 422, "invalid_parameters")
+
+
+def test_an_export_is_cancelled_by_deleting_it(client, done_video):
+    address = post(client, url(done_video, "exports/"), EXPORT)["Location"]
+
+    assert_problem(client.get(address + "file/"), 409, "not_finished")
+    assert client.delete(address).status_code == 204
+    assert_problem(client.get(address), 404, "not_found")

@@ -1,0 +1,165 @@
+"""Frames and time stamps, compared with PyAV decoding the same file in this process."""
+
+from fractions import Fraction
+from io import BytesIO
+from pathlib import Path
+from threading import Timer
+
+import av
+import numpy as np
+import pytest
+from PIL import Image
+
+from detect_video.decoding import VideoReader, probe, read_audio, read_times_us
+from detect_video.tests.clips import frame_number, trim_start, write_clip
+
+FRAMES = 30
+CLIPS = {
+    "h264.mp4": {},
+    "h264.mkv": {},
+    "h264.mov": {},
+    "open_gop.mp4": {"options": {"x264-params": "open-gop=1:bframes=3"}},
+    "h264_10_bit.mp4": {"pixel_format": "yuv420p10le"},
+    "mpeg4.mp4": {"codec": "mpeg4"},
+    "mpeg4.avi": {"codec": "mpeg4"},
+    "mjpeg.avi": {"codec": "mjpeg", "pixel_format": "yuvj420p"},
+    "hevc.mp4": {"codec": "libx265", "options": {"x265-params": "log-level=none"}},
+    "vp8.webm": {"codec": "libvpx", "options": {"deadline": "realtime"}},
+    "vp9.webm": {"codec": "libvpx-vp9", "options": {"deadline": "realtime"}},
+    "av1.mp4": {"codec": "libsvtav1", "options": {"preset": "10"}},
+    "variable_rate.mp4": {"times_ms": [n * 33 + n // 10 * 40 for n in range(FRAMES)]},
+    "late_start.mp4": {"times_ms": [500 + n * 40 for n in range(FRAMES)]},
+    "fragmented.mp4": {"muxer_options": {"movflags": "frag_keyframe+empty_moov"}},
+    "sound.mp4": {"audio": "aac"},
+}
+
+
+def read(path: Path, **options: int) -> list[tuple[int, int]]:
+    """The number and the time stamp of each frame."""
+    with VideoReader(path, **options) as reader:
+        return [(frame_number(frame.image), frame.pts_us) for frame in reader]
+
+
+@pytest.fixture(params=CLIPS, scope="module")
+def clip(request, tmp_path_factory):
+    return write_clip(tmp_path_factory.mktemp("clips") / request.param, **CLIPS[request.param])
+
+
+def test_every_frame_comes_once_with_the_pixels_and_the_time_of_the_file(clip):
+    with av.open(str(clip)) as container:
+        expected = [
+            (round(frame.pts * frame.time_base * 1_000_000), frame.to_ndarray(format="rgb24"))
+            for frame in container.decode(video=0)
+        ]
+
+    with VideoReader(clip) as reader:
+        frames = list(reader)
+
+    assert [frame_number(frame.image) for frame in frames] == list(range(FRAMES))
+    assert [frame.pts_us for frame in frames] == [pts_us for pts_us, _ in expected]
+    for frame, (_, image) in zip(frames, expected, strict=True):
+        np.testing.assert_array_equal(frame.image, image)
+    assert reader.truncated == ""
+    assert (reader.info.width, reader.info.height) == (160, 120)
+
+
+def test_reading_goes_on_after_any_frame(clip):
+    everything = read(clip)
+
+    for index in (0, 9, 10, 14, FRAMES - 1):
+        assert read(clip, after_pts_us=everything[index][1]) == everything[index + 1 :]
+
+
+def test_a_place_before_the_start_gives_everything(clip):
+    assert read(clip, after_pts_us=-1) == read(clip)
+
+
+def test_time_stamps_are_known_without_decoding(clip):
+    assert read_times_us(clip) == [pts_us for _, pts_us in read(clip)]
+
+
+def test_what_an_edit_list_trims_does_not_come(tmp_path):
+    clip = trim_start(write_clip(tmp_path / "clip.mp4"), Fraction(12, 30))
+
+    frames = read(clip)
+
+    assert [number for number, _ in frames] == list(range(12, FRAMES))
+    assert read(clip, after_pts_us=frames[3][1]) == frames[4:]
+    assert read_times_us(clip) == [pts_us for _, pts_us in frames]
+
+
+@pytest.mark.parametrize("rotation", [90, 180, 270])
+def test_pictures_are_turned_upright(tmp_path, rotation):
+    clip = write_clip(tmp_path / "clip.mp4", rotation=rotation)
+
+    with VideoReader(clip) as reader:
+        frames = list(reader)
+
+    assert (reader.info.width, reader.info.height) == (160, 120)
+    assert [frame_number(frame.image) for frame in frames] == list(range(FRAMES))
+
+
+def test_pixels_become_square(tmp_path):
+    with VideoReader(write_clip(tmp_path / "clip.mp4", aspect=Fraction(4, 3))) as reader:
+        frame = next(iter(reader))
+
+    assert (reader.info.width, reader.info.height) == (213, 120)
+    assert frame.image.shape == (120, 213, 3)
+
+
+def test_jpeg_pictures_are_scaled_down_only(tmp_path):
+    clip = write_clip(tmp_path / "clip.mp4", rotation=90, size_wh=(320, 240))
+
+    for side, size_wh in ((160, (160, 120)), (4000, (320, 240))):
+        with VideoReader(clip, jpeg_side=side) as reader:
+            frames = list(reader)
+        assert (reader.info.width, reader.info.height) == (320, 240)
+        for number, frame in enumerate(frames):
+            picture = Image.open(BytesIO(frame.data))
+            assert picture.format == "JPEG"
+            assert picture.size == (frame.width, frame.height) == size_wh
+            assert frame_number(np.array(picture)) == number
+
+
+def test_the_header_says_what_is_known_before_decoding(tmp_path):
+    info = probe(write_clip(tmp_path / "clip.mp4", audio="aac", rate=Fraction(30000, 1001)))
+
+    assert (info.rate, info.frames_hint, info.codec) == (Fraction(30000, 1001), FRAMES, "h264")
+    assert info.has_audio
+    assert info.duration_s == pytest.approx(1.001, abs=0.001)
+
+
+def test_sound_comes_with_its_times(tmp_path):
+    with read_audio(write_clip(tmp_path / "clip.mp4", audio="aac")) as sound:
+        blocks = list(sound)
+
+    assert (sound.sample_rate, sound.channels) == (48_000, 1)
+    samples = np.concatenate([samples for _, samples in blocks])
+    assert len(samples) == pytest.approx(48_000, abs=1024)
+    assert samples.std() == pytest.approx(8000 / 2**0.5, rel=0.05)
+    assert blocks[10][0] == pytest.approx(10 * 1024 / 48_000 * 1e6, abs=1)
+
+
+def test_closing_ends_a_reader_that_another_thread_waits_for(tmp_path):
+    reader = VideoReader(write_clip(tmp_path / "clip.mp4", frames=100, size_wh=(640, 480)))
+    frames = iter(reader)
+    next(frames)
+    closing = Timer(0.05, reader.close)
+    closing.start()
+
+    assert len(list(frames)) < 100
+    closing.join()
+    assert list(reader) == []
+
+
+def test_a_video_of_a_camera_is_read(shared_dir):
+    path = shared_dir / "samples" / "library.mp4"
+    if not path.exists():
+        pytest.skip("no sample video")
+
+    with VideoReader(path) as reader:
+        times_us = [frame.pts_us for frame in reader]
+
+    assert (reader.info.width, reader.info.height) == (720, 1280)
+    assert len(times_us) == reader.info.frames_hint == 69
+    assert times_us == read_times_us(path)

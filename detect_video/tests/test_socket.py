@@ -1,0 +1,341 @@
+"""The WebSocket of a video, as a conversation."""
+
+import asyncio
+import io
+import json
+import struct
+import threading
+
+import numpy as np
+import pytest
+from asgiref.sync import sync_to_async
+from channels.testing import WebsocketCommunicator
+from django.contrib.auth import get_user_model
+from django.test import Client
+from PIL import Image
+
+from deploy_site.asgi import application
+from detect_video import jobs, places, streaming
+from detect_video.models import FrameResult, State, Video
+from detect_video.tests.clips import frame_number
+from detect_video.tests.test_jobs import queued_video, work_off
+from ml_core.owners import Owner
+
+pytestmark = [pytest.mark.usefixtures("toy_detector"), pytest.mark.django_db(transaction=True)]
+
+
+@pytest.fixture
+def owner(client: Client):
+    user = get_user_model().objects.create_user("owner")
+    client.force_login(user)
+    return user
+
+
+def cookies_of(client: Client) -> list[tuple[bytes, bytes]]:
+    cookie = f"sessionid={client.cookies['sessionid'].value}".encode()
+    return [(b"origin", b"http://localhost"), (b"cookie", cookie)]
+
+
+def socket(client: Client, video: Video) -> WebsocketCommunicator:
+    path = f"/ws/videos/{video.pk}/"
+    return WebsocketCommunicator(application, path, headers=cookies_of(client))
+
+
+async def next_json(communicator: WebsocketCommunicator, kind: str) -> dict:
+    """The next message of that type; what else comes in between is passed over."""
+    while True:
+        message = await communicator.receive_output(timeout=5)
+        assert message["type"] == "websocket.send", message
+        if message.get("text") and (content := json.loads(message["text"]))["type"] == kind:
+            return content
+
+
+async def next_picture(communicator: WebsocketCommunicator):
+    while True:
+        message = await communicator.receive_output(timeout=5)
+        if message.get("bytes"):
+            (length,) = struct.unpack("<I", message["bytes"][:4])
+            return json.loads(message["bytes"][4 : 4 + length]), message["bytes"][4 + length :]
+
+
+async def assert_refused(communicator: WebsocketCommunicator, status: int, code: str) -> None:
+    error = await next_json(communicator, "error")
+    closing = await communicator.receive_output(timeout=5)
+    assert (error["status"], error["code"]) == (status, code)
+    assert (closing["type"], closing["code"]) == ("websocket.close", 4000 + status)
+    await communicator.disconnect()
+
+
+async def frames_until_end(communicator: WebsocketCommunicator) -> tuple[list[dict], int]:
+    frames: list[dict] = []
+    while True:
+        message = json.loads((await communicator.receive_output(timeout=5))["text"])
+        if message["type"] == "frames":
+            assert len(message["frames"]) <= 64
+            frames += message["frames"]
+        if message["type"] == "end":
+            return frames, message["total"]
+
+
+async def keep(video: Video, indices: range) -> None:
+    rows = [FrameResult(video=video, frame_index=i, pts_us=i, detections=[]) for i in indices]
+    await FrameResult.objects.abulk_create(rows)
+    await Video.objects.filter(pk=video.pk).aupdate(frames_detected=indices.stop)
+
+
+@pytest.fixture
+def done_video(owner, clip) -> Video:
+    video = queued_video(clip, user=owner)
+    work_off()
+    return video
+
+
+async def test_who_connects_is_told_of_the_video(client, owner, clip):
+    video = await sync_to_async(queued_video)(clip, user=owner)
+    communicator = socket(client, video)
+
+    assert (await communicator.connect())[0]
+    info = await next_json(communicator, "info")
+
+    response = await sync_to_async(client.get)(f"/api/videos/{video.pk}/")
+    assert info == {"type": "info", **response.json()}
+    await Video.objects.filter(pk=video.pk).aupdate(state=State.FAILED, error="why")
+    assert (await next_json(communicator, "info"))["error"] == "why"
+    await communicator.disconnect()
+
+
+async def test_all_results_of_a_finished_video_are_sent_in_order_with_an_end(client, done_video):
+    communicator = socket(client, done_video)
+    await communicator.connect()
+
+    await communicator.send_json_to({"type": "start", "mode": "results", "from": 0})
+    frames, total = await frames_until_end(communicator)
+
+    assert [frame["frame_index"] for frame in frames] == list(range(20))
+    assert [frame["pts_us"] for frame in frames] == [i * 100_000 for i in range(20)]
+    assert all(frame["detections"][0]["class_name"] == "tomato" for frame in frames)
+    assert total == 20
+    await communicator.disconnect()
+
+
+async def test_new_results_follow_the_kept_ones(client, owner, clip):
+    video = await sync_to_async(queued_video)(clip, user=owner)
+    await keep(video, range(100))
+    communicator = socket(client, video)
+    await communicator.connect()
+    await communicator.send_json_to({"type": "start", "mode": "results", "from": 30})
+    first = (await next_json(communicator, "frames"))["frames"]
+    second = (await next_json(communicator, "frames"))["frames"]
+
+    await keep(video, range(100, 105))
+    third = (await next_json(communicator, "frames"))["frames"]
+    await Video.objects.filter(pk=video.pk).aupdate(state=State.DONE)
+    end = await next_json(communicator, "end")
+
+    got = [frame["frame_index"] for frame in first + second + third]
+    assert (got, len(first)) == (list(range(30, 105)), 64)
+    assert end["total"] == 105
+    await communicator.disconnect()
+
+
+async def test_pictures_are_sent_with_their_results_and_only_on_credit(client, done_video):
+    communicator = socket(client, done_video)
+    await communicator.connect()
+
+    await communicator.send_json_to({"type": "start", "mode": "frames", "from": 5, "credit": 2})
+    pictures = [await next_picture(communicator) for _ in range(2)]
+    assert await communicator.receive_nothing(timeout=0.5, interval=0.1)
+    await communicator.send_json_to({"type": "credit", "n": 1})
+    pictures.append(await next_picture(communicator))
+
+    assert [header["frame_index"] for header, _ in pictures] == [5, 6, 7]
+    assert [header["pts_us"] for header, _ in pictures] == [500_000, 600_000, 700_000]
+    for header, jpeg in pictures:
+        assert (header["width"], header["height"]) == (96, 96)
+        assert len(header["detections"]) == 1
+        picture = np.asarray(Image.open(io.BytesIO(jpeg)).convert("RGB"))
+        assert frame_number(picture) == header["frame_index"]
+    await communicator.disconnect()
+
+
+async def test_pictures_end_with_the_video(client, done_video):
+    communicator = socket(client, done_video)
+    await communicator.connect()
+
+    await communicator.send_json_to({"type": "start", "mode": "frames", "from": 18, "credit": 9})
+    pictures = [await next_picture(communicator) for _ in range(2)]
+
+    assert [header["frame_index"] for header, _ in pictures] == [18, 19]
+    assert (await next_json(communicator, "end"))["total"] == 20
+    await communicator.disconnect()
+
+
+async def test_a_client_paused_for_long_goes_on_at_the_next_picture(
+    client, done_video, monkeypatch
+):
+    monkeypatch.setattr(streaming, "IDLE_S", 0.05)
+    communicator = socket(client, done_video)
+    await communicator.connect()
+    await communicator.send_json_to({"type": "start", "mode": "frames", "from": 0, "credit": 1})
+    await next_picture(communicator)
+    await asyncio.sleep(0.3)
+
+    await communicator.send_json_to({"type": "credit", "n": 2})
+
+    headers = [(await next_picture(communicator))[0] for _ in range(2)]
+    assert [header["frame_index"] for header in headers] == [1, 2]
+    await communicator.disconnect()
+
+
+async def test_a_second_start_takes_the_place_of_the_first(client, done_video):
+    communicator = socket(client, done_video)
+    await communicator.connect()
+    await communicator.send_json_to({"type": "start", "mode": "frames", "from": 0, "credit": 1})
+    await next_picture(communicator)
+
+    await communicator.send_json_to({"type": "start", "mode": "frames", "from": 10, "credit": 1})
+    header, _ = await next_picture(communicator)
+    await communicator.send_json_to({"type": "start", "mode": "results", "from": 19})
+    frames, total = await frames_until_end(communicator)
+
+    assert header["frame_index"] == 10
+    assert ([frame["frame_index"] for frame in frames], total) == ([19], 20)
+    await communicator.disconnect()
+
+
+async def test_a_client_that_leaves_ends_its_decoder_at_once(client, done_video, monkeypatch):
+    closed = threading.Event()
+
+    class NeverReady:
+        def __init__(self, *_, **__):
+            pass
+
+        def __iter__(self):
+            return self
+
+        def __next__(self):
+            assert closed.wait(10)
+            raise StopIteration
+
+        def close(self):
+            closed.set()
+
+    monkeypatch.setattr(streaming, "VideoReader", NeverReady)
+    communicator = socket(client, done_video)
+    await communicator.connect()
+    await communicator.send_json_to({"type": "start", "mode": "frames", "from": 0, "credit": 1})
+    await asyncio.sleep(0.5)
+
+    await communicator.disconnect()
+
+    assert closed.wait(1)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        " ",
+        "{",
+        "[]",
+        '"start"',
+        "null",
+        "[" * 100_000,
+        "{}",
+        '{"type": "stop"}',
+        '{"type": "start"}',
+        '{"type": "start", "mode": "meta"}',
+        '{"type": "start", "mode": ["results"]}',
+        '{"type": "start", "mode": "results", "from": -1}',
+        '{"type": "start", "mode": "results", "from": 1.5}',
+        '{"type": "start", "mode": "results", "from": true}',
+        '{"type": "start", "mode": "results", "from": 1e400}',
+        '{"type": "start", "mode": "results", "from": 99999999999999}',
+        '{"type": "start", "mode": "frames", "credit": 65}',
+        '{"type": "credit", "n": "1"}',
+        '{"type": "credit", "n": NaN}',
+    ],
+)
+async def test_what_is_not_understood_is_refused(client, done_video, text):
+    communicator = socket(client, done_video)
+    await communicator.connect()
+
+    await communicator.send_to(text_data=text)
+
+    await assert_refused(communicator, 400, "bad_message")
+
+
+async def test_binary_data_is_refused(client, done_video):
+    communicator = socket(client, done_video)
+    await communicator.connect()
+
+    await communicator.send_to(bytes_data=b'{"type": "start"}')
+
+    await assert_refused(communicator, 400, "bad_message")
+
+
+async def test_other_peoples_videos_cannot_be_watched(client, done_video):
+    stranger = Client()
+    user = await get_user_model().objects.acreate_user("stranger")
+    await sync_to_async(stranger.force_login)(user)
+    communicator = socket(stranger, done_video)
+
+    assert (await communicator.connect())[0]
+
+    await assert_refused(communicator, 404, "not_found")
+
+
+async def test_a_video_that_is_deleted_ends_its_connections(client, done_video):
+    communicator = socket(client, done_video)
+    await communicator.connect()
+    await next_json(communicator, "info")
+
+    await Video.objects.all().adelete()
+
+    await assert_refused(communicator, 404, "not_found")
+
+
+async def test_an_owner_may_watch_as_many_as_the_limit_and_not_one_more(
+    client, done_video, settings
+):
+    at_most = settings.LIMITS["video_sockets_per_owner"]
+    sockets = [socket(client, done_video) for _ in range(at_most)]
+    for communicator in sockets:
+        await communicator.connect()
+        await next_json(communicator, "info")
+
+    one_more = socket(client, done_video)
+    await one_more.connect()
+    await assert_refused(one_more, 429, "too_many_sockets")
+
+    await sockets[0].disconnect()
+    instead = socket(client, done_video)
+    await instead.connect()
+    await next_json(instead, "info")
+    for communicator in [*sockets[1:], instead]:
+        await communicator.disconnect()
+    assert not places.open_sockets
+
+
+async def test_the_site_has_a_limit_too(client, done_video, settings):
+    settings.LIMITS = {**settings.LIMITS, "video_sockets": 2}
+    places.open_sockets[Owner(session_key="others")] = 2
+    communicator = socket(client, done_video)
+    await communicator.connect()
+
+    await assert_refused(communicator, 429, "too_many_sockets")
+    places.open_sockets.clear()
+
+
+async def test_detection_goes_on_while_a_client_takes_no_pictures(client, owner, clip):
+    video = await sync_to_async(queued_video)(clip, user=owner)
+    communicator = socket(client, video)
+    await communicator.connect()
+    await communicator.send_json_to({"type": "start", "mode": "frames", "from": 0, "credit": 1})
+
+    claimed = await sync_to_async(jobs.claim_next)(Video)
+    await asyncio.to_thread(jobs.Running(claimed, jobs.run_detection)._run)
+
+    header, _ = await next_picture(communicator)
+    await video.arefresh_from_db()
+    assert (header["frame_index"], video.state, video.frames_detected) == (0, State.DONE, 20)
+    await communicator.disconnect()

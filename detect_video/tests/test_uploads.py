@@ -1,0 +1,288 @@
+"""Announcing and sending a video, as clients do it and as they get it wrong."""
+
+import fcntl
+import hashlib
+import json
+import shutil
+from collections import namedtuple
+
+import pytest
+from django.test import Client
+
+from detect_video import uploads
+from detect_video.models import State, Video
+
+URL = "/api/videos/"
+
+pytestmark = [pytest.mark.usefixtures("toy_detector"), pytest.mark.django_db(transaction=True)]
+
+
+def sha256_of(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def announce(client: Client, data: bytes, **more: object):
+    body = {"name": "clip.mp4", "size_bytes": len(data), "sha256": sha256_of(data), **more}
+    return client.post(URL, json.dumps(body), content_type="application/json")
+
+
+def announced(client: Client, data: bytes, **more: object) -> dict:
+    return announce(client, data, **more).json()
+
+
+def send(client: Client, video: dict, chunk: bytes, offset: int):
+    return client.patch(
+        video["urls"]["upload"],
+        chunk,
+        content_type=uploads_type(),
+        headers={"Upload-Offset": str(offset)},
+    )
+
+
+def uploads_type() -> str:
+    return "application/offset+octet-stream"
+
+
+def upload(client: Client, data: bytes, **more: object) -> dict:
+    """A complete video."""
+    video = announced(client, data, **more)
+    assert send(client, video, data, 0).status_code == 204
+    return client.get(video["urls"]["self"]).json()
+
+
+def offset_of(client: Client, video: dict) -> int:
+    return int(client.head(video["urls"]["upload"])["Upload-Offset"])
+
+
+def assert_problem(response, status: int, code: str) -> None:
+    assert response.status_code == status, response.content
+    assert response["Content-Type"] == "application/problem+json"
+    assert json.loads(response.content)["code"] == code
+
+
+def test_a_video_sent_in_chunks_is_complete_and_queued(client, clip, media):
+    response = announce(client, clip)
+    video = response.json()
+    middle = len(clip) // 2
+
+    first = send(client, video, clip[:middle], 0)
+    last = send(client, video, clip[middle:], middle)
+
+    assert response.status_code == 201
+    assert response["Location"] == video["urls"]["self"]
+    assert (video["state"], video["received_bytes"]) == ("uploading", 0)
+    assert (first.status_code, first["Upload-Offset"]) == (204, str(middle))
+    assert (last.status_code, last["Upload-Offset"]) == (204, str(len(clip)))
+    video = client.get(video["urls"]["self"]).json()
+    assert (video["state"], video["received_bytes"]) == ("queued", len(clip))
+    assert (video["width"], video["height"], video["rate"]) == (96, 96, "10/1")
+    assert video["duration_s"] == pytest.approx(2)
+    assert [path.name for path in media.rglob("*") if path.is_file()] == ["source"]
+
+
+def test_an_upload_that_broke_off_goes_on_where_it_stopped(client, clip):
+    video = announced(client, clip)
+    send(client, video, clip[:1000], 0)
+
+    again = announce(client, clip)
+    head = client.head(video["urls"]["upload"])
+
+    assert (again.status_code, again.json()["id"]) == (200, video["id"])
+    assert (head["Upload-Offset"], head["Upload-Length"]) == ("1000", str(len(clip)))
+    assert send(client, video, clip[1000:], 1000).status_code == 204
+    assert client.get(video["urls"]["self"]).json()["sha256"] == sha256_of(clip)
+
+
+def test_what_a_killed_process_wrote_but_did_not_note_counts(client, clip):
+    video = announced(client, clip)
+    send(client, video, clip[:1000], 0)
+    with Video.objects.get().part_path.open("ab") as part:
+        part.write(clip[1000:1500])
+
+    assert offset_of(client, video) == 1500
+    assert send(client, video, clip[1500:], 1500).status_code == 204
+
+
+def test_an_upload_whose_last_request_was_cut_off_is_completed_by_an_empty_chunk(client, clip):
+    video = announced(client, clip)
+    row = Video.objects.get()
+    row.folder.mkdir(parents=True)
+    row.part_path.write_bytes(clip)
+
+    assert offset_of(client, video) == len(clip)
+    assert send(client, video, b"", len(clip)).status_code == 204
+    assert send(client, video, b"", len(clip)).status_code == 204
+    assert client.get(video["urls"]["self"]).json()["state"] == "queued"
+
+
+def test_an_upload_killed_between_rename_and_row_is_completed(client, clip):
+    video = announced(client, clip)
+    row = Video.objects.get()
+    row.folder.mkdir(parents=True)
+    row.source_path.write_bytes(clip)
+
+    assert offset_of(client, video) == len(clip)
+    assert send(client, video, b"", len(clip)).status_code == 204
+    assert Video.objects.get().source_path.read_bytes() == clip
+
+
+@pytest.mark.parametrize("offset", [0, 999, 1001])
+def test_a_chunk_at_a_wrong_offset_is_refused_with_the_right_one(client, clip, offset):
+    video = announced(client, clip)
+    send(client, video, clip[:1000], 0)
+
+    response = send(client, video, clip[offset : offset + 10], offset)
+
+    assert_problem(response, 409, "wrong_offset")
+    assert response["Upload-Offset"] == "1000"
+    assert offset_of(client, video) == 1000
+
+
+def test_two_requests_at_once_do_not_mix(client, clip):
+    video = announced(client, clip)
+    send(client, video, clip[:10], 0)
+    with Video.objects.get().part_path.open("ab") as part:
+        fcntl.flock(part, fcntl.LOCK_EX)
+        response = send(client, video, clip[10:20], 10)
+
+    assert_problem(response, 409, "upload_busy")
+    assert offset_of(client, video) == 10
+
+
+def test_a_file_that_differs_from_the_announced_one_starts_over(client, clip):
+    video = announced(client, clip)
+    damaged = b"x" + clip[1:]
+
+    response = send(client, video, damaged, 0)
+
+    assert_problem(response, 422, "checksum_mismatch")
+    assert offset_of(client, video) == 0
+    assert send(client, video, clip, 0).status_code == 204
+
+
+def test_a_file_that_is_no_video_fails_and_is_not_kept(client, media):
+    text = b"#EXTM3U\nsecret.ts\n" * 50
+    video = announced(client, text)
+
+    response = send(client, video, text, 0)
+
+    assert response.status_code in (415, 422)
+    code = json.loads(response.content)["code"]
+    failed = client.get(video["urls"]["self"]).json()
+    assert (failed["state"], failed["error_code"]) == ("failed", code)
+    assert not [path for path in media.rglob("*") if path.is_file()]
+    assert_problem(send(client, video, text, 0), 409, "upload_finished")
+    assert_problem(client.post(video["urls"]["retry"]), 409, "not_finished")
+    assert announce(client, text).status_code == 201
+
+
+def test_the_same_file_is_recognised_and_not_sent_twice(client, clip):
+    video = upload(client, clip)
+
+    again = announce(client, clip, name="copy.mp4")
+
+    assert (again.status_code, again.json()["id"]) == (200, video["id"])
+
+
+def test_without_a_checksum_an_unfinished_upload_is_found_by_name_and_size(client, clip):
+    video = announced(client, clip, sha256="")
+
+    assert announced(client, clip, sha256="")["id"] == video["id"]
+    assert announced(client, clip, sha256="", name="other.mp4")["id"] != video["id"]
+    send(client, video, clip, 0)
+    assert client.get(video["urls"]["self"]).json()["sha256"] == sha256_of(clip)
+    assert announced(client, clip)["id"] == video["id"]
+
+
+def test_a_chunk_may_have_as_many_bytes_as_the_limit_and_not_one_more(client, settings, clip):
+    settings.LIMITS = {**settings.LIMITS, "video_chunk_bytes": 1000}
+    video = announced(client, clip)
+
+    assert_problem(send(client, video, clip[:1001], 0), 413, "chunk_too_large")
+    assert send(client, video, clip[:1000], 0).status_code == 204
+
+
+def test_a_chunk_beyond_the_announced_end_is_refused(client, clip):
+    video = announced(client, clip)
+
+    assert_problem(send(client, video, clip + b"x", 0), 413, "chunk_too_large")
+    assert offset_of(client, video) == 0
+
+
+def test_a_video_may_have_as_many_bytes_as_the_limit_and_not_one_more(client, settings):
+    most = settings.LIMITS["video_bytes"]
+
+    assert announce(client, b"x", size_bytes=most).status_code == 201
+    assert_problem(announce(client, b"x", size_bytes=most + 1), 413, "video_too_many_bytes")
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"size_bytes": 0},
+        {"size_bytes": "many"},
+        {"name": ""},
+        {"name": "x" * 256},
+        {"name": "\ud800.mp4"},
+        {"sha256": "abc"},
+        {"sha256": "A" * 64},
+        {"model": "nothing"},
+    ],
+)
+def test_a_wrong_announcement_is_refused(client, clip, wrong):
+    assert announce(client, clip, **wrong).status_code == 422
+    assert not Video.objects.exists()
+
+
+def test_a_name_keeps_what_can_be_printed(client, clip):
+    assert announced(client, clip, name="Ü\r\n\tx.mp4")["name"] == "Üx.mp4"
+    assert announced(client, clip, name="\u200b", sha256="0" * 64)["name"] == "video"
+
+
+@pytest.mark.parametrize("offset", ["", "-1", "many", "²"])
+def test_a_chunk_needs_an_offset(client, clip, offset):
+    video = announced(client, clip)
+    headers = {"Upload-Offset": offset}
+
+    response = client.patch(
+        video["urls"]["upload"], b"x", content_type=uploads_type(), headers=headers
+    )
+
+    assert_problem(response, 422, "invalid_parameters")
+
+
+def test_a_chunk_of_another_type_is_refused(client, clip):
+    video = announced(client, clip)
+
+    response = client.patch(video["urls"]["upload"], {}, content_type="application/json")
+
+    assert_problem(response, 415, "unsupported_media_type")
+
+
+def test_a_full_disk_refuses_chunks_and_keeps_what_has_arrived(client, clip, settings, monkeypatch):
+    video = announced(client, clip)
+    send(client, video, clip[:1000], 0)
+    usage = namedtuple("usage", "total used free")
+    free_bytes = settings.LIMITS["free_bytes"] + 999
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage(0, 0, free_bytes))
+
+    assert_problem(send(client, video, clip[1000:2000], 1000), 507, "storage_full")
+    assert_problem(announce(client, clip * 2), 507, "storage_full")
+    assert send(client, video, clip[1000:1999], 1000).status_code == 204
+
+
+def test_what_was_deleted_during_its_upload_is_gone(client, clip, monkeypatch):
+    video = announced(client, clip)
+    monkeypatch.setattr(uploads, "probe", lambda path: Video.objects.all().delete())
+
+    response = send(client, video, clip, 0)
+
+    assert response.status_code == 404
+    assert not Video.objects.exists()
+
+
+def test_an_interrupted_upload_is_no_job(client, clip):
+    announced(client, clip)
+
+    assert not Video.claimable().exists()
+    assert Video.objects.get().state == State.UPLOADING

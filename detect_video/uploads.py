@@ -1,0 +1,165 @@
+"""Receives a video's file in chunks, so that an upload that broke off goes on where it stopped.
+
+How much has arrived is what lies on the disk: a process killed at any moment leaves nothing to
+be repaired, and the row only repeats the number for whoever looks.
+"""
+
+import fcntl
+import hashlib
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import IO, Any
+
+from django.conf import settings
+from django.utils import timezone
+
+from detect_video.decoding import VideoInfo, probe
+from detect_video.errors import (
+    ChecksumMismatch,
+    ChunkTooLarge,
+    NotFound,
+    StorageFull,
+    UploadBusy,
+    UploadFinished,
+    WrongOffset,
+)
+from detect_video.models import State, Video
+from ml_core.errors import VisionError
+
+DELETED = "The video was deleted."
+
+
+def received_bytes(video: Video) -> int:
+    """Where the next chunk has to begin."""
+    if video.state != State.UPLOADING:
+        return video.received_bytes
+    return _size_bytes(video.part_path) or _size_bytes(video.source_path)
+
+
+def check_room(more_bytes: int) -> None:
+    """Raise ``StorageFull`` when ``more_bytes`` would leave less free than the site needs."""
+    free_bytes = shutil.disk_usage(settings.DATA_DIR).free
+    if free_bytes - more_bytes < settings.LIMITS["free_bytes"]:
+        raise StorageFull(
+            f"The server has no room for {more_bytes:,} more bytes. Delete videos that are not "
+            "needed any more, or try again later."
+        )
+
+
+def receive_chunk(video: Video, chunk: bytes, *, offset: int) -> None:
+    """Add ``chunk`` at ``offset`` (bytes) to the upload; the last one completes the video.
+
+    An empty chunk at the end completes an upload whose last request was cut off.
+    Raises the ``VisionError`` that fits; every one but those of a bad file leaves the upload
+    as it was.
+    """
+    if video.state != State.UPLOADING:
+        if video.file and offset == video.size_bytes and not chunk:
+            return
+        raise UploadFinished(f"This upload has ended; the video is {video.state}.")
+    _check_chunk(video, len(chunk), offset)
+    check_room(len(chunk))
+    with _opened_alone(video) as file:
+        arrived = received_bytes(video)
+        if offset != arrived:
+            raise WrongOffset(
+                f"Expected a chunk that begins at byte {arrived:,}, received one for "
+                f"{offset:,}. Go on at byte {arrived:,}.",
+                offset=arrived,
+            )
+        file.write(chunk)
+        file.flush()
+        _note(video, received_bytes=arrived + len(chunk))
+        if video.received_bytes == video.size_bytes:
+            _complete(video, file)
+
+
+def _check_chunk(video: Video, length: int, offset: int) -> None:
+    most = settings.LIMITS["video_chunk_bytes"]
+    if length > most:
+        raise ChunkTooLarge(f"A chunk may have at most {most:,} bytes, received {length:,}.")
+    if offset + length > video.size_bytes:
+        raise ChunkTooLarge(
+            f"The file was announced with {video.size_bytes:,} bytes, but this chunk ends at "
+            f"byte {offset + length:,}."
+        )
+
+
+@contextmanager
+def _opened_alone(video: Video) -> Iterator[IO[bytes]]:
+    """What has arrived, opened for adding to it; nobody else can until it is closed.
+
+    Raises ``UploadBusy`` when somebody does already, ``NotFound`` when it is deleted meanwhile.
+    """
+    # Renamed already, when only the row did not hear of it.
+    renamed = video.source_path.exists()
+    try:
+        video.folder.mkdir(parents=True, exist_ok=True)
+        with (video.source_path if renamed else video.part_path).open("ab") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            yield file
+    except BlockingIOError as exc:
+        raise UploadBusy("Another request is sending this video. Try again soon.") from exc
+    except FileNotFoundError as exc:
+        raise NotFound(DELETED) from exc
+
+
+def _complete(video: Video, file: IO[bytes]) -> None:
+    """Check the whole file and queue the video for detection."""
+    os.fsync(file.fileno())
+    path = Path(file.name)
+    with path.open("rb") as whole:
+        sha256 = hashlib.file_digest(whole, "sha256").hexdigest()
+    if video.sha256 not in ("", sha256):
+        file.truncate(0)
+        _note(video, received_bytes=0)
+        raise ChecksumMismatch(
+            "What arrived is not the file that was announced: the SHA-256 differs. Send it again."
+        )
+    try:
+        info = probe(path)
+    except VisionError as exc:
+        path.unlink(missing_ok=True)
+        failed = {"state": State.FAILED, "error_code": exc.code, "error": exc.detail}
+        _note(video, received_bytes=0, **failed)
+        raise
+    os.replace(path, video.source_path)
+    name = str(video.source_path.relative_to(settings.MEDIA_ROOT))
+    _note(video, file=name, sha256=sha256, state=State.QUEUED, **_facts(info))
+
+
+def _facts(info: VideoInfo) -> dict[str, Any]:
+    """What the file says of itself, as the row keeps it."""
+    return {
+        "width": info.width,
+        "height": info.height,
+        "rate": f"{info.rate.numerator}/{info.rate.denominator}",
+        "duration_s": info.duration_s,
+        "frames_hint": info.frames_hint,
+    }
+
+
+def _note(video: Video, **fields: Any) -> None:
+    """Write ``fields`` to the row. Raises ``NotFound`` when it was deleted meanwhile."""
+    fields["updated_at"] = timezone.now()
+    if not Video.objects.filter(pk=video.pk).update(**fields):
+        raise NotFound(DELETED)
+    for name, value in fields.items():
+        setattr(video, name, value)
+
+
+def _size_bytes(path: Path) -> int:
+    return path.stat().st_size if path.exists() else 0
+
+
+def sweep() -> None:
+    """Delete uploads that were given up, and visitors' videos whose session must be over."""
+    now = timezone.now()
+    given_up = now - timedelta(seconds=settings.LIMITS["upload_seconds"])
+    Video.objects.filter(state=State.UPLOADING, updated_at__lt=given_up).delete()
+    session_over = now - timedelta(seconds=settings.SESSION_COOKIE_AGE)
+    Video.objects.filter(user=None, created_at__lt=session_over).delete()

@@ -1,0 +1,149 @@
+"""A video file as the decoding process sees it: opened without trust, measured, decoded."""
+
+import sys
+from collections.abc import Iterator
+from fractions import Fraction
+from typing import Any, NoReturn
+
+import av
+import av.error
+
+# PyAV loads these only when a file is opened, which is too late in the locked process.
+import av.subtitles.codeccontext
+import av.subtitles.stream
+from av.stream import Disposition
+
+CODECS = {"h264", "hevc", "vp8", "vp9", "av1", "mpeg4", "mjpeg"}
+AUDIO_CODECS = {"aac", "mp3", "opus", "vorbis", "flac", "ac3", "pcm_s16le", "pcm_s16be"}
+CONTAINER_OPTIONS = {
+    # Decoders by their own names; opening the file tries them already.
+    "codec_whitelist": ",".join({*CODECS, *AUDIO_CODECS, "libdav1d", "mp3float"}),
+    "protocol_whitelist": "none",
+    "enable_drefs": "0",
+    "use_absolute_path": "0",
+}
+DEFAULT_RATE = Fraction(25)
+
+
+class Refused(Exception):
+    """The file is not accepted: the problem's code and its text."""
+
+
+class Video:
+    """The opened file, its header checked; counts the parts that turn out to be damaged."""
+
+    def __init__(self, format: str, limits: dict[str, Any]) -> None:
+        sys.stdin.buffer.seek(0)
+        self.container: Any = av.open(
+            sys.stdin.buffer,
+            format=format,
+            io_open=refuse_to_open,
+            metadata_errors="replace",
+            container_options=CONTAINER_OPTIONS,
+        )
+        self.limits = limits
+        self.damages = 0
+        self.stream = video_stream(self.container)
+        self.audio = audio_stream(self.container)
+        self.rate = self.stream.average_rate or self.stream.guessed_rate or DEFAULT_RATE
+        self.duration_s = duration_s(self.container, self.stream)
+        self.start_us = to_us(self.stream.start_time or 0, self.stream)
+        self.check_size(self.stream.width, self.stream.height)
+        self.check_duration(self.duration_s or 0)
+        self.check_rate()
+
+    def check_size(self, width: int, height: int) -> None:
+        longer, shorter = self.limits["video_longer_side"], self.limits["video_shorter_side"]
+        if max(width, height) > longer or min(width, height) > shorter:
+            received, accepted = f"{width} x {height} pixels", f"{longer} x {shorter}"
+            refuse_above("video_too_large", received, accepted)
+
+    def check_duration(self, seconds: float) -> None:
+        if seconds > self.limits["video_seconds"]:
+            accepted = f"{self.limits['video_seconds']} seconds"
+            refuse_above("video_too_long", f"{seconds:.1f} seconds", accepted)
+
+    def check_rate(self) -> None:
+        # The mean rate of a phone's video may lie a little above the nominal one.
+        if self.rate > self.limits["video_fps"] + Fraction(1, 2):
+            received = f"{float(self.rate):.1f} frames per second"
+            refuse_above("video_too_many_fps", received, str(self.limits["video_fps"]))
+
+    def packets(self, stream: Any) -> Iterator[Any]:
+        """The stream's packets; None or an empty one at the end."""
+        try:
+            for packet in self.container.demux(stream):
+                self.damages += packet.is_corrupt
+                yield packet
+        except av.error.FFmpegError:
+            self.damages += 1
+            yield None
+
+    def decoded(self, stream: Any) -> Iterator[Any]:
+        """All that the decoder gives; what is damaged is left out."""
+        stream.codec_context.thread_count = 1
+        for packet in self.packets(stream):
+            try:
+                yield from stream.codec_context.decode(packet)
+            except MemoryError:
+                raise
+            except av.error.FFmpegError:
+                self.damages += 1
+
+    def frames(self) -> Iterator[tuple[int, Any]]:
+        """The frames with their time stamps in microseconds, which rise strictly."""
+        step_us = round(1_000_000 / self.rate)
+        last_us: int | None = None
+        for frame in self.decoded(self.stream):
+            self.check_size(frame.width, frame.height)
+            pts_us = None if frame.pts is None else to_us(frame.pts, self.stream)
+            if last_us is None:
+                last_us = self.start_us if pts_us is None else pts_us
+            elif pts_us is None or pts_us <= last_us:
+                # AVI files may lack time stamps, damaged files may repeat them.
+                last_us += step_us
+            else:
+                last_us = pts_us
+            self.check_duration((last_us - self.start_us) / 1e6)
+            yield last_us, frame
+
+
+def refuse_above(code: str, received: str, accepted: str) -> NoReturn:
+    raise Refused(code, f"The video has {received}; at most {accepted} are accepted.")
+
+
+def refuse_to_open(url: str, flags: int, options: dict) -> NoReturn:
+    raise Refused("unsupported_media_type", "The video refers to other files.")
+
+
+def to_us(pts: int, stream: Any) -> int:
+    return round(pts * stream.time_base * 1_000_000)
+
+
+def video_stream(container: Any) -> Any:
+    """The first stream of moving pictures; a cover picture is none."""
+    for stream in container.streams.video:
+        if stream.disposition & Disposition.attached_pic:
+            continue
+        codec = codec_name(stream)
+        if codec not in CODECS:
+            accepted = ", ".join(sorted(CODECS))
+            raise Refused("codec_not_supported", f"Expected one of {accepted}, received {codec}.")
+        return stream
+    raise Refused("no_video_stream", "The file holds no moving pictures.")
+
+
+def audio_stream(container: Any) -> Any:
+    """The first stream of sound that can be decoded, or None."""
+    streams = (stream for stream in container.streams.audio if codec_name(stream) in AUDIO_CODECS)
+    return next(streams, None)
+
+
+def codec_name(stream: Any) -> str:
+    return stream.codec_context.codec.canonical_name if stream.codec_context else "unknown codec"
+
+
+def duration_s(container: Any, stream: Any) -> float | None:
+    if stream.duration:
+        return float(stream.duration * stream.time_base)
+    return container.duration / av.time_base if container.duration else None

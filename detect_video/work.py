@@ -1,0 +1,76 @@
+"""The work on claimed rows. Any process may call it: all that is known lies in the row."""
+
+import time
+from threading import Event
+
+from django.conf import settings
+
+from detect_video.decoding import VideoReader
+from detect_video.models import Export, FrameResult, State, Video
+from detect_video.pipeline import Found, detect_frames
+from detect_video.rendering import CODECS, render_video
+from detect_video.results import DetectionsByTime
+from ml_core import engine
+from ml_core.serializers import DetectionSerializer
+
+PROGRESS_EVERY_S = 0.5
+
+
+def run_detection(video: Video, stop: Event) -> None:
+    """Detect in every frame of a claimed video that has no result yet.
+
+    Results are kept as soon as they are there. Raises the ``VisionError`` that fits, ``RunLost``
+    when the run was ended or ``stop`` was set.
+    """
+    if not video.model:
+        video.checkpoint(model=engine.default_model("detection").name)
+    last = video.frames.order_by("frame_index").last()
+    client = f"video {video.pk}"
+    kept_before, started = video.frames_detected, time.monotonic()
+    with VideoReader(video.source_path, after_pts_us=last.pts_us if last else None) as reader:
+        for found in detect_frames(reader, model=video.model, client=client, stop=stop):
+            rows = _frame_results(video, found)
+            frames = video.frames_detected + len(rows) - kept_before
+            video.keep_frames(rows, detect_fps=frames / (time.monotonic() - started))
+    video.end_run(State.DONE, truncated=reader.truncated)
+
+
+def _frame_results(video: Video, found: list[Found]) -> list[FrameResult]:
+    return [
+        FrameResult(
+            video=video,
+            frame_index=index,
+            pts_us=frame.pts_us,
+            detections=DetectionSerializer(detections.detections, many=True).data,
+        )
+        for index, (frame, detections) in enumerate(found, start=video.frames_detected)
+    ]
+
+
+def run_export(export: Export, stop: Event) -> None:
+    """Render the file of a claimed export. Raises what ``run_detection`` raises."""
+    video = export.video
+    export.folder.mkdir(parents=True, exist_ok=True)
+    target = export.folder / f"{export.pk}{CODECS[export.codec]}"
+    due = 0.0
+    frames_done = 0
+
+    def on_frame(frames: int) -> None:
+        nonlocal due, frames_done
+        frames_done = frames
+        if time.monotonic() >= due:
+            # A cancelled export ends here, by RunLost.
+            export.checkpoint(frames_done=frames)
+            due = time.monotonic() + PROGRESS_EVERY_S
+
+    render_video(
+        video.source_path,
+        target,
+        DetectionsByTime(video, export.score_threshold, export.hidden_classes),
+        codec=export.codec,
+        show_names=export.show_names,
+        show_scores=export.show_scores,
+        on_frame=on_frame,
+    )
+    name = str(target.relative_to(settings.MEDIA_ROOT))
+    export.end_run(State.DONE, file=name, frames_done=frames_done)

@@ -1,0 +1,44 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { Clock } from "../../detect_video/static/detect_video/clock.js";
+import { FpsMeter } from "../../detect_video/static/detect_video/fps.js";
+
+test("the first frame is due at once, whatever its time stamp, and the others follow it", () => {
+  const clock = new Clock();
+  assert.equal(clock.isDue(5_000_000, 1000), true);
+  assert.equal(clock.isDue(5_040_000, 1039), false);
+  assert.equal(clock.isDue(5_040_000, 1040), true);
+});
+
+test("speed changes the distance between frames", () => {
+  const clock = new Clock();
+  clock.setSpeed(4);
+  clock.isDue(0, 1000);
+  assert.equal(clock.isDue(400_000, 1099), false);
+  assert.equal(clock.isDue(400_000, 1100), true);
+});
+
+test("a frame that is a picture of the screen late does not slow the video down", () => {
+  const clock = new Clock();
+  clock.isDue(0, 1000);
+  assert.equal(clock.isDue(40_000, 1055), true);
+  assert.equal(clock.isDue(80_000, 1079), false);
+  assert.equal(clock.isDue(80_000, 1080), true);
+});
+
+test("a frame that is very late moves all that follow, so that none is hurried", () => {
+  const clock = new Clock();
+  clock.isDue(0, 1000);
+  assert.equal(clock.isDue(40_000, 3000), true);
+  assert.equal(clock.isDue(80_000, 3039), false);
+  assert.equal(clock.isDue(80_000, 3040), true);
+});
+
+test("the rate is the number of frames in the last second", () => {
+  const meter = new FpsMeter();
+  assert.equal(meter.rate(0), 0);
+  for (const drawnMs of [0, 400, 800, 1200]) meter.count(drawnMs);
+  assert.equal(meter.rate(1200), 3);
+  assert.equal(meter.rate(5000), 0);
+});

@@ -1,0 +1,104 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { sendChunks } from "../../detect_video/static/detect_video/chunks.js";
+import { frameCount, progressShare, timeText } from "../../detect_video/static/detect_video/video.js";
+
+const FILE = new Blob(["0123456789"]);
+
+/** A server that keeps the parts it is sent; each of `faults` takes the place of one answer. */
+function fakeReceiver(...faults) {
+  const receiver = {
+    kept: "",
+    offsets: [],
+    async patch(chunk, offset) {
+      receiver.offsets.push(offset);
+      const fault = faults.shift();
+      const accepted = offset === receiver.kept.length;
+      if (accepted && fault !== "lost") receiver.kept += await chunk.text();
+      if (fault instanceof Error) throw fault;
+      return fault ? { accepted: false, offset: null } : { accepted, offset: receiver.kept.length };
+    },
+    receivedBytes: async () => receiver.kept.length,
+  };
+  return receiver;
+}
+
+function send(receiver, { offset = 0, signal = new AbortController().signal, steps = [] } = {}) {
+  const progress = (step) => steps.push(step);
+  return sendChunks(FILE, receiver, { offset, chunkBytes: 4, signal, progress });
+}
+
+test("a file goes in parts, each of which fits", async () => {
+  const receiver = fakeReceiver();
+  await send(receiver);
+  assert.equal(receiver.kept, "0123456789");
+  assert.deepEqual(receiver.offsets, [0, 4, 8]);
+});
+
+test("an upload goes on where another one stopped", async () => {
+  const receiver = fakeReceiver();
+  receiver.kept = "012345";
+  await send(receiver, { offset: 6 });
+  assert.equal(receiver.kept, "0123456789");
+  assert.deepEqual(receiver.offsets, [6]);
+});
+
+test("a server that has another part is given what it wants", async () => {
+  const receiver = fakeReceiver();
+  receiver.kept = "01";
+  await send(receiver, { offset: 8 });
+  assert.equal(receiver.kept, "0123456789");
+  assert.deepEqual(receiver.offsets, [8, 2, 6]);
+});
+
+test("a broken connection is waited for, and nothing is kept twice", async () => {
+  const steps = [];
+  const receiver = fakeReceiver("lost", "answer lost");
+  await send(receiver, { steps });
+  assert.equal(receiver.kept, "0123456789");
+  assert.deepEqual(receiver.offsets, [0, 0, 4, 8]);
+  assert.deepEqual(steps, ["waiting", "waiting"]);
+});
+
+test("an upload whose last answer was lost is completed with an empty part", async () => {
+  const receiver = fakeReceiver(null, null, "answer lost");
+  await send(receiver);
+  assert.equal(receiver.kept, "0123456789");
+  assert.deepEqual(receiver.offsets, [0, 4, 8, 10]);
+});
+
+test("a refused file is not sent again", async () => {
+  const receiver = fakeReceiver(new Error("This is no video."));
+  await assert.rejects(send(receiver), { message: "This is no video." });
+  assert.deepEqual(receiver.offsets, [0]);
+});
+
+test("a cancelled upload does not wait for the connection", async () => {
+  const leaving = new AbortController();
+  const sending = send(fakeReceiver("lost"), { signal: leaving.signal });
+  setTimeout(() => leaving.abort(), 10);
+  await assert.rejects(sending, { name: "AbortError" });
+});
+
+const RUNNING = { state: "running", frames_hint: 100, frames_detected: 25, duration_s: 4, rate: "30000/1001" };
+
+test("the number of frames is estimated until all are detected", () => {
+  assert.equal(frameCount(RUNNING), 100);
+  assert.equal(frameCount({ ...RUNNING, frames_hint: 0 }), 120);
+  assert.equal(frameCount({ ...RUNNING, frames_hint: 10 }), 25);
+  assert.equal(frameCount({ ...RUNNING, state: "done" }), 25);
+  assert.equal(frameCount({ ...RUNNING, frames_hint: 0, frames_detected: 0, duration_s: null }), 0);
+});
+
+test("progress is that of the upload first, then that of detection", () => {
+  assert.equal(progressShare({ state: "uploading", received_bytes: 5, size_bytes: 20 }), 0.25);
+  assert.equal(progressShare(RUNNING), 0.25);
+  assert.equal(progressShare({ ...RUNNING, frames_hint: 0, duration_s: null, frames_detected: 0 }), 0);
+  assert.equal(progressShare({ ...RUNNING, state: "done" }), 1);
+});
+
+test("times are minutes, seconds and tenths", () => {
+  assert.deepEqual([0, 9.96, 65.3, 600].map(timeText), ["0:00.0", "0:09.9", "1:05.3", "10:00.0"]);
+  assert.equal(timeText(-0.5), "0:00.0");
+});

@@ -1,0 +1,406 @@
+"""The video page in a real browser, with the toy network behind it.
+
+The pictures of the clips carry their own number, and a red cell that goes from place to place:
+what is on the canvases tells which frame was drawn, and whose boxes lie over it.
+"""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import av
+import pytest
+from playwright.sync_api import Page, Request, Route, WebSocketRoute, expect
+
+from detect_video.tests.clips import Cells, write_clip
+from detect_video.tests.conftest import cell_of
+from ml_core.tests.toy_network import RED
+
+FRAMES = 100
+CHUNK_BYTES = 5 * 2**20
+ONE_VIDEO = re.compile(r"/api/videos/[0-9a-f-]+/$")
+SOURCES = ["browser", "server"]
+
+# Writes down every frame that is drawn: its index, the number in its picture, and the cells of
+# three by three whose left edge is marked by a box.
+RECORDER = """
+const BITS = 16;
+window.drawn = [];
+
+function numberOf(canvas) {
+  const { width, height } = canvas;
+  const row = canvas.getContext("2d").getImageData(0, Math.round(height * 0.85), width, 1).data;
+  let number = 0;
+  for (let bit = 0; bit < BITS; bit++) {
+    if (row[4 * Math.floor(((bit + 0.5) * width) / BITS)] > 128) number |= 1 << bit;
+  }
+  return number;
+}
+
+function cellsOf(canvas) {
+  const { width, height } = canvas;
+  const ctx = canvas.getContext("2d");
+  const cells = [];
+  for (const row of [0, 1]) {
+    for (const column of [0, 1, 2]) {
+      const x = Math.round((column * width) / 3) + 1;
+      const y = Math.round(((row + 0.5) * height) / 3);
+      if (ctx.getImageData(x, y, 1, 1).data[3] > 128) cells.push([column, row]);
+    }
+  }
+  return cells;
+}
+
+window.shownCells = () => cellsOf(document.querySelector("#boxes"));
+
+addEventListener("DOMContentLoaded", () => {
+  const picture = document.querySelector("#picture");
+  if (!picture) return;
+  new MutationObserver(() => window.drawn.push({
+    index: Number(picture.dataset.frameIndex),
+    source: picture.dataset.source,
+    number: numberOf(picture),
+    cells: window.shownCells(),
+  })).observe(picture, { attributeFilter: ["data-drawn"] });
+});
+"""
+
+# The browser's decoder gives up after so many pictures, of which some are only read ahead.
+BREAKING_DECODER = """
+const decode = VideoDecoder.prototype.decode;
+let left = 80;
+VideoDecoder.prototype.decode = function (chunk) {
+  left -= 1;
+  if (left < 0) throw new DOMException("Taken away", "EncodingError");
+  return decode.call(this, chunk);
+};
+"""
+
+pytestmark = pytest.mark.usefixtures("console_errors")
+
+
+def cells(number: int) -> Cells:
+    return {cell_of(number): RED}
+
+
+@pytest.fixture(scope="module")
+def clips(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """The same pictures, once as browsers can decode them, once as only the server can."""
+    folder = tmp_path_factory.mktemp("clips")
+    common: dict[str, Any] = {"frames": FRAMES, "size_wh": (288, 288), "cells": cells}
+    return {
+        "browser": write_clip(folder / "h264.mp4", codec="libx264", **common),
+        "server": write_clip(folder / "mpeg4.mp4", codec="mpeg4", **common),
+    }
+
+
+@pytest.fixture
+def large_clip(clips: dict[str, Path], tmp_path: Path) -> Path:
+    """A clip of three chunks: to its pictures comes a box that readers pass over."""
+    path = tmp_path / "large.mp4"
+    padding = 2 * CHUNK_BYTES
+    box = (padding + 8).to_bytes(4, "big") + b"free" + bytes(padding)
+    path.write_bytes(clips["browser"].read_bytes() + box)
+    return path
+
+
+def choose(page: Page, path: Path) -> None:
+    page.goto("/detect-video/")
+    page.locator("#file").set_input_files(path)
+
+
+def open_player(page: Page, path: Path) -> None:
+    page.add_init_script(RECORDER)
+    choose(page, path)
+    expect(page.locator("#player")).to_be_visible()
+
+
+def drawn(page: Page) -> list[dict[str, Any]]:
+    return page.evaluate("() => window.drawn")
+
+
+def wait_for_drawn(page: Page, count: int) -> None:
+    page.wait_for_function("count => window.drawn.length >= count", arg=count)
+
+
+def pause(page: Page) -> None:
+    page.get_by_role("button", name="Pause").click()
+    expect(page.get_by_role("button", name="Play")).to_be_visible()
+
+
+def assert_drawn(frames: list[dict[str, Any]], expected: list[int]) -> None:
+    """These frames in this order, each with its own picture and its own box."""
+    assert [frame["index"] for frame in frames] == expected
+    assert [frame["number"] for frame in frames] == expected
+    assert [frame["cells"] for frame in frames] == [[list(cell_of(index))] for index in expected]
+
+
+@pytest.mark.parametrize("source", SOURCES)
+def test_every_frame_is_drawn_once_in_order_and_with_its_own_boxes(page, clips, source):
+    open_player(page, clips[source])
+
+    wait_for_drawn(page, FRAMES)
+    expect(page.get_by_role("button", name="Play")).to_be_visible()
+
+    assert_drawn(drawn(page), list(range(FRAMES)))
+    assert {frame["source"] for frame in drawn(page)} == {source}
+
+
+@pytest.mark.parametrize("source", SOURCES)
+def test_a_pause_draws_nothing_and_play_goes_on_at_the_very_next_frame(page, clips, source):
+    open_player(page, clips[source])
+    wait_for_drawn(page, 10)
+
+    pause(page)
+    before = drawn(page)
+    page.wait_for_timeout(700)
+    assert drawn(page) == before
+    page.get_by_role("button", name="Play").click()
+    wait_for_drawn(page, len(before) + 10)
+
+    indices = [frame["index"] for frame in drawn(page)]
+    assert indices == list(range(len(indices)))
+
+
+@pytest.mark.parametrize("source", SOURCES)
+def test_seeking_and_stepping_show_the_very_frame(page, clips, source):
+    open_player(page, clips[source])
+    expect(page.locator("#state")).to_have_text("Every frame is detected.")
+    wait_for_drawn(page, 3)
+    pause(page)
+    page.evaluate("() => { window.drawn = [] }")
+
+    page.locator("#timeline").fill("60")
+    wait_for_drawn(page, 1)
+    expect(page.locator("#place")).to_contain_text("frame 61 of 100")
+    for count, name in enumerate(["One frame on", "One frame back", "One frame back"], start=2):
+        page.get_by_role("button", name=name).click()
+        wait_for_drawn(page, count)
+    page.locator("h1").click()
+    for count, key in enumerate(["Home", "ArrowRight", "End", "ArrowLeft"], start=5):
+        page.keyboard.press(key)
+        wait_for_drawn(page, count)
+
+    assert_drawn(drawn(page), [60, 61, 60, 59, 0, 1, 99, 98])
+
+
+def test_a_page_that_is_opened_again_reads_the_file_from_the_server(page, clips):
+    open_player(page, clips["browser"])
+    expect(page.locator("#state")).to_have_text("Every frame is detected.")
+
+    page.reload()
+    wait_for_drawn(page, FRAMES)
+
+    assert_drawn(drawn(page), list(range(FRAMES)))
+    assert {frame["source"] for frame in drawn(page)} == {"browser"}
+
+
+def test_filters_redraw_the_boxes_of_a_paused_frame(page, clips):
+    open_player(page, clips["browser"])
+    wait_for_drawn(page, 3)
+    pause(page)
+    count = len(drawn(page))
+    cell = [list(cell_of(count - 1))]
+    chip = page.locator("#classes label", has_text="tomato")
+
+    expect(chip).to_contain_text("1")
+    chip.click()
+    assert page.evaluate("shownCells()") == []
+    chip.click()
+    assert page.evaluate("shownCells()") == cell
+    page.locator("#threshold").fill("1")
+    assert page.evaluate("shownCells()") == []
+    expect(chip).to_contain_text("0")
+    assert len(drawn(page)) == count
+
+
+def test_the_server_takes_over_at_the_frame_where_the_browsers_decoder_fails(page, clips):
+    page.add_init_script(BREAKING_DECODER)
+    open_player(page, clips["browser"])
+
+    wait_for_drawn(page, FRAMES)
+
+    frames = drawn(page)
+    assert_drawn(frames, list(range(FRAMES)))
+    assert frames[0]["source"] == "browser"
+    assert frames[-1]["source"] == "server"
+    expect(page.locator("#player-error")).to_be_empty()
+
+
+def test_without_the_module_that_reads_videos_the_server_decodes(page, clips, console_errors):
+    page.route("**/mediabunny*.js", lambda route: route.abort())
+    open_player(page, clips["browser"])
+
+    wait_for_drawn(page, 10)
+
+    assert drawn(page)[0]["source"] == "server"
+    assert "ERR_FAILED" in console_errors.pop()
+
+
+def test_a_slow_connection_loses_and_repeats_nothing_when_it_breaks(page, clips):
+    sockets = []
+    page.route_web_socket(
+        "**/ws/videos/**", lambda socket: sockets.append((socket, socket.connect_to_server()))
+    )
+    open_player(page, clips["server"])
+    wait_for_drawn(page, 20)
+
+    client, server = sockets[0]
+    server.close()
+    client.close(code=1012)
+    wait_for_drawn(page, FRAMES)
+
+    assert len(sockets) == 2
+    assert_drawn(drawn(page), list(range(FRAMES)))
+
+
+def patches(page: Page) -> list[int]:
+    """The offsets of the parts that the page sends from now on."""
+    offsets: list[int] = []
+
+    def note(request: Request) -> None:
+        if request.method == "PATCH":
+            offsets.append(int(request.headers["upload-offset"]))
+
+    page.on("request", note)
+    return offsets
+
+
+def test_an_upload_goes_on_when_its_connection_was_broken(page, large_clip, console_errors):
+    broken = []
+
+    def break_once(route: Route) -> None:
+        if route.request.headers.get("upload-offset") == str(CHUNK_BYTES) and not broken:
+            broken.append(route)
+            route.abort()
+        else:
+            route.continue_()
+
+    page.route("**/upload/", break_once)
+    offsets = patches(page)
+
+    open_player(page, large_clip)
+
+    assert offsets == [0, CHUNK_BYTES, CHUNK_BYTES, 2 * CHUNK_BYTES]
+    assert "ERR_FAILED" in console_errors.pop()
+
+
+def test_an_upload_goes_on_in_a_page_that_was_loaded_again(page, large_clip):
+    held: list[Route] = []
+
+    def hold_one(route: Route) -> None:
+        if route.request.headers.get("upload-offset") == str(CHUNK_BYTES) and not held:
+            held.append(route)
+        else:
+            route.continue_()
+
+    page.route("**/upload/", hold_one)
+    with page.expect_request(
+        lambda request: request.headers.get("upload-offset") == str(CHUNK_BYTES)
+    ):
+        choose(page, large_clip)
+    page.goto("/detect-video/")
+    page.get_by_role("link", name="large.mp4").click()
+    expect(page.get_by_role("alert").first).to_contain_text("Choose the same file again")
+    offsets = patches(page)
+
+    page.locator("#file").set_input_files(large_clip)
+    expect(page.locator("#player")).to_be_visible()
+
+    assert offsets == [CHUNK_BYTES, 2 * CHUNK_BYTES]
+
+
+def test_a_file_that_the_server_has_is_not_sent_twice(page, clips):
+    open_player(page, clips["browser"])
+    address = page.url
+    offsets = patches(page)
+
+    open_player(page, clips["browser"])
+
+    assert page.url == address
+    assert offsets == []
+
+
+def test_a_file_that_is_no_video_is_refused_where_it_was_chosen(page, tmp_path, console_errors):
+    path = tmp_path / "notes.mp4"
+    path.write_text("no video")
+
+    choose(page, path)
+
+    expect(page.locator("#upload-error")).not_to_be_empty()
+    expect(page.locator("#player")).to_be_hidden()
+    assert "Failed to load resource" in console_errors.pop()
+
+
+def pretend_to_detect(page: Page) -> None:
+    """Whatever state the video is in, the page is told that frames are still being detected."""
+
+    def still_running(video: dict[str, Any]) -> dict[str, Any]:
+        return {**video, "state": "running", "frames_detected": 10}
+
+    def change_answer(route: Route) -> None:
+        response = route.fetch()
+        route.fulfill(response=response, json=still_running(response.json()))
+
+    def change_messages(socket: WebSocketRoute) -> None:
+        def forward(message: str | bytes) -> None:
+            content = json.loads(message)
+            if content["type"] == "info":
+                content = still_running(content)
+            socket.send(json.dumps(content))
+
+        socket.connect_to_server().on_message(forward)
+
+    page.route(ONE_VIDEO, change_answer)
+    page.route_web_socket("**/ws/videos/**", change_messages)
+
+
+def test_a_video_is_not_saved_before_every_frame_is_detected(page, clips):
+    pretend_to_detect(page)
+
+    open_player(page, clips["browser"])
+
+    expect(page.locator("#state")).to_contain_text("Detecting")
+    expect(page.get_by_role("button", name="Save as video")).to_be_disabled()
+    expect(page.locator("#save-reason")).to_be_visible()
+
+
+def test_the_video_is_saved_as_it_is_shown(page, clips, tmp_path):
+    open_player(page, clips["browser"])
+    page.locator("#classes label", has_text="tomato").click()
+    with page.expect_request("**/exports/") as request:
+        page.get_by_role("button", name="Save as video").click()
+    expect(page.get_by_role("link", name="Download")).to_be_visible(timeout=30_000)
+    page.reload()
+
+    with page.expect_download() as download:
+        page.get_by_role("link", name="Download").click()
+
+    assert request.value.post_data_json["hidden_classes"] == [0]
+    assert download.value.suggested_filename == "h264.avi"
+    path = tmp_path / "saved.avi"
+    download.value.save_as(path)
+    with av.open(str(path)) as saved:
+        assert sum(1 for _ in saved.decode(video=0)) == FRAMES
+
+
+def test_a_video_that_is_deleted_leaves_the_list(page, clips):
+    open_player(page, clips["browser"])
+    page.on("dialog", lambda dialog: dialog.accept())
+
+    page.get_by_role("button", name="Delete").click()
+
+    expect(page.locator("#drop")).to_be_visible()
+    expect(page.locator("#videos")).to_be_hidden()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_player_fits_a_phone(page, clips, scheme):
+    page.emulate_media(color_scheme=scheme)
+    page.set_viewport_size({"width": 360, "height": 740})
+
+    open_player(page, clips["browser"])
+    expect(page.locator("#classes label")).to_have_count(1)
+
+    assert page.evaluate("() => document.documentElement.scrollWidth") <= 360
