@@ -175,7 +175,7 @@ class Decoder:
         if self._missing_bytes:
             notes.append(self._cut_off())
         if damages:
-            notes.append(f"{damages} damaged parts were left out.")
+            notes.append(f"Parts that are damaged or missing: {damages}.")
         self.truncated = " ".join(notes)
 
     def _cut_off(self) -> str:
