@@ -28,8 +28,13 @@ from ml_core.errors import InvalidVideo, UnsupportedVideo, VisionError
 # The child finds this package, and nothing else, beside what is installed.
 PROGRAM = "import sys; sys.path.append(sys.argv[1]); import detect_video.decoder as d; d.main()"
 PROJECT_DIR = Path(__file__).parent.parent
-# OpenBLAS would reserve memory for a thread on every core.
-ENVIRONMENT = {"OPENBLAS_NUM_THREADS": "1"}
+ENVIRONMENT = {
+    # OpenBLAS would reserve memory for a thread on every core.
+    "OPENBLAS_NUM_THREADS": "1",
+    # The memory of one frame is kept for the next: half the system time.
+    "MALLOC_MMAP_THRESHOLD_": str(2**25),
+    "MALLOC_TRIM_THRESHOLD_": str(2**27),
+}
 PIPE_BYTES = 2**20  # the most that Linux gives without privileges
 # What a file may seem to lack only because its end is missing.
 NOT_FOUND = {"no_video_stream", "no_video_frames", "codec_not_supported"}
@@ -89,6 +94,7 @@ class Decoder:
             format = accepted_format(file)
             self._missing_bytes = missing_bytes(file, format)
             limits = {name: limit for name, limit in settings.LIMITS.items() if "video" in name}
+            self._frame_pixels = limits["video_longer_side"] * limits["video_shorter_side"]
             parameters = {"mode": mode, "format": format, "limits": limits, **request}
             self._process = subprocess.Popen(
                 [sys.executable, "-I", "-c", PROGRAM, str(PROJECT_DIR), json.dumps(parameters)],
@@ -146,6 +152,9 @@ class Decoder:
         if header is None:
             return None
         kind, pts_us, width, height, data_bytes = MESSAGE.unpack(header)
+        # The child is not to be trusted either.
+        if data_bytes > 3 * self._frame_pixels:
+            return None
         data = self._read(data_bytes, deadline_s)
         return None if data is None else Message(kind, pts_us, width, height, data)
 
@@ -175,7 +184,7 @@ class Decoder:
         if self._missing_bytes:
             notes.append(self._cut_off())
         if damages:
-            notes.append(f"{damages} damaged parts were left out.")
+            notes.append(f"Parts that are damaged or missing: {damages}.")
         self.truncated = " ".join(notes)
 
     def _cut_off(self) -> str:

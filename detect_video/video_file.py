@@ -102,6 +102,7 @@ class Video:
         """The frames with their time stamps in microseconds, which rise strictly."""
         step_us = round(1_000_000 / self.rate)
         last_us: int | None = None
+        end_us = self.start_us
         for count, frame in enumerate(self.decoded(self.stream), 1):
             self.check_size(frame.width, frame.height)
             self.check_count(count)
@@ -114,7 +115,11 @@ class Video:
             else:
                 last_us = pts_us
             self.check_duration((last_us - self.start_us) / 1e6)
+            self.damages += frame.is_corrupt
+            end_us = last_us + max(step_us, to_us(frame.duration or 0, self.stream))
             yield last_us, frame
+        missing_us = self.start_us + to_us(self.stream.duration or 0, self.stream) - end_us
+        self.damages += missing_us > 2 * step_us
 
 
 def refuse_above(code: str, received: str, accepted: str) -> NoReturn:

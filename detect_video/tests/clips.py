@@ -119,9 +119,12 @@ def _patch_rotation(path: Path, rotation: int) -> None:
 def trim_start(path: Path, trimmed_s: Fraction) -> Path:
     """Make the edit list of an mp4 leave out the beginning."""
     data = bytearray(path.read_bytes())
-    timescale = int.from_bytes(data[(start := data.index(b"mdhd") + 16) : start + 4])
-    start = data.index(b"elst") + 16
-    media_time = int.from_bytes(data[start : start + 4])
-    data[start : start + 4] = (media_time + round(trimmed_s * timescale)).to_bytes(4)
+    # The list's entry is a duration in the movie's time units and a start in the track's.
+    entry = data.index(b"elst") + 12
+    for start, box, sign in ((entry, b"mvhd", -1), (entry + 4, b"mdhd", 1)):
+        timescale_start = data.index(box) + 16
+        timescale = int.from_bytes(data[timescale_start : timescale_start + 4])
+        value = int.from_bytes(data[start : start + 4]) + round(sign * trimmed_s * timescale)
+        data[start : start + 4] = value.to_bytes(4)
     path.write_bytes(data)
     return path

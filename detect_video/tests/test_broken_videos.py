@@ -259,7 +259,7 @@ def test_a_video_whose_frames_lie_in_another_file_gives_none_of_them(tmp_path):
     with av.open(str(clip), container_options=follow) as container:
         assert len(list(container.decode(video=0))) == 30
 
-    assert problem(clip) == "no_video_frames"
+    assert problem(clip) == "video_unreadable"
 
 
 def write_reference(path: Path, target: Path) -> Path:

@@ -30,14 +30,17 @@ CLIPS = {
     "variable_rate.mp4": {"times_ms": [n * 33 + n // 10 * 40 for n in range(FRAMES)]},
     "late_start.mp4": {"times_ms": [500 + n * 40 for n in range(FRAMES)]},
     "fragmented.mp4": {"muxer_options": {"movflags": "frag_keyframe+empty_moov"}},
+    "long_last_frame.mp4": {"times_ms": [*range(0, 29 * 40, 40), 5000]},
     "sound.mp4": {"audio": "aac"},
 }
 
 
 def read(path: Path, **options: int) -> list[tuple[int, int]]:
-    """The number and the time stamp of each frame."""
+    """The number and the time stamp of each frame of a file that lacks nothing."""
     with VideoReader(path, **options) as reader:
-        return [(frame_number(frame.image), frame.pts_us) for frame in reader]
+        frames = [(frame_number(frame.image), frame.pts_us) for frame in reader]
+    assert reader.truncated == ""
+    return frames
 
 
 @pytest.fixture(params=CLIPS, scope="module")
@@ -163,3 +166,4 @@ def test_a_video_of_a_camera_is_read(shared_dir):
     assert (reader.info.width, reader.info.height) == (720, 1280)
     assert len(times_us) == reader.info.frames_hint == 69
     assert times_us == read_times_us(path)
+    assert reader.truncated == ""
