@@ -1,6 +1,6 @@
 /** The visitor's videos: how far each is, and the way to it. */
 
-import { requestJson } from "../js/api.js";
+import { Problem, requestJson } from "../js/api.js";
 import { element, part, texts } from "../js/dom.js";
 import { progressShare } from "./video.js";
 
@@ -11,12 +11,11 @@ const UPDATE_EVERY_MS = 2000;
 const section = element("videos", HTMLElement);
 const list = element("video-list", HTMLElement);
 const template = element("video-row", HTMLTemplateElement);
+const error = element("videos-error", HTMLElement);
+const { api } = texts(section);
 
-/**
- * Show the list, and keep it up to date for as long as it is visible.
- * @param {string} api
- */
-export async function keepVideoList(api) {
+/** Show the list, and keep it up to date for as long as it is visible. */
+export async function keepVideoList() {
   if (!document.hidden) {
     try {
       showVideos(await requestJson(api));
@@ -25,7 +24,7 @@ export async function keepVideoList(api) {
     }
   }
   setTimeout(() => {
-    if (!section.closest("[hidden]")) keepVideoList(api);
+    if (!section.closest("[hidden]")) keepVideoList();
   }, UPDATE_EVERY_MS);
 }
 
@@ -41,6 +40,19 @@ function showVideos(videos) {
 }
 
 /** @param {Video} video */
+async function removeVideo({ name, urls }) {
+  const { sure, unreachable } = texts(error);
+  if (!confirm(sure.replace("{name}", () => name))) return;
+  try {
+    await requestJson(urls.self, { method: "DELETE" });
+    showVideos(await requestJson(api));
+    error.textContent = "";
+  } catch (reason) {
+    error.textContent = reason instanceof Problem ? reason.message : unreachable;
+  }
+}
+
+/** @param {Video} video */
 function videoRow(video) {
   const copy = /** @type {DocumentFragment} */ (template.content.cloneNode(true));
   const link = part(copy, "a", HTMLAnchorElement);
@@ -50,5 +62,8 @@ function videoRow(video) {
   const bar = part(copy, "progress", HTMLProgressElement);
   bar.hidden = video.state === "done" || video.state === "failed";
   bar.value = progressShare(video);
+  const remove = part(copy, "button", HTMLButtonElement);
+  remove.ariaLabel = `${remove.textContent} (${video.name})`;
+  remove.addEventListener("click", () => removeVideo(video));
   return part(copy, "li", HTMLElement);
 }
