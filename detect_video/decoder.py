@@ -157,16 +157,16 @@ def send_json(kind: bytes, content: dict[str, Any]) -> None:
 
 def lock_down(limits: dict[str, Any]) -> None:
     """Give up the right to open anything, to write files, and to use much memory or time."""
+    seconds = limits["video_decode_cpu_seconds"]
+    # Only the softer limit ends the process with a signal that tells why.
+    resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + 1))
     for kind, limit in {
         resource.RLIMIT_AS: limits["video_decode_bytes"],
-        resource.RLIMIT_CPU: limits["video_decode_cpu_seconds"],
         resource.RLIMIT_FSIZE: 0,
         resource.RLIMIT_CORE: 0,
         # What is open stays open.
         resource.RLIMIT_NOFILE: 0,
     }.items():
-        allowed = resource.getrlimit(kind)[1]
-        limit = limit if allowed == resource.RLIM_INFINITY else min(limit, allowed)
         resource.setrlimit(kind, (limit, limit))
 
 

@@ -31,6 +31,8 @@ PROJECT_DIR = Path(__file__).parent.parent
 # OpenBLAS would reserve memory for a thread on every core.
 ENVIRONMENT = {"OPENBLAS_NUM_THREADS": "1"}
 PIPE_BYTES = 2**20  # the most that Linux gives without privileges
+# What a file may seem to lack only because its end is missing.
+NOT_FOUND = {"no_video_stream", "no_video_frames", "codec_not_supported"}
 UNSUPPORTED = {"unsupported_media_type", "codec_not_supported"}
 
 
@@ -166,15 +168,18 @@ class Decoder:
         """Raise the child's error, or note what the file lacked."""
         if error:
             code, detail = error
-            if code == "no_video_frames" and self._missing_bytes:
-                code, detail = "video_unreadable", f"{detail} The file is cut off."
+            if self._missing_bytes and code in NOT_FOUND:
+                code, detail = "video_unreadable", f"{self._cut_off()} Upload it again."
             raise (UnsupportedVideo if code in UNSUPPORTED else InvalidVideo)(detail, code=code)
         notes = []
         if self._missing_bytes:
-            notes.append(f"The file is cut off: {self._missing_bytes:,} bytes are missing.")
+            notes.append(self._cut_off())
         if damages:
             notes.append(f"{damages} damaged parts were left out.")
         self.truncated = " ".join(notes)
+
+    def _cut_off(self) -> str:
+        return f"The file is cut off: {self._missing_bytes:,} bytes are missing."
 
     def _death(self) -> VisionError:
         """Why the child ended without a word."""

@@ -45,7 +45,7 @@ class Video:
         self.damages = 0
         self.stream = video_stream(self.container)
         self.audio = audio_stream(self.container)
-        self.rate = self.stream.average_rate or self.stream.guessed_rate or DEFAULT_RATE
+        self.rate = self.stream.average_rate or DEFAULT_RATE
         self.duration_s = duration_s(self.container, self.stream)
         self.start_us = to_us(self.stream.start_time or 0, self.stream)
         self.check_size(self.stream.width, self.stream.height)
@@ -69,12 +69,20 @@ class Video:
             received = f"{float(self.rate):.1f} frames per second"
             refuse_above("video_too_many_fps", received, str(self.limits["video_fps"]))
 
+    def check_count(self, frames: int) -> None:
+        """Hold files to the limits whose header keeps silent or lies."""
+        most = self.limits["video_seconds"] * (self.limits["video_fps"] + 1)
+        if frames > most:
+            refuse_above("video_too_many_fps", "more frames", f"{most:,} frames")
+
     def packets(self, stream: Any) -> Iterator[Any]:
         """The stream's packets; None or an empty one at the end."""
         try:
             for packet in self.container.demux(stream):
-                self.damages += packet.is_corrupt
-                yield packet
+                if packet.is_corrupt:
+                    self.damages += 1
+                else:
+                    yield packet
         except av.error.FFmpegError:
             self.damages += 1
             yield None
@@ -94,8 +102,9 @@ class Video:
         """The frames with their time stamps in microseconds, which rise strictly."""
         step_us = round(1_000_000 / self.rate)
         last_us: int | None = None
-        for frame in self.decoded(self.stream):
+        for count, frame in enumerate(self.decoded(self.stream), 1):
             self.check_size(frame.width, frame.height)
+            self.check_count(count)
             pts_us = None if frame.pts is None else to_us(frame.pts, self.stream)
             if last_us is None:
                 last_us = self.start_us if pts_us is None else pts_us

@@ -2,6 +2,7 @@
 
 import threading
 import time
+from collections.abc import Callable
 from datetime import timedelta
 
 import numpy as np
@@ -65,6 +66,13 @@ def assert_complete(video: Video, frames: int) -> None:
     assert [frame.pts_us for frame in kept] == [index * 100_000 for index in range(frames)]
     for frame in kept:
         assert boxes_of(frame) == [pytest.approx(expected_box(frame.frame_index), abs=2)]
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 10
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
 
 
 def make_stale(job) -> None:
@@ -293,16 +301,12 @@ def test_the_scheduler_runs_what_waits_and_stops_what_was_cancelled(clip, monkey
     try:
         scheduler.tick()
         scheduler.tick()
-        time.sleep(0.1)
+        wait_until(lambda: len(started) == 2)
         assert started == [video.pk for video in videos[:2]]
 
         videos[0].refresh_from_db()
         videos[0].cancel()
-        scheduler.tick()
-        time.sleep(0.1)
-        scheduler.tick()
-        time.sleep(0.1)
-
+        wait_until(lambda: scheduler.tick() or len(started) == 3)
         assert started == [video.pk for video in videos]
     finally:
         release.set()

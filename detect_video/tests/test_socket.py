@@ -204,11 +204,11 @@ async def test_a_second_start_takes_the_place_of_the_first(client, done_video):
 
 
 async def test_a_client_that_leaves_ends_its_decoder_at_once(client, done_video, monkeypatch):
-    closed = threading.Event()
+    opened, closed = threading.Event(), threading.Event()
 
     class NeverReady:
         def __init__(self, *_, **__):
-            pass
+            opened.set()
 
         def __iter__(self):
             return self
@@ -224,7 +224,7 @@ async def test_a_client_that_leaves_ends_its_decoder_at_once(client, done_video,
     communicator = socket(client, done_video)
     await communicator.connect()
     await communicator.send_json_to({"type": "start", "mode": "frames", "from": 0, "credit": 1})
-    await asyncio.sleep(0.5)
+    assert await asyncio.to_thread(opened.wait, 5)
 
     await communicator.disconnect()
 

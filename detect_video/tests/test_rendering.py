@@ -1,0 +1,149 @@
+"""Rendered videos, read back frame by frame."""
+
+from fractions import Fraction
+from itertools import groupby
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+from detect_video.decoding import VideoReader, read_audio
+from detect_video.rendering import CODECS, constant_rate, render_video
+from detect_video.tests.clips import frame_number, write_clip
+from ml_core.drawing import class_colour
+from ml_core.results import Detection
+
+SOURCES = {
+    "sound.mp4": {"audio": "aac"},
+    "ntsc.mp4": {"rate": Fraction(30000, 1001)},
+    "milliseconds.mkv": {"rate": Fraction(30000, 1001)},
+    "late_start.mp4": {"times_ms": [500 + n * 40 for n in range(30)], "rate": Fraction(25)},
+    "odd_size.mp4": {"size_wh": (161, 121), "pixel_format": "yuv444p"},
+    "rotated.mp4": {"rotation": 90},
+    "wide_pixels.mp4": {"aspect": Fraction(4, 3)},
+}
+
+
+def render(source: Path, codec: str, detections=lambda pts_us: (), **options) -> Path:
+    target = source.with_name(f"rendered_{codec}{CODECS[codec]}")
+    render_video(source, target, detections, codec=codec, **options)
+    return target
+
+
+def numbered(path: Path) -> list[tuple[int, int]]:
+    with VideoReader(path) as reader:
+        return [(frame_number(frame.image), frame.pts_us) for frame in reader]
+
+
+@pytest.mark.parametrize("codec", CODECS)
+@pytest.mark.parametrize("name", SOURCES)
+def test_every_frame_is_there_once_at_its_time(tmp_path, name, codec):
+    source = write_clip(tmp_path / name, **SOURCES[name])
+    before = numbered(source)
+
+    target = render(source, codec)
+
+    after = numbered(target)
+    assert [number for number, _ in after] == list(range(30))
+    for (_, pts_us), (_, source_us) in zip(after, before, strict=True):
+        assert pts_us == pytest.approx(source_us - before[0][1], abs=1000)
+    with VideoReader(source) as reader, VideoReader(target) as rendered:
+        grown = (reader.info.width + 1, reader.info.height + 1)
+        assert reader.info.width <= rendered.info.width <= grown[0]
+        assert reader.info.height <= rendered.info.height <= grown[1]
+
+
+@pytest.mark.parametrize(("codec", "tag"), [("mjpg", "MJPG"), ("xvid", "XVID"), ("h264", "avc1")])
+def test_players_are_told_the_codec_they_know(tmp_path, codec, tag):
+    target = render(write_clip(tmp_path / "clip.mp4"), codec)
+
+    with av.open(str(target)) as container:
+        assert container.streams.video[0].codec_context.codec_tag == tag
+
+
+@pytest.mark.parametrize("codec", CODECS)
+def test_a_varying_rate_becomes_a_constant_one_of_the_same_length(tmp_path, codec):
+    times_ms = [n * 40 + n // 10 * 400 for n in range(30)]
+    source = write_clip(tmp_path / "clip.mp4", times_ms=times_ms)
+
+    frames = numbered(render(source, codec))
+
+    assert {pts_us for _, pts_us in frames} == {n * 40_000 for n in range(30 + 2 * 10)}
+    assert [number for number, _ in groupby(number for number, _ in frames)] == list(range(30))
+    first_shown_ms = [next(us for n, us in frames if n == number) // 1000 for number in range(30)]
+    assert first_shown_ms == times_ms
+
+
+@pytest.mark.parametrize("codec", CODECS)
+def test_the_sound_is_kept(tmp_path, codec):
+    source = write_clip(tmp_path / "clip.mp4", audio="aac", frames=60)
+
+    with read_audio(render(source, codec)) as sound:
+        blocks = list(sound)
+
+    samples = np.concatenate([samples for _, samples in blocks])
+    assert len(samples) / sound.sample_rate == pytest.approx(2, abs=0.05)
+    assert samples.std() == pytest.approx(8000 / 2**0.5, rel=0.05)
+    assert blocks[0][0] == 0
+
+
+@pytest.mark.parametrize("codec", CODECS)
+def test_what_was_detected_in_a_frame_is_drawn_on_it(tmp_path, codec):
+    source = write_clip(tmp_path / "clip.mp4", size_wh=(320, 240))
+    times_us = [pts_us for _, pts_us in numbered(source)]
+
+    def detections(pts_us: int) -> list[Detection]:
+        left = 8 * times_us.index(pts_us)
+        return [Detection((left, 40, left + 40, 120), 0, "tomato", 0.9)]
+
+    target = render(source, codec, detections, show_names=False, show_scores=False)
+
+    with VideoReader(target) as reader:
+        for number, frame in enumerate(reader):
+            edge = frame.image[60:100, 8 * number : 8 * number + 2].mean((0, 1))
+            assert np.abs(edge - class_colour(0)).max() < 60
+
+
+def test_progress_is_told_and_stopping_leaves_nothing(tmp_path):
+    source = write_clip(tmp_path / "clip.mp4", audio="aac")
+    told: list[int] = []
+
+    def stop(frames_done: int) -> None:
+        told.append(frames_done)
+        if frames_done == 7:
+            raise InterruptedError
+
+    with pytest.raises(InterruptedError):
+        render(source, "mjpg", on_frame=stop)
+
+    assert told == [1, 2, 3, 4, 5, 6, 7]
+    assert list(tmp_path.iterdir()) == [source]
+
+
+def test_a_failed_rendering_leaves_the_former_file(tmp_path):
+    source = write_clip(tmp_path / "clip.mp4")
+    target = render(source, "mjpg")
+    former = target.read_bytes()
+
+    with pytest.raises(ZeroDivisionError):
+        render(source, "mjpg", lambda pts_us: 1 // 0)
+
+    assert target.read_bytes() == former
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+@pytest.mark.parametrize(
+    ("times_us", "mean_rate", "expected"),
+    [
+        ([0], Fraction(25), Fraction(25)),
+        ([0, 33_333, 66_667], Fraction(30), Fraction(30)),
+        ([0, 33_000, 67_000, 100_000], Fraction(30000, 1001), Fraction(30000, 1001)),
+        # A long last frame lowers the mean rate, but not the steps.
+        ([n * 40_000 for n in range(50)], Fraction(20), Fraction(25)),
+        ([0, 40_000, 80_000, 400_000], Fraction(8), Fraction(25)),
+        ([0, 1_000, 400_000], Fraction(8), Fraction(60)),
+    ],
+)
+def test_the_rate_gives_each_picture_a_place(times_us, mean_rate, expected):
+    assert constant_rate(times_us, mean_rate) == expected
