@@ -2,6 +2,7 @@
 
 import { Problem, requestJson } from "../js/api.js";
 import { element, part, texts } from "../js/dom.js";
+import { showRows } from "./rows.js";
 import { progressShare } from "./video.js";
 
 /** @typedef {import("./video.js").Video} Video */
@@ -31,12 +32,30 @@ export async function keepVideoList() {
 /** @param {Video[]} videos */
 function showVideos(videos) {
   section.hidden = videos.length === 0;
-  // The keyboard's focus goes with the old rows.
-  const focused = document.activeElement;
-  list.replaceChildren(...videos.map(videoRow));
-  for (const link of list.querySelectorAll("a")) {
-    if (focused instanceof HTMLAnchorElement && link.href === focused.href) link.focus();
-  }
+  showRows(list, videos, { create: newRow, update: updateRow });
+}
+
+/** @param {Video} video */
+function newRow(video) {
+  const copy = /** @type {DocumentFragment} */ (template.content.cloneNode(true));
+  const link = part(copy, "a", HTMLAnchorElement);
+  link.href = video.urls.page;
+  link.textContent = video.name;
+  const remove = part(copy, "button", HTMLButtonElement);
+  remove.ariaLabel = `${remove.textContent} (${video.name})`;
+  remove.addEventListener("click", () => removeVideo(video));
+  return part(copy, "li", HTMLElement);
+}
+
+/**
+ * @param {HTMLElement} row
+ * @param {Video} video
+ */
+function updateRow(row, video) {
+  part(row, "span", HTMLElement).textContent = texts(list)[video.state];
+  const bar = part(row, "progress", HTMLProgressElement);
+  bar.hidden = video.state === "done" || video.state === "failed";
+  bar.value = progressShare(video);
 }
 
 /** @param {Video} video */
@@ -50,20 +69,4 @@ async function removeVideo({ name, urls }) {
   } catch (reason) {
     error.textContent = reason instanceof Problem ? reason.message : unreachable;
   }
-}
-
-/** @param {Video} video */
-function videoRow(video) {
-  const copy = /** @type {DocumentFragment} */ (template.content.cloneNode(true));
-  const link = part(copy, "a", HTMLAnchorElement);
-  link.href = video.urls.page;
-  link.textContent = video.name;
-  part(copy, "span", HTMLElement).textContent = texts(list)[video.state];
-  const bar = part(copy, "progress", HTMLProgressElement);
-  bar.hidden = video.state === "done" || video.state === "failed";
-  bar.value = progressShare(video);
-  const remove = part(copy, "button", HTMLButtonElement);
-  remove.ariaLabel = `${remove.textContent} (${video.name})`;
-  remove.addEventListener("click", () => removeVideo(video));
-  return part(copy, "li", HTMLElement);
 }
