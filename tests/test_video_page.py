@@ -6,6 +6,7 @@ what is on the canvases tells which frame was drawn, and whose boxes lie over it
 
 import json
 import re
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -177,7 +178,6 @@ def test_seeking_and_stepping_show_the_very_frame(page, clips, source):
     for count, name in enumerate(["One frame on", "One frame back", "One frame back"], start=2):
         page.get_by_role("button", name=name).click()
         wait_for_drawn(page, count)
-    page.locator("h1").click()
     for count, key in enumerate(["Home", "ArrowRight", "End", "ArrowLeft"], start=5):
         page.keyboard.press(key)
         wait_for_drawn(page, count)
@@ -194,6 +194,27 @@ def test_a_page_that_is_opened_again_reads_the_file_from_the_server(page, clips)
 
     assert_drawn(drawn(page), list(range(FRAMES)))
     assert {frame["source"] for frame in drawn(page)} == {"browser"}
+
+
+UNUSUAL: dict[str, dict[str, Any]] = {
+    "on its side": {"rotation": 90},
+    "of variable rate": {"times_ms": [500 + 40 * number + number**2 for number in range(30)]},
+    "with wide pixels": {"aspect": Fraction(4, 3)},
+    "in WebM": {"codec": "libvpx-vp9", "options": {"cpu-used": "8", "deadline": "realtime"}},
+}
+
+
+@pytest.mark.parametrize("kind", UNUSUAL)
+def test_unusual_files_are_drawn_exactly_in_the_browser(page, tmp_path, kind):
+    path = tmp_path / ("clip.webm" if kind == "in WebM" else "clip.mp4")
+    write_clip(path, frames=30, size_wh=(320, 240), **UNUSUAL[kind])
+
+    open_player(page, path)
+    wait_for_drawn(page, 30)
+
+    frames = drawn(page)
+    assert [(frame["index"], frame["number"]) for frame in frames] == [(i, i) for i in range(30)]
+    assert {frame["source"] for frame in frames} == {"browser"}
 
 
 def test_filters_redraw_the_boxes_of_a_paused_frame(page, clips):
@@ -385,13 +406,17 @@ def test_the_video_is_saved_as_it_is_shown(page, clips, tmp_path):
         assert sum(1 for _ in saved.decode(video=0)) == FRAMES
 
 
-def test_a_video_that_is_deleted_leaves_the_list(page, clips):
-    open_player(page, clips["browser"])
+def test_videos_are_deleted_from_the_player_and_from_the_list(page, clips):
     page.on("dialog", lambda dialog: dialog.accept())
+    for clip in clips.values():
+        open_player(page, clip)
 
     page.get_by_role("button", name="Delete").click()
+    expect(page.locator("#video-list a")).to_have_text(["h264.mp4"])
+    page.get_by_role("button", name="Delete (h264.mp4)").click()
 
-    expect(page.locator("#drop")).to_be_visible()
+    expect(page.locator("#videos")).to_be_hidden()
+    page.reload()
     expect(page.locator("#videos")).to_be_hidden()
 
 

@@ -70,7 +70,7 @@ export class Controls {
   move(direction) {
     this.player.pause();
     if (direction > 0) this.player.step();
-    else this.seek(this.player.next - 2);
+    else this.seek(this.player.place - 1);
   }
 
   /**
@@ -84,10 +84,8 @@ export class Controls {
 
   /** @param {KeyboardEvent} event */
   #key(event) {
-    const isTaken = event.target instanceof Element && event.target.closest("input, select, a, button");
     if (event.altKey || event.ctrlKey || event.metaKey || !this.#video) return;
-    // The timeline has keys for all but the space bar itself; so do other controls for theirs.
-    if (isTaken && !(event.key === " " && event.target === timeline)) return;
+    if (hasOwnUse(event)) return;
     /** @type {Record<string, () => void>} */
     const actions = {
       " ": () => this.toggle(),
@@ -117,4 +115,14 @@ export class Controls {
     element("detected-fps", HTMLElement).textContent = video.detect_fps.toFixed(1);
     element("ahead", HTMLElement).textContent = String(ahead);
   }
+}
+
+/**
+ * Whether the element in focus does something with the key by itself.
+ * @param {KeyboardEvent} event
+ */
+function hasOwnUse({ target, key }) {
+  if (!(target instanceof Element)) return false;
+  if (target === timeline) return key !== " ";
+  return Boolean(target.closest(key === " " ? "input, select, button, a" : "input, select"));
 }

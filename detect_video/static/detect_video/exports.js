@@ -2,6 +2,7 @@
 
 import { Problem, requestJson } from "../js/api.js";
 import { element, part, texts } from "../js/dom.js";
+import { showRows } from "./rows.js";
 import { shownOptions } from "./screen.js";
 import { isAtWork } from "./video.js";
 
@@ -26,35 +27,30 @@ export function showExports(current) {
   video = current;
   button.disabled = current.state !== "done";
   reason.hidden = !button.disabled;
-  const rows = current.exports.map((item) => updatedRow(item, current.frames_detected));
-  list.replaceChildren(...rows);
+  showRows(list, current.exports, { create: newRow, update: updateRow });
 }
 
 /**
- * The row of that export, so that the keyboard's focus stays in it.
+ * @param {HTMLElement} row
  * @param {Export} item
- * @param {number} total frames
  */
-function updatedRow(item, total) {
-  const row = list.querySelector(`[data-url="${item.urls.self}"]`) ?? newRow(item);
-  const name = texts(list)[item.codec] ?? item.codec;
+function updateRow(row, item) {
   const isActive = isAtWork(item);
+  const name = texts(list)[item.codec] ?? item.codec;
   part(row, "span", HTMLElement).textContent = `${name}: ${item.error || texts(list)[item.state]}`;
   const bar = part(row, "progress", HTMLProgressElement);
   bar.hidden = !isActive;
-  bar.value = item.frames_done / (total || 1);
+  bar.value = item.frames_done / (video?.frames_detected || 1);
   const link = part(row, "a", HTMLAnchorElement);
   link.hidden = !item.urls.file;
   if (item.urls.file) link.href = item.urls.file;
   part(row, "button", HTMLElement).textContent = isActive ? texts(list).cancel : texts(list).remove;
-  return row;
 }
 
 /** @param {Export} item */
 function newRow(item) {
   const copy = /** @type {DocumentFragment} */ (template.content.cloneNode(true));
   const row = part(copy, "li", HTMLElement);
-  row.dataset.url = item.urls.self;
   part(row, "button", HTMLElement).addEventListener("click", () =>
     change(item.urls.self, { method: "DELETE" }),
   );

@@ -91,7 +91,7 @@ async function browserSource(file) {
  * @param {File | string} file
  */
 function open(video, file) {
-  document.title = document.title.replace(/^[^·]+/, `${video.name} `);
+  document.title = video.name;
   element("title", HTMLElement).textContent = video.name;
   if (!video.width) {
     const notice = element("notice", HTMLElement);
@@ -101,6 +101,8 @@ function open(video, file) {
   element("chooser", HTMLElement).hidden = true;
   element("player", HTMLElement).hidden = false;
   prepareScreen(video);
+  // The form that had the keyboard's focus is gone.
+  element("play", HTMLButtonElement).focus({ preventScroll: true });
   watch(video, file);
 }
 
@@ -122,4 +124,4 @@ whenVideoSent((video, file) => {
 });
 window.addEventListener("popstate", () => location.reload());
 if (texts(page).video) openFromServer();
-else keepVideoList(texts(page).api);
+else keepVideoList();

@@ -19,6 +19,9 @@ export class Player {
   /** @type {AsyncGenerator<Frame> | null} */
   #frames = null;
   #leaving = new AbortController();
+  /** @type {FrameSource | null} */
+  source = null;
+  hasEnded = false;
 
   /**
    * @param {object} actions
@@ -55,7 +58,12 @@ export class Player {
   /** Draw one more frame and no other. */
   step() {
     if (this.isPlaying) this.pause();
-    this.#owed += 1;
+    if (!this.hasEnded) this.#owed += 1;
+  }
+
+  /** The index of the frame that is shown, or will be at once; -1 before the first. */
+  get place() {
+    return this.next - 1 + this.#owed;
   }
 
   /**

@@ -48,8 +48,10 @@ export class VideoSocket {
         refused = message.detail;
         return;
       }
-      this.#waitMs = FIRST_WAIT_MS;
-      this.listener.fail("");
+      if (this.#waitMs > FIRST_WAIT_MS) {
+        this.#waitMs = FIRST_WAIT_MS;
+        this.listener.fail("");
+      }
       this.listener.receive(message);
     });
     socket.addEventListener("close", ({ code }) => {

@@ -53,7 +53,8 @@ async function send(file, signal) {
       signal,
       progress: (step, share) => {
         if (signal.aborted) return;
-        status.textContent = `${texts(status)[step].replace("{name}", file.name)} ${percent(share)}`;
+        const text = texts(status)[step].replace("{name}", () => file.name);
+        status.textContent = `${text} ${percent(share)}`;
         bar.value = share;
       },
     });
