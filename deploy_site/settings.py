@@ -107,6 +107,9 @@ LIMITS = {
     "video_decode_cpu_seconds": 3600,
     "video_decode_bytes": 2**30,
 }
+# Each may be set by the environment, as LIMIT_IMAGE_BYTES and so on.
+LIMITS = {name: env.int(f"LIMIT_{name.upper()}", default=most) for name, most in LIMITS.items()}
+
 # Whether the serving process also works on what waits: detection in videos, and their exports.
 RUN_JOBS = env.bool("RUN_JOBS", default=True)
 

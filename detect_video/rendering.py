@@ -31,6 +31,8 @@ ENCODER_OPTIONS = {
 }
 SOUND_ENCODERS = {".avi": "pcm_s16le", ".mp4": "aac"}
 MAX_RATE = 60
+# Phones' clocks waver; nobody sees a picture that comes a fraction of a frame early or late.
+TOLERATED_FRAMES = 0.75
 # How far sound may be from its time stamps before it is cut or filled up with silence.
 SOUND_TOLERANCE_S = 0.1
 
@@ -67,8 +69,9 @@ def render_video(
     part = target.with_name(f"{target.name}.part")
     try:
         with VideoReader(source) as reader:
-            rate = constant_rate(read_times_us(source), reader.info.rate)
-            write_pictures(part, drawn(reader), source, reader.info, rate, codec)
+            rate, is_even = constant_rate(read_times_us(source), reader.info.rate)
+            pictures = drawn(reader) if is_even else in_slots(drawn(reader), rate)
+            write_pictures(part, pictures, source, reader.info, rate, codec)
         with part.open("rb") as file:
             os.fsync(file.fileno())
         os.replace(part, target)
@@ -76,24 +79,25 @@ def render_video(
         part.unlink(missing_ok=True)
 
 
-def constant_rate(times_us: Sequence[int], mean_rate: Fraction) -> Fraction:
-    """The rate at which each of the pictures has a place of its own near its time.
+def constant_rate(times_us: Sequence[int], mean_rate: Fraction) -> tuple[Fraction, bool]:
+    """A rate for the pictures, and whether each of them is shown just once.
 
-    That is ``mean_rate`` or the measured one where the steps are even, and otherwise what the
-    shortest step needs, up to ``MAX_RATE``.
+    That is ``mean_rate`` or the measured one where every picture then comes less than
+    ``TOLERATED_FRAMES`` early or late, and otherwise what the shortest step needs, up to
+    ``MAX_RATE``, with pictures repeated.
     """
     if len(times_us) < 2 or times_us[-1] == times_us[0]:
-        return mean_rate
+        return mean_rate, True
     span_us = times_us[-1] - times_us[0]
     rate = Fraction((len(times_us) - 1) * 1_000_000, span_us).limit_denominator(1001)
     # The measured rate suffers from rounded time stamps, the mean one from the last step.
     if abs(mean_rate / rate - 1) < 0.001:
         rate = mean_rate
     slots = [(time_us - times_us[0]) * rate / 1_000_000 for time_us in times_us]
-    if all(abs(slot - index) < 0.5 for index, slot in enumerate(slots)):
-        return rate
+    if all(abs(slot - index) < TOLERATED_FRAMES for index, slot in enumerate(slots)):
+        return rate, True
     shortest_us = min(after - before for before, after in pairwise(times_us) if after > before)
-    return Fraction(min(MAX_RATE, round(1_000_000 / shortest_us)))
+    return Fraction(min(MAX_RATE, round(1_000_000 / shortest_us))), False
 
 
 def in_slots(
@@ -136,7 +140,7 @@ def write_pictures(
             sound = Sound(
                 container, stack.enter_context(read_audio(source)), SOUND_ENCODERS[suffix]
             )
-        for slot, (pts_us, image) in enumerate(in_slots(pictures, rate)):
+        for slot, (pts_us, image) in enumerate(pictures):
             if slot == 0 and sound:
                 sound.start_us = pts_us
             container.mux(stream.encode(video_frame(image, slot, stream)))

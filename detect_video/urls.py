@@ -1,6 +1,6 @@
 from django.urls import include, path
 
-from detect_video import download_views, pages, views
+from detect_video import conversion, download_views, pages, views
 
 one_video = [
     path("", views.VideoView.as_view(), name="api-video"),
@@ -35,5 +35,6 @@ urlpatterns = [
     path("detect-video/", pages.stage_page, name="stage"),
     path("detect-video/<uuid:video_id>/", pages.stage_page, name="video"),
     path("api/videos/", views.VideosView.as_view(), name="api"),
+    path("api/videos/avi/", conversion.AviView.as_view(), name="api-avi"),
     path("api/videos/<uuid:video_id>/", include(one_video)),
 ]

@@ -166,6 +166,15 @@ def test_a_snapshot_and_a_recording_can_be_downloaded(page, tmp_path):
     with av.open(str(path)) as container:
         assert sum(1 for _ in container.decode(video=0)) >= 5
 
+    with page.expect_download() as converted:
+        page.get_by_role("button", name="as AVI").click()
+    assert converted.value.suggested_filename == "camera.avi"
+    with av.open(str(converted.value.path())) as container:
+        assert container.format.name == "avi"
+        assert container.streams.video[0].codec_context.name == "mjpeg"
+        assert sum(1 for _ in container.decode(video=0)) >= 5
+    expect(page.get_by_role("button", name="as AVI")).to_be_enabled()
+
 
 def test_a_camera_that_is_taken_away_is_told(page):
     start(page)

@@ -18,6 +18,13 @@ print(json.dumps({name: getattr(settings, name) for name in NAMES}, default=str)
 """
 
 
+class DictContaining(dict):
+    """Equal to every dictionary that holds at least these items."""
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, dict) and {**other, **self} == other
+
+
 LOOPBACK = ["localhost", "127.0.0.1", "[::1]"]
 
 
@@ -89,6 +96,7 @@ def test_a_given_secret_key_is_used_and_not_written(tmp_path):
         ("MODEL_DIR", "/models", "MODEL_DIR", "/models"),
         ("ENGINE", "tensorflow", "ENGINE", "tensorflow"),
         ("HTTPS", "true", "SESSION_COOKIE_SECURE", True),
+        ("LIMIT_CAMERAS", "7", "LIMITS", DictContaining(cameras=7, cameras_per_owner=3)),
         ("HTTPS", "true", "SECURE_SSL_REDIRECT", True),
     ],
 )

@@ -133,16 +133,21 @@ def test_a_failed_rendering_leaves_the_former_file(tmp_path):
     assert len(list(tmp_path.iterdir())) == 2
 
 
+PHONE_TIMES_US = [0, *(54_680 + number * 33_320 for number in range(68))]
+
+
 @pytest.mark.parametrize(
     ("times_us", "mean_rate", "expected"),
     [
-        ([0], Fraction(25), Fraction(25)),
-        ([0, 33_333, 66_667], Fraction(30), Fraction(30)),
-        ([0, 33_000, 67_000, 100_000], Fraction(30000, 1001), Fraction(30000, 1001)),
+        ([0], Fraction(25), (Fraction(25), True)),
+        ([0, 33_333, 66_667], Fraction(30), (Fraction(30), True)),
+        ([0, 33_000, 67_000, 100_000], Fraction(30000, 1001), (Fraction(30000, 1001), True)),
+        # A single long step, as phones leave it at the beginning.
+        (PHONE_TIMES_US, Fraction(2973, 100), (Fraction(2973, 100), True)),
         # A long last frame lowers the mean rate, but not the steps.
-        ([n * 40_000 for n in range(50)], Fraction(20), Fraction(25)),
-        ([0, 40_000, 80_000, 400_000], Fraction(8), Fraction(25)),
-        ([0, 1_000, 400_000], Fraction(8), Fraction(60)),
+        ([n * 40_000 for n in range(50)], Fraction(20), (Fraction(25), True)),
+        ([0, 40_000, 80_000, 400_000], Fraction(8), (Fraction(25), False)),
+        ([0, 1_000, 400_000], Fraction(8), (Fraction(60), False)),
     ],
 )
 def test_the_rate_gives_each_picture_a_place(times_us, mean_rate, expected):

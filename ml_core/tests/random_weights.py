@@ -9,7 +9,10 @@ from ml_core.networks.darknet import build_darknet, save_weights
 from ml_core.networks.darknet_cfg import DarknetConfig
 
 
-def write_random_weights(config: DarknetConfig, path: Path, input_wh: tuple[int, int]) -> None:
+def write_random_weights(
+    config: DarknetConfig, path: Path, input_wh: tuple[int, int], *, head_bias: float = 0
+) -> None:
+    """Write them; a ``head_bias`` of -6 makes the heads as silent as trained ones mostly are."""
     rng = np.random.default_rng(0)
     keras.utils.set_random_seed(0)
     model = build_darknet(config, input_wh)
@@ -19,4 +22,7 @@ def write_random_weights(config: DarknetConfig, path: Path, input_wh: tuple[int,
             gamma, variance = rng.uniform(0.5, 1.5, size), rng.uniform(0.5, 1.5, size)
             beta, mean = rng.normal(0, 0.1, size), rng.normal(0, 0.1, size)
             layer.set_weights([gamma, beta, mean, variance])
+        elif isinstance(layer, keras.layers.Conv2D) and layer.use_bias and head_bias:
+            kernel, bias = layer.get_weights()
+            layer.set_weights([kernel, np.full_like(bias, head_bias)])
     save_weights(model, path)

@@ -1,5 +1,6 @@
 /** The camera page: off, starting, live, or paused; frames go out one or two at a time. */
 
+import { problemText, requestHeaders } from "../js/api.js";
 import { element, texts } from "../js/dom.js";
 import { remember, remembered } from "../js/memory.js";
 import { cameras, openCamera, problemOf } from "./camera.js";
@@ -38,6 +39,8 @@ let link = null;
 /** @type {Map<number, {bitmap: ImageBitmap, captured_ms: number}>} frames without an answer */
 const sent = new Map();
 let newest = 0;
+/** @type {Blob | null} */
+let recording = null;
 let level = LEVELS.length - 1;
 let adapted_ms = 0;
 let depth = new Depth(0);
@@ -251,7 +254,7 @@ async function toggleRecording() {
     recordButton.textContent = stop;
     return;
   }
-  const recording = await recorder.stop();
+  recording = await recorder.stop();
   recordButton.textContent = record;
   setState(state);
   const link = element("recording", HTMLAnchorElement);
@@ -259,6 +262,27 @@ async function toggleRecording() {
   link.href = URL.createObjectURL(recording);
   link.download = `camera.${recording.type.split("/")[1]}`;
   element("recorded", HTMLElement).hidden = false;
+}
+
+/** No browser writes AVI files, so the server makes one of the recording. */
+async function saveAsAvi() {
+  if (!recording) return;
+  const button = element("as-avi", HTMLButtonElement);
+  const body = new FormData();
+  body.append("video", recording, "recording");
+  button.disabled = true;
+  button.textContent = texts(button).busy;
+  error.textContent = "";
+  try {
+    const url = page.dataset.avi ?? "";
+    const response = await fetch(url, { method: "POST", body, headers: requestHeaders() });
+    if (response.ok) save(await response.blob(), "camera.avi");
+    else error.textContent = await problemText(response);
+  } catch {
+    error.textContent = texts(error).unreachable;
+  }
+  button.disabled = false;
+  button.textContent = texts(button).label;
 }
 
 /**
@@ -276,6 +300,7 @@ function save(blob, name) {
 playButton.addEventListener("click", () => (state === "live" ? pause() : play()));
 element("snapshot", HTMLButtonElement).addEventListener("click", takeSnapshot);
 recordButton.addEventListener("click", toggleRecording);
+element("as-avi", HTMLButtonElement).addEventListener("click", saveAsAvi);
 recordButton.hidden = !Recorder.isSupported;
 chooser.addEventListener("change", restart);
 facing.addEventListener("change", () => {

@@ -1,0 +1,70 @@
+"""How near detection in videos comes to the speed of the bare engine.
+
+python -m benchmarks.video_pipeline --model yolo-fastest-1.1-xl --video library.mp4 [--rounds 5]
+
+Both run in this process, in turn: the engine alone on prepared inputs, with as many threads as it
+has workers; then the pipeline, which decodes, resizes, detects and postprocesses every frame.
+"""
+
+import argparse
+import statistics
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import django
+import numpy as np
+
+django.setup()
+
+from detect_video.decoding import VideoReader  # noqa: E402
+from detect_video.pipeline import detect_frames  # noqa: E402
+from ml_core import engine  # noqa: E402
+
+
+def bare_fps(broker, frames: int, input_wh: tuple[int, int]) -> float:
+    """Frames per second of the engine on inputs that are there already."""
+    batch = np.random.default_rng(0).integers(0, 256, (1, *input_wh[::-1], 3), np.uint8)
+    started = time.perf_counter()
+    with ThreadPoolExecutor(broker.engine.workers) as threads:
+        list(threads.map(lambda _: broker.engine.infer(batch), range(frames)))
+    return frames / (time.perf_counter() - started)
+
+
+def pipeline_fps(video: Path, model: str, most: int) -> float:
+    """Frames per second from file to boxes, from the first result on, as a long video has it."""
+    frames, started = 0, 0.0
+    with VideoReader(video) as reader:
+        for found in detect_frames(reader, model=model, client="benchmark"):
+            if not started:
+                started = time.perf_counter()
+                continue
+            frames += len(found)
+            if frames >= most:
+                break
+        return frames / (time.perf_counter() - started)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--model", required=True)
+    parser.add_argument("--video", type=Path, required=True)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--frames", type=int, default=300, help="at most, in each round")
+    options = parser.parse_args()
+
+    spec = engine.models()[options.model]
+    broker = engine._broker(spec)
+    pipeline_fps(options.video, options.model, 30)
+    ratios = []
+    print(f"{options.model}, {options.video.name}: {broker.engine.info()}")
+    for number in range(1, options.rounds + 1):
+        video = pipeline_fps(options.video, options.model, options.frames)
+        bare = bare_fps(broker, options.frames, spec.input_wh)
+        ratios.append(video / bare)
+        print(f"round {number}: bare {bare:6.1f} FPS, pipeline {video:6.1f} FPS, {ratios[-1]:.2f}")
+    print(f"median ratio {statistics.median(ratios):.2f}")
+
+
+if __name__ == "__main__":
+    main()
