@@ -17,8 +17,7 @@ import numpy as np
 
 django.setup()
 
-from detect_video.decoding import VideoReader  # noqa: E402
-from detect_video.pipeline import detect_frames  # noqa: E402
+from detect_video.pipeline import detect_frames, open_frames  # noqa: E402
 from ml_core import engine  # noqa: E402
 
 
@@ -34,8 +33,9 @@ def bare_fps(broker, frames: int, input_wh: tuple[int, int]) -> float:
 def pipeline_fps(video: Path, model: str, most: int) -> float:
     """Frames per second from file to boxes, from the first result on, as a long video has it."""
     frames, started = 0, 0.0
-    with VideoReader(video) as reader:
-        for found in detect_frames(reader, model=model, client="benchmark"):
+    with open_frames(video, model=model) as reader:
+        size_wh = reader.info.width, reader.info.height
+        for found in detect_frames(reader, resolution_wh=size_wh, model=model, client="benchmark"):
             if not started:
                 started = time.perf_counter()
                 continue

@@ -82,6 +82,8 @@ LIMITS = {
     "camera_frame_bytes": 512 * 2**10,
     "camera_frame_pixels": 2_500_000,
     "camera_frames_per_second": 120,
+    # Frames of all cameras that are decoded or detected in at one time.
+    "camera_frames_in_work": 8,
     # Cameras at one time.
     "cameras": 50,
     "cameras_per_owner": 3,

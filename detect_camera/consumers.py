@@ -4,6 +4,7 @@ import asyncio
 import logging
 import time
 from collections import Counter
+from functools import lru_cache
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -116,7 +117,8 @@ class CameraConsumer(AsyncJsonWebsocketConsumer):
     async def work(self, frame: Frame) -> None:
         started = time.perf_counter()
         try:
-            found = await detect_in_frame(frame.jpeg, model=self.model, client=self.owner)
+            async with _places(asyncio.get_running_loop()):
+                found = await detect_in_frame(frame.jpeg, model=self.model, client=self.owner)
         except VisionError as exc:
             await self.answer({"type": "error", "seq": frame.sequence, **_problem(exc)})
             return
@@ -141,6 +143,12 @@ class CameraConsumer(AsyncJsonWebsocketConsumer):
         self.is_refused = True
         await self.send_json({"type": "error", **_problem(exc)})
         await self.close(4000 + exc.status)
+
+
+@lru_cache(maxsize=1)
+def _places(loop: asyncio.AbstractEventLoop) -> asyncio.Semaphore:
+    """Places for the frames of all cameras, given in turn: who waits here has cost nothing yet."""
+    return asyncio.Semaphore(settings.LIMITS["camera_frames_in_work"])
 
 
 def _problem(exc: VisionError) -> dict[str, Any]:

@@ -79,20 +79,20 @@ def open_after(request: dict[str, Any]) -> tuple[Video, Iterator[tuple[int, Any]
 
 def send_frames(request: dict[str, Any]) -> Video:
     video, frames = open_after(request)
-    after_us, jpeg_side = request["after_pts_us"], request["jpeg_side"]
+    after_us, side = request["after_pts_us"], request["side"]
     size_wh = None
     for pts_us, frame in frames:
         if not size_wh:
             size_wh = upright_size(frame, video.stream)
             video.check_size(*size_wh)
             send_info(video, size_wh)
-            scale = min(1, jpeg_side / max(size_wh)) if jpeg_side else 1
+            scale = min(1, side / max(size_wh)) if side else 1
             size_wh = max(1, round(size_wh[0] * scale)), max(1, round(size_wh[1] * scale))
         if after_us is not None and pts_us <= after_us:
             send(SKIPPED)
             continue
         image = upright_image(frame, size_wh)
-        send(FRAME, jpeg(image) if jpeg_side else image, pts_us, *size_wh)
+        send(FRAME, jpeg(image) if request["as_jpeg"] else image, pts_us, *size_wh)
     if not size_wh:
         code = "video_unreadable" if video.damages else "no_video_frames"
         raise Refused(code, "Not one frame could be decoded.")

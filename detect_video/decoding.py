@@ -216,16 +216,23 @@ def too_slow() -> VisionError:
 class VideoReader:
     """Iterates over a video's frames, their time stamps strictly rising. Use it in a ``with``.
 
-    With ``after_pts_us`` only frames with a larger time stamp come; with ``jpeg_side`` they are
-    JPEG files, scaled down to at most so many pixels on the longer side. ``info`` is known at
-    once; ``truncated`` says at the end what the file lacked, "" when it was whole. Raises
-    ``InvalidVideo`` or ``UnsupportedVideo``, from here or while iterating.
+    With ``after_pts_us`` only frames with a larger time stamp come; with ``side`` they are scaled
+    down to at most so many pixels on the longer side; ``as_jpeg`` makes them files. ``info``, which
+    tells the full size, is known at once; ``truncated`` says at the end what the file lacked, ""
+    when it was whole. Raises ``InvalidVideo`` or ``UnsupportedVideo``, here or while iterating.
     """
 
     def __init__(
-        self, path: Path, *, after_pts_us: int | None = None, jpeg_side: int | None = None
+        self,
+        path: Path,
+        *,
+        after_pts_us: int | None = None,
+        side: int | None = None,
+        as_jpeg: bool = False,
     ) -> None:
-        self._decoder = Decoder(path, "frames", after_pts_us=after_pts_us, jpeg_side=jpeg_side)
+        self._decoder = Decoder(
+            path, "frames", after_pts_us=after_pts_us, side=side, as_jpeg=as_jpeg
+        )
         header = self._decoder.header
         self.info = VideoInfo(**{**header, "rate": Fraction(header["rate"])})
 

@@ -3,9 +3,10 @@
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
 from threading import Event
 
-from detect_video.decoding import VideoFrame
+from detect_video.decoding import VideoFrame, VideoReader
 from detect_video.errors import RunLost
 from ml_core import engine
 from ml_core.errors import Busy, ModelLoading
@@ -18,22 +19,42 @@ RETRY_AFTER_S = 0.5
 Found = tuple[VideoFrame, Detections]
 
 
+def open_frames(path: Path, *, model: str, after_pts_us: int | None = None) -> VideoReader:
+    """A video's frames for ``detect_frames``, from a file or from after a time stamp on.
+
+    They are twice as large as the network's input at most: what is larger costs time to hand over
+    and is not seen. Raises as ``VideoReader`` does, ``UnknownModel`` and ``ModelNotInstalled``.
+    """
+    side = 2 * max(engine.find("detection", model).input_wh)
+    return VideoReader(path, after_pts_us=after_pts_us, side=side)
+
+
 def detect_frames(
-    frames: Iterable[VideoFrame], *, model: str, client: str, stop: Event | None = None
+    frames: Iterable[VideoFrame],
+    *,
+    resolution_wh: tuple[int, int],
+    model: str,
+    client: str,
+    stop: Event | None = None,
 ) -> Iterator[list[Found]]:
     """Yield every frame with its detections, in order, in lists of those that are ready.
 
-    ``model`` may be empty for the default; ``client`` is whom the model's queue treats as one.
-    A model that is busy or being loaded is waited for. Raises the ``VisionError`` that fits,
-    ``RunLost`` after ``stop`` was set, or at the end of the process.
+    Boxes are in pixels of ``resolution_wh``, the video's own (width, height). ``model`` may be
+    empty for the default; ``client`` is whom the model's queue treats as one. A model that is
+    busy or being loaded is waited for. Raises the ``VisionError`` that fits, ``RunLost`` after
+    ``stop`` was set, or at the end of the process.
     """
     stop = stop or Event()
     pending: deque[tuple[VideoFrame, Future[Detections]]] = deque()
     threads = ThreadPoolExecutor(WINDOW_FRAMES, thread_name_prefix="video")
+
+    def detect(frame: VideoFrame) -> Detections:
+        return _detect(frame, model, client, stop).scaled_to(resolution_wh)
+
     try:
         for frame in frames:
             try:
-                pending.append((frame, threads.submit(_detect, frame, model, client, stop)))
+                pending.append((frame, threads.submit(detect, frame)))
             except RuntimeError as exc:
                 # The whole process is ending.
                 raise RunLost from exc

@@ -125,7 +125,7 @@ class Pictures:
 
     def _read(self, pts_us: int, generation: int) -> VideoFrame:
         if self._reader is None:
-            reader = VideoReader(self._path, after_pts_us=pts_us - 1, jpeg_side=JPEG_SIDE)
+            reader = VideoReader(self._path, after_pts_us=pts_us - 1, side=JPEG_SIDE, as_jpeg=True)
             self._reader, self._frames = reader, iter(reader)
             if generation != self._generation:
                 # Closed while it was being opened.

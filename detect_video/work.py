@@ -5,9 +5,8 @@ from threading import Event
 
 from django.conf import settings
 
-from detect_video.decoding import VideoReader
 from detect_video.models import Export, FrameResult, State, Video
-from detect_video.pipeline import Found, detect_frames
+from detect_video.pipeline import Found, detect_frames, open_frames
 from detect_video.rendering import CODECS, render_video
 from detect_video.results import DetectionsByTime
 from ml_core import engine
@@ -27,8 +26,12 @@ def run_detection(video: Video, stop: Event) -> None:
     last = video.frames.order_by("frame_index").last()
     client = f"video {video.pk}"
     kept_before, started = video.frames_detected, time.monotonic()
-    with VideoReader(video.source_path, after_pts_us=last.pts_us if last else None) as reader:
-        for found in detect_frames(reader, model=video.model, client=client, stop=stop):
+    after_us = last.pts_us if last else None
+    with open_frames(video.source_path, model=video.model, after_pts_us=after_us) as reader:
+        size_wh = reader.info.width, reader.info.height
+        for found in detect_frames(
+            reader, resolution_wh=size_wh, model=video.model, client=client, stop=stop
+        ):
             rows = _frame_results(video, found)
             frames = video.frames_detected + len(rows) - kept_before
             video.keep_frames(rows, detect_fps=frames / (time.monotonic() - started))

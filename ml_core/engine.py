@@ -171,12 +171,12 @@ def wait_until_loaded(task: Task, model: str) -> None:
 
     Raises the ``VisionError`` that says why it cannot be used.
     """
-    _broker(_find(task, model))
+    _broker(find(task, model))
 
 
 async def wait_until_loaded_async(task: Task, model: str) -> None:
     """``wait_until_loaded`` for coroutines: however long it takes, no thread waits for it."""
-    spec = await asyncio.to_thread(_find, task, model)
+    spec = await asyncio.to_thread(find, task, model)
     # Who gives up waiting must not end the loading.
     loading = asyncio.shield(asyncio.wrap_future(_broker_future(spec)))
     try:
@@ -185,12 +185,15 @@ async def wait_until_loaded_async(task: Task, model: str) -> None:
         raise ModelLoading(f"{spec.name} is still being loaded. Try again soon.") from exc
 
 
-def _find(task: Task, model: str) -> ModelSpec:
+def find(task: Task, model: str) -> ModelSpec:
+    """The model a request names, or the default one. Raises ``UnknownModel`` or
+    ``ModelNotInstalled``.
+    """
     return installed.find_model(models(), task, model) if model else default_model(task)
 
 
 def _prepare(image: np.ndarray, task: Task, model: str) -> _Prepared:
-    spec = _find(task, model)
+    spec = find(task, model)
     broker = _broker(spec)
     started = time.perf_counter()
     network_input, placement = RESIZE[spec.resizing](image, spec.input_wh)

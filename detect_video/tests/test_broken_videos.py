@@ -210,7 +210,10 @@ def test_a_decoder_that_takes_too_much_processor_time_is_killed(tmp_path, settin
         tmp_path / "clip.mp4", frames=200, size_wh=(1920, 1080), options={"preset": "ultrafast"}
     )
 
-    with VideoReader(clip, jpeg_side=1920) as reader, pytest.raises(InvalidVideo) as caught:
+    with (
+        VideoReader(clip, side=1920, as_jpeg=True) as reader,
+        pytest.raises(InvalidVideo) as caught,
+    ):
         list(reader)
     assert caught.value.code == "decode_timeout"
 

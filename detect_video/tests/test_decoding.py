@@ -114,7 +114,7 @@ def test_jpeg_pictures_are_scaled_down_only(tmp_path):
     clip = write_clip(tmp_path / "clip.mp4", rotation=90, size_wh=(320, 240))
 
     for side, size_wh in ((160, (160, 120)), (4000, (320, 240))):
-        with VideoReader(clip, jpeg_side=side) as reader:
+        with VideoReader(clip, side=side, as_jpeg=True) as reader:
             frames = list(reader)
         assert (reader.info.width, reader.info.height) == (320, 240)
         for number, frame in enumerate(frames):

@@ -8,8 +8,8 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from tqdm import tqdm
 
-from detect_video.decoding import VideoFrame, VideoInfo, VideoReader
-from detect_video.pipeline import detect_frames
+from detect_video.decoding import VideoFrame, VideoInfo
+from detect_video.pipeline import detect_frames, open_frames
 from detect_video.rendering import render_video
 from detect_video.results import jsonl_line
 from ml_core.errors import VisionError
@@ -56,11 +56,14 @@ class Command(BaseCommand):
         sure: dict[int, list[Detection]] = {}
         path, lines = options["path"], options["jsonl"] or Path(os.devnull)
         with (
-            VideoReader(path) as reader,
+            open_frames(path, model=options["model"]) as reader,
             lines.open("w", encoding="utf-8") as jsonl,
             tqdm(total=_frames(reader.info), desc="Detecting", unit="frame", disable=None) as bar,
         ):
-            for found in detect_frames(reader, model=options["model"], client="local"):
+            size_wh = reader.info.width, reader.info.height
+            for found in detect_frames(
+                reader, resolution_wh=size_wh, model=options["model"], client="local"
+            ):
                 for frame, detections in found:
                     jsonl.write(_line(path.name, len(sure), frame, detections))
                     sure[frame.pts_us] = [
