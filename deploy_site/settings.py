@@ -7,6 +7,7 @@ import mimetypes
 import os
 import tempfile
 from contextlib import suppress
+from datetime import timedelta
 from pathlib import Path
 
 import environ
@@ -124,7 +125,9 @@ INSTALLED_APPS = [
     "channels",
     "rest_framework",
     "csp",
+    "axes",
     "deploy_site",
+    "accounts",
     "ml_core",
     "classify",
     "detect_image",
@@ -145,6 +148,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "csp.middleware.CSPMiddleware",
+    "axes.middleware.AxesMiddleware",
 ]
 
 ROOT_URLCONF = "deploy_site.urls"
@@ -258,6 +262,32 @@ if HTTPS:
     SESSION_COOKIE_SECURE = True
     CSRF_COOKIE_SECURE = True
     SECURE_HSTS_SECONDS = 3600
+
+# --- Accounts ---
+
+# Closes every page, API and socket to who is not signed in.
+REQUIRE_LOGIN = env.bool("REQUIRE_LOGIN", default=False)
+# Whether visitors may make accounts themselves; a closed site has none made unless it says so.
+SIGN_UP = env.bool("SIGN_UP", default=not REQUIRE_LOGIN)
+LOGIN_URL = "accounts:sign-in"
+LOGIN_REDIRECT_URL = "home"
+LOGOUT_REDIRECT_URL = "home"
+# How long a socket may outlive the session or the token that it was opened with.
+SOCKET_CHECK_SECONDS = 30
+
+AUTHENTICATION_BACKENDS = [
+    # First, so that a locked name is refused even with the right password.
+    "axes.backends.AxesStandaloneBackend",
+    "django.contrib.auth.backends.ModelBackend",
+]
+AXES_FAILURE_LIMIT = 5
+AXES_COOLOFF_TIME = timedelta(hours=1)
+# Together, so that nobody can lock out somebody else.
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+AXES_RESET_ON_SUCCESS = True
+AXES_LOCKOUT_CALLABLE = "accounts.views.locked_out"
+# Of those who get in nothing is kept.
+AXES_DISABLE_ACCESS_LOG = True
 
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
