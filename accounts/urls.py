@@ -3,7 +3,7 @@ from django.contrib.auth.views import LogoutView, PasswordChangeDoneView
 from django.urls import path
 from django.views.generic import TemplateView
 
-from accounts import views
+from accounts import token_views, views
 
 changed = PasswordChangeDoneView.as_view(template_name="accounts/password_changed.html")
 
@@ -17,6 +17,8 @@ urlpatterns = [
         login_required(TemplateView.as_view(template_name="accounts/account.html")),
         name="account",
     ),
+    path("tokens/", token_views.tokens_page, name="tokens"),
+    path("tokens/<int:pk>/revoke/", token_views.revoke_token, name="revoke-token"),
     path("password/", views.PasswordView.as_view(), name="password"),
     path("password/changed/", changed, name="password-changed"),
 ]

@@ -107,6 +107,7 @@ LIMITS = {
     "video_frame_seconds": 15,
     "video_decode_cpu_seconds": 3600,
     "video_decode_bytes": 2**30,
+    "tokens_per_account": 50,
 }
 # Whether the serving process also works on what waits: detection in videos, and their exports.
 RUN_JOBS = env.bool("RUN_JOBS", default=True)
@@ -148,6 +149,8 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "csp.middleware.CSPMiddleware",
+    "accounts.middleware.TokenMiddleware",
+    "accounts.middleware.RequireLoginMiddleware",
     "axes.middleware.AxesMiddleware",
 ]
 
@@ -221,7 +224,10 @@ mimetypes.add_type("text/javascript", ".js", strict=True)
 
 REST_FRAMEWORK = {
     # Passwords are asked for on the login page only.
-    "DEFAULT_AUTHENTICATION_CLASSES": ["rest_framework.authentication.SessionAuthentication"],
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "accounts.authentication.BearerAuthentication",
+        "rest_framework.authentication.SessionAuthentication",
+    ],
     "EXCEPTION_HANDLER": "deploy_site.problems.exception_handler",
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
     "DEFAULT_PAGINATION_CLASS": "rest_framework.pagination.LimitOffsetPagination",

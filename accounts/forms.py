@@ -1,0 +1,33 @@
+"""What people fill in about their accounts."""
+
+from typing import Any
+
+from django import forms
+from django.conf import settings
+from django.contrib.auth.models import User
+from django.core.exceptions import ValidationError
+from django.utils.translation import gettext_lazy as _
+
+from accounts.models import ApiToken
+
+
+class TokenForm(forms.ModelForm):
+    """The name of a token to be made, which its account has no other of."""
+
+    class Meta:
+        model = ApiToken
+        fields = ["name"]
+        help_texts = {"name": _("What will use it, such as “camera in the hall”.")}
+
+    def __init__(self, *args: Any, user: User, **kwargs: Any) -> None:
+        super().__init__(*args, instance=ApiToken(user=user), **kwargs)
+
+    def clean_name(self) -> str:
+        """Raises ``ValidationError`` for a name that is taken, and for too many tokens."""
+        name = self.cleaned_data["name"]
+        own = self.instance.user.api_tokens
+        if own.filter(name=name).exists():
+            raise ValidationError(_("You have a token of that name. Choose another one."))
+        if own.count() >= settings.LIMITS["tokens_per_account"]:
+            raise ValidationError(_("You have as many tokens as are allowed. Revoke one first."))
+        return name
