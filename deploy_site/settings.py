@@ -321,4 +321,6 @@ LOGGING = {
     "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["console"], "level": "INFO"},
+    # Counts at every login what it has not deleted.
+    "loggers": {"axes": {"level": "WARNING"}},
 }
