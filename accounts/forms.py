@@ -1,5 +1,6 @@
 """What people fill in about their accounts."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from django import forms
@@ -19,8 +20,8 @@ class TokenForm(forms.ModelForm):
         fields = ["name"]
         help_texts = {"name": _("What will use it, such as “camera in the hall”.")}
 
-    def __init__(self, *args: Any, user: User, **kwargs: Any) -> None:
-        super().__init__(*args, instance=ApiToken(user=user), **kwargs)
+    def __init__(self, data: Mapping[str, Any] | None = None, *, user: User) -> None:
+        super().__init__(data, instance=ApiToken(user=user))
 
     def clean_name(self) -> str:
         """Raises ``ValidationError`` for a name that is taken, and for too many tokens."""
