@@ -15,6 +15,7 @@ from channels.security.websocket import AllowedHostsOriginValidator  # noqa: E40
 from django.conf import settings  # noqa: E402
 from django.urls import re_path  # noqa: E402
 
+from accounts.sockets import AccountSockets  # noqa: E402
 from deploy_site.body_limit import BodyLimit  # noqa: E402
 from deploy_site.consumers import UnknownPathConsumer  # noqa: E402
 from detect_camera.routing import websocket_urlpatterns as camera_sockets  # noqa: E402
@@ -27,12 +28,14 @@ application = ProtocolTypeRouter(
         "http": BodyLimit(django_application, settings.LIMITS["body_bytes"]),
         "websocket": AllowedHostsOriginValidator(
             AuthMiddlewareStack(
-                URLRouter(
-                    [
-                        *camera_sockets,
-                        *video_sockets,
-                        re_path("", UnknownPathConsumer.as_asgi()),
-                    ]
+                AccountSockets(
+                    URLRouter(
+                        [
+                            *camera_sockets,
+                            *video_sockets,
+                            re_path("", UnknownPathConsumer.as_asgi()),
+                        ]
+                    )
                 )
             )
         ),

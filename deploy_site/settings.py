@@ -7,6 +7,7 @@ import mimetypes
 import os
 import tempfile
 from contextlib import suppress
+from datetime import timedelta
 from pathlib import Path
 
 import environ
@@ -108,6 +109,7 @@ LIMITS = {
     "video_frame_seconds": 15,
     "video_decode_cpu_seconds": 3600,
     "video_decode_bytes": 2**30,
+    "tokens_per_account": 50,
 }
 # Each may be set by the environment, as LIMIT_IMAGE_BYTES and so on.
 LIMITS = {name: env.int(f"LIMIT_{name.upper()}", default=most) for name, most in LIMITS.items()}
@@ -129,7 +131,9 @@ INSTALLED_APPS = [
     "channels",
     "rest_framework",
     "csp",
+    "axes",
     "deploy_site",
+    "accounts",
     "ml_core",
     "classify",
     "detect_image",
@@ -150,6 +154,9 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "csp.middleware.CSPMiddleware",
+    "accounts.middleware.TokenMiddleware",
+    "accounts.middleware.RequireLoginMiddleware",
+    "axes.middleware.AxesMiddleware",
 ]
 
 ROOT_URLCONF = "deploy_site.urls"
@@ -222,7 +229,10 @@ mimetypes.add_type("text/javascript", ".js", strict=True)
 
 REST_FRAMEWORK = {
     # Passwords are asked for on the login page only.
-    "DEFAULT_AUTHENTICATION_CLASSES": ["rest_framework.authentication.SessionAuthentication"],
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "accounts.authentication.BearerAuthentication",
+        "rest_framework.authentication.SessionAuthentication",
+    ],
     "EXCEPTION_HANDLER": "deploy_site.problems.exception_handler",
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
     "DEFAULT_PAGINATION_CLASS": "rest_framework.pagination.LimitOffsetPagination",
@@ -264,6 +274,33 @@ if HTTPS:
     CSRF_COOKIE_SECURE = True
     SECURE_HSTS_SECONDS = 3600
 
+# --- Accounts ---
+
+# Closes every page, API and socket to who is not signed in.
+REQUIRE_LOGIN = env.bool("REQUIRE_LOGIN", default=False)
+# Whether visitors may make accounts themselves; a closed site has none made unless it says so.
+SIGN_UP = env.bool("SIGN_UP", default=not REQUIRE_LOGIN)
+LOGIN_URL = "accounts:sign-in"
+LOGIN_REDIRECT_URL = "home"
+LOGOUT_REDIRECT_URL = "home"
+# How long a socket may outlive the session or the token that it was opened with.
+SOCKET_CHECK_SECONDS = 30
+
+AUTHENTICATION_BACKENDS = [
+    # First, so that a locked name is refused even with the right password.
+    "axes.backends.AxesStandaloneBackend",
+    "django.contrib.auth.backends.ModelBackend",
+]
+AXES_FAILURE_LIMIT = 5
+AXES_COOLOFF_TIME = timedelta(hours=1)
+# Together, so that nobody can lock out somebody else.
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+AXES_RESET_ON_SUCCESS = True
+AXES_LOCKOUT_CALLABLE = "accounts.views.locked_out"
+AXES_VERBOSE = False
+# Of those who get in nothing is kept.
+AXES_DISABLE_ACCESS_LOG = True
+
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
     for name in (
@@ -289,4 +326,6 @@ LOGGING = {
     "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["console"], "level": "INFO"},
+    # Counts at every login what it has not deleted.
+    "loggers": {"axes": {"level": "WARNING"}},
 }

@@ -83,7 +83,7 @@ async function play() {
   listCameras();
   element("invitation", HTMLElement).hidden = true;
   element("live", HTMLElement).hidden = false;
-  link ??= new Link(socketUrl(), { ready, result, lost, problem, broken });
+  link ??= new Link(socketUrl(), { ready, result, lost, problem, ended, broken });
   depth = new Depth(performance.now());
   drawnFrames = new Rate();
   delay = new Smooth();
@@ -182,6 +182,11 @@ function lost(sequence) {
 /** @param {string} detail */
 function problem(detail) {
   error.textContent = detail;
+}
+
+function ended() {
+  link = null;
+  pause(error.textContent ?? "");
 }
 
 function broken() {

@@ -9,9 +9,12 @@ import { frameMessage } from "./frame-message.js";
  * @property {(sequence: number, result: FrameResult) => void} result
  * @property {(sequence: number) => void} lost a frame that will have no result
  * @property {(detail: string) => void} problem what the server complains of
+ * @property {() => void} ended the server goes on only with another session or token
  * @property {() => void} broken the connection is gone; another one is on its way
  */
 
+// Signed out, or the site is closed to visitors: connecting again does not help.
+const SIGNED_OUT = 4401;
 const TIMEOUT_MS = 5000;
 const FIRST_RETRY_MS = 500;
 const LAST_RETRY_MS = 8000;
@@ -36,7 +39,7 @@ export class Link {
   connect() {
     this.socket = new WebSocket(this.url);
     this.socket.onmessage = ({ data }) => this.receive(JSON.parse(data));
-    this.socket.onclose = () => this.lose();
+    this.socket.onclose = ({ code }) => this.lose(code);
   }
 
   /**
@@ -78,10 +81,16 @@ export class Link {
     if (this.underWay.delete(sequence) && isLost) this.events.lost(sequence);
   }
 
-  lose() {
+  /** @param {number} code */
+  lose(code) {
     this.isReady = false;
     for (const sequence of [...this.underWay.keys()]) this.free(sequence, true);
     if (this.isClosed) return;
+    if (code === SIGNED_OUT) {
+      this.isClosed = true;
+      this.events.ended();
+      return;
+    }
     this.events.broken();
     setTimeout(() => this.isClosed || this.connect(), this.retry_ms);
     this.retry_ms = Math.min(LAST_RETRY_MS, this.retry_ms * 2);

@@ -1,0 +1,68 @@
+"""Who asks, when a token says so; and who may not, where the site is closed."""
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth.views import redirect_to_login
+from django.http import HttpRequest, HttpResponse
+
+from accounts.tokens import BadToken, bearer, find_token
+from deploy_site.problems import problem_response
+
+# A token acts for its account; it must not change the password or make more tokens.
+SESSION_ONLY_APPS = {"accounts", "admin"}
+# What a closed site answers to everybody: the ways in, and probes. Static files come before.
+OPEN_PATHS = re.compile(
+    r"/(accounts/sign-(in|up)/|admin/login/|i18n/setlang/|favicon\.ico|livez|readyz)"
+)
+
+
+class TokenMiddleware:
+    """Makes the account of an ``Authorization: Bearer`` header the request's user."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        text = bearer(request.headers.get("Authorization", ""))
+        if text is not None:
+            try:
+                token = find_token(text)
+            except BadToken as exc:
+                return _unauthorized(exc.code, exc.detail)
+            request.user = token.user
+            request.api_token = token  # type: ignore[attr-defined]
+        return self.get_response(request)
+
+    def process_view(self, request: HttpRequest, *_: Any) -> HttpResponse | None:
+        match = request.resolver_match
+        if hasattr(request, "api_token") and match and SESSION_ONLY_APPS & set(match.app_names):
+            detail = "Tokens do not open this page. Sign in with your password instead."
+            return problem_response(403, "token_not_allowed", detail)
+        return None
+
+
+class RequireLoginMiddleware:
+    """With ``REQUIRE_LOGIN``, leads who is not signed in to the login; programs get a 401."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        is_closed = settings.REQUIRE_LOGIN and not OPEN_PATHS.fullmatch(request.path_info)
+        if not is_closed or request.user.is_authenticated:
+            return self.get_response(request)
+        # The API's pages for people ask for HTML.
+        is_page = "text/html" in request.headers.get("Accept", "")
+        if request.path_info.startswith("/api/") and not is_page:
+            detail = "Sign in, or send Authorization: Bearer with a token of your account."
+            return _unauthorized("not_authenticated", detail)
+        return redirect_to_login(request.get_full_path())
+
+
+def _unauthorized(code: str, detail: str) -> HttpResponse:
+    response = problem_response(401, code, detail)
+    response.headers["WWW-Authenticate"] = "Bearer"
+    return response

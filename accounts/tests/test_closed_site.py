@@ -1,0 +1,64 @@
+"""``REQUIRE_LOGIN``: nothing but the ways in and probes is there for who is not signed in."""
+
+import pytest
+from django.contrib.auth.models import User
+from django.test import Client
+
+from accounts.tests.routes import filled, routes
+from accounts.tokens import create_token
+
+OPEN = {"accounts/sign-in/", "accounts/sign-up/", "admin/login/", "favicon.ico", "livez", "readyz"}
+
+pytestmark = [pytest.mark.usefixtures("toy_detector"), pytest.mark.django_db]
+
+
+@pytest.fixture(autouse=True)
+def closed(settings) -> None:
+    settings.REQUIRE_LOGIN = True
+
+
+def test_every_address_is_closed_whatever_the_method(client):
+    closed_routes = {route for route, _ in routes() if "(" not in route} - OPEN
+
+    assert len(closed_routes) > 50
+    for path in [*map(filled, closed_routes), "/nothing/", "/api/nothing/"]:
+        for method in ("get", "post", "put", "patch", "delete", "head", "options"):
+            response = getattr(client, method)(path)
+            if path.startswith("/api/"):
+                assert response.status_code == 401, (method, path)
+                assert response["Content-Type"] == "application/problem+json"
+                assert response["WWW-Authenticate"] == "Bearer"
+            else:
+                assert response.status_code == 302, (method, path)
+                assert response["Location"].startswith("/accounts/sign-in/?next=/")
+
+
+@pytest.mark.parametrize("route", sorted(OPEN))
+def test_the_ways_in_and_probes_are_open(client, route):
+    response = client.get("/" + route, follow=False)
+
+    assert "sign-in" not in response.headers.get("Location", "")
+    assert response.status_code in (200, 302, 503)
+
+
+def test_the_apis_pages_for_people_lead_to_the_login(client):
+    response = client.get("/api/detect/image/", headers={"accept": "text/html,*/*;q=0.8"})
+
+    assert response["Location"] == "/accounts/sign-in/?next=/api/detect/image/"
+
+
+def test_it_is_open_to_accounts_and_their_programs(client):
+    user = User.objects.create_user("owner")
+    client.force_login(user)
+    headers = {"authorization": f"Bearer {create_token(user, 'mine')[1]}"}
+
+    assert client.get("/detect-video/").status_code == 200
+    assert Client(headers=headers).get("/api/videos/").status_code == 200
+    assert Client(headers=headers).get("/detect-image/pictures/").status_code == 200
+
+
+def test_answers_of_a_closed_site_have_the_security_headers(client):
+    response = client.get("/")
+
+    assert "default-src 'none'" in response["Content-Security-Policy"]
+    assert response["X-Frame-Options"] == "DENY"

@@ -1,0 +1,267 @@
+"""Who may see what: owner, anonymous, visitor, other account and staff at every address.
+
+An address that is in neither table fails a test: decide whether it holds media, and add it.
+"""
+
+import io
+import json
+from collections.abc import Callable
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from asgiref.sync import sync_to_async
+from channels.testing import WebsocketCommunicator
+from django.contrib.auth.models import User
+from django.core.files.base import ContentFile
+from django.test import Client
+from PIL import Image
+
+from accounts.tests.routes import filled, routes, socket_routes
+from accounts.tokens import create_token
+from deploy_site.asgi import application
+from detect_image.models import DetectedImage
+from detect_video.models import Export, State, Video
+
+PICTURE = "detect-image/pictures/<uuid:pk>/"
+PICTURE_API = "api/pictures/<uuid:pk>/"
+VIDEO_API = "api/videos/<uuid:video_id>/"
+EXPORT_API = VIDEO_API + "exports/<uuid:export_id>/"
+
+# What holds somebody's media: method, route, query, and what the owner is answered.
+OWNED = [
+    ("GET", PICTURE, "", 200),
+    ("GET", PICTURE + "<str:file_name>", "", 200),
+    ("POST", PICTURE + "delete/", "", 302),
+    ("GET", PICTURE_API, "", 200),
+    ("DELETE", PICTURE_API, "", 204),
+    ("GET", PICTURE_API + "export/", "?as=coco", 200),
+    ("GET", "detect-video/<uuid:video_id>/", "", 200),
+    ("GET", VIDEO_API, "", 200),
+    ("DELETE", VIDEO_API, "", 204),
+    ("HEAD", VIDEO_API + "upload/", "", 200),
+    ("PATCH", VIDEO_API + "upload/", "", 204),
+    ("GET", VIDEO_API + "file/", "", 200),
+    ("POST", VIDEO_API + "cancel/", "", 200),
+    ("POST", VIDEO_API + "retry/", "", 200),
+    ("GET", VIDEO_API + "results.jsonl", "", 200),
+    ("GET", VIDEO_API + "results.csv", "", 200),
+    ("GET", VIDEO_API + "results.coco.json", "", 200),
+    ("POST", VIDEO_API + "exports/", "", 202),
+    ("GET", EXPORT_API, "", 200),
+    ("DELETE", EXPORT_API, "", 204),
+    ("GET", EXPORT_API + "file/", "", 200),
+]
+# Lists: everybody may ask, and sees their own only.
+LISTS = ["detect-image/pictures/", "api/pictures/", "api/videos/"]
+# What holds nobody's media, or only that of the request itself.
+OPEN = {
+    "",
+    "classify/",
+    "classify/client.py",
+    "detect-image/",
+    "detect-image/server/",
+    "detect-image/client.py",
+    "detect-image/gallery/<str:key>",
+    "detect-video/",
+    "detect-camera/",
+    "api/classify/",
+    "api/detect/image/",
+    "api/gallery/",
+    "api/gallery/picture/",
+    "api/models/",
+    "accounts/sign-in/",
+    "accounts/sign-up/",
+    "accounts/sign-out/",
+    "accounts/",
+    "accounts/password/",
+    "accounts/password/changed/",
+    # Tokens are no media; that they are their owner's alone is tested with them.
+    "accounts/tokens/",
+    "accounts/tokens/<int:pk>/revoke/",
+    "favicon.ico",
+    "livez",
+    "readyz",
+}
+OWNED_SOCKETS = ["ws/videos/<uuid:video_id>/"]
+# The camera's frames are kept nowhere; the last one answers unknown paths.
+OPEN_SOCKETS = ["ws/camera/", ""]
+
+pytestmark = [pytest.mark.usefixtures("toy_detector"), pytest.mark.django_db]
+
+
+def jpeg() -> ContentFile:
+    output = io.BytesIO()
+    Image.new("RGB", (8, 8)).save(output, "JPEG")
+    return ContentFile(output.getvalue(), "picture.jpeg")
+
+
+class Media:
+    """A picture, a video and an export of it, all of the same owner."""
+
+    def __init__(self, **owner: Any) -> None:
+        sizes = {"width": 8, "height": 8, "score_threshold": 0.5, "iou_threshold": 0.5}
+        self.picture = DetectedImage(detections=[], timing_ms={}, **sizes, **owner)
+        self.picture.original.save("picture.jpeg", jpeg(), save=False)
+        self.picture.drawn.save("picture.jpeg", jpeg())
+        self.video = Video(name="clip.mp4", size_bytes=5, received_bytes=5, state=State.DONE)
+        self.video.user, self.video.session_key = owner.get("user"), owner.get("session_key", "")
+        self.video.file.save("clip.mp4", ContentFile(b"video"))
+        self.export = Export(video=self.video, codec="h264", score_threshold=0.5, state=State.DONE)
+        self.export.show_names = self.export.show_scores = True
+        self.export.file.save("export.mp4", ContentFile(b"export"))
+
+    def path(self, route: str) -> str:
+        return filled(
+            route,
+            pk=self.picture.pk,
+            file_name=self.picture.original_url.rpartition("/")[2],
+            video_id=self.video.pk,
+            export_id=self.export.pk,
+        )
+
+    def rows(self) -> list[dict]:
+        return [row for model in (DetectedImage, Video, Export) for row in model.objects.values()]
+
+
+def browser(user: User | None = None) -> Client:
+    """Signed in, or a visitor with a session."""
+    client = Client()
+    if user:
+        client.force_login(user)
+    else:
+        session = client.session
+        session["seen"] = True
+        session.save()
+    return client
+
+
+def program(user: User) -> Client:
+    text = create_token(user, uuid4().hex)[1]
+    return Client(headers={"authorization": f"Bearer {text}"})
+
+
+def strangers() -> dict[str, Client]:
+    other = User.objects.create_user("other")
+    staff = User.objects.create_superuser("staff")
+    return {
+        "anonymous": Client(),
+        "visitor": browser(),
+        "other": browser(other),
+        "other's program": program(other),
+        "staff": browser(staff),
+    }
+
+
+@pytest.fixture(params=["account", "program", "session"])
+def owned(request, settings, tmp_path) -> tuple[Client, Media]:
+    """The owner and their media: an account in a browser or with a token, or a session."""
+    settings.MEDIA_ROOT = tmp_path / "media"
+    if request.param == "session":
+        client = browser()
+        return client, Media(session_key=client.session.session_key)
+    user = User.objects.create_user("owner")
+    return (browser(user) if request.param == "account" else program(user)), Media(user=user)
+
+
+def ask(client: Client, method: str, path: str) -> int:
+    body: dict[str, Any] = {}
+    if method == "PATCH":
+        content_type = "application/offset+octet-stream"
+        body = {"content_type": content_type, "HTTP_UPLOAD_OFFSET": "5"}
+    elif method == "POST" and path.endswith("/exports/"):
+        body = {"data": {"codec": "h264"}, "content_type": "application/json"}
+    return getattr(client, method.lower())(path, **body).status_code
+
+
+def test_every_address_is_in_one_of_the_tables():
+    known = OPEN | {*LISTS} | {route for _, route, _, _ in OWNED}
+
+    found = {route for route, _ in routes() if not route.startswith("admin/")}
+
+    assert found - known == set(), "new addresses: whose media do they hold?"
+    assert known - found == set(), "addresses that are no more"
+
+
+def test_every_method_of_an_address_with_media_is_in_the_table():
+    known = {(method, route) for method, route, _, _ in OWNED}
+    owned_routes = {route for _, route, _, _ in OWNED}
+
+    for route, view in routes():
+        view_class = getattr(view, "cls", None) or getattr(view, "view_class", None)
+        if route in owned_routes and view_class:
+            methods = ["GET", "POST", "PUT", "PATCH", "DELETE"]
+            supported = {name for name in methods if hasattr(view_class, name.lower())}
+            assert {(method, route) for method in supported} <= known
+
+
+@pytest.mark.parametrize(("method", "route", "query", "status"), OWNED)
+def test_media_is_there_for_its_owner_and_for_nobody_else(owned, method, route, query, status):
+    owner, media = owned
+    path = media.path(route) + query
+    before = media.rows()
+
+    answers = {name: ask(client, method, path) for name, client in strangers().items()}
+
+    assert set(answers.values()) == {404}, answers
+    assert media.rows() == before
+    assert ask(owner, method, path) == status
+
+
+@pytest.mark.parametrize("route", LISTS)
+def test_lists_hold_what_is_the_askers_own(owned, route):
+    owner, media = owned
+    key = str(media.video.pk if "videos" in route else media.picture.pk)
+
+    for name, client in strangers().items():
+        response = client.get(media.path(route))
+        assert response.status_code == 200
+        assert key not in response.content.decode(), name
+    assert key in owner.get(media.path(route)).content.decode()
+
+
+def test_the_admin_is_for_staff_alone(owned):
+    owner, media = owned
+    clients = {"owner": owner, **strangers()}
+    staff = clients.pop("staff")
+    in_admin = [route for route, _ in routes() if route.startswith("admin/") and "(" not in route]
+    ways_in = {"admin/login/", "admin/logout/", "admin/jsi18n/"}
+
+    assert len(in_admin) > 20
+    for route in {*in_admin} - ways_in:
+        for name, client in clients.items():
+            status = client.get(media.path(route)).status_code
+            # Programs are told that tokens do not open it.
+            assert status in (302, 403), (route, name)
+    picture = f"/admin/detect_image/detectedimage/{media.picture.pk}/picture/original/"
+    assert staff.get(picture).status_code == 200
+
+
+def test_every_socket_is_in_one_of_the_tables():
+    assert sorted(socket_routes()) == sorted(OWNED_SOCKETS + OPEN_SOCKETS)
+
+
+async def first_message(path: str, client: Client) -> dict:
+    headers = [(b"origin", b"http://localhost")]
+    if "sessionid" in client.cookies:
+        headers.append((b"cookie", f"sessionid={client.cookies['sessionid'].value}".encode()))
+    if "HTTP_AUTHORIZATION" in client.defaults:
+        headers.append((b"authorization", client.defaults["HTTP_AUTHORIZATION"].encode()))
+    communicator = WebsocketCommunicator(application, path, headers=headers)
+    await communicator.connect()
+    message = json.loads((await communicator.receive_output(timeout=5))["text"])
+    await communicator.disconnect()
+    return message
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("route", OWNED_SOCKETS)
+async def test_a_socket_on_media_is_for_its_owner_and_for_nobody_else(owned, route):
+    owner, media = owned
+    path = media.path(route)
+    in_thread: Callable = sync_to_async(strangers)
+
+    for name, client in (await in_thread()).items():
+        message = await first_message(path, client)
+        assert (message["type"], message["status"]) == ("error", 404), name
+    assert (await first_message(path, owner))["type"] == "info"

@@ -1,0 +1,178 @@
+"""Signing up, in and out, and what becomes of the session's media."""
+
+import uuid
+
+import pytest
+from django.apps import apps
+from django.contrib.auth.models import User
+from django.test import Client
+
+from classify.models import ClassifiedImage
+from detect_image.models import DetectedImage
+from detect_video.models import Video
+from ml_core.owners import Owned
+
+PASSWORD = "a rather long sentence"
+SIGN_IN, SIGN_UP = "/accounts/sign-in/", "/accounts/sign-up/"
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def user() -> User:
+    return User.objects.create_user("owner", password=PASSWORD)
+
+
+def sign_in(client: Client, username: str = "owner", password: str = PASSWORD, path: str = SIGN_IN):
+    return client.post(path, {"username": username, "password": password})
+
+
+def media_of(**owner) -> list[Owned]:
+    """One row of every kind of media there is."""
+    common = {"width": 1, "height": 1, "score_threshold": 0, "iou_threshold": 0}
+    rows: list[Owned] = [
+        Video(name="clip", size_bytes=1, **owner),
+        DetectedImage(detections=[], timing_ms={}, **common, **owner),
+        ClassifiedImage(score=1, probabilities=[], timing_ms={}, **owner),
+    ]
+    for row in rows:
+        row.save()
+    kinds = {model for model in apps.get_models() if issubclass(model, Owned)}
+    assert {type(row) for row in rows} == kinds
+    return rows
+
+
+def visiting(client: Client) -> str:
+    """Give the visitor a session, and return its key."""
+    session = client.session
+    session["seen"] = True
+    session.save()
+    return session.session_key
+
+
+@pytest.mark.parametrize("path", [SIGN_IN, "/admin/login/"])
+def test_signing_in_adopts_every_kind_of_media_of_the_session(client, user, path):
+    User.objects.update(is_staff=True)
+    mine = media_of(session_key=visiting(client))
+    others = [*media_of(session_key=uuid.uuid4().hex), *media_of()]
+
+    response = sign_in(client, path=path)
+
+    assert response.status_code == 302
+    for row in mine:
+        row.refresh_from_db()
+        assert (row.user, row.session_key) == (user, "")
+    for row in others:
+        row.refresh_from_db()
+        assert row.user is None
+
+
+def test_signing_up_makes_an_account_signs_in_and_adopts(client):
+    mine = media_of(session_key=visiting(client))
+    fields = {"username": "newcomer", "password1": PASSWORD, "password2": PASSWORD}
+
+    response = client.post(SIGN_UP, {**fields, "next": "/detect-video/"})
+
+    assert response["Location"] == "/detect-video/"
+    assert "newcomer" in client.get("/").content.decode()
+    for row in mine:
+        row.refresh_from_db()
+        assert row.user == User.objects.get(username="newcomer")
+
+
+def test_another_accounts_media_stays_with_it_when_somebody_else_signs_in(client, user):
+    other = User.objects.create_user("other", password=PASSWORD)
+    client.force_login(other)
+    theirs = media_of(user=other)
+
+    sign_in(client)
+
+    assert "owner" in client.get("/").content.decode()
+    for row in theirs:
+        row.refresh_from_db()
+        assert row.user == other
+
+
+@pytest.mark.parametrize(
+    "target", ["https://evil.example/", "//evil.example", "javascript:alert(1)"]
+)
+@pytest.mark.parametrize("path", [SIGN_IN, SIGN_UP])
+def test_nobody_is_led_to_another_site(client, user, path, target):
+    fields = {"username": "owner", "password": PASSWORD}
+    if path == SIGN_UP:
+        fields = {"username": "newcomer", "password1": PASSWORD, "password2": PASSWORD}
+
+    response = client.post(path, {**fields, "next": target})
+
+    assert response["Location"] == "/"
+
+
+def test_a_site_may_make_its_accounts_itself(client, settings):
+    settings.SIGN_UP = False
+    fields = {"username": "newcomer", "password1": PASSWORD, "password2": PASSWORD}
+
+    assert client.post(SIGN_UP, fields).status_code == 404
+    assert SIGN_UP not in client.get(SIGN_IN).content.decode()
+    assert not User.objects.exists()
+
+
+def test_bad_passwords_are_refused(client):
+    fields = {"username": "newcomer", "password1": "12345678", "password2": "12345678"}
+
+    response = client.post(SIGN_UP, fields)
+
+    assert response.status_code == 200
+    assert "too common" in response.content.decode()
+    assert not User.objects.exists()
+
+
+def test_signing_out_takes_a_form_and_ends_the_session(client, user):
+    client.force_login(user)
+
+    by_link = client.get("/accounts/sign-out/")
+    by_form = client.post("/accounts/sign-out/")
+
+    assert by_link.status_code == 405
+    assert by_form["Location"] == "/"
+    assert "Sign in" in client.get("/").content.decode()
+
+
+def test_a_changed_password_signs_the_other_browsers_out(client, user):
+    other_browser = Client()
+    sign_in(client)
+    sign_in(other_browser)
+    new = "another long sentence"
+    fields = {"old_password": PASSWORD, "new_password1": new, "new_password2": new}
+
+    response = client.post("/accounts/password/", fields, follow=True)
+
+    assert "Password changed" in response.content.decode()
+    assert client.get("/accounts/").status_code == 200
+    assert other_browser.get("/accounts/").status_code == 302
+    assert sign_in(Client(), password=new).status_code == 302
+
+
+@pytest.mark.parametrize("path", ["/accounts/", "/accounts/password/"])
+def test_pages_of_the_account_lead_to_the_login(client, path):
+    assert client.get(path)["Location"] == f"{SIGN_IN}?next={path}"
+
+
+@pytest.mark.parametrize("path", [SIGN_IN, "/admin/login/"])
+def test_the_sixth_try_is_refused_even_with_the_right_password(client, user, path):
+    other = User.objects.create_user("other", password=PASSWORD)
+    for _ in range(5):
+        last = sign_in(client, password="wrong", path=path)
+
+    sixth = sign_in(client, path=path)
+
+    assert (last.status_code, sixth.status_code) == (429, 429)
+    assert sixth["Retry-After"] == "3600"
+    assert "Too many tries" in sixth.content.decode()
+    assert sign_in(client, username=other.username).status_code == 302
+
+
+def test_who_remembers_in_time_starts_anew(client, user):
+    for _ in range(2):
+        for _ in range(4):
+            assert sign_in(client, password="wrong").status_code == 200
+        assert sign_in(client).status_code == 302

@@ -1,0 +1,135 @@
+"""Whose a socket is, and when it ends."""
+
+import json
+
+import pytest
+from asgiref.sync import sync_to_async
+from channels.testing import WebsocketCommunicator
+from django.contrib.auth.models import User
+from django.test import Client
+
+from accounts.models import ApiToken
+from accounts.tokens import create_token
+from deploy_site.asgi import application
+from detect_video.models import Video
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture(autouse=True)
+def checked_soon(settings) -> None:
+    settings.SOCKET_CHECK_SECONDS = 0.1
+
+
+@pytest.fixture
+def user() -> User:
+    return User.objects.create_user("owner", password="a rather long sentence")
+
+
+@pytest.fixture
+def video(user) -> Video:
+    return Video.objects.create(name="clip", size_bytes=1, user=user)
+
+
+@pytest.fixture
+def token(user) -> str:
+    return create_token(user, "mine")[1]
+
+
+def socket(path: str, client: Client | None = None, token: str = "") -> WebsocketCommunicator:
+    headers = [(b"origin", b"http://localhost")]
+    if client:
+        headers.append((b"cookie", f"sessionid={client.cookies['sessionid'].value}".encode()))
+    if token:
+        headers.append((b"authorization", f"Bearer {token}".encode()))
+    return WebsocketCommunicator(application, path, headers=headers)
+
+
+async def assert_closed(communicator: WebsocketCommunicator, code: str) -> None:
+    message = await communicator.receive_output(timeout=5)
+    closing = await communicator.receive_output(timeout=5)
+    error = json.loads(message["text"])
+    assert (error["type"], error["status"], error["code"]) == ("error", 401, code)
+    assert (closing["type"], closing["code"]) == ("websocket.close", 4401)
+
+
+async def test_a_token_opens_the_accounts_sockets(video, token):
+    communicator = socket(f"/ws/videos/{video.pk}/", token=token)
+
+    await communicator.connect()
+
+    info = await communicator.receive_json_from(5)
+    assert (info["type"], info["id"]) == ("info", str(video.pk))
+    assert await communicator.receive_nothing(timeout=0.5)
+    await communicator.disconnect()
+
+
+async def test_a_bad_token_is_refused(video):
+    communicator = socket(f"/ws/videos/{video.pk}/", token="wrong")
+
+    assert (await communicator.connect())[0]
+
+    await assert_closed(communicator, "bad_token")
+
+
+@pytest.mark.parametrize("path", ["/ws/camera/", "/ws/nothing/"])
+async def test_a_closed_site_has_no_sockets_for_visitors(settings, path):
+    settings.REQUIRE_LOGIN = True
+    communicator = socket(path)
+
+    assert (await communicator.connect())[0]
+
+    await assert_closed(communicator, "not_authenticated")
+
+
+async def test_signing_out_closes_the_sessions_sockets_and_no_others(client, user, video):
+    other_browser = Client()
+    await sync_to_async(client.force_login)(user)
+    await sync_to_async(other_browser.force_login)(user)
+    path = f"/ws/videos/{video.pk}/"
+    mine, other = socket(path, client), socket(path, other_browser)
+    for communicator in (mine, other):
+        await communicator.connect()
+        assert (await communicator.receive_json_from(5))["type"] == "info"
+    assert await mine.receive_nothing(timeout=0.5)
+
+    await sync_to_async(client.post)("/accounts/sign-out/")
+
+    await assert_closed(mine, "signed_out")
+    assert await other.receive_nothing(timeout=0.5)
+    await mine.disconnect()
+    await other.disconnect()
+
+
+@pytest.mark.parametrize("end", ["inactive", "password"])
+async def test_a_closed_account_or_a_new_password_ends_sockets(client, user, video, end):
+    await sync_to_async(client.force_login)(user)
+    communicator = socket(f"/ws/videos/{video.pk}/", client)
+    await communicator.connect()
+    await communicator.receive_json_from(5)
+
+    if end == "inactive":
+        user.is_active = False
+    else:
+        user.set_password("another long sentence")
+    await user.asave()
+
+    await assert_closed(communicator, "signed_out")
+    await communicator.disconnect()
+
+
+async def test_revoking_a_token_closes_its_sockets(video, token):
+    communicator = socket(f"/ws/videos/{video.pk}/", token=token)
+    await communicator.connect()
+    await communicator.receive_json_from(5)
+
+    await ApiToken.objects.all().adelete()
+
+    await assert_closed(communicator, "signed_out")
+    await communicator.disconnect()
+
+
+def test_sockets_are_looked_at_often_enough():
+    from deploy_site import settings
+
+    assert settings.SOCKET_CHECK_SECONDS <= 60

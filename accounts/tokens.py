@@ -1,0 +1,59 @@
+"""What is done with tokens: making one, and telling whose it is."""
+
+import hashlib
+import secrets
+from datetime import timedelta
+
+from django.contrib.auth.models import User
+from django.utils import timezone
+
+from accounts.models import ApiToken
+from ml_core.errors import VisionError
+
+# Tells people, and programs that search for lost secrets, what the text is.
+PREFIX = "vision_"
+RANDOM_BYTES = 32
+# Programs that ask many times in a second do not write each time.
+LAST_USE_PRECISION = timedelta(minutes=1)
+
+
+class BadToken(VisionError):
+    """The ``Authorization`` header names no valid token."""
+
+    status = 401
+    code = "bad_token"
+
+
+def create_token(user: User, name: str) -> tuple[ApiToken, str]:
+    """A new token of the account and its text, which nobody can be told again."""
+    text = PREFIX + secrets.token_urlsafe(RANDOM_BYTES)
+    return ApiToken.objects.create(user=user, name=name, sha256=_sha256(text)), text
+
+
+def bearer(header: str) -> str | None:
+    """What follows ``Bearer`` in an ``Authorization`` header; None for any other scheme.
+
+    Those belong to a proxy that asks for a password of its own.
+    """
+    scheme, _, text = header.partition(" ")
+    return text.strip() if scheme.lower() == "bearer" else None
+
+
+def find_token(text: str) -> ApiToken:
+    """The token of that text, marked as used.
+
+    Raises ``BadToken`` unless it is a valid one of an active account.
+    """
+    valid = ApiToken.objects.filter(sha256=_sha256(text), user__is_active=True)
+    token = valid.select_related("user").first()
+    if token is None:
+        raise BadToken("This token is not valid, or it was revoked. Make one in your account.")
+    now = timezone.now()
+    if token.last_used_at is None or now - token.last_used_at > LAST_USE_PRECISION:
+        ApiToken.objects.filter(pk=token.pk).update(last_used_at=now)
+    return token
+
+
+def _sha256(text: str) -> str:
+    # A slow hash is for passwords; this much chance cannot be guessed however fast.
+    return hashlib.sha256(text.encode()).hexdigest()

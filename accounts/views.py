@@ -1,0 +1,58 @@
+"""Signing up and in, and the password. Signing out is Django's own view."""
+
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth import login
+from django.contrib.auth.forms import UserCreationForm
+from django.contrib.auth.views import LoginView, PasswordChangeView, RedirectURLMixin
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
+from django.shortcuts import render
+from django.urls import reverse_lazy
+from django.views.generic import FormView
+
+
+class SignInView(LoginView):
+    """A name and a password; what the visitor's session has collected then is the account's."""
+
+    template_name = "accounts/sign_in.html"
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        return super().get_context_data(**kwargs) | {"sign_up": settings.SIGN_UP}
+
+
+class SignUpView(RedirectURLMixin, FormView):
+    """A new account, signed in at once; 404 where the setting ``SIGN_UP`` is off."""
+
+    template_name = "accounts/sign_up.html"
+    form_class = UserCreationForm
+    next_page = "home"
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        if not settings.SIGN_UP:
+            raise Http404("Accounts are made by the administrator.")
+        return super().dispatch(request, *args, **kwargs)
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        return super().get_context_data(**kwargs) | {"next": self.get_redirect_url()}
+
+    def form_valid(self, form: UserCreationForm) -> HttpResponse:
+        login(self.request, form.save(), backend="django.contrib.auth.backends.ModelBackend")
+        return super().form_valid(form)
+
+
+class PasswordView(PasswordChangeView):
+    """A new password; every other browser that is signed in to the account is signed out."""
+
+    template_name = "accounts/password.html"
+    success_url = reverse_lazy("accounts:password-changed")
+
+
+def locked_out(
+    request: HttpRequest, response: HttpResponse, credentials: dict[str, Any]
+) -> HttpResponse:
+    """429 for who failed too often, as django-axes asks for it."""
+    wait_s = int(settings.AXES_COOLOFF_TIME.total_seconds())
+    locked = render(request, "accounts/locked.html", {"minutes": wait_s // 60}, status=429)
+    locked.headers["Retry-After"] = str(wait_s)
+    return locked
