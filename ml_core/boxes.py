@@ -49,6 +49,7 @@ def non_max_suppression(
     ``max_detections``.
     """
     boxes_xywh = np.concatenate([boxes_xyxy[:, :2], boxes_xyxy[:, 2:] - boxes_xyxy[:, :2]], axis=1)
-    kept = cv2.dnn.NMSBoxesBatched(boxes_xywh, scores, class_ids, 0.0, iou_threshold)
+    # It takes arrays too, which its types do not say.
+    kept = cv2.dnn.NMSBoxesBatched(boxes_xywh, scores, class_ids, 0.0, iou_threshold)  # type: ignore[arg-type]
     kept_ids = np.array(kept, dtype=np.intp)
     return kept_ids[np.argsort(-scores[kept_ids], kind="stable")][:max_detections]
