@@ -16,6 +16,7 @@ from detect_camera.services import detect_in_frame
 from ml_core import engine
 from ml_core.errors import Busy, ImageTooManyBytes, VisionError
 from ml_core.owners import Owner
+from ml_core.problem_texts import shown_detail
 from ml_core.serializers import DetectionsSerializer
 
 logger = logging.getLogger(__name__)
@@ -152,7 +153,8 @@ def _places(loop: asyncio.AbstractEventLoop) -> asyncio.Semaphore:
 
 
 def _problem(exc: VisionError) -> dict[str, Any]:
-    return {"status": exc.status, "code": exc.code, "detail": exc.detail}
+    detail = shown_detail(exc.code, exc.detail)
+    return {"status": exc.status, "code": exc.code, "detail": detail}
 
 
 def _owner_name(scope: dict[str, Any]) -> str:
