@@ -32,7 +32,7 @@ CODE = re.compile(r"<(script|style|code|pre|template hidden).*?</\1>", re.DOTALL
 TAG = re.compile(r"<[^>]*>")
 LATIN_WORDS = re.compile(r"[A-Za-z][A-Za-z']+(?: [A-Za-z][A-Za-z']+)+")
 NAMES = re.compile(
-    r"YOLO License|Yolo-Fastest|ResNet v|manage.py fetch_models|python|[\w.-]+\.(?:jpg|py)"
+    r"JSON Lines|YOLO License|Yolo-Fastest|ResNet v|manage.py fetch_models|python|[\w.-]+\.(?:jpg|py)"
 )
 
 
