@@ -2,6 +2,7 @@
 
 import colorsys
 from collections.abc import Iterable
+from functools import partial
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
@@ -48,8 +49,8 @@ def draw_detections(
     unit = max(picture.size) / 100
     line_width = max(2, round(unit * 0.35))
     ordered = sorted(detections, key=lambda detection: detection.score)
-    options = {"show_names": show_names, "show_scores": show_scores, "language": language}
-    texts = [label_text(detection, **options) for detection in ordered]
+    label = partial(label_text, show_names=show_names, show_scores=show_scores, language=language)
+    texts = [label(detection) for detection in ordered]
     font = _font_for("".join(texts), max(11, unit * 1.8))
     for detection, text in zip(ordered, texts, strict=True):
         colour = class_colour(detection.class_id)

@@ -4,7 +4,11 @@ Details are written in English where the problem is found, with its figures; of 
 the pages show one text for each code.
 """
 
+from typing import Any
+
 from django.utils.translation import gettext, gettext_noop
+
+from ml_core.errors import VisionError
 
 _TEXTS = {
     "animated_not_supported": gettext_noop("The picture is animated; send a still picture."),
@@ -45,6 +49,12 @@ _TEXTS = {
     "video_too_many_fps": gettext_noop("The video has too many frames per second."),
     "video_unreadable": gettext_noop("The file cannot be read as a video."),
 }
+
+
+def told(exc: VisionError) -> dict[str, Any]:
+    """A failure as sockets tell it: ``status``, ``code`` and ``detail``."""
+    detail = shown_detail(exc.code, exc.detail)
+    return {"status": exc.status, "code": exc.code, "detail": detail}
 
 
 def shown_detail(code: str, detail: str) -> str:

@@ -28,11 +28,11 @@ PAGES += ["/nothing/"]
 CHINESE = {"Accept-Language": "zh-CN,zh;q=0.9,en;q=0.8"}
 
 # What stays as it is in any language: names of products, formats, models, licences and units.
-CODE = re.compile(r"<(script|style|code|pre|template hidden).*?</\1>", re.DOTALL)
+CODE = re.compile(r"<(script|code|pre).*?</\1>", re.DOTALL)
 TAG = re.compile(r"<[^>]*>")
 LATIN_WORDS = re.compile(r"[A-Za-z][A-Za-z']+(?: [A-Za-z][A-Za-z']+)+")
 NAMES = re.compile(
-    r"JSON Lines|YOLO License|Yolo-Fastest|ResNet v|manage.py fetch_models|python|[\w.-]+\.(?:jpg|py)"
+    r"JSON Lines|YOLO License|Yolo-Fastest|ResNet v|python manage.py fetch_models|\w+\.(?:jpg|py)"
 )
 
 
