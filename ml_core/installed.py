@@ -25,8 +25,8 @@ def read_catalog(model_dir: Path) -> dict[str, ModelSpec]:
     shipped = _classifier(CIFAR10_WEIGHTS.parent.name, CIFAR10_WEIGHTS)
     specs = {spec.name: replace(spec, directory=model_dir) for spec in CATALOG}
     specs[shipped.name] = replace(shipped, licence="part of this project")
-    folders = sorted(model_dir.iterdir()) if model_dir.is_dir() else []
-    for folder in folders:
+    folders = model_dir.iterdir() if model_dir.is_dir() else []
+    for folder in sorted(path for path in folders if path.is_dir()):
         own = _own_detector(folder) or _own_classifier(folder)
         if own and folder.name in specs:
             taken = f"The catalogue has a model {folder.name} already: rename this folder."

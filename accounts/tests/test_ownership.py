@@ -69,6 +69,8 @@ OPEN = {
     "api/detect/image/",
     "api/gallery/",
     "api/gallery/picture/",
+    # Turns the recording that it is sent into another file, and keeps neither.
+    "api/videos/avi/",
     "api/models/",
     "accounts/sign-in/",
     "accounts/sign-up/",
