@@ -1,4 +1,5 @@
 from django.contrib import admin
+from django.utils.translation import gettext_lazy as _
 
 from classify.models import ClassifiedImage
 from ml_core.media import PictureAdmin
@@ -23,6 +24,6 @@ class ClassifiedImageAdmin(PictureAdmin):
     )
     readonly_fields = fields
 
-    @admin.display(description="picture")
+    @admin.display(description=_("picture"))
     def picture_seen(self, classified: ClassifiedImage) -> str:
         return self.thumbnail(classified, "file")

@@ -6,6 +6,7 @@ from django.conf import settings
 from django.http import FileResponse, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.templatetags.static import static
+from django.utils.translation import get_language
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -13,7 +14,9 @@ from classify import services
 from classify.serializers import ClassificationSerializer, ClassifyRequestSerializer
 from ml_core import engine
 from ml_core.errors import VisionError
+from ml_core.labels import shown_name
 from ml_core.owners import owner_with_session
+from ml_core.problem_texts import shown_detail
 from ml_core.uploads import PictureAPIView, requester, server_timing
 
 CLIENT_FILE = Path(__file__).with_name("client.py")
@@ -27,9 +30,11 @@ def classify_page(request: HttpRequest) -> HttpResponse:
     }
     try:
         classifier = engine.default_model("classification")
-        context |= {"classifier": classifier, "labels": classifier.labels}
+        language = get_language() or "en"
+        labels = [shown_name(label, language) for label in classifier.labels]
+        context |= {"classifier": classifier, "labels": labels}
     except VisionError as exc:
-        context |= {"classifier_problem": exc.detail}
+        context |= {"classifier_problem": shown_detail(exc.code, exc.detail)}
     return render(request, "classify/stage.html", context)
 
 

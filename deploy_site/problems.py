@@ -12,6 +12,7 @@ from rest_framework.response import Response
 from rest_framework.views import exception_handler as rest_framework_handler
 
 from ml_core.errors import VisionError
+from ml_core.problem_texts import shown_detail
 
 logger = logging.getLogger(__name__)
 
@@ -56,7 +57,7 @@ def _problem_of(
         if exc.status >= 500:
             logger.warning("%s: %s", exc.code, exc.detail)
         headers = {"Retry-After": str(exc.retry_after_s)} if exc.retry_after_s else {}
-        return problem(exc.status, exc.code, exc.detail), headers
+        return problem(exc.status, exc.code, shown_detail(exc.code, exc.detail)), headers
     if isinstance(exc, RequestDataTooBig):
         return problem(413, "body_too_large", str(exc)), {}
     if isinstance(exc, TooManyFieldsSent):

@@ -173,6 +173,7 @@ TEMPLATES = [
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
                 "ml_core.context_processors.detector",
+                "ml_core.context_processors.class_names",
             ],
         },
     },
@@ -272,6 +273,7 @@ if HTTPS:
     SECURE_REDIRECT_EXEMPT = ["^livez$", "^readyz$"]
     SESSION_COOKIE_SECURE = True
     CSRF_COOKIE_SECURE = True
+    LANGUAGE_COOKIE_SECURE = True
     SECURE_HSTS_SECONDS = 3600
 
 # --- Accounts ---
@@ -314,7 +316,12 @@ AUTH_PASSWORD_VALIDATORS = [
 # --- Language and time ---
 
 LANGUAGE_CODE = "en"
-LANGUAGES = [("en", _("English"))]
+# A browser's own wish comes first, the switch on the pages before it.
+LANGUAGES = [("en", _("English")), ("zh-hans", _("Simplified Chinese"))]
+LOCALE_PATHS = [BASE_DIR / "locale"]
+LANGUAGE_COOKIE_AGE = 365 * 24 * 3600
+LANGUAGE_COOKIE_HTTPONLY = True
+LANGUAGE_COOKIE_SAMESITE = "Lax"
 USE_TZ = True
 TIME_ZONE = "UTC"
 

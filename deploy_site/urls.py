@@ -13,6 +13,7 @@ urlpatterns = [
     path("", include("detect_video.urls")),
     path("", include("detect_camera.urls")),
     path("accounts/", include("accounts.urls")),
+    path("i18n/", include("django.conf.urls.i18n")),
     path("api/models/", ModelsView.as_view(), name="api-models"),
     path("admin/", admin.site.urls),
     path("favicon.ico", views.favicon),

@@ -3,9 +3,20 @@
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
 from django.templatetags.static import static
+from django.utils.translation import gettext_noop
 
 from ml_core import engine
 from ml_core.errors import VisionError
+
+# What the home page says of models, in words that are translated there.
+gettext_noop("letterbox")
+gettext_noop("stretch")
+gettext_noop("shrink")
+gettext_noop("public domain")
+gettext_noop("YOLO License (do as you like)")
+gettext_noop("part of this project")
+gettext_noop("your own")
+gettext_noop("unknown")
 
 
 def home(request: HttpRequest) -> HttpResponse:

@@ -16,6 +16,7 @@ from detect_camera.services import detect_in_frame
 from ml_core import engine
 from ml_core.errors import Busy, ImageTooManyBytes, VisionError
 from ml_core.owners import Owner
+from ml_core.problem_texts import told
 from ml_core.serializers import DetectionsSerializer
 
 logger = logging.getLogger(__name__)
@@ -120,7 +121,7 @@ class CameraConsumer(AsyncJsonWebsocketConsumer):
             async with _places(asyncio.get_running_loop()):
                 found = await detect_in_frame(frame.jpeg, model=self.model, client=self.owner)
         except VisionError as exc:
-            await self.answer({"type": "error", "seq": frame.sequence, **_problem(exc)})
+            await self.answer({"type": "error", "seq": frame.sequence, **told(exc)})
             return
         await self.answer(
             {
@@ -141,7 +142,7 @@ class CameraConsumer(AsyncJsonWebsocketConsumer):
     async def refuse(self, exc: VisionError) -> None:
         """Say what is wrong, then close with 4000 and the HTTP status."""
         self.is_refused = True
-        await self.send_json({"type": "error", **_problem(exc)})
+        await self.send_json({"type": "error", **told(exc)})
         await self.close(4000 + exc.status)
 
 
@@ -149,10 +150,6 @@ class CameraConsumer(AsyncJsonWebsocketConsumer):
 def _places(loop: asyncio.AbstractEventLoop) -> asyncio.Semaphore:
     """Places for the frames of all cameras, given in turn: who waits here has cost nothing yet."""
     return asyncio.Semaphore(settings.LIMITS["camera_frames_in_work"])
-
-
-def _problem(exc: VisionError) -> dict[str, Any]:
-    return {"status": exc.status, "code": exc.code, "detail": exc.detail}
 
 
 def _owner_name(scope: dict[str, Any]) -> str:

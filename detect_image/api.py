@@ -8,6 +8,7 @@ from typing import Any
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404
 from django.utils.http import content_disposition_header
+from django.utils.translation import get_language
 from rest_framework.generics import ListAPIView, RetrieveDestroyAPIView
 from rest_framework.renderers import BrowsableAPIRenderer, JSONRenderer
 from rest_framework.request import Request
@@ -142,7 +143,12 @@ def _wishes(
     original_wh = None
     if "original_width" in parameters:
         original_wh = parameters["original_width"], parameters["original_height"]
-    drawing = services.Drawing(drawn_from, parameters["show_names"], parameters["show_scores"])
+    drawing = services.Drawing(
+        drawn_from,
+        parameters["show_names"],
+        parameters["show_scores"],
+        language=get_language() or "en",
+    )
     search = services.Search(
         parameters["model"], found_from, parameters["iou_threshold"], original_wh
     )

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from django.core.files.base import ContentFile
+from django.utils.translation import get_language
 
 from detect_image.models import DetectedImage
 from ml_core import engine
@@ -23,11 +24,15 @@ DRAWN_SCORE_THRESHOLD = 0.25
 
 @dataclass(frozen=True)
 class Drawing:
-    """How a picture is drawn on: from which score in [0, 1] on, and with what in the labels."""
+    """How a picture is drawn on: from which score in [0, 1] on, and with what in the labels.
+
+    ``language`` is that of the names, such as ``zh-hans``.
+    """
 
     score_threshold: float
     show_names: bool = True
     show_scores: bool = True
+    language: str = "en"
 
     def jpeg(self, image: np.ndarray, found: Detections) -> bytes:
         """A JPEG file of the (H, W, 3) uint8 RGB picture with its boxes."""
@@ -39,6 +44,7 @@ class Drawing:
                 sure.detections,
                 show_names=self.show_names,
                 show_scores=self.show_scores,
+                language=self.language,
             )
         )
 
@@ -137,7 +143,8 @@ def detect_again(detected: DetectedImage) -> None:
         iou_threshold=detected.iou_threshold,
         original_wh=(detected.width, detected.height),
     )
-    drawing = Drawing(max(detected.score_threshold, DRAWN_SCORE_THRESHOLD))
+    drawn_from = max(detected.score_threshold, DRAWN_SCORE_THRESHOLD)
+    drawing = Drawing(drawn_from, language=get_language() or "en")
     jpeg, found = draw_in_file(data, search, drawing, client="admin")
     for field, value in _result_fields(found).items():
         setattr(detected, field, value)

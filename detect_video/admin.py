@@ -1,6 +1,8 @@
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from detect_video.errors import NotFinished
 from detect_video.models import Export, Video
@@ -56,31 +58,34 @@ class VideoAdmin(admin.ModelAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Video]:
         return super().get_queryset(request).select_related("user").prefetch_related("exports")
 
-    @admin.display(ordering="user")
+    @admin.display(description=_("owner"), ordering="user")
     def owner(self, video: Video) -> str:
-        return str(video.user or f"session {video.session_key[:6]}…")
+        session = gettext("session {key}…").format(key=video.session_key[:6])
+        return str(video.user or session)
 
-    @admin.display(ordering="size_bytes")
+    @admin.display(description=_("size"), ordering="size_bytes")
     def size(self, video: Video) -> str:
         return f"{video.size_bytes / 2**20:.1f} MiB"
 
-    @admin.display(ordering="duration_s")
+    @admin.display(description=_("length"), ordering="duration_s")
     def length(self, video: Video) -> str:
         return "" if video.duration_s is None else f"{video.duration_s:.1f} s"
 
-    @admin.display(ordering="frames_detected")
+    @admin.display(description=_("progress"), ordering="frames_detected")
     def progress(self, video: Video) -> str:
-        return f"{video.frames_detected} of {video.frames_hint or '?'} frames"
+        done, total = video.frames_detected, video.frames_hint or "?"
+        return gettext("{done} of {total} frames").format(done=done, total=total)
 
+    @admin.display(description=_("saved videos"))
     def exports(self, video: Video) -> int:
         return len(video.exports.all())
 
-    @admin.action(description="Cancel what is queued or running", permissions=["delete"])
+    @admin.action(description=_("Cancel what is queued or running"), permissions=["delete"])
     def cancel(self, request: HttpRequest, videos: QuerySet[Video]) -> None:
         for video in videos:
             video.cancel()
 
-    @admin.action(description="Go on with what failed or was cancelled", permissions=["delete"])
+    @admin.action(description=_("Go on with what failed or was cancelled"), permissions=["delete"])
     def retry(self, request: HttpRequest, videos: QuerySet[Video]) -> None:
         for video in videos:
             try:

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 from django.http import HttpResponseBase
+from django.utils.translation import get_language
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -53,7 +54,8 @@ class ExportsView(APIView):
         video = requested_video(request, video_id)
         options = ExportRequestSerializer(data=request.data)
         options.is_valid(raise_exception=True)
-        export = services.request_export(video, **options.validated_data)
+        language = get_language() or "en"
+        export = services.request_export(video, language=language, **options.validated_data)
         body = ExportSerializer(export).data
         return Response(body, status=202, headers={"Location": body["urls"]["self"]})
 

@@ -7,9 +7,10 @@ from django.urls import reverse
 from rest_framework import serializers
 
 from detect_video.errors import VideoTooManyBytes
-from detect_video.models import Export, State, Video
+from detect_video.models import Export, Job, State, Video
 from detect_video.rendering import CODECS
 from ml_core.networks.loading import SCORE_FLOOR
+from ml_core.problem_texts import shown_detail
 
 
 class AnnouncementSerializer(serializers.Serializer):
@@ -57,7 +58,16 @@ class ExportRequestSerializer(serializers.Serializer):
         return score_threshold
 
 
-class ExportSerializer(serializers.ModelSerializer):
+class JobSerializer(serializers.ModelSerializer):
+    """A job, with the reason why it failed in the language of who asks."""
+
+    error = serializers.SerializerMethodField()
+
+    def get_error(self, job: Job) -> str:
+        return shown_detail(job.error_code, job.error)
+
+
+class ExportSerializer(JobSerializer):
     """A saved video, or how far it is."""
 
     urls = serializers.SerializerMethodField()
@@ -87,7 +97,7 @@ class ExportSerializer(serializers.ModelSerializer):
         return urls
 
 
-class VideoSerializer(serializers.ModelSerializer):
+class VideoSerializer(JobSerializer):
     """A video: its file, and how far detection is."""
 
     urls = serializers.SerializerMethodField()

@@ -69,8 +69,8 @@ def request_export(video: Video, **options: Any) -> Export:
     """Queue the rendering of a video file with the detections drawn in.
 
     ``options`` are ``codec``, ``score_threshold`` in [0, 1], ``hidden_classes`` (class ids),
-    ``show_names`` and ``show_scores``. Raises ``NotFinished`` until every frame is detected,
-    ``StorageFull``.
+    ``show_names``, ``show_scores`` and ``language`` (of the names). Raises ``NotFinished`` until
+    every frame is detected, ``StorageFull``.
     """
     if video.state != State.DONE:
         raise NotFinished("The video can be saved as soon as every frame of it is detected.")

@@ -73,6 +73,7 @@ def run_export(export: Export, stop: Event) -> None:
         codec=export.codec,
         show_names=export.show_names,
         show_scores=export.show_scores,
+        language=export.language,
         on_frame=on_frame,
     )
     name = str(target.relative_to(settings.MEDIA_ROOT))

@@ -7,6 +7,7 @@ from django.conf import settings
 from django.contrib.auth.models import User
 from django.db import models
 from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
 
 
 @dataclass(frozen=True)
@@ -50,10 +51,15 @@ class Owned(models.Model):
     """A row that belongs to an account, to a session, or (from programs) to nobody."""
 
     user = models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.CASCADE, null=True, blank=True, editable=False
+        settings.AUTH_USER_MODEL,
+        models.CASCADE,
+        null=True,
+        blank=True,
+        editable=False,
+        verbose_name=_("user"),
     )
     # Whose it is while there is no account; empty for programs, which have no session.
-    session_key = models.CharField(max_length=40, blank=True, editable=False)
+    session_key = models.CharField(_("session"), max_length=40, blank=True, editable=False)
 
     objects = OwnedQuerySet.as_manager()
 

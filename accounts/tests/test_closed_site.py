@@ -7,7 +7,8 @@ from django.test import Client
 from accounts.tests.routes import filled, routes
 from accounts.tokens import create_token
 
-OPEN = {"accounts/sign-in/", "accounts/sign-up/", "admin/login/", "favicon.ico", "livez", "readyz"}
+OPEN = {"accounts/sign-in/", "accounts/sign-up/", "admin/login/", "i18n/setlang/"}
+OPEN |= {"favicon.ico", "livez", "readyz"}
 
 pytestmark = [pytest.mark.usefixtures("toy_detector"), pytest.mark.django_db]
 

@@ -81,6 +81,7 @@ OPEN = {
     # Tokens are no media; that they are their owner's alone is tested with them.
     "accounts/tokens/",
     "accounts/tokens/<int:pk>/revoke/",
+    "i18n/setlang/",
     "favicon.ico",
     "livez",
     "readyz",
