@@ -110,9 +110,15 @@ LIMITS = {
     "video_decode_cpu_seconds": 3600,
     "video_decode_bytes": 2**30,
     "tokens_per_account": 50,
+    # What one owner may keep, and all visitors without an account together; 0: as much as fits.
+    "owner_bytes": 2 * 2**30,
+    "visitors_bytes": 20 * 2**30,
 }
 # Each may be set by the environment, as LIMIT_IMAGE_BYTES and so on.
 LIMITS = {name: env.int(f"LIMIT_{name.upper()}", default=most) for name, most in LIMITS.items()}
+
+# After how many days manage.py purge_media deletes what users keep; 0: never.
+RETENTION_DAYS = env.int("RETENTION_DAYS", default=0)
 
 # Whether the serving process also works on what waits: detection in videos, and their exports.
 RUN_JOBS = env.bool("RUN_JOBS", default=True)
@@ -135,6 +141,7 @@ INSTALLED_APPS = [
     "deploy_site",
     "accounts",
     "ml_core",
+    "operation",
     "classify",
     "detect_image",
     "detect_video",
@@ -216,7 +223,7 @@ VENDOR_DIR = DATA_DIR / "vendor"
 STATICFILES_DIRS = [BASE_DIR / "static", *([VENDOR_DIR] if VENDOR_DIR.is_dir() else [])]
 MEDIA_ROOT = DATA_DIR / "media"
 STORAGES = {
-    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "default": {"BACKEND": "ml_core.storage.WholeFileStorage"},
     "staticfiles": {"BACKEND": "deploy_site.staticfiles.ModuleStaticFilesStorage"},
 }
 if DEBUG:
@@ -242,6 +249,11 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = LIMITS["body_bytes"]
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 200
 DATA_UPLOAD_MAX_NUMBER_FILES = 2
 FILE_UPLOAD_MAX_MEMORY_SIZE = 2**20
+# Beside the media: there is room for what comes, or it is refused.
+FILE_UPLOAD_TEMP_DIR = DATA_DIR / "tmp"
+FILE_UPLOAD_TEMP_DIR.mkdir(mode=0o750, exist_ok=True)
+FILE_UPLOAD_PERMISSIONS = 0o640
+FILE_UPLOAD_DIRECTORY_PERMISSIONS = 0o750
 
 # --- Security ---
 

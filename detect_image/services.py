@@ -103,7 +103,10 @@ def keep(
     name: str,
     owner: Owner,
 ) -> DetectedImage:
-    """Keep a picture's file, its drawn copy and its result; they belong to ``owner``."""
+    """Keep a picture's file, its drawn copy and its result; they belong to ``owner``.
+
+    Raises ``StorageFull``; then nothing is kept.
+    """
     detected = DetectedImage(
         user=owner.user,
         session_key=owner.session_key,
@@ -111,6 +114,7 @@ def keep(
         sha256=hashlib.sha256(data).hexdigest(),
         score_threshold=search.score_threshold,
         iou_threshold=search.iou_threshold,
+        size_bytes=len(data) + len(drawn_jpeg),
         **_result_fields(found),
     )
     try:
@@ -142,6 +146,7 @@ def detect_again(detected: DetectedImage) -> None:
     for field, value in _result_fields(found).items():
         setattr(detected, field, value)
     detected.drawn.save("_", ContentFile(jpeg), save=False)
+    detected.size_bytes = len(data) + len(jpeg)
     detected.full_clean()
     detected.save()
 

@@ -8,6 +8,7 @@ from detect_video.errors import NotFinished, NotFound
 from detect_video.models import Export, FrameResult, State, Video
 from ml_core import engine, installed
 from ml_core.owners import Owner
+from ml_core.quota import check_quota
 
 
 def find_video(owner: Owner, video_id: uuid.UUID | str) -> Video:
@@ -25,7 +26,8 @@ def announce_video(
 
     A file that the owner has sent before is recognised by its SHA-256 (64 hexadecimal digits);
     without one, by its name and size as long as its upload is unfinished. ``model`` may be empty
-    for the default detector. Raises ``UnknownModel``, ``StorageFull``.
+    for the default detector. Raises ``UnknownModel``, ``QuotaExceeded``,
+    ``StorageFull``.
     """
     if model:
         installed.find_model(engine.models(), "detection", model)
@@ -38,6 +40,7 @@ def announce_video(
     known = same.first()
     if known:
         return known, False
+    check_quota(owner, size_bytes)
     uploads.check_room(size_bytes)
     video = Video(
         user=owner.user,
@@ -70,12 +73,13 @@ def request_export(video: Video, **options: Any) -> Export:
 
     ``options`` are ``codec``, ``score_threshold`` in [0, 1], ``hidden_classes`` (class ids),
     ``show_names`` and ``show_scores``. Raises ``NotFinished`` until every frame is detected,
-    ``StorageFull``.
+    ``QuotaExceeded``, ``StorageFull``.
     """
     if video.state != State.DONE:
         raise NotFinished("The video can be saved as soon as every frame of it is detected.")
+    check_quota(video.owner, video.size_bytes)
     uploads.check_room(video.size_bytes)
-    export = Export(video=video, **options)
+    export = Export(video=video, size_bytes=video.size_bytes, **options)
     export.full_clean()
     export.save()
     return export

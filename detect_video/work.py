@@ -10,6 +10,7 @@ from detect_video.pipeline import Found, detect_frames, open_frames
 from detect_video.rendering import CODECS, render_video
 from detect_video.results import DetectionsByTime
 from ml_core import engine
+from ml_core.quota import check_quota
 from ml_core.serializers import DetectionSerializer
 
 PROGRESS_EVERY_S = 0.5
@@ -53,6 +54,8 @@ def _frame_results(video: Video, found: list[Found]) -> list[FrameResult]:
 def run_export(export: Export, stop: Event) -> None:
     """Render the file of a claimed export. Raises what ``run_detection`` raises."""
     video = export.video
+    # Those before it may have become larger than anybody could know when this one was asked for.
+    check_quota(video.owner, 0)
     export.folder.mkdir(parents=True, exist_ok=True)
     target = export.folder / f"{export.pk}{CODECS[export.codec]}"
     due = 0.0
@@ -76,4 +79,5 @@ def run_export(export: Export, stop: Event) -> None:
         on_frame=on_frame,
     )
     name = str(target.relative_to(settings.MEDIA_ROOT))
-    export.end_run(State.DONE, file=name, frames_done=frames_done)
+    size_bytes = target.stat().st_size
+    export.end_run(State.DONE, file=name, frames_done=frames_done, size_bytes=size_bytes)

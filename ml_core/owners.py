@@ -7,6 +7,7 @@ from django.conf import settings
 from django.contrib.auth.models import User
 from django.db import models
 from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
 
 
 @dataclass(frozen=True)
@@ -54,8 +55,15 @@ class Owned(models.Model):
     )
     # Whose it is while there is no account; empty for programs, which have no session.
     session_key = models.CharField(max_length=40, blank=True, editable=False)
+    # Of all of its files together.
+    size_bytes = models.PositiveBigIntegerField(_("size (bytes)"), default=0, editable=False)
 
     objects = OwnedQuerySet.as_manager()
 
     class Meta:
         abstract = True
+
+    @classmethod
+    def stored_bytes(cls, rows: models.QuerySet) -> int:
+        """What the files of ``rows`` of this kind take."""
+        return rows.aggregate(total=models.Sum("size_bytes"))["total"] or 0
