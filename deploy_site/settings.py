@@ -128,6 +128,8 @@ RUN_JOBS = env.bool("RUN_JOBS", default=True)
 INSTALLED_APPS = [
     # First, so that its runserver (ASGI) takes the place of Django's.
     "daphne",
+    # Before the admin, whose index page it adds to.
+    "operation",
     "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",
@@ -141,7 +143,6 @@ INSTALLED_APPS = [
     "deploy_site",
     "accounts",
     "ml_core",
-    "operation",
     "classify",
     "detect_image",
     "detect_video",
@@ -151,6 +152,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "operation.metrics.RequestMetrics",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -330,13 +332,34 @@ LANGUAGES = [("en", _("English"))]
 USE_TZ = True
 TIME_ZONE = "UTC"
 
+# --- Operation ---
+
+# Who sends this as a bearer token may read /metrics; staff may in any case, nobody else.
+METRICS_TOKEN = env("METRICS_TOKEN", default="")
+
 # --- Logging ---
 
+# "line" for people, "json" for programs that collect logs.
+LOG_FORMAT = env("LOG_FORMAT", default="line")
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "formatters": {
+        "line": {"format": "%(asctime)s %(levelname)s %(name)s [%(request_id)s]: %(message)s"},
+        "json": {
+            "()": "pythonjsonlogger.json.JsonFormatter",
+            "format": "%(asctime)s %(levelname)s %(name)s %(request_id)s %(message)s",
+            "rename_fields": {"asctime": "time", "levelname": "level", "name": "logger"},
+        },
+    },
+    "filters": {"request_id": {"()": "operation.request_ids.RequestIdFilter"}},
+    "handlers": {
+        "console": {
+            "class": "logging.StreamHandler",
+            "formatter": LOG_FORMAT,
+            "filters": ["request_id"],
+        }
+    },
     "root": {"handlers": ["console"], "level": "INFO"},
     # Counts at every login what it has not deleted.
     "loggers": {"axes": {"level": "WARNING"}},

@@ -14,6 +14,8 @@ urlpatterns = [
     path("", include("detect_camera.urls")),
     path("accounts/", include("accounts.urls")),
     path("api/models/", ModelsView.as_view(), name="api-models"),
+    # Before the admin's own: two of its pages lie there.
+    path("", include("operation.urls")),
     path("admin/", admin.site.urls),
     path("favicon.ico", views.favicon),
     path("livez", views.livez),

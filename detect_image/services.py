@@ -12,6 +12,7 @@ from detect_image.models import DetectedImage
 from ml_core import engine
 from ml_core.drawing import draw_detections
 from ml_core.images import encode_jpeg, picture_suffix
+from ml_core.metrics import measured
 from ml_core.owners import Owner
 from ml_core.results import Detections
 from ml_core.serializers import DetectionSerializer
@@ -76,7 +77,7 @@ def draw_in_file(
         image, found = _detect(data, search, client)
         started = time.perf_counter()
         jpeg = drawing.jpeg(image, found)
-    draw_ms = (time.perf_counter() - started) * 1000
+    draw_ms = measured("draw", (time.perf_counter() - started) * 1000)
     return jpeg, replace(found, timing_ms={**found.timing_ms, "draw": draw_ms})
 
 

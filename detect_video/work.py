@@ -12,6 +12,7 @@ from detect_video.results import DetectionsByTime
 from ml_core import engine
 from ml_core.quota import check_quota
 from ml_core.serializers import DetectionSerializer
+from ml_core.streams import opened
 
 PROGRESS_EVERY_S = 0.5
 
@@ -28,11 +29,15 @@ def run_detection(video: Video, stop: Event) -> None:
     client = f"video {video.pk}"
     kept_before, started = video.frames_detected, time.monotonic()
     after_us = last.pts_us if last else None
-    with open_frames(video.source_path, model=video.model, after_pts_us=after_us) as reader:
+    with (
+        open_frames(video.source_path, model=video.model, after_pts_us=after_us) as reader,
+        opened("video", video.owner.label) as stream,
+    ):
         size_wh = reader.info.width, reader.info.height
         for found in detect_frames(
             reader, resolution_wh=size_wh, model=video.model, client=client, stop=stop
         ):
+            stream.count_done(len(found))
             rows = _frame_results(video, found)
             frames = video.frames_detected + len(rows) - kept_before
             video.keep_frames(rows, detect_fps=frames / (time.monotonic() - started))

@@ -25,6 +25,13 @@ class Owner:
         return cls(session_key=session.session_key or "")
 
     @property
+    def label(self) -> str:
+        """Whom staff sees: the account's name, or just enough of a session to tell it apart."""
+        if self.user is not None:
+            return self.user.get_username()
+        return f"session {self.session_key[:6]}…" if self.session_key else "nobody"
+
+    @property
     def is_known(self) -> bool:
         """Whether there is anybody to come back for what is kept."""
         return self.user is not None or bool(self.session_key)
