@@ -242,6 +242,8 @@ REST_FRAMEWORK = {
         "accounts.authentication.BearerAuthentication",
         "rest_framework.authentication.SessionAuthentication",
     ],
+    # The server has put the client's address in place already, see TRUSTED_PROXIES.
+    "NUM_PROXIES": 0,
     "EXCEPTION_HANDLER": "deploy_site.problems.exception_handler",
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
     "DEFAULT_PAGINATION_CLASS": "rest_framework.pagination.LimitOffsetPagination",
@@ -277,16 +279,23 @@ CONTENT_SECURITY_POLICY = {
 X_FRAME_OPTIONS = "DENY"
 SECURE_REFERRER_POLICY = "same-origin"
 SESSION_COOKIE_SAMESITE = "Lax"
+# Addresses and networks of reverse proxies, whose X-Forwarded-For and -Proto are believed. From
+# then on the client's address is known to all: throttles, the login's guard, the limits of sockets.
+TRUSTED_PROXIES = env.list("TRUSTED_PROXIES", default=[])
 # On when the site is reached by https, directly or through a proxy that says so.
 HTTPS = env.bool("HTTPS", default=False)
 if HTTPS:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
     SECURE_SSL_REDIRECT = True
-    # Probes come from the same machine or network, without a proxy.
-    SECURE_REDIRECT_EXEMPT = ["^livez$", "^readyz$"]
+    # Probes and Prometheus come from the same machine or network, without a proxy.
+    SECURE_REDIRECT_EXEMPT = ["^livez$", "^readyz$", "^metrics$"]
     SESSION_COOKIE_SECURE = True
     CSRF_COOKIE_SECURE = True
-    SECURE_HSTS_SECONDS = 3600
+    # Raise it, to a year in the end, once https is known to stay.
+    SECURE_HSTS_SECONDS = env.int("HSTS_SECONDS", default=3600)
+    # Only who runs the whole domain knows whether all of it has https.
+    SECURE_HSTS_INCLUDE_SUBDOMAINS = env.bool("HSTS_SUBDOMAINS", default=False)
+    SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
 
 # --- Accounts ---
 

@@ -29,7 +29,7 @@ class Owner:
         """Whom staff sees: the account's name, or just enough of a session to tell it apart."""
         if self.user is not None:
             return self.user.get_username()
-        return f"session {self.session_key[:6]}…" if self.session_key else "nobody"
+        return f"session {self.session_key[:6]}…" if self.session_key else str(_("a visitor"))
 
     @property
     def is_known(self) -> bool:

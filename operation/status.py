@@ -2,10 +2,12 @@
 
 from typing import Any
 
+from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 
 from ml_core import engine
 from ml_core.metrics import recent_stages
+from ml_core.quota import owned_models
 from ml_core.streams import open_streams
 from operation import readiness
 from operation.metrics import job_counts, open_socket_counts, storage_bytes
@@ -44,8 +46,14 @@ def site_status() -> dict[str, Any]:
         "stages": recent_stages(),
         "sockets": open_socket_counts(),
         "jobs": job_counts(),
-        "storage": {"used": storage_bytes(), "free": readiness.free_bytes()},
+        "storage": {"used": _stored_by_name(), "free": readiness.free_bytes()},
     }
+
+
+def _stored_by_name() -> dict[str, int]:
+    stored = storage_bytes()
+    names = ((model._meta.label_lower, model._meta.verbose_name_plural) for model in owned_models())
+    return {capfirst(str(name)): stored[label] for label, name in names}
 
 
 def _resting_state(spec: Any) -> str:
