@@ -38,7 +38,7 @@ class RequestMetrics:
         response = self.get_response(request)
         # Names of ours only: what clients choose would make series without end.
         match = request.resolver_match
-        view = (match.view_name or match.route) if match else "none"
+        view = (match.view_name if match.url_name else match.route) if match else "none"
         method = request.method if request.method in METHODS else "other"
         seconds = time.perf_counter() - started
         REQUESTS.labels(view, method, response.status_code).observe(seconds)

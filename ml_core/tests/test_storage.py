@@ -2,6 +2,7 @@
 
 import errno
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -105,6 +106,31 @@ def test_a_disk_that_is_really_full_is_told_and_keeps_what_it_had(tmp_path):
         "507 storage_full",
         "['first.bin', 'kept']",
     ], child.stderr
+
+
+KILLED_WHILE_WRITING = """
+import os, signal, sys
+from django.conf import settings
+settings.configure()
+from django.core.files.base import ContentFile
+from ml_core.storage import WholeFileStorage
+setattr(os, sys.argv[2], lambda *arguments: os.kill(os.getpid(), signal.SIGKILL))
+WholeFileStorage(location=sys.argv[1]).save("a/b.bin", ContentFile(b"bytes"))
+"""
+
+
+@pytest.mark.parametrize("step", ["fsync", "replace"])
+def test_a_process_killed_while_it_writes_leaves_no_half_file_under_a_name(tmp_path, step):
+    child = subprocess.run(
+        [sys.executable, "-c", KILLED_WHILE_WRITING, str(tmp_path), step],
+        cwd=Path(__file__).parents[2],
+        env={**os.environ, "PYTHONPATH": "."},
+    )
+
+    assert child.returncode == -signal.SIGKILL
+    (left,) = (tmp_path / "a").iterdir()
+    # Which purge_media knows.
+    assert left.name.startswith(".") and left.suffix == ".part"
 
 
 def test_the_site_keeps_files_this_way():
