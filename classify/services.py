@@ -13,6 +13,7 @@ from ml_core.images import picture_suffix
 from ml_core.owners import Owner
 from ml_core.quota import check_quota
 from ml_core.results import Classification
+from ml_core.storage import check_room
 from ml_core.uploads import decode_upload, picture_in_memory
 
 logger = logging.getLogger(__name__)
@@ -39,6 +40,7 @@ def classify_upload(data: bytes, *, model: str, client: str, owner: Owner) -> Cl
     """
     started = time.perf_counter()
     check_quota(owner, len(data))
+    check_room(len(data))
     found = classify_file(data, model=model, client=client)
     classified = ClassifiedImage(
         user=owner.user,

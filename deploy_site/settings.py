@@ -91,7 +91,7 @@ LIMITS = {
     # A video's file, and the pieces it is sent in.
     "video_bytes": 500 * 2**20,
     "video_chunk_bytes": 5 * 2**20,
-    # What uploads leave free on the disk, and how long one that broke off is kept.
+    # What is left free on the disk, and how long an upload that broke off is kept.
     "free_bytes": 200 * 2**20,
     "upload_seconds": 24 * 3600,
     # Worked on at one time; the others wait.

@@ -28,6 +28,7 @@ from ml_core.networks.loading import SCORE_FLOOR
 from ml_core.owners import Owner, owner_with_session
 from ml_core.quota import check_quota
 from ml_core.serializers import DetectionsSerializer
+from ml_core.storage import check_room
 from ml_core.uploads import PictureAPIView, requester, server_timing
 
 
@@ -57,6 +58,7 @@ class DetectImageView(PictureAPIView):
         is_kept = way == "url" or parameters["keep"]
         if is_kept:
             check_quota(Owner.of(request.user, request.session), len(data))
+            check_room(len(data))
 
         if way == "json" and not is_kept:
             _, found = services.detect_in_file(data, search, client=client)

@@ -3,12 +3,12 @@
 import uuid
 from typing import Any
 
-from detect_video import uploads
 from detect_video.errors import NotFinished, NotFound
 from detect_video.models import Export, FrameResult, State, Video
 from ml_core import engine, installed
 from ml_core.owners import Owner
 from ml_core.quota import check_quota
+from ml_core.storage import check_room
 
 
 def find_video(owner: Owner, video_id: uuid.UUID | str) -> Video:
@@ -41,7 +41,7 @@ def announce_video(
     if known:
         return known, False
     check_quota(owner, size_bytes)
-    uploads.check_room(size_bytes)
+    check_room(size_bytes)
     video = Video(
         user=owner.user,
         session_key=owner.session_key,
@@ -78,7 +78,7 @@ def request_export(video: Video, **options: Any) -> Export:
     if video.state != State.DONE:
         raise NotFinished("The video can be saved as soon as every frame of it is detected.")
     check_quota(video.owner, video.size_bytes)
-    uploads.check_room(video.size_bytes)
+    check_room(video.size_bytes)
     export = Export(video=video, size_bytes=video.size_bytes, **options)
     export.full_clean()
     export.save()

@@ -7,7 +7,6 @@ be repaired, and the row only repeats the number for whoever looks.
 import fcntl
 import hashlib
 import os
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -27,8 +26,8 @@ from detect_video.errors import (
     WrongOffset,
 )
 from detect_video.models import State, Video
-from ml_core.errors import StorageFull, VisionError
-from ml_core.storage import force_names_to_disk, storage_full_told
+from ml_core.errors import VisionError
+from ml_core.storage import check_room, force_names_to_disk, storage_full_told
 
 DELETED = "The video was deleted."
 
@@ -38,16 +37,6 @@ def received_bytes(video: Video) -> int:
     if video.state != State.UPLOADING:
         return video.received_bytes
     return _size_bytes(video.part_path) or _size_bytes(video.source_path)
-
-
-def check_room(more_bytes: int) -> None:
-    """Raise ``StorageFull`` when ``more_bytes`` would leave less free than the site needs."""
-    free_bytes = shutil.disk_usage(settings.DATA_DIR).free
-    if free_bytes - more_bytes < settings.LIMITS["free_bytes"]:
-        raise StorageFull(
-            f"The server has no room for {more_bytes:,} more bytes. Delete videos that are not "
-            "needed any more, or try again later."
-        )
 
 
 def receive_chunk(video: Video, chunk: bytes, *, offset: int) -> None:

@@ -2,12 +2,14 @@
 
 import errno
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
+from django.conf import settings
 from django.core.files.base import File
 from django.core.files.storage import FileSystemStorage
 from django.db.utils import OperationalError
@@ -55,6 +57,19 @@ class WholeFileStorage(FileSystemStorage):
             Path(part).unlink(missing_ok=True)
             raise
         force_names_to_disk(target.parent)
+
+
+def check_room(more_bytes: int) -> None:
+    """Raise ``StorageFull`` when ``more_bytes`` would leave less free than the site needs.
+
+    On a disk that is full to the end, the database could not even forget what is deleted.
+    """
+    free_bytes = shutil.disk_usage(settings.DATA_DIR).free
+    if free_bytes - more_bytes < settings.LIMITS["free_bytes"]:
+        raise StorageFull(
+            f"The server has no room for {more_bytes:,} more bytes. Delete pictures or videos that "
+            "are not needed any more, or try again later."
+        )
 
 
 def force_to_disk(file: IO[bytes]) -> None:

@@ -56,6 +56,13 @@ def test_a_picture_for_which_the_disk_has_no_room_leaves_nothing(
     assert_refused(post(client, url), 507, "storage_full", media)
 
 
+@pytest.mark.parametrize("url", [CLASSIFY, DETECT])
+def test_a_disk_that_is_almost_full_keeps_room_for_deleting(client, url, settings, media):
+    settings.LIMITS = {**settings.LIMITS, "free_bytes": 2**62}
+
+    assert_refused(post(client, url), 507, "storage_full", media)
+
+
 @pytest.mark.parametrize(("url", "model"), [(CLASSIFY, ClassifiedImage), (DETECT, DetectedImage)])
 def test_a_picture_for_which_the_database_has_no_room_leaves_nothing(
     client, url, model, media, monkeypatch
