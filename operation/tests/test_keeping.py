@@ -13,6 +13,7 @@ from django.test import Client
 from classify.models import ClassifiedImage
 from detect_image.models import DetectedImage
 from detect_image.tests.test_api import PICTURE
+from detect_video import uploads
 from detect_video.jobs import run
 from detect_video.models import Export, State, Video
 from detect_video.tests.conftest import clip  # noqa: F401
@@ -94,7 +95,7 @@ def test_a_chunk_for_which_the_disk_has_no_room_leaves_the_upload_as_it_was(
 ):
     video = announced(client, clip)
     send(client, video, clip[:100], 0)
-    real_append = __import__("detect_video.uploads", fromlist=["_append"])._append
+    real_append = uploads._append
 
     class Full:
         """Takes ten bytes, then there is no room."""

@@ -123,9 +123,7 @@ def test_the_operators_page_shows_models_and_asks_for_the_rest():
     assert "/admin/operation/status/" in page.content.decode()
     assert "/admin/operation/" in staff.get("/admin/").content.decode()
     assert answer["Cache-Control"].startswith("max-age=0")
-    assert {"name": "toy", "task": "detection"}.items() <= status["models"][0].items() or any(
-        each["name"] == "toy" for each in status["models"]
-    )
+    assert "toy" in {model["name"] for model in status["models"]}
     assert status["streams"][0]["fps"] == 2
     assert set(status["checks"]) == {"database", "media", "disk"}
     assert status["sockets"] == {"camera": 0, "video": 0}
