@@ -7,7 +7,7 @@ from ml_core.media import PictureAdmin
 
 @admin.register(ClassifiedImage)
 class ClassifiedImageAdmin(PictureAdmin):
-    list_display = ["picture_seen", "class_name", "score", "model", "user", "created_at"]
+    list_display = ["picture_seen", "class_name", "score", "model", "owner", "size", "created_at"]
     list_display_links = ["picture_seen", "class_name"]
     list_filter = ["class_name", "model", "created_at"]
     search_fields = ["sha256", "class_name", "user__username"]
@@ -17,7 +17,8 @@ class ClassifiedImageAdmin(PictureAdmin):
         "score",
         "probabilities",
         "model",
-        "user",
+        "owner",
+        "size",
         "sha256",
         "timing_ms",
         "created_at",

@@ -23,8 +23,9 @@ from detect_camera.routing import websocket_urlpatterns as camera_sockets  # noq
 from detect_video.jobs import start_scheduler  # noqa: E402
 from detect_video.routing import websocket_urlpatterns as video_sockets  # noqa: E402
 from ml_core import engine  # noqa: E402
+from operation.request_ids import RequestIds  # noqa: E402
 
-application = ProtocolTypeRouter(
+protocols = ProtocolTypeRouter(
     {
         "http": BodyLimit(django_application, settings.LIMITS["body_bytes"]),
         "websocket": AllowedHostsOriginValidator(
@@ -44,6 +45,8 @@ application = ProtocolTypeRouter(
         ),
     }
 )
+
+application = RequestIds(protocols)
 
 # In the background: the site answers while its models warm up.
 for problem in engine.start_loading():

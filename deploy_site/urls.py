@@ -15,6 +15,8 @@ urlpatterns = [
     path("accounts/", include("accounts.urls")),
     path("i18n/", include("django.conf.urls.i18n")),
     path("api/models/", ModelsView.as_view(), name="api-models"),
+    # Before the admin's own: two of its pages lie there.
+    path("", include("operation.urls")),
     path("admin/", admin.site.urls),
     path("favicon.ico", views.favicon),
     path("livez", views.livez),

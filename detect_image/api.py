@@ -27,7 +27,9 @@ from detect_image.serializers import (
 from ml_core.exports import EXPORTS
 from ml_core.networks.loading import SCORE_FLOOR
 from ml_core.owners import Owner, owner_with_session
+from ml_core.quota import check_quota
 from ml_core.serializers import DetectionsSerializer
+from ml_core.storage import check_room
 from ml_core.uploads import PictureAPIView, requester, server_timing
 
 
@@ -54,8 +56,12 @@ class DetectImageView(PictureAPIView):
         is_seed = request.accepted_renderer.format == SeedRenderer.format
         drawing, search = _wishes(parameters, is_drawn=way != "json" or is_seed)
         client = requester(request)
+        is_kept = way == "url" or parameters["keep"]
+        if is_kept:
+            check_quota(Owner.of(request.user, request.session), len(data))
+            check_room(len(data))
 
-        if way == "json" and not parameters["keep"]:
+        if way == "json" and not is_kept:
             _, found = services.detect_in_file(data, search, client=client)
             return Response(
                 DetectionsSerializer(found).data, headers=server_timing(found.timing_ms)
@@ -63,7 +69,7 @@ class DetectImageView(PictureAPIView):
 
         jpeg, found = services.draw_in_file(data, search, drawing, client=client)
         answer = DetectionsSerializer(found).data
-        if way == "url" or parameters["keep"]:
+        if is_kept:
             owner = owner_with_session(request)
             kept = services.keep(data, jpeg, found, search, name=name, owner=owner)
             answer = DetectedImageSerializer(kept).data

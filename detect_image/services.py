@@ -13,6 +13,7 @@ from detect_image.models import DetectedImage
 from ml_core import engine
 from ml_core.drawing import draw_detections
 from ml_core.images import encode_jpeg, picture_suffix
+from ml_core.metrics import measured
 from ml_core.owners import Owner
 from ml_core.results import Detections
 from ml_core.serializers import DetectionSerializer
@@ -82,7 +83,7 @@ def draw_in_file(
         image, found = _detect(data, search, client)
         started = time.perf_counter()
         jpeg = drawing.jpeg(image, found)
-    draw_ms = (time.perf_counter() - started) * 1000
+    draw_ms = measured("draw", (time.perf_counter() - started) * 1000)
     return jpeg, replace(found, timing_ms={**found.timing_ms, "draw": draw_ms})
 
 
@@ -109,7 +110,10 @@ def keep(
     name: str,
     owner: Owner,
 ) -> DetectedImage:
-    """Keep a picture's file, its drawn copy and its result; they belong to ``owner``."""
+    """Keep a picture's file, its drawn copy and its result; they belong to ``owner``.
+
+    Raises ``StorageFull``; then nothing is kept.
+    """
     detected = DetectedImage(
         user=owner.user,
         session_key=owner.session_key,
@@ -117,6 +121,7 @@ def keep(
         sha256=hashlib.sha256(data).hexdigest(),
         score_threshold=search.score_threshold,
         iou_threshold=search.iou_threshold,
+        size_bytes=len(data) + len(drawn_jpeg),
         **_result_fields(found),
     )
     try:
@@ -149,6 +154,7 @@ def detect_again(detected: DetectedImage) -> None:
     for field, value in _result_fields(found).items():
         setattr(detected, field, value)
     detected.drawn.save("_", ContentFile(jpeg), save=False)
+    detected.size_bytes = len(data) + len(jpeg)
     detected.full_clean()
     detected.save()
 

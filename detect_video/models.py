@@ -18,7 +18,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from detect_video.errors import RunLost
-from ml_core.owners import Owned
+from ml_core.owners import Owned, Owner
 
 # A run whose last sign of life is older is dead; one that lives gives it every 2 s.
 STALE_AFTER_S = 8
@@ -140,6 +140,20 @@ class Video(Owned, Job):
         return self.name
 
     @property
+    def owner(self) -> Owner:
+        return Owner(user=self.user, session_key=self.session_key)
+
+    @classmethod
+    def stored_bytes(cls, rows: models.QuerySet) -> int:
+        """Uploads count from their announcement on, exports from their request on."""
+        kept = rows.exclude(state=State.FAILED, file="")
+        exports = Export.objects.filter(video__in=rows.values("pk"))
+        exports = exports.exclude(state__in=[State.FAILED, State.CANCELLED])
+        return sum(
+            q.aggregate(total=models.Sum("size_bytes"))["total"] or 0 for q in (kept, exports)
+        )
+
+    @property
     def folder(self) -> Path:
         """Where everything of this video lies; nothing of the path comes from the user."""
         return Path(settings.MEDIA_ROOT) / "detect_video" / str(self.pk)
@@ -194,6 +208,8 @@ class Export(Job):
     # Of the names: the one of the page that asked.
     language = models.CharField(max_length=10, default="en", editable=False)
     frames_done = models.PositiveIntegerField(_("frames done"), default=0, editable=False)
+    # As large as the video's own until it is there.
+    size_bytes = models.PositiveBigIntegerField(_("size (bytes)"), default=0, editable=False)
     file = models.FileField(max_length=200, blank=True, editable=False)
 
     class Meta:

@@ -85,6 +85,8 @@ OPEN = {
     "favicon.ico",
     "livez",
     "readyz",
+    # Numbers only, and only for staff and for who has METRICS_TOKEN.
+    "metrics",
 }
 OWNED_SOCKETS = ["ws/videos/<uuid:video_id>/"]
 # The camera's frames are kept nowhere; the last one answers unknown paths.

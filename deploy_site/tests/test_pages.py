@@ -51,6 +51,7 @@ def test_the_process_is_alive_whatever_the_models_do(client, settings, tmp_path)
     assert client.get("/livez").json() == {"status": "alive"}
 
 
+@pytest.mark.django_db
 def test_the_site_is_ready_once_its_detector_is_warm(client, toy_detector):
     engine._loads.clear()
     before = client.get("/readyz")
@@ -67,6 +68,7 @@ def test_the_site_is_ready_once_its_detector_is_warm(client, toy_detector):
     assert after.json()["models"]["classification"]["state"] == "ready"
 
 
+@pytest.mark.django_db
 def test_a_site_without_a_detector_is_ready_for_the_rest_and_says_why(client, settings, tmp_path):
     settings.MODEL_DIR = tmp_path
     engine.classify(np.zeros((32, 32, 3), np.uint8))
