@@ -11,14 +11,14 @@ import pytest
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 from channels.testing import WebsocketCommunicator
+from django.apps import apps
 from django.conf import settings
 from django.utils.translation.template import templatize
 
 from deploy_site.asgi import application
 
+ROOT = Path(settings.BASE_DIR)
 MESSAGES = Path(settings.LOCALE_PATHS[0]) / "zh_Hans" / "LC_MESSAGES" / "django.po"
-APPS = ["accounts", "classify", "deploy_site", "detect_camera", "detect_image", "detect_video"]
-APPS += ["ml_core"]
 MARKS = {"_", "gettext", "gettext_lazy", "gettext_noop", "ngettext", "ngettext_lazy"}
 TEMPLATE_TEXT = re.compile(r"""(?:\b_|gettext)\(\s*(u?"(?:[^"\\]|\\.)*"|u?'(?:[^'\\]|\\.)*')""")
 
@@ -54,12 +54,12 @@ def texts_of(python: str) -> set[str]:
 
 def texts_in_use() -> set[str]:
     """What the templates and the Python code mark for translation."""
-    root = Path(settings.BASE_DIR)
+    own_apps = [path for app in apps.get_app_configs() if (path := Path(app.path)).parent == ROOT]
     found: set[str] = set()
-    for folder in [*APPS, "templates"]:
-        for path in (root / folder).rglob("*.html"):
+    for folder in [*own_apps, ROOT / "templates"]:
+        for path in folder.rglob("*.html"):
             found |= set(map(ast.literal_eval, TEMPLATE_TEXT.findall(templatize(path.read_text()))))
-        for path in (root / folder).rglob("*.py"):
+        for path in folder.rglob("*.py"):
             if "tests" not in path.parts:
                 found |= texts_of(path.read_text())
     return found
