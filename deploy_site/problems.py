@@ -50,6 +50,7 @@ def exception_handler(exc: Exception, context: dict[str, Any]) -> Response | Non
     renderer = getattr(request, "accepted_renderer", None)
     if renderer is None or renderer.format != "api":
         response.content_type = CONTENT_TYPE
+    if renderer is not None and renderer.format != "api":
         # Whatever else the view can write, such as YAML.
         request.accepted_renderer = JSONRenderer()
     return response

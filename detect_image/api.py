@@ -93,7 +93,7 @@ class GalleryPictureView(APIView):
     def get(self, request: Request) -> Response:
         serializer = GalleryRequestSerializer(data=request.query_params)
         serializer.is_valid(raise_exception=True)
-        picture_id, path = gallery.find_picture(serializer.validated_data["key"])
+        picture_id, path = gallery.find_picture(request.query_params.get("key", ""))
         answer = GalleryPictureSerializer(picture_id).data
         answer["picture"] = answer["url"]
         if serializer.validated_data["return"] == "base64":

@@ -1,6 +1,7 @@
 """What the picture stages' API takes and answers, for its description."""
 
 from drf_spectacular.utils import (
+    OpenApiParameter,
     OpenApiTypes,
     PolymorphicProxySerializer,
     extend_schema,
@@ -81,7 +82,10 @@ gallery = extend_schema(
 gallery_picture = extend_schema(
     operation_id="gallery_picture",
     tags=["pictures"],
-    parameters=[GalleryRequestSerializer],
+    parameters=[
+        OpenApiParameter("key", description="its id or file name"),
+        GalleryRequestSerializer,
+    ],
     responses={200: GalleryAnswerSerializer, **problems(NotInGallery, InvalidParameters)},
 )
 kept_pictures = extend_schema_view(get=extend_schema(operation_id="pictures", tags=["pictures"]))

@@ -130,11 +130,7 @@ class ExportRequestSerializer(serializers.Serializer):
 
 
 class GalleryRequestSerializer(serializers.Serializer):
-    """Which of the gallery's pictures, and whether its bytes or its address."""
-
-    key = serializers.CharField(
-        required=False, default="", allow_blank=True, help_text="its id or file name"
-    )
+    """Whether a picture of the gallery comes with its bytes or its address."""
 
     def get_fields(self) -> dict[str, serializers.Field]:
         answer = serializers.ChoiceField(["url", "base64"], required=False, default="url")

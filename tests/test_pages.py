@@ -4,7 +4,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 PAGES = ["/", "/classify/", "/detect-image/", "/detect-image/server/", "/detect-image/pictures/"]
-PAGES += ["/detect-video/", "/detect-camera/", "/admin/login/"]
+PAGES += ["/detect-video/", "/detect-camera/", "/api/docs/", "/admin/login/"]
 
 pytestmark = pytest.mark.usefixtures("console_errors")
 
