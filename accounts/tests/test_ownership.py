@@ -70,6 +70,7 @@ OPEN = {
     "api/gallery/",
     "api/gallery/picture/",
     "api/models/",
+    "api/videos/avi/",
     "api/limits/",
     "api/schema/",
     "api/docs/",
