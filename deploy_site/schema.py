@@ -64,7 +64,7 @@ class ProblemSerializer(serializers.Serializer):
     status = serializers.IntegerField()
     code = serializers.CharField(help_text="which error it is; stable")
     detail = serializers.CharField(help_text="what was wrong and what to do, for people")
-    errors = serializers.DictField(
+    errors = serializers.DictField(  # type: ignore[assignment]
         required=False, help_text="by parameter, with the code invalid_parameters"
     )
 

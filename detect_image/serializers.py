@@ -19,7 +19,7 @@ MAX_SIDE_PIXELS = 100_000
 
 
 # Not the text itself: half of a character pair cannot be answered in UTF-8.
-CHOICE_ERROR = {"invalid_choice": "{input!r} is not a valid choice."}
+CHOICE_ERROR: dict[str, Any] = {"invalid_choice": "{input!r} is not a valid choice."}
 
 
 @extend_schema_field({"type": "number", "minimum": 0, "maximum": 1})

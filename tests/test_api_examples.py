@@ -19,7 +19,7 @@ BLOCK = re.compile(r"^```(bash|python|javascript)\n(.*?)^```$|^## (.*?)$", re.MU
 COMMANDS = {
     "bash": ["bash", "-euo", "pipefail", "-c"],
     "python": [sys.executable, "-c"],
-    "javascript": ["node", "--input-type=module", "-e"],
+    "javascript": ["node", "--experimental-websocket", "--input-type=module", "-e"],
 }
 
 
