@@ -138,6 +138,8 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "channels",
     "rest_framework",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
     "csp",
     "axes",
     "deploy_site",
@@ -247,8 +249,34 @@ REST_FRAMEWORK = {
     "NUM_PROXIES": 0,
     "EXCEPTION_HANDLER": "deploy_site.problems.exception_handler",
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
-    "DEFAULT_PAGINATION_CLASS": "rest_framework.pagination.LimitOffsetPagination",
+    "DEFAULT_PAGINATION_CLASS": "deploy_site.pagination.Pages",
     "PAGE_SIZE": 50,
+    "DEFAULT_SCHEMA_CLASS": "deploy_site.schema.ApiSchema",
+    # How often one account, or else one address, may ask; far above what people's clicks come to.
+    "DEFAULT_THROTTLE_CLASSES": ["rest_framework.throttling.ScopedRateThrottle"],
+    "DEFAULT_THROTTLE_RATES": {
+        "predictions": env("THROTTLE_PREDICTIONS", default="6000/min") or None,
+        "uploads": env("THROTTLE_UPLOADS", default="6000/min") or None,
+    },
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Vision models online",
+    "DESCRIPTION": (
+        "Classes of pictures; objects in pictures and videos. Errors are problems (RFC 9457) "
+        "with a stable `code`. Examples, and the WebSockets of videos and cameras, are in "
+        "docs/api.md of the project."
+    ),
+    "VERSION": "1",
+    "DEFAULT_GENERATOR_CLASS": "deploy_site.schema.ApiGenerator",
+    # A request's files are bytes, an answer's are addresses.
+    "COMPONENT_SPLIT_REQUEST": True,
+    "ENUM_NAME_OVERRIDES": {"State": "detect_video.models.State"},
+    "TAGS": [
+        {"name": "classification", "description": "The class of a picture"},
+        {"name": "pictures", "description": "Objects in a picture, and pictures that are kept"},
+        {"name": "videos", "description": "Objects in a video"},
+        {"name": "site", "description": "What this site has and allows"},
+    ],
 }
 DATA_UPLOAD_MAX_MEMORY_SIZE = LIMITS["body_bytes"]
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 200
@@ -277,6 +305,7 @@ CONTENT_SECURITY_POLICY = {
         "frame-ancestors": [NONE],
     }
 }
+CSRF_FAILURE_VIEW = "deploy_site.problems.csrf_failure"
 X_FRAME_OPTIONS = "DENY"
 SECURE_REFERRER_POLICY = "same-origin"
 SESSION_COOKIE_SAMESITE = "Lax"

@@ -27,6 +27,11 @@ def home(request: HttpRequest) -> HttpResponse:
     return render(request, "home.html", context)
 
 
+def api_docs(request: HttpRequest) -> HttpResponse:
+    """The API's description with forms to try it."""
+    return render(request, "api.html")
+
+
 def favicon(request: HttpRequest) -> HttpResponse:
     """Where browsers look for an icon on pages that name none, such as the admin's."""
     return redirect(static("favicon.svg"))

@@ -15,7 +15,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from detect_image import gallery, services
+from detect_image import gallery, schema, services
 from detect_image.models import DetectedImage
 from detect_image.renderers import SeedRenderer
 from detect_image.serializers import (
@@ -23,8 +23,10 @@ from detect_image.serializers import (
     DetectRequestSerializer,
     ExportRequestSerializer,
     GalleryPictureSerializer,
+    GalleryRequestSerializer,
 )
 from ml_core.exports import EXPORTS
+from ml_core.file_views import FileAPIView
 from ml_core.networks.loading import SCORE_FLOOR
 from ml_core.owners import Owner, owner_with_session
 from ml_core.quota import check_quota
@@ -45,6 +47,7 @@ class DetectImageView(PictureAPIView):
     serializer_class = DetectRequestSerializer
     renderer_classes = [JSONRenderer, BrowsableAPIRenderer, SeedRenderer]
 
+    @schema.detect
     def post(self, request: Request) -> Response:
         parameters = self.validated(request)
         way = parameters["return"]
@@ -81,6 +84,7 @@ class DetectImageView(PictureAPIView):
 class GalleryView(APIView):
     """The server's own pictures that visitors may choose from."""
 
+    @schema.gallery
     def get(self, request: Request) -> Response:
         return Response(GalleryPictureSerializer(gallery.pictures(), many=True).data)
 
@@ -92,38 +96,46 @@ class GalleryPictureView(APIView):
     into img.src; without it "picture" is the picture's address.
     """
 
+    @schema.gallery_picture
     def get(self, request: Request) -> Response:
+        serializer = GalleryRequestSerializer(data=request.query_params)
+        serializer.is_valid(raise_exception=True)
         picture_id, path = gallery.find_picture(request.query_params.get("key", ""))
         answer = GalleryPictureSerializer(picture_id).data
         answer["picture"] = answer["url"]
-        if request.query_params.get("return") == "base64":
+        if serializer.validated_data["return"] == "base64":
             media_type = mimetypes.guess_type(path.name)[0]
             text = base64.b64encode(path.read_bytes()).decode()
             answer["picture"] = f"data:{media_type};base64,{text}"
         return Response(answer)
 
 
+@schema.kept_pictures
 class KeptPicturesView(ListAPIView):
     """Your own kept pictures, the newest first."""
 
     serializer_class = DetectedImageSerializer
+    queryset = DetectedImage.objects.none()
 
     def get_queryset(self):
         return DetectedImage.objects.of(Owner.of(self.request.user, self.request.session))
 
 
+@schema.kept_picture
 class KeptPictureView(RetrieveDestroyAPIView):
     """One of your own kept pictures; DELETE removes its files as well."""
 
     serializer_class = DetectedImageSerializer
+    queryset = DetectedImage.objects.none()
 
     def get_queryset(self):
         return DetectedImage.objects.of(Owner.of(self.request.user, self.request.session))
 
 
-class ExportView(APIView):
+class ExportView(FileAPIView):
     """The result of a kept picture in another tool's format, as a file."""
 
+    @schema.export
     def get(self, request: Request, pk: str) -> HttpResponse:
         serializer = ExportRequestSerializer(data=request.query_params)
         serializer.is_valid(raise_exception=True)

@@ -68,11 +68,16 @@ class DetectedImage(Owned):
         return reverse("detect_image:file", args=[self.pk, PurePath(str(file.name)).name])
 
     @property
+    def resolution_wh(self) -> tuple[int, int]:
+        """Width and height that the boxes refer to, as results name them."""
+        return self.width, self.height
+
+    @property
     def found(self) -> Detections:
         """The result as the engine gave it."""
         return Detections(
             model=self.model,
-            resolution_wh=(self.width, self.height),
+            resolution_wh=self.resolution_wh,
             detections=tuple(
                 Detection(**{**detection, "box": tuple(detection["box"])})
                 for detection in self.detections

@@ -19,7 +19,7 @@ class AnnouncementSerializer(serializers.Serializer):
     name = serializers.CharField(max_length=255)
     size_bytes = serializers.IntegerField(min_value=1)
     sha256 = serializers.RegexField(
-        r"^[0-9a-f]{64}\Z",
+        r"^([0-9a-f]{64})?$",
         required=False,
         default="",
         allow_blank=True,
@@ -44,7 +44,12 @@ class AnnouncementSerializer(serializers.Serializer):
 class ExportRequestSerializer(serializers.Serializer):
     """What a saved video shall look like."""
 
-    codec = serializers.ChoiceField(choices=list(CODECS), default="mjpg")
+    codec = serializers.ChoiceField(
+        choices=list(CODECS),
+        default="mjpg",
+        # Not the text itself: half of a character pair cannot be answered in UTF-8.
+        error_messages={"invalid_choice": "{input!r} is not a valid choice."},
+    )
     score_threshold = serializers.FloatField(min_value=0, max_value=1, default=SCORE_FLOOR)
     hidden_classes = serializers.ListField(
         child=serializers.IntegerField(min_value=0), default=list, max_length=1000
@@ -70,6 +75,7 @@ class JobSerializer(serializers.ModelSerializer):
 class ExportSerializer(JobSerializer):
     """A saved video, or how far it is."""
 
+    hidden_classes = serializers.ListField(child=serializers.IntegerField())
     urls = serializers.SerializerMethodField()
 
     class Meta:

@@ -40,6 +40,7 @@ _TEXTS = {
     "quota_exceeded": gettext_noop("You have no room left. Delete what you do not need."),
     "signed_out": gettext_noop("You were signed out. Sign in again."),
     "storage_full": gettext_noop("The server has no room for more. Delete what you do not need."),
+    "throttled": gettext_noop("Too many requests. Try again in a moment."),
     "too_many_sockets": gettext_noop("Too many videos are open at one time. Close one."),
     "unknown_model": gettext_noop("There is no model of that name."),
     "unsupported_media_type": gettext_noop("Files of this kind are not accepted."),

@@ -10,6 +10,7 @@ from typing import IO, Any
 import numpy as np
 from django.conf import settings
 from django.core.files.uploadedfile import SimpleUploadedFile, UploadedFile
+from drf_spectacular.utils import OpenApiTypes
 from rest_framework import serializers
 from rest_framework.exceptions import ParseError
 from rest_framework.generics import GenericAPIView
@@ -101,10 +102,24 @@ class RawImageParser(BaseParser):
         return {"image": SimpleUploadedFile("body", stream.read(), media_type)}
 
 
+def picture_request(form: Any, text: Any) -> dict[str, Any]:
+    """The bodies of a ``PictureAPIView`` for its description, by their types.
+
+    ``form`` is the serializer with a file, ``text`` the one with base64 in its place.
+    """
+    return {
+        "multipart/form-data": form,
+        "application/json": text,
+        "application/x-www-form-urlencoded": text,
+        RawImageParser.media_type: OpenApiTypes.BINARY,
+    }
+
+
 class PictureAPIView(GenericAPIView):
     """A view whose requests hold a picture and parameters, in any of the accepted forms."""
 
     parser_classes = [MultiPartParser, RawImageParser, JSONParser, FormParser]
+    throttle_scope = "predictions"
 
     def validated(self, request: Request) -> dict[str, Any]:
         """The request's parameters, from the query and the body, as the serializer says."""

@@ -72,6 +72,11 @@ OPEN = {
     # Turns the recording that it is sent into another file, and keeps neither.
     "api/videos/avi/",
     "api/models/",
+    "api/limits/",
+    "api/schema/",
+    "api/docs/",
+    "api/",
+    "api/<path:rest>",
     "accounts/sign-in/",
     "accounts/sign-up/",
     "accounts/sign-out/",

@@ -32,7 +32,7 @@ def test_every_page_works_without_models_and_says_how_to_install_one(
     assert "manage.py fetch_models yolov3" in response.content.decode()
 
 
-@pytest.mark.parametrize("path", [*PAGES, "/admin/login/"])
+@pytest.mark.parametrize("path", [*PAGES, "/api/docs/", "/admin/login/"])
 @pytest.mark.django_db
 def test_every_page_has_a_strict_content_security_policy(client, path, toy_detector):
     policy = client.get(path)["Content-Security-Policy"]

@@ -98,7 +98,7 @@ def test_media_is_deleted_with_its_files_when_it_is_too_old(media):
         Path(young.original.path),
         Path(young.drawn.path),
     }
-    assert "1 detected images older than 30 days: deleted" in output
+    assert "1 pictures older than 30 days: deleted" in output
 
 
 def test_by_default_nothing_is_too_old_and_the_setting_says_otherwise(settings):
