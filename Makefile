@@ -22,6 +22,7 @@ prepare: .venv/runtime
 
 test: .venv/dev node_modules ## Set everything up and run every check and test
 	@scripts/install-system-package $(CHROMIUM) chromium fonts-dejavu-core
+	@scripts/install-system-package "$$(command -v jq || echo /usr/bin/jq)" jq
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
