@@ -48,7 +48,7 @@ def mean_average_precision(
     # The program prints as it works.
     with contextlib.redirect_stdout(io.StringIO()):
         truth = COCO()
-        truth.dataset = _as_coco(pictures, class_ids)
+        truth.dataset = _as_coco(pictures, class_ids)  # type: ignore[assignment]
         truth.createIndex()
         evaluation = COCOeval(truth, _results(truth, found), "bbox")
         evaluation.evaluate()
