@@ -9,14 +9,20 @@ class ApiToken(models.Model):
     """One token of an account; of its text only the hash is kept."""
 
     user = models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.CASCADE, related_name="api_tokens", editable=False
+        settings.AUTH_USER_MODEL,
+        models.CASCADE,
+        related_name="api_tokens",
+        editable=False,
+        verbose_name=_("user"),
     )
     name = models.CharField(_("name"), max_length=100)
     sha256 = models.CharField(max_length=64, unique=True, editable=False)
-    created_at = models.DateTimeField(auto_now_add=True)
-    last_used_at = models.DateTimeField(null=True, editable=False)
+    created_at = models.DateTimeField(_("created"), auto_now_add=True)
+    last_used_at = models.DateTimeField(_("last used"), null=True, editable=False)
 
     class Meta:
+        verbose_name = _("API token")
+        verbose_name_plural = _("API tokens")
         ordering = ["-created_at"]
         constraints = [models.UniqueConstraint(fields=["user", "name"], name="one_token_of_a_name")]
 

@@ -13,6 +13,7 @@ from django.conf import settings
 from accounts.models import ApiToken
 from accounts.tokens import BadToken, bearer, find_token
 from deploy_site.problems import problem
+from ml_core.problem_texts import shown_detail
 
 logger = logging.getLogger(__name__)
 
@@ -59,7 +60,7 @@ class _Link:
         await self._send(message)
 
     async def refuse(self, exc: BadToken) -> None:
-        error = problem(exc.status, exc.code, exc.detail)
+        error = problem(exc.status, exc.code, shown_detail(exc.code, exc.detail))
         text = json.dumps({**error, "type": "error"})
         await self.send({"type": "websocket.send", "text": text})
         await self.send({"type": "websocket.close", "code": 4000 + exc.status})

@@ -4,8 +4,10 @@ import hashlib
 import secrets
 from datetime import timedelta
 
+from django.conf import settings
 from django.contrib.auth.models import User
 from django.utils import timezone
+from django.utils.crypto import constant_time_compare
 
 from accounts.models import ApiToken
 from ml_core.errors import VisionError
@@ -52,6 +54,12 @@ def find_token(text: str) -> ApiToken:
     if token.last_used_at is None or now - token.last_used_at > LAST_USE_PRECISION:
         ApiToken.objects.filter(pk=token.pk).update(last_used_at=now)
     return token
+
+
+def is_metrics_token(text: str) -> bool:
+    """Whether ``text`` is Prometheus's own token; without one in the settings nothing is."""
+    token = settings.METRICS_TOKEN
+    return bool(token) and constant_time_compare(text, token)
 
 
 def _sha256(text: str) -> str:

@@ -1,4 +1,5 @@
 from django.contrib import admin
+from django.utils.translation import gettext_lazy as _
 
 from classify.models import ClassifiedImage
 from ml_core.media import PictureAdmin
@@ -6,7 +7,7 @@ from ml_core.media import PictureAdmin
 
 @admin.register(ClassifiedImage)
 class ClassifiedImageAdmin(PictureAdmin):
-    list_display = ["picture_seen", "class_name", "score", "model", "user", "created_at"]
+    list_display = ["picture_seen", "class_name", "score", "model", "owner", "size", "created_at"]
     list_display_links = ["picture_seen", "class_name"]
     list_filter = ["class_name", "model", "created_at"]
     search_fields = ["sha256", "class_name", "user__username"]
@@ -16,13 +17,14 @@ class ClassifiedImageAdmin(PictureAdmin):
         "score",
         "probabilities",
         "model",
-        "user",
+        "owner",
+        "size",
         "sha256",
         "timing_ms",
         "created_at",
     )
     readonly_fields = fields
 
-    @admin.display(description="picture")
+    @admin.display(description=_("picture"))
     def picture_seen(self, classified: ClassifiedImage) -> str:
         return self.thumbnail(classified, "file")

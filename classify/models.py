@@ -3,6 +3,7 @@
 import uuid
 
 from django.db import models
+from django.utils.translation import gettext_lazy as _
 
 from ml_core.owners import Owned
 
@@ -16,16 +17,18 @@ def upload_path(classified: "ClassifiedImage", file_name: str) -> str:
 class ClassifiedImage(Owned):
     """One picture, kept as it came, with its class."""
 
-    file = models.FileField(upload_to=upload_path, editable=False)
-    sha256 = models.CharField("SHA-256", max_length=64, db_index=True, editable=False)
-    model = models.CharField(max_length=100, editable=False)
-    class_name = models.CharField("class", max_length=100, db_index=True, editable=False)
-    score = models.FloatField(editable=False)
-    probabilities = models.JSONField(editable=False)
-    timing_ms = models.JSONField("timing (ms)", editable=False)
-    created_at = models.DateTimeField(auto_now_add=True, db_index=True)
+    file = models.FileField(_("file"), upload_to=upload_path, editable=False)
+    sha256 = models.CharField(_("SHA-256"), max_length=64, db_index=True, editable=False)
+    model = models.CharField(_("model"), max_length=100, editable=False)
+    class_name = models.CharField(_("class"), max_length=100, db_index=True, editable=False)
+    score = models.FloatField(_("score"), editable=False)
+    probabilities = models.JSONField(_("probabilities"), editable=False)
+    timing_ms = models.JSONField(_("timing (ms)"), editable=False)
+    created_at = models.DateTimeField(_("created"), auto_now_add=True, db_index=True)
 
     class Meta:
+        verbose_name = _("classified picture")
+        verbose_name_plural = _("classified pictures")
         ordering = ["-created_at"]
 
     def __str__(self) -> str:

@@ -1,21 +1,43 @@
 """What a classification request may hold, and its answer."""
 
+from typing import TypedDict
+
 from rest_framework import serializers
 
 from ml_core.results import Classification
+from ml_core.serializers import Size
 from ml_core.uploads import PictureField
 
 
-class ClassifyRequestSerializer(serializers.Serializer):
-    """A picture, and optionally which model to use."""
+class ClassifyOptionsSerializer(serializers.Serializer):
+    """Which model to use."""
 
-    image = PictureField(help_text="the picture: a file, base64 text or a data URL")
     model = serializers.CharField(
         required=False,
         default="",
         max_length=100,
         help_text="a model's name; the default classifier without it",
     )
+
+
+class ClassifyRequestSerializer(ClassifyOptionsSerializer):
+    """A picture, and optionally which model to use."""
+
+    image = PictureField(help_text="the picture: a file, base64 text or a data URL")
+
+
+class ClassifyTextSerializer(ClassifyOptionsSerializer):
+    """For the API's description: the same with the picture as text."""
+
+    image = serializers.CharField(help_text="the picture: base64 text or a data URL")
+
+
+class ClassScore(TypedDict):
+    """How sure the model is of one class, from 0 to 1."""
+
+    class_id: int
+    class_name: str
+    score: float
 
 
 class ClassificationSerializer(serializers.Serializer):
@@ -29,11 +51,11 @@ class ClassificationSerializer(serializers.Serializer):
     probabilities = serializers.SerializerMethodField()
     timing_ms = serializers.SerializerMethodField()
 
-    def get_image(self, found: Classification) -> dict[str, int]:
+    def get_image(self, found: Classification) -> Size:
         width, height = found.resolution_wh
         return {"width": width, "height": height}
 
-    def get_probabilities(self, found: Classification) -> list[dict[str, object]]:
+    def get_probabilities(self, found: Classification) -> list[ClassScore]:
         return [
             {"class_id": class_id, "class_name": class_name, "score": score}
             for class_id, (class_name, score) in enumerate(found.probabilities)

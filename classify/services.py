@@ -11,7 +11,9 @@ from classify.models import ClassifiedImage
 from ml_core import engine
 from ml_core.images import picture_suffix
 from ml_core.owners import Owner
+from ml_core.quota import check_quota
 from ml_core.results import Classification
+from ml_core.storage import check_room
 from ml_core.uploads import decode_upload, picture_in_memory
 
 logger = logging.getLogger(__name__)
@@ -33,9 +35,12 @@ def classify_file(data: bytes, *, model: str, client: str) -> Classification:
 def classify_upload(data: bytes, *, model: str, client: str, owner: Owner) -> Classification:
     """Classify an uploaded picture and keep it with its result, which belongs to its owner.
 
-    Raises what ``classify_file`` raises; then nothing is kept.
+    Raises what ``classify_file`` raises, ``QuotaExceeded`` and ``StorageFull``; then nothing is
+    kept.
     """
     started = time.perf_counter()
+    check_quota(owner, len(data))
+    check_room(len(data))
     found = classify_file(data, model=model, client=client)
     classified = ClassifiedImage(
         user=owner.user,
@@ -46,6 +51,7 @@ def classify_upload(data: bytes, *, model: str, client: str, owner: Owner) -> Cl
         score=found.score,
         probabilities=dict(found.probabilities),
         timing_ms={stage: round(ms, 2) for stage, ms in found.timing_ms.items()},
+        size_bytes=len(data),
     )
     classified.file.save(f"picture.{picture_suffix(data)}", ContentFile(data), save=False)
     try:

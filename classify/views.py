@@ -6,15 +6,25 @@ from django.conf import settings
 from django.http import FileResponse, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.templatetags.static import static
+from django.utils.translation import get_language
+from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from classify import services
-from classify.serializers import ClassificationSerializer, ClassifyRequestSerializer
+from classify.serializers import (
+    ClassificationSerializer,
+    ClassifyOptionsSerializer,
+    ClassifyRequestSerializer,
+    ClassifyTextSerializer,
+)
+from deploy_site.schema import MODEL_ERRORS, PICTURE_ERRORS, STORAGE_ERRORS, problems
 from ml_core import engine
 from ml_core.errors import VisionError
+from ml_core.labels import shown_name
 from ml_core.owners import owner_with_session
-from ml_core.uploads import PictureAPIView, requester, server_timing
+from ml_core.problem_texts import shown_detail
+from ml_core.uploads import PictureAPIView, picture_request, requester, server_timing
 
 CLIENT_FILE = Path(__file__).with_name("client.py")
 
@@ -27,9 +37,11 @@ def classify_page(request: HttpRequest) -> HttpResponse:
     }
     try:
         classifier = engine.default_model("classification")
-        context |= {"classifier": classifier, "labels": classifier.labels}
+        language = get_language() or "en"
+        labels = [shown_name(label, language) for label in classifier.labels]
+        context |= {"classifier": classifier, "labels": labels}
     except VisionError as exc:
-        context |= {"classifier_problem": exc.detail}
+        context |= {"classifier_problem": shown_detail(exc.code, exc.detail)}
     return render(request, "classify/stage.html", context)
 
 
@@ -47,6 +59,16 @@ class ClassifyView(PictureAPIView):
 
     serializer_class = ClassifyRequestSerializer
 
+    @extend_schema(
+        operation_id="classify",
+        tags=["classification"],
+        parameters=[ClassifyOptionsSerializer],
+        request=picture_request(ClassifyRequestSerializer, ClassifyTextSerializer),
+        responses={
+            200: ClassificationSerializer,
+            **problems(*PICTURE_ERRORS, *MODEL_ERRORS, *STORAGE_ERRORS),
+        },
+    )
     def post(self, request: Request) -> Response:
         parameters = self.validated(request)
         found = services.classify_upload(

@@ -18,29 +18,35 @@ from django.urls import re_path  # noqa: E402
 from accounts.sockets import AccountSockets  # noqa: E402
 from deploy_site.body_limit import BodyLimit  # noqa: E402
 from deploy_site.consumers import UnknownPathConsumer  # noqa: E402
+from deploy_site.languages import SocketLanguage  # noqa: E402
 from detect_camera.routing import websocket_urlpatterns as camera_sockets  # noqa: E402
 from detect_video.jobs import start_scheduler  # noqa: E402
 from detect_video.routing import websocket_urlpatterns as video_sockets  # noqa: E402
 from ml_core import engine  # noqa: E402
+from operation.request_ids import RequestIds  # noqa: E402
 
-application = ProtocolTypeRouter(
+protocols = ProtocolTypeRouter(
     {
         "http": BodyLimit(django_application, settings.LIMITS["body_bytes"]),
         "websocket": AllowedHostsOriginValidator(
             AuthMiddlewareStack(
-                AccountSockets(
-                    URLRouter(
-                        [
-                            *camera_sockets,
-                            *video_sockets,
-                            re_path("", UnknownPathConsumer.as_asgi()),
-                        ]
+                SocketLanguage(
+                    AccountSockets(
+                        URLRouter(
+                            [
+                                *camera_sockets,
+                                *video_sockets,
+                                re_path("", UnknownPathConsumer.as_asgi()),
+                            ]
+                        )
                     )
                 )
             )
         ),
     }
 )
+
+application = RequestIds(protocols)
 
 # In the background: the site answers while its models warm up.
 for problem in engine.start_loading():

@@ -5,17 +5,32 @@ from http import HTTPStatus
 from typing import Any
 
 from django.core.exceptions import RequestDataTooBig, TooManyFieldsSent, TooManyFilesSent
+from django.db.utils import OperationalError
 from django.http import HttpRequest, HttpResponse, JsonResponse
-from django.views import defaults
+from django.shortcuts import redirect
+from django.urls import resolve
+from django.views import csrf, defaults
+from django.views.decorators.csrf import csrf_exempt
 from rest_framework.exceptions import ParseError, ValidationError
+from rest_framework.renderers import JSONRenderer
 from rest_framework.response import Response
 from rest_framework.views import exception_handler as rest_framework_handler
 
-from ml_core.errors import VisionError
+from ml_core.errors import StorageFull, VisionError
+from ml_core.problem_texts import shown_detail
+from ml_core.storage import FULL, is_full
 
 logger = logging.getLogger(__name__)
 
 CONTENT_TYPE = "application/problem+json"
+
+
+class DatabaseBusy(VisionError):
+    """Others write to the database for longer than anybody waits for it."""
+
+    status = 503
+    code = "db_busy"
+    retry_after_s = 2
 
 
 def problem(status: int, code: str, detail: str, **more: Any) -> dict[str, Any]:
@@ -42,9 +57,13 @@ def exception_handler(exc: Exception, context: dict[str, Any]) -> Response | Non
         return None
     response = Response(body, status=body["status"], headers=headers)
     # The browsable API shows the problem in a page.
-    renderer = getattr(context["request"], "accepted_renderer", None)
+    request = context["request"]
+    renderer = getattr(request, "accepted_renderer", None)
     if renderer is None or renderer.format != "api":
         response.content_type = CONTENT_TYPE
+    if renderer is not None and renderer.format != "api":
+        # Whatever else the view can write, such as YAML.
+        request.accepted_renderer = JSONRenderer()
     return response
 
 
@@ -52,11 +71,13 @@ def _problem_of(
     exc: Exception, context: dict[str, Any]
 ) -> tuple[dict[str, Any] | None, dict[str, str]]:
     """The body and the headers for an exception; no body when nobody expected it."""
+    if isinstance(exc, OSError | OperationalError):
+        exc = _without_details(exc)
     if isinstance(exc, VisionError):
         if exc.status >= 500:
             logger.warning("%s: %s", exc.code, exc.detail)
         headers = {"Retry-After": str(exc.retry_after_s)} if exc.retry_after_s else {}
-        return problem(exc.status, exc.code, exc.detail), headers
+        return problem(exc.status, exc.code, shown_detail(exc.code, exc.detail)), headers
     if isinstance(exc, RequestDataTooBig):
         return problem(413, "body_too_large", str(exc)), {}
     if isinstance(exc, TooManyFieldsSent):
@@ -81,11 +102,50 @@ def _problem_of(
     return problem(response.status_code, detail.code, str(detail)), headers
 
 
+def _without_details(exc: OSError | OperationalError) -> Exception:
+    """What the disk or the database refused, as a problem where waiting may help."""
+    if is_full(exc):
+        return StorageFull(FULL)
+    if "database is locked" in str(exc):
+        return DatabaseBusy("The database is busy. Try again in a moment.")
+    return exc
+
+
+@csrf_exempt
+def unknown_api(request: HttpRequest, rest: str) -> HttpResponse:
+    """Any address below ``/api/`` that no other view has: a problem.
+
+    Who only forgot the slash at the end is led to the right address, but not with a body, which
+    would get lost on the way.
+    """
+    with_slash = f"{request.path_info}/"
+    detail = f"There is nothing at {request.path}."
+    if resolve(with_slash).func is not unknown_api:
+        if request.method in ("GET", "HEAD"):
+            return redirect(request.get_full_path(force_append_slash=True))
+        detail += f" Addresses of the API end with a slash: {request.path}/."
+    return problem_response(404, "not_found", detail)
+
+
 def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
     """404: a problem below ``/api/``, a page elsewhere."""
     if request.path.startswith("/api/"):
         return problem_response(404, "not_found", f"There is nothing at {request.path}.")
     return defaults.page_not_found(request, exception)
+
+
+def permission_denied(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """403: a problem below ``/api/``, a page elsewhere."""
+    if request.path.startswith("/api/"):
+        return problem_response(403, "permission_denied", str(exception) or "This is not allowed.")
+    return defaults.permission_denied(request, exception)
+
+
+def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
+    """403 for a form without its CSRF token: a problem below ``/api/``, a page elsewhere."""
+    if request.path.startswith("/api/"):
+        return problem_response(403, "permission_denied", f"CSRF Failed: {reason}")
+    return csrf.csrf_failure(request, reason)
 
 
 def server_error(request: HttpRequest) -> HttpResponse:

@@ -91,7 +91,7 @@ LIMITS = {
     # A video's file, and the pieces it is sent in.
     "video_bytes": 500 * 2**20,
     "video_chunk_bytes": 5 * 2**20,
-    # What uploads leave free on the disk, and how long one that broke off is kept.
+    # What is left free on the disk, and how long an upload that broke off is kept.
     "free_bytes": 200 * 2**20,
     "upload_seconds": 24 * 3600,
     # Worked on at one time; the others wait.
@@ -110,9 +110,15 @@ LIMITS = {
     "video_decode_cpu_seconds": 3600,
     "video_decode_bytes": 2**30,
     "tokens_per_account": 50,
+    # What one owner may keep, and all visitors without an account together; 0: as much as fits.
+    "owner_bytes": 2 * 2**30,
+    "visitors_bytes": 20 * 2**30,
 }
 # Each may be set by the environment, as LIMIT_IMAGE_BYTES and so on.
 LIMITS = {name: env.int(f"LIMIT_{name.upper()}", default=most) for name, most in LIMITS.items()}
+
+# After how many days manage.py purge_media deletes what users keep; 0: never.
+RETENTION_DAYS = env.int("RETENTION_DAYS", default=0)
 
 # Whether the serving process also works on what waits: detection in videos, and their exports.
 RUN_JOBS = env.bool("RUN_JOBS", default=True)
@@ -122,6 +128,8 @@ RUN_JOBS = env.bool("RUN_JOBS", default=True)
 INSTALLED_APPS = [
     # First, so that its runserver (ASGI) takes the place of Django's.
     "daphne",
+    # Before the admin, whose index page it adds to.
+    "operation",
     "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",
@@ -130,6 +138,8 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "channels",
     "rest_framework",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
     "csp",
     "axes",
     "deploy_site",
@@ -144,6 +154,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "operation.metrics.RequestMetrics",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -173,6 +184,7 @@ TEMPLATES = [
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
                 "ml_core.context_processors.detector",
+                "ml_core.context_processors.class_names",
             ],
         },
     },
@@ -216,7 +228,7 @@ VENDOR_DIR = DATA_DIR / "vendor"
 STATICFILES_DIRS = [BASE_DIR / "static", *([VENDOR_DIR] if VENDOR_DIR.is_dir() else [])]
 MEDIA_ROOT = DATA_DIR / "media"
 STORAGES = {
-    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "default": {"BACKEND": "ml_core.storage.WholeFileStorage"},
     "staticfiles": {"BACKEND": "deploy_site.staticfiles.ModuleStaticFilesStorage"},
 }
 if DEBUG:
@@ -233,15 +245,48 @@ REST_FRAMEWORK = {
         "accounts.authentication.BearerAuthentication",
         "rest_framework.authentication.SessionAuthentication",
     ],
+    # The server has put the client's address in place already, see TRUSTED_PROXIES.
+    "NUM_PROXIES": 0,
     "EXCEPTION_HANDLER": "deploy_site.problems.exception_handler",
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
-    "DEFAULT_PAGINATION_CLASS": "rest_framework.pagination.LimitOffsetPagination",
+    "DEFAULT_PAGINATION_CLASS": "deploy_site.pagination.Pages",
     "PAGE_SIZE": 50,
+    "DEFAULT_SCHEMA_CLASS": "deploy_site.schema.ApiSchema",
+    # How often one account, or else one address, may ask; far above what people's clicks come to.
+    "DEFAULT_THROTTLE_CLASSES": ["rest_framework.throttling.ScopedRateThrottle"],
+    "DEFAULT_THROTTLE_RATES": {
+        "predictions": env("THROTTLE_PREDICTIONS", default="6000/min") or None,
+        "uploads": env("THROTTLE_UPLOADS", default="6000/min") or None,
+    },
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Vision models online",
+    "DESCRIPTION": (
+        "Classes of pictures; objects in pictures and videos. Errors are problems (RFC 9457) "
+        "with a stable `code`. Examples, and the WebSockets of videos and cameras, are in "
+        "docs/api.md of the project."
+    ),
+    "VERSION": "1",
+    "DEFAULT_GENERATOR_CLASS": "deploy_site.schema.ApiGenerator",
+    # A request's files are bytes, an answer's are addresses.
+    "COMPONENT_SPLIT_REQUEST": True,
+    "ENUM_NAME_OVERRIDES": {"State": "detect_video.models.State"},
+    "TAGS": [
+        {"name": "classification", "description": "The class of a picture"},
+        {"name": "pictures", "description": "Objects in a picture, and pictures that are kept"},
+        {"name": "videos", "description": "Objects in a video"},
+        {"name": "site", "description": "What this site has and allows"},
+    ],
 }
 DATA_UPLOAD_MAX_MEMORY_SIZE = LIMITS["body_bytes"]
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 200
 DATA_UPLOAD_MAX_NUMBER_FILES = 2
 FILE_UPLOAD_MAX_MEMORY_SIZE = 2**20
+# Beside the media: there is room for what comes, or it is refused.
+FILE_UPLOAD_TEMP_DIR = DATA_DIR / "tmp"
+FILE_UPLOAD_TEMP_DIR.mkdir(mode=0o750, exist_ok=True)
+FILE_UPLOAD_PERMISSIONS = 0o640
+FILE_UPLOAD_DIRECTORY_PERMISSIONS = 0o750
 
 # --- Security ---
 
@@ -260,19 +305,28 @@ CONTENT_SECURITY_POLICY = {
         "frame-ancestors": [NONE],
     }
 }
+CSRF_FAILURE_VIEW = "deploy_site.problems.csrf_failure"
 X_FRAME_OPTIONS = "DENY"
 SECURE_REFERRER_POLICY = "same-origin"
 SESSION_COOKIE_SAMESITE = "Lax"
+# Addresses and networks of reverse proxies, whose X-Forwarded-For and -Proto are believed. From
+# then on the client's address is known to all: throttles, the login's guard, the limits of sockets.
+TRUSTED_PROXIES = env.list("TRUSTED_PROXIES", default=[])
 # On when the site is reached by https, directly or through a proxy that says so.
 HTTPS = env.bool("HTTPS", default=False)
 if HTTPS:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
     SECURE_SSL_REDIRECT = True
-    # Probes come from the same machine or network, without a proxy.
-    SECURE_REDIRECT_EXEMPT = ["^livez$", "^readyz$"]
+    # Probes and Prometheus come from the same machine or network, without a proxy.
+    SECURE_REDIRECT_EXEMPT = ["^livez$", "^readyz$", "^metrics$"]
     SESSION_COOKIE_SECURE = True
     CSRF_COOKIE_SECURE = True
-    SECURE_HSTS_SECONDS = 3600
+    LANGUAGE_COOKIE_SECURE = True
+    # Raise it, to a year in the end, once https is known to stay.
+    SECURE_HSTS_SECONDS = env.int("HSTS_SECONDS", default=3600)
+    # Only who runs the whole domain knows whether all of it has https.
+    SECURE_HSTS_INCLUDE_SUBDOMAINS = env.bool("HSTS_SUBDOMAINS", default=False)
+    SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
 
 # --- Accounts ---
 
@@ -314,17 +368,43 @@ AUTH_PASSWORD_VALIDATORS = [
 # --- Language and time ---
 
 LANGUAGE_CODE = "en"
-LANGUAGES = [("en", _("English"))]
+# A browser's own wish comes first, the switch on the pages before it.
+LANGUAGES = [("en", _("English")), ("zh-hans", _("Simplified Chinese"))]
+LOCALE_PATHS = [BASE_DIR / "locale"]
+LANGUAGE_COOKIE_AGE = 365 * 24 * 3600
+LANGUAGE_COOKIE_HTTPONLY = True
+LANGUAGE_COOKIE_SAMESITE = "Lax"
 USE_TZ = True
 TIME_ZONE = "UTC"
 
+# --- Operation ---
+
+# Who sends this as a bearer token may read /metrics; staff may in any case, nobody else.
+METRICS_TOKEN = env("METRICS_TOKEN", default="")
+
 # --- Logging ---
 
+# "line" for people, "json" for programs that collect logs.
+LOG_FORMAT = env("LOG_FORMAT", default="line")
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "formatters": {
+        "line": {"format": "%(asctime)s %(levelname)s %(name)s [%(request_id)s]: %(message)s"},
+        "json": {
+            "()": "pythonjsonlogger.json.JsonFormatter",
+            "format": "%(asctime)s %(levelname)s %(name)s %(request_id)s %(message)s",
+            "rename_fields": {"asctime": "time", "levelname": "level", "name": "logger"},
+        },
+    },
+    "filters": {"request_id": {"()": "operation.request_ids.RequestIdFilter"}},
+    "handlers": {
+        "console": {
+            "class": "logging.StreamHandler",
+            "formatter": LOG_FORMAT,
+            "filters": ["request_id"],
+        }
+    },
     "root": {"handlers": ["console"], "level": "INFO"},
     # Counts at every login what it has not deleted.
     "loggers": {"axes": {"level": "WARNING"}},

@@ -2,8 +2,10 @@
 
 from django.contrib import admin
 from django.urls import include, path
+from django.views.generic import RedirectView
 
-from deploy_site import views
+from deploy_site import problems, views
+from deploy_site.api import LimitsView, SchemaView
 from ml_core.api import ModelsView
 
 urlpatterns = [
@@ -13,7 +15,15 @@ urlpatterns = [
     path("", include("detect_video.urls")),
     path("", include("detect_camera.urls")),
     path("accounts/", include("accounts.urls")),
+    path("i18n/", include("django.conf.urls.i18n")),
     path("api/models/", ModelsView.as_view(), name="api-models"),
+    path("api/limits/", LimitsView.as_view(), name="api-limits"),
+    path("api/schema/", SchemaView.as_view(), name="api-schema"),
+    path("api/docs/", views.api_docs, name="api-docs"),
+    path("api/", RedirectView.as_view(pattern_name="api-docs"), name="api"),
+    path("api/<path:rest>", problems.unknown_api),
+    # Before the admin's own: two of its pages lie there.
+    path("", include("operation.urls")),
     path("admin/", admin.site.urls),
     path("favicon.ico", views.favicon),
     path("livez", views.livez),
@@ -21,5 +31,6 @@ urlpatterns = [
 ]
 
 handler400 = "deploy_site.problems.bad_request"
+handler403 = "deploy_site.problems.permission_denied"
 handler404 = "deploy_site.problems.page_not_found"
 handler500 = "deploy_site.problems.server_error"

@@ -3,16 +3,33 @@
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
 from django.templatetags.static import static
+from django.utils.translation import gettext_noop
 
 from ml_core import engine
-from ml_core.errors import VisionError
+from operation import readiness
+from operation.readiness import default_models
+
+# What the home page says of models, in words that are translated there.
+gettext_noop("letterbox")
+gettext_noop("stretch")
+gettext_noop("shrink")
+gettext_noop("public domain")
+gettext_noop("YOLO License (do as you like)")
+gettext_noop("part of this project")
+gettext_noop("your own")
+gettext_noop("unknown")
 
 
 def home(request: HttpRequest) -> HttpResponse:
     """The stages, and which models are installed."""
-    defaults = [model["model"] for model in _default_models().values()]
+    defaults = [model["model"] for model in default_models().values()]
     context = {"models": engine.models().values(), "defaults": defaults}
     return render(request, "home.html", context)
+
+
+def api_docs(request: HttpRequest) -> HttpResponse:
+    """The API's description with forms to try it."""
+    return render(request, "api.html")
 
 
 def favicon(request: HttpRequest) -> HttpResponse:
@@ -26,25 +43,14 @@ def livez(request: HttpRequest) -> JsonResponse:
 
 
 def readyz(request: HttpRequest) -> JsonResponse:
-    """The default models are loaded and warm; 503 until then, with the reasons.
+    """Database, media folder, disk and default models can be used; 503 until then, with reasons.
 
     A task without any model keeps nobody waiting: what else the site does works.
     """
     engine.start_loading()
-    models = _default_models()
+    models = default_models()
+    checks = readiness.checks()
     ready = all(model["state"] == "ready" for model in models.values() if model["model"])
-    body = {"status": "ready" if ready else "not ready", "models": models}
+    ready = ready and set(checks.values()) == {readiness.OK}
+    body = {"status": "ready" if ready else "not ready", "checks": checks, "models": models}
     return JsonResponse(body, status=200 if ready else 503)
-
-
-def _default_models() -> dict[str, dict[str, str]]:
-    """The default model of each task, and how far it is loaded or why there is none."""
-    loaded = engine.loaded_models()
-    models: dict[str, dict[str, str]] = {}
-    for task in engine.TASKS:
-        try:
-            name = engine.default_model(task).name
-            models[task] = {"model": name, "state": loaded.get(name, "not loaded")}
-        except VisionError as exc:
-            models[task] = {"model": "", "state": exc.detail}
-    return models

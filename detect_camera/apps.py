@@ -1,6 +1,7 @@
 from django.apps import AppConfig
+from django.utils.translation import gettext_lazy as _
 
 
 class DetectCameraConfig(AppConfig):
     name = "detect_camera"
-    verbose_name = "Detection with the camera"
+    verbose_name = _("Detection with the camera")

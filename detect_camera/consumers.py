@@ -16,7 +16,9 @@ from detect_camera.services import detect_in_frame
 from ml_core import engine
 from ml_core.errors import Busy, ImageTooManyBytes, VisionError
 from ml_core.owners import Owner
+from ml_core.problem_texts import told
 from ml_core.serializers import DetectionsSerializer
+from ml_core.streams import Stream
 
 logger = logging.getLogger(__name__)
 
@@ -43,6 +45,8 @@ class CameraConsumer(AsyncJsonWebsocketConsumer):
         self.waiting: Frame | None = None
         self.second, self.frames_in_second = 0, 0
         self.owner = ""
+        whose = Owner.of(self.scope["user"], self.scope["session"])
+        self.stream = Stream("camera", whose.label)
         self.is_refused = False
         query = parse_qs(self.scope["query_string"].decode("latin-1"))
         self.model = query.get("model", [""])[0][:100]
@@ -54,6 +58,7 @@ class CameraConsumer(AsyncJsonWebsocketConsumer):
             return await self.refuse(Busy("Too many cameras are open. Try again later."))
         self.owner = owner
         _cameras[owner] += 1
+        self.stream.open()
         try:
             await engine.wait_until_loaded_async("detection", self.model)
         except VisionError as exc:
@@ -80,10 +85,12 @@ class CameraConsumer(AsyncJsonWebsocketConsumer):
             return self.begin(frame)
         dropped, self.waiting = self.waiting, frame
         if dropped:
+            self.stream.count_dropped()
             await self.answer({"type": "dropped", "seq": dropped.sequence})
 
     async def disconnect(self, code: int) -> None:
         self.waiting = None
+        self.stream.close()
         for task in self.tasks:
             task.cancel()
         if self.owner:
@@ -120,8 +127,10 @@ class CameraConsumer(AsyncJsonWebsocketConsumer):
             async with _places(asyncio.get_running_loop()):
                 found = await detect_in_frame(frame.jpeg, model=self.model, client=self.owner)
         except VisionError as exc:
-            await self.answer({"type": "error", "seq": frame.sequence, **_problem(exc)})
+            self.stream.count_failed()
+            await self.answer({"type": "error", "seq": frame.sequence, **told(exc)})
             return
+        self.stream.count_done()
         await self.answer(
             {
                 "type": "result",
@@ -141,18 +150,19 @@ class CameraConsumer(AsyncJsonWebsocketConsumer):
     async def refuse(self, exc: VisionError) -> None:
         """Say what is wrong, then close with 4000 and the HTTP status."""
         self.is_refused = True
-        await self.send_json({"type": "error", **_problem(exc)})
+        await self.send_json({"type": "error", **told(exc)})
         await self.close(4000 + exc.status)
+
+
+def open_cameras() -> int:
+    """How many cameras are open in this process."""
+    return _cameras.total()
 
 
 @lru_cache(maxsize=1)
 def _places(loop: asyncio.AbstractEventLoop) -> asyncio.Semaphore:
     """Places for the frames of all cameras, given in turn: who waits here has cost nothing yet."""
     return asyncio.Semaphore(settings.LIMITS["camera_frames_in_work"])
-
-
-def _problem(exc: VisionError) -> dict[str, Any]:
-    return {"status": exc.status, "code": exc.code, "detail": exc.detail}
 
 
 def _owner_name(scope: dict[str, Any]) -> str:

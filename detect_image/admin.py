@@ -11,8 +11,8 @@ from ml_core.media import PictureAdmin
 
 @admin.register(DetectedImage)
 class DetectedImageAdmin(PictureAdmin):
-    list_display = ["original_seen", "drawn_seen", "__str__", "objects", "model", "user"]
-    list_display += ["created_at"]
+    list_display = ["original_seen", "drawn_seen", "__str__", "objects", "model", "owner"]
+    list_display += ["size", "created_at"]
     list_display_links = ["original_seen", "__str__"]
     list_filter = ["model", "created_at"]
     search_fields = ["name", "sha256", "user__username"]
@@ -21,7 +21,8 @@ class DetectedImageAdmin(PictureAdmin):
         "original_seen",
         "drawn_seen",
         "name",
-        "user",
+        "owner",
+        "size",
         "width",
         "height",
         "model",

@@ -8,13 +8,14 @@ from typing import Any
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404
 from django.utils.http import content_disposition_header
+from django.utils.translation import get_language
 from rest_framework.generics import ListAPIView, RetrieveDestroyAPIView
 from rest_framework.renderers import BrowsableAPIRenderer, JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from detect_image import gallery, services
+from detect_image import gallery, schema, services
 from detect_image.models import DetectedImage
 from detect_image.renderers import SeedRenderer
 from detect_image.serializers import (
@@ -22,11 +23,15 @@ from detect_image.serializers import (
     DetectRequestSerializer,
     ExportRequestSerializer,
     GalleryPictureSerializer,
+    GalleryRequestSerializer,
 )
 from ml_core.exports import EXPORTS
+from ml_core.file_views import FileAPIView
 from ml_core.networks.loading import SCORE_FLOOR
 from ml_core.owners import Owner, owner_with_session
+from ml_core.quota import check_quota
 from ml_core.serializers import DetectionsSerializer
+from ml_core.storage import check_room
 from ml_core.uploads import PictureAPIView, requester, server_timing
 
 
@@ -42,6 +47,7 @@ class DetectImageView(PictureAPIView):
     serializer_class = DetectRequestSerializer
     renderer_classes = [JSONRenderer, BrowsableAPIRenderer, SeedRenderer]
 
+    @schema.detect
     def post(self, request: Request) -> Response:
         parameters = self.validated(request)
         way = parameters["return"]
@@ -53,8 +59,12 @@ class DetectImageView(PictureAPIView):
         is_seed = request.accepted_renderer.format == SeedRenderer.format
         drawing, search = _wishes(parameters, is_drawn=way != "json" or is_seed)
         client = requester(request)
+        is_kept = way == "url" or parameters["keep"]
+        if is_kept:
+            check_quota(Owner.of(request.user, request.session), len(data))
+            check_room(len(data))
 
-        if way == "json" and not parameters["keep"]:
+        if way == "json" and not is_kept:
             _, found = services.detect_in_file(data, search, client=client)
             return Response(
                 DetectionsSerializer(found).data, headers=server_timing(found.timing_ms)
@@ -62,7 +72,7 @@ class DetectImageView(PictureAPIView):
 
         jpeg, found = services.draw_in_file(data, search, drawing, client=client)
         answer = DetectionsSerializer(found).data
-        if way == "url" or parameters["keep"]:
+        if is_kept:
             owner = owner_with_session(request)
             kept = services.keep(data, jpeg, found, search, name=name, owner=owner)
             answer = DetectedImageSerializer(kept).data
@@ -74,6 +84,7 @@ class DetectImageView(PictureAPIView):
 class GalleryView(APIView):
     """The server's own pictures that visitors may choose from."""
 
+    @schema.gallery
     def get(self, request: Request) -> Response:
         return Response(GalleryPictureSerializer(gallery.pictures(), many=True).data)
 
@@ -85,38 +96,46 @@ class GalleryPictureView(APIView):
     into img.src; without it "picture" is the picture's address.
     """
 
+    @schema.gallery_picture
     def get(self, request: Request) -> Response:
+        serializer = GalleryRequestSerializer(data=request.query_params)
+        serializer.is_valid(raise_exception=True)
         picture_id, path = gallery.find_picture(request.query_params.get("key", ""))
         answer = GalleryPictureSerializer(picture_id).data
         answer["picture"] = answer["url"]
-        if request.query_params.get("return") == "base64":
+        if serializer.validated_data["return"] == "base64":
             media_type = mimetypes.guess_type(path.name)[0]
             text = base64.b64encode(path.read_bytes()).decode()
             answer["picture"] = f"data:{media_type};base64,{text}"
         return Response(answer)
 
 
+@schema.kept_pictures
 class KeptPicturesView(ListAPIView):
     """Your own kept pictures, the newest first."""
 
     serializer_class = DetectedImageSerializer
+    queryset = DetectedImage.objects.none()
 
     def get_queryset(self):
         return DetectedImage.objects.of(Owner.of(self.request.user, self.request.session))
 
 
+@schema.kept_picture
 class KeptPictureView(RetrieveDestroyAPIView):
     """One of your own kept pictures; DELETE removes its files as well."""
 
     serializer_class = DetectedImageSerializer
+    queryset = DetectedImage.objects.none()
 
     def get_queryset(self):
         return DetectedImage.objects.of(Owner.of(self.request.user, self.request.session))
 
 
-class ExportView(APIView):
+class ExportView(FileAPIView):
     """The result of a kept picture in another tool's format, as a file."""
 
+    @schema.export
     def get(self, request: Request, pk: str) -> HttpResponse:
         serializer = ExportRequestSerializer(data=request.query_params)
         serializer.is_valid(raise_exception=True)
@@ -142,7 +161,12 @@ def _wishes(
     original_wh = None
     if "original_width" in parameters:
         original_wh = parameters["original_width"], parameters["original_height"]
-    drawing = services.Drawing(drawn_from, parameters["show_names"], parameters["show_scores"])
+    drawing = services.Drawing(
+        drawn_from,
+        parameters["show_names"],
+        parameters["show_scores"],
+        language=get_language() or "en",
+    )
     search = services.Search(
         parameters["model"], found_from, parameters["iou_threshold"], original_wh
     )

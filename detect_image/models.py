@@ -6,6 +6,7 @@ from pathlib import PurePath
 from django.db import models
 from django.db.models.fields.files import FieldFile
 from django.urls import reverse
+from django.utils.translation import gettext_lazy as _
 
 from ml_core.owners import Owned
 from ml_core.results import Detection, Detections
@@ -31,20 +32,22 @@ class DetectedImage(Owned):
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     # What the user calls it: shown, never used as a path.
-    name = models.CharField(max_length=255, blank=True, editable=False)
-    original = models.FileField(upload_to=original_path, editable=False)
-    drawn = models.FileField(upload_to=drawn_path, editable=False)
-    sha256 = models.CharField("SHA-256", max_length=64, db_index=True, editable=False)
-    width = models.PositiveIntegerField(editable=False)
-    height = models.PositiveIntegerField(editable=False)
-    model = models.CharField(max_length=100, db_index=True, editable=False)
-    score_threshold = models.FloatField(editable=False)
-    iou_threshold = models.FloatField("IoU threshold", editable=False)
-    detections = models.JSONField(editable=False)
-    timing_ms = models.JSONField("timing (ms)", editable=False)
-    created_at = models.DateTimeField(auto_now_add=True, db_index=True)
+    name = models.CharField(_("name"), max_length=255, blank=True, editable=False)
+    original = models.FileField(_("original"), upload_to=original_path, editable=False)
+    drawn = models.FileField(_("drawn"), upload_to=drawn_path, editable=False)
+    sha256 = models.CharField(_("SHA-256"), max_length=64, db_index=True, editable=False)
+    width = models.PositiveIntegerField(_("width"), editable=False)
+    height = models.PositiveIntegerField(_("height"), editable=False)
+    model = models.CharField(_("model"), max_length=100, db_index=True, editable=False)
+    score_threshold = models.FloatField(_("score threshold"), editable=False)
+    iou_threshold = models.FloatField(_("IoU threshold"), editable=False)
+    detections = models.JSONField(_("detections"), editable=False)
+    timing_ms = models.JSONField(_("timing (ms)"), editable=False)
+    created_at = models.DateTimeField(_("created"), auto_now_add=True, db_index=True)
 
     class Meta:
+        verbose_name = _("picture")
+        verbose_name_plural = _("pictures")
         ordering = ["-created_at"]
 
     def __str__(self) -> str:
@@ -65,11 +68,16 @@ class DetectedImage(Owned):
         return reverse("detect_image:file", args=[self.pk, PurePath(str(file.name)).name])
 
     @property
+    def resolution_wh(self) -> tuple[int, int]:
+        """Width and height that the boxes refer to, as results name them."""
+        return self.width, self.height
+
+    @property
     def found(self) -> Detections:
         """The result as the engine gave it."""
         return Detections(
             model=self.model,
-            resolution_wh=(self.width, self.height),
+            resolution_wh=self.resolution_wh,
             detections=tuple(
                 Detection(**{**detection, "box": tuple(detection["box"])})
                 for detection in self.detections

@@ -4,6 +4,7 @@ import math
 from typing import Any
 
 from django.urls import reverse
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from detect_image import gallery
@@ -17,6 +18,11 @@ RETURNS = ("json", "base64", "url")
 MAX_SIDE_PIXELS = 100_000
 
 
+# Not the text itself: half of a character pair cannot be answered in UTF-8.
+CHOICE_ERROR: dict[str, Any] = {"invalid_choice": "{input!r} is not a valid choice."}
+
+
+@extend_schema_field({"type": "number", "minimum": 0, "maximum": 1})
 class UnitIntervalField(serializers.FloatField):
     """A number from 0 to 1. (JSON and forms can both spell "not a number".)"""
 
@@ -27,10 +33,9 @@ class UnitIntervalField(serializers.FloatField):
         return number
 
 
-class DetectRequestSerializer(serializers.Serializer):
-    """A picture, which model and thresholds to use, and in which way to answer."""
+class DetectOptionsSerializer(serializers.Serializer):
+    """Which model and thresholds to use, and in which way to answer."""
 
-    image = PictureField(required=False, help_text="the picture: a file, base64 text or a data URL")
     gallery = serializers.CharField(
         required=False, help_text="instead of an image: id or name of a picture in the gallery"
     )
@@ -76,8 +81,15 @@ class DetectRequestSerializer(serializers.Serializer):
             required=False,
             default="json",
             help_text="json: boxes only; base64: the drawn picture as a data URL; url: its address",
+            error_messages=CHOICE_ERROR,
         )
         return {**super().get_fields(), "return": answer}
+
+
+class DetectRequestSerializer(DetectOptionsSerializer):
+    """A picture, and what is to be done with it."""
+
+    image = PictureField(required=False, help_text="the picture: a file, base64 text or a data URL")
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         if ("image" in attrs) == ("gallery" in attrs):
@@ -91,6 +103,7 @@ class DetectRequestSerializer(serializers.Serializer):
         return attrs
 
 
+@extend_schema_field({"type": "string", "pattern": "^[0-9]{0,9}(,[0-9]{0,9})*$"})
 class ClassIdsField(serializers.Field):
     """Class ids with commas between them, such as ``0,16``; an empty text is no class at all."""
 
@@ -116,28 +129,38 @@ class ExportRequestSerializer(serializers.Serializer):
         return {**super().get_fields(), "as": serializers.ChoiceField(list(EXPORTS))}
 
 
+class GalleryRequestSerializer(serializers.Serializer):
+    """Whether a picture of the gallery comes with its bytes or its address."""
+
+    def get_fields(self) -> dict[str, serializers.Field]:
+        answer = serializers.ChoiceField(["url", "base64"], required=False, default="url")
+        return {**super().get_fields(), "return": answer}
+
+
 class DetectedImageSerializer(DetectionsSerializer):
     """A kept picture: its result, and where to find it."""
 
-    def to_representation(self, instance: DetectedImage) -> dict[str, Any]:
-        return {
-            **super().to_representation(instance.found),
-            "id": str(instance.pk),
-            "name": instance.name,
-            "created_at": instance.created_at.isoformat(),
-            "original_url": instance.original_url,
-            "drawn_url": instance.drawn_url,
-            "export_url": reverse("detect_image:api-export", args=[instance.pk]),
-            "page_url": instance.get_absolute_url(),
-        }
+    id = serializers.UUIDField()
+    name = serializers.CharField(help_text="what it is called; may be empty")
+    created_at = serializers.DateTimeField()
+    original_url = serializers.CharField()
+    drawn_url = serializers.CharField()
+    export_url = serializers.SerializerMethodField()
+    page_url = serializers.CharField(source="get_absolute_url")
+
+    def get_export_url(self, detected: DetectedImage) -> str:
+        return reverse("detect_image:api-export", args=[detected.pk])
 
 
 class GalleryPictureSerializer(serializers.Serializer):
     """A picture of the gallery: its id, name, and address."""
 
-    def to_representation(self, instance: str) -> dict[str, str]:
-        return {
-            "id": instance,
-            "name": gallery.pictures()[instance].name,
-            "url": reverse("detect_image:gallery-file", args=[instance]),
-        }
+    id = serializers.CharField(source="*")
+    name = serializers.SerializerMethodField()
+    url = serializers.SerializerMethodField()
+
+    def get_name(self, picture_id: str) -> str:
+        return gallery.pictures()[picture_id].name
+
+    def get_url(self, picture_id: str) -> str:
+        return reverse("detect_image:gallery-file", args=[picture_id])

@@ -7,11 +7,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from django.core.files.base import ContentFile
+from django.utils.translation import get_language
 
 from detect_image.models import DetectedImage
 from ml_core import engine
 from ml_core.drawing import draw_detections
 from ml_core.images import encode_jpeg, picture_suffix
+from ml_core.metrics import measured
 from ml_core.owners import Owner
 from ml_core.results import Detections
 from ml_core.serializers import DetectionSerializer
@@ -23,11 +25,15 @@ DRAWN_SCORE_THRESHOLD = 0.25
 
 @dataclass(frozen=True)
 class Drawing:
-    """How a picture is drawn on: from which score in [0, 1] on, and with what in the labels."""
+    """How a picture is drawn on: from which score in [0, 1] on, and with what in the labels.
+
+    ``language`` is that of the names, such as ``zh-hans``.
+    """
 
     score_threshold: float
     show_names: bool = True
     show_scores: bool = True
+    language: str = "en"
 
     def jpeg(self, image: np.ndarray, found: Detections) -> bytes:
         """A JPEG file of the (H, W, 3) uint8 RGB picture with its boxes."""
@@ -39,6 +45,7 @@ class Drawing:
                 sure.detections,
                 show_names=self.show_names,
                 show_scores=self.show_scores,
+                language=self.language,
             )
         )
 
@@ -76,7 +83,7 @@ def draw_in_file(
         image, found = _detect(data, search, client)
         started = time.perf_counter()
         jpeg = drawing.jpeg(image, found)
-    draw_ms = (time.perf_counter() - started) * 1000
+    draw_ms = measured("draw", (time.perf_counter() - started) * 1000)
     return jpeg, replace(found, timing_ms={**found.timing_ms, "draw": draw_ms})
 
 
@@ -103,7 +110,10 @@ def keep(
     name: str,
     owner: Owner,
 ) -> DetectedImage:
-    """Keep a picture's file, its drawn copy and its result; they belong to ``owner``."""
+    """Keep a picture's file, its drawn copy and its result; they belong to ``owner``.
+
+    Raises ``StorageFull``; then nothing is kept.
+    """
     detected = DetectedImage(
         user=owner.user,
         session_key=owner.session_key,
@@ -111,6 +121,7 @@ def keep(
         sha256=hashlib.sha256(data).hexdigest(),
         score_threshold=search.score_threshold,
         iou_threshold=search.iou_threshold,
+        size_bytes=len(data) + len(drawn_jpeg),
         **_result_fields(found),
     )
     try:
@@ -137,11 +148,13 @@ def detect_again(detected: DetectedImage) -> None:
         iou_threshold=detected.iou_threshold,
         original_wh=(detected.width, detected.height),
     )
-    drawing = Drawing(max(detected.score_threshold, DRAWN_SCORE_THRESHOLD))
+    drawn_from = max(detected.score_threshold, DRAWN_SCORE_THRESHOLD)
+    drawing = Drawing(drawn_from, language=get_language() or "en")
     jpeg, found = draw_in_file(data, search, drawing, client="admin")
     for field, value in _result_fields(found).items():
         setattr(detected, field, value)
     detected.drawn.save("_", ContentFile(jpeg), save=False)
+    detected.size_bytes = len(data) + len(jpeg)
     detected.full_clean()
     detected.save()
 

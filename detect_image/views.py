@@ -17,6 +17,7 @@ from ml_core.errors import NotInGallery
 from ml_core.exports import EXPORTS
 from ml_core.media import HEADERS, picture_response
 from ml_core.owners import Owner
+from ml_core.quota import storage_note
 
 CLIENT_FILE = Path(__file__).with_name("client.py")
 PICTURES_PER_PAGE = 24
@@ -37,9 +38,11 @@ def server_page(request: HttpRequest) -> HttpResponse:
 
 def kept_page(request: HttpRequest) -> HttpResponse:
     """A visitor's own pictures, to be reopened or deleted."""
-    pictures = DetectedImage.objects.of(Owner.of(request.user, request.session))
+    owner = Owner.of(request.user, request.session)
+    pictures = DetectedImage.objects.of(owner)
     page = Paginator(pictures, PICTURES_PER_PAGE).get_page(request.GET.get("page"))
-    return render(request, "detect_image/kept.html", {"page": page})
+    context = {"page": page, "storage": storage_note(owner)}
+    return render(request, "detect_image/kept.html", context)
 
 
 @require_POST

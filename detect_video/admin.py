@@ -1,10 +1,19 @@
 from django.contrib import admin
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404
+from django.template.defaultfilters import filesizeformat
+from django.urls import URLPattern, path, reverse
+from django.utils.html import format_html
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
+from detect_video.decoding import VideoReader
 from detect_video.errors import NotFinished
 from detect_video.models import Export, Video
 from detect_video.services import retry_video
+from ml_core.errors import VisionError
+from ml_core.media import HEADERS, THUMBNAIL_SIDE_PIXELS
 
 
 class ExportInline(admin.TabularInline):
@@ -12,7 +21,14 @@ class ExportInline(admin.TabularInline):
 
     model = Export
     extra = 0
-    fields = readonly_fields = ("codec", "score_threshold", "state", "frames_done", "error")
+    fields = readonly_fields = (
+        "codec",
+        "score_threshold",
+        "state",
+        "frames_done",
+        "size_bytes",
+        "error",
+    )
 
     def has_add_permission(self, request: HttpRequest, obj: Video | None = None) -> bool:
         return False
@@ -28,6 +44,7 @@ class VideoAdmin(admin.ModelAdmin):
     actions = ["cancel", "retry"]
     inlines = [ExportInline]
     fields = (
+        "first_frame",
         "name",
         "owner",
         "size",
@@ -56,34 +73,103 @@ class VideoAdmin(admin.ModelAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Video]:
         return super().get_queryset(request).select_related("user").prefetch_related("exports")
 
-    @admin.display(ordering="user")
+    @admin.display(description=_("owner"), ordering="user")
     def owner(self, video: Video) -> str:
-        return str(video.user or f"session {video.session_key[:6]}…")
+        return video.owner.label
 
-    @admin.display(ordering="size_bytes")
+    def get_urls(self) -> list[URLPattern]:
+        view = self.admin_site.admin_view(self.first_picture)
+        picture = path("<pk>/picture/", view, name="detect_video_video_picture")
+        return [picture, *super().get_urls()]
+
+    def first_picture(self, request: HttpRequest, pk: str) -> HttpResponse:
+        """The video's first frame as a small JPEG."""
+        video = get_object_or_404(Video, pk=pk)
+        if not self.has_view_permission(request, video):
+            raise Http404
+        try:
+            with VideoReader(video.source_path, side=THUMBNAIL_SIDE_PIXELS, as_jpeg=True) as reader:
+                frame = next(iter(reader))
+        except (VisionError, OSError, StopIteration) as exc:
+            raise Http404("This video has no picture to show.") from exc
+        return HttpResponse(bytes(frame.data), content_type="image/jpeg", headers=HEADERS)
+
+    def first_frame(self, video: Video) -> str:
+        # Not in lists: each picture costs a process that decodes.
+        url = reverse("admin:detect_video_video_picture", args=[video.pk])
+        return format_html('<img src="{}" alt="" height="160" loading="lazy">', url)
+
+    @admin.display(description=_("size"), ordering="size_bytes")
     def size(self, video: Video) -> str:
         return f"{video.size_bytes / 2**20:.1f} MiB"
 
-    @admin.display(ordering="duration_s")
+    @admin.display(description=_("length"), ordering="duration_s")
     def length(self, video: Video) -> str:
         return "" if video.duration_s is None else f"{video.duration_s:.1f} s"
 
-    @admin.display(ordering="frames_detected")
+    @admin.display(description=_("progress"), ordering="frames_detected")
     def progress(self, video: Video) -> str:
-        return f"{video.frames_detected} of {video.frames_hint or '?'} frames"
+        done, total = video.frames_detected, video.frames_hint or "?"
+        return gettext("{done} of {total} frames").format(done=done, total=total)
 
+    @admin.display(description=_("saved videos"))
     def exports(self, video: Video) -> int:
         return len(video.exports.all())
 
-    @admin.action(description="Cancel what is queued or running", permissions=["delete"])
+    @admin.action(description=_("Cancel what is queued or running"), permissions=["delete"])
     def cancel(self, request: HttpRequest, videos: QuerySet[Video]) -> None:
         for video in videos:
             video.cancel()
 
-    @admin.action(description="Go on with what failed or was cancelled", permissions=["delete"])
+    @admin.action(description=_("Go on with what failed or was cancelled"), permissions=["delete"])
     def retry(self, request: HttpRequest, videos: QuerySet[Video]) -> None:
         for video in videos:
             try:
                 retry_video(video)
             except NotFinished as exc:
                 self.message_user(request, f"{video}: {exc.detail}", "warning")
+
+
+@admin.register(Export)
+class ExportAdmin(admin.ModelAdmin):
+    """Everybody's saved videos: looked at, cancelled and deleted here, never edited."""
+
+    list_display = ["video", "owner", "codec", "state", "frames_done", "size", "created_at"]
+    list_filter = ["state", "codec", "created_at"]
+    search_fields = ["video__name", "video__user__username"]
+    actions = ["cancel"]
+    fields = (
+        "video",
+        "owner",
+        "codec",
+        "score_threshold",
+        "hidden_classes",
+        "show_names",
+        "show_scores",
+        "state",
+        "frames_done",
+        "size",
+        "error_code",
+        "error",
+        "attempt",
+        "heartbeat_at",
+        "created_at",
+    )
+    readonly_fields = fields
+    list_select_related = ["video__user"]
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    @admin.display(ordering="video__user")
+    def owner(self, export: Export) -> str:
+        return export.video.owner.label
+
+    @admin.display(ordering="size_bytes")
+    def size(self, export: Export) -> str:
+        return filesizeformat(export.size_bytes)
+
+    @admin.action(description="Cancel what is queued or running", permissions=["delete"])
+    def cancel(self, request: HttpRequest, exports: QuerySet[Export]) -> None:
+        for export in exports:
+            export.cancel()

@@ -1,6 +1,7 @@
 from django.apps import AppConfig
+from django.utils.translation import gettext_lazy as _
 
 
 class DetectVideoConfig(AppConfig):
     name = "detect_video"
-    verbose_name = "Detection in videos"
+    verbose_name = _("Detection in videos")

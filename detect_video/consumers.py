@@ -16,6 +16,7 @@ from detect_video.socket_messages import Start, parse_message
 from detect_video.streaming import send_frames, send_info
 from ml_core.errors import VisionError
 from ml_core.owners import Owner
+from ml_core.problem_texts import told
 
 logger = logging.getLogger(__name__)
 
@@ -64,8 +65,7 @@ class VideoConsumer(AsyncWebsocketConsumer):
         """Say what was wrong, and close."""
         self.video = None
         self._end_tasks()
-        error = {"status": exc.status, "code": exc.code, "detail": exc.detail}
-        await self.send_json({"type": "error", **error})
+        await self.send_json({"type": "error", **told(exc)})
         await self.close(4000 + exc.status)
 
     async def send_json(self, message: dict[str, Any]) -> None:

@@ -10,21 +10,24 @@ from django.http import FileResponse
 from rest_framework.exceptions import ValidationError
 from rest_framework.parsers import MultiPartParser
 from rest_framework.request import Request
-from rest_framework.views import APIView
 
+from detect_video import schema
 from detect_video.rendering import render_video
 from ml_core.errors import Busy
+from ml_core.file_views import FileAPIView
 
 _turn = BoundedSemaphore(1)
 
 
-class AviView(APIView):
+@schema.avi
+class AviView(FileAPIView):
     """A short recording, sent as the multipart field "video", comes back as an AVI file.
 
     Nothing of it is kept. Longer ones can be sent as videos, which are saved as AVI as well.
     """
 
     parser_classes = [MultiPartParser]
+    throttle_scope = "uploads"
 
     def post(self, request: Request) -> FileResponse:
         recording = request.FILES.get("video")

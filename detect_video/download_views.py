@@ -5,17 +5,19 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 from django.http import HttpResponseBase
+from django.utils.translation import get_language
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from detect_video import results, services
+from detect_video import results, schema, services
 from detect_video.downloads import file_response, text_response
 from detect_video.errors import NotFinished
 from detect_video.models import Video
 from detect_video.rendering import CODECS
 from detect_video.serializers import ExportRequestSerializer, ExportSerializer
 from detect_video.views import requested_video
+from ml_core.file_views import FileAPIView
 
 RESULTS: dict[str, tuple[Callable[[Video], AsyncIterator[str]], str]] = {
     "jsonl": (results.jsonl_lines, "application/jsonl"),
@@ -24,7 +26,8 @@ RESULTS: dict[str, tuple[Callable[[Video], AsyncIterator[str]], str]] = {
 }
 
 
-class FileView(APIView):
+@schema.file
+class FileView(FileAPIView):
     """The video as it was sent; parts of it by ``Range``."""
 
     def get(self, request: Request, video_id: uuid.UUID) -> HttpResponseBase:
@@ -34,7 +37,8 @@ class FileView(APIView):
         return file_response(Path(video.file.path), byte_range=request.headers.get("Range", ""))
 
 
-class ResultsView(APIView):
+@schema.results
+class ResultsView(FileAPIView):
     """Everything found so far, as a file of one of the ``RESULTS`` formats."""
 
     format_name = ""
@@ -46,6 +50,7 @@ class ResultsView(APIView):
         return text_response(lines(video), content_type=content_type, download_name=name)
 
 
+@schema.exports
 class ExportsView(APIView):
     """POST begins to save the video with its detections drawn in."""
 
@@ -53,11 +58,13 @@ class ExportsView(APIView):
         video = requested_video(request, video_id)
         options = ExportRequestSerializer(data=request.data)
         options.is_valid(raise_exception=True)
-        export = services.request_export(video, **options.validated_data)
+        language = get_language() or "en"
+        export = services.request_export(video, language=language, **options.validated_data)
         body = ExportSerializer(export).data
         return Response(body, status=202, headers={"Location": body["urls"]["self"]})
 
 
+@schema.export
 class ExportView(APIView):
     """How far a saved video is; DELETE stops the work on it and removes it."""
 
@@ -70,7 +77,8 @@ class ExportView(APIView):
         return Response(status=204)
 
 
-class ExportFileView(APIView):
+@schema.export_file
+class ExportFileView(FileAPIView):
     """The saved video."""
 
     def get(self, request: Request, video_id: uuid.UUID, export_id: uuid.UUID) -> HttpResponseBase:

@@ -5,9 +5,10 @@ import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-from django.http import HttpResponse, HttpResponseBase, StreamingHttpResponse
+from django.http import HttpResponseBase, StreamingHttpResponse
 from django.utils.http import content_disposition_header
 
+from deploy_site.problems import problem_response
 from detect_video.containers import MIME_TYPES, container_format
 
 BLOCK_BYTES = 256 * 1024
@@ -22,19 +23,22 @@ def file_response(path: Path, *, byte_range: str = "", download_name: str = "") 
     try:
         wanted = parse_range(byte_range, size_bytes)
     except ValueError:
-        return HttpResponse(status=416, headers={"Content-Range": f"bytes */{size_bytes}"})
+        detail = f"The file has {size_bytes:,} bytes; there are none of those that Range names."
+        response = problem_response(416, "range_not_satisfiable", detail)
+        response["Content-Range"] = f"bytes */{size_bytes}"
+        return response
     start, end = wanted or (0, size_bytes)
-    response = StreamingHttpResponse(
+    streamed = StreamingHttpResponse(
         _blocks(path, start, end), status=206 if wanted else 200, content_type=_content_type(path)
     )
-    response["Content-Length"] = end - start
-    response["Accept-Ranges"] = "bytes"
-    response["Cache-Control"] = "private, max-age=3600"
+    streamed["Content-Length"] = end - start
+    streamed["Accept-Ranges"] = "bytes"
+    streamed["Cache-Control"] = "private, max-age=3600"
     if wanted:
-        response["Content-Range"] = f"bytes {start}-{end - 1}/{size_bytes}"
+        streamed["Content-Range"] = f"bytes {start}-{end - 1}/{size_bytes}"
     if download_name:
-        response["Content-Disposition"] = str(content_disposition_header(True, download_name))
-    return response
+        streamed["Content-Disposition"] = str(content_disposition_header(True, download_name))
+    return streamed
 
 
 def text_response(

@@ -50,13 +50,6 @@ class ChecksumMismatch(VisionError):
     code = "checksum_mismatch"
 
 
-class StorageFull(VisionError):
-    """The disk has no room for more."""
-
-    status = 507
-    code = "storage_full"
-
-
 class NotFound(VisionError):
     """There is no such thing, or it belongs to somebody else."""
 

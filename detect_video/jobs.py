@@ -18,7 +18,8 @@ from detect_video import uploads
 from detect_video.errors import RunLost
 from detect_video.models import MAX_ATTEMPTS, Export, Job, State, Video
 from detect_video.work import run_detection, run_export
-from ml_core.errors import VisionError
+from ml_core.errors import StorageFull, VisionError
+from ml_core.storage import FULL, is_full
 
 logger = logging.getLogger(__name__)
 
@@ -70,7 +71,12 @@ def run(job: Job, work: Work, stop: Event) -> None:
         logger.info("%s %s failed: %s", type(job).__name__, job.pk, exc.detail)
         with suppress(RunLost):
             job.end_run(State.FAILED, error_code=exc.code, error=exc.detail)
-    except Exception:
+    except Exception as exc:
+        if is_full(exc):
+            logger.warning("%s %s failed: no room on the disk", type(job).__name__, job.pk)
+            with suppress(RunLost):
+                job.end_run(State.FAILED, error_code=StorageFull.code, error=FULL)
+            return
         # The row stays as it is: without signs of life it will be claimed again.
         logger.exception("%s %s broke off", type(job).__name__, job.pk)
 

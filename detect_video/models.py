@@ -15,9 +15,10 @@ from django.db import models, transaction
 from django.db.models.signals import post_delete
 from django.dispatch import receiver
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 from detect_video.errors import RunLost
-from ml_core.owners import Owned
+from ml_core.owners import Owned, Owner
 
 # A run whose last sign of life is older is dead; one that lives gives it every 2 s.
 STALE_AFTER_S = 8
@@ -26,27 +27,32 @@ MAX_ATTEMPTS = 2
 
 
 class State(models.TextChoices):
-    UPLOADING = "uploading"
-    QUEUED = "queued"
-    RUNNING = "running"
-    DONE = "done"
-    FAILED = "failed"
-    CANCELLED = "cancelled"
+    UPLOADING = "uploading", _("Uploading")
+    QUEUED = "queued", _("Queued")
+    RUNNING = "running", _("Running")
+    DONE = "done", _("Done")
+    FAILED = "failed", _("Failed")
+    CANCELLED = "cancelled", _("Cancelled")
 
 
 class Job(models.Model):
     """A row that a worker claims, and writes to only while its run id still stands there."""
 
     state = models.CharField(
-        max_length=10, choices=State, default=State.QUEUED, db_index=True, editable=False
+        _("state"),
+        max_length=10,
+        choices=State,
+        default=State.QUEUED,
+        db_index=True,
+        editable=False,
     )
-    error_code = models.CharField(max_length=50, blank=True, editable=False)
-    error = models.TextField(blank=True, editable=False)
+    error_code = models.CharField(_("error code"), max_length=50, blank=True, editable=False)
+    error = models.TextField(_("error"), blank=True, editable=False)
     # Claims since the job last got further.
-    attempt = models.PositiveIntegerField(default=0, editable=False)
+    attempt = models.PositiveIntegerField(_("attempt"), default=0, editable=False)
     run_id = models.UUIDField(null=True, editable=False)
-    heartbeat_at = models.DateTimeField(null=True, editable=False)
-    created_at = models.DateTimeField(auto_now_add=True, db_index=True)
+    heartbeat_at = models.DateTimeField(_("last sign of life"), null=True, editable=False)
+    created_at = models.DateTimeField(_("created"), auto_now_add=True, db_index=True)
 
     class Meta:
         abstract = True
@@ -102,30 +108,50 @@ class Video(Owned, Job):
     """One uploaded file; once it is complete, a job that detects in every frame of it."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    name = models.CharField(max_length=255, editable=False)
-    file = models.FileField(max_length=200, blank=True, editable=False)
-    size_bytes = models.PositiveBigIntegerField("size (bytes)", editable=False)
-    received_bytes = models.PositiveBigIntegerField(default=0, editable=False)
+    name = models.CharField(_("name"), max_length=255, editable=False)
+    file = models.FileField(_("file"), max_length=200, blank=True, editable=False)
+    size_bytes = models.PositiveBigIntegerField(_("size (bytes)"), editable=False)
+    received_bytes = models.PositiveBigIntegerField(
+        _("received (bytes)"), default=0, editable=False
+    )
     # Announced by the client, else computed from what arrived.
-    sha256 = models.CharField("SHA-256", max_length=64, blank=True, db_index=True, editable=False)
+    sha256 = models.CharField(
+        _("SHA-256"), max_length=64, blank=True, db_index=True, editable=False
+    )
     # Of the upright picture with square pixels.
-    width = models.PositiveIntegerField(default=0, editable=False)
-    height = models.PositiveIntegerField(default=0, editable=False)
-    rate = models.CharField("frames per second", max_length=30, blank=True, editable=False)
-    duration_s = models.FloatField("length (s)", null=True, editable=False)
+    width = models.PositiveIntegerField(_("width"), default=0, editable=False)
+    height = models.PositiveIntegerField(_("height"), default=0, editable=False)
+    rate = models.CharField(_("frames per second"), max_length=30, blank=True, editable=False)
+    duration_s = models.FloatField(_("length (s)"), null=True, editable=False)
     # From the file's header, which may be wrong; 0 for unknown.
-    frames_hint = models.PositiveIntegerField(default=0, editable=False)
-    truncated = models.TextField(blank=True, editable=False)
-    model = models.CharField(max_length=100, blank=True, editable=False)
-    frames_detected = models.PositiveIntegerField(default=0, editable=False)
-    detect_fps = models.FloatField("detected per second", default=0, editable=False)
-    updated_at = models.DateTimeField(auto_now=True, editable=False)
+    frames_hint = models.PositiveIntegerField(_("frames (estimate)"), default=0, editable=False)
+    truncated = models.TextField(_("cut off"), blank=True, editable=False)
+    model = models.CharField(_("model"), max_length=100, blank=True, editable=False)
+    frames_detected = models.PositiveIntegerField(_("frames detected"), default=0, editable=False)
+    detect_fps = models.FloatField(_("detected per second"), default=0, editable=False)
+    updated_at = models.DateTimeField(_("changed"), auto_now=True, editable=False)
 
     class Meta:
+        verbose_name = _("video")
+        verbose_name_plural = _("videos")
         ordering = ["-created_at"]
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def owner(self) -> Owner:
+        return Owner(user=self.user, session_key=self.session_key)
+
+    @classmethod
+    def stored_bytes(cls, rows: models.QuerySet) -> int:
+        """Uploads count from their announcement on, exports from their request on."""
+        kept = rows.exclude(state=State.FAILED, file="")
+        exports = Export.objects.filter(video__in=rows.values("pk"))
+        exports = exports.exclude(state__in=[State.FAILED, State.CANCELLED])
+        return sum(
+            q.aggregate(total=models.Sum("size_bytes"))["total"] or 0 for q in (kept, exports)
+        )
 
     @property
     def folder(self) -> Path:
@@ -173,16 +199,22 @@ class Export(Job):
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     video = models.ForeignKey(Video, models.CASCADE, related_name="exports")
-    codec = models.CharField(max_length=10, editable=False)
-    score_threshold = models.FloatField(editable=False)
+    codec = models.CharField(_("codec"), max_length=10, editable=False)
+    score_threshold = models.FloatField(_("score threshold"), editable=False)
     # Class ids.
     hidden_classes = models.JSONField(default=list, editable=False)
     show_names = models.BooleanField(editable=False)
     show_scores = models.BooleanField(editable=False)
-    frames_done = models.PositiveIntegerField(default=0, editable=False)
+    # Of the names: the one of the page that asked.
+    language = models.CharField(max_length=10, default="en", editable=False)
+    frames_done = models.PositiveIntegerField(_("frames done"), default=0, editable=False)
+    # As large as the video's own until it is there.
+    size_bytes = models.PositiveBigIntegerField(_("size (bytes)"), default=0, editable=False)
     file = models.FileField(max_length=200, blank=True, editable=False)
 
     class Meta:
+        verbose_name = _("saved video")
+        verbose_name_plural = _("saved videos")
         ordering = ["-created_at"]
 
     def __str__(self) -> str:

@@ -12,20 +12,23 @@ from django.views.decorators.http import require_safe
 from detect_video import services
 from detect_video.errors import NotFound
 from ml_core.owners import Owner
+from ml_core.quota import storage_note
 
 
 @require_safe
 def stage_page(request: HttpRequest, video_id: uuid.UUID | None = None) -> HttpResponse:
     """The requester's videos and a way to send another, or one of them in the player."""
     video = None
+    owner = Owner.of(request.user, request.session)
     if video_id:
         try:
-            video = services.find_video(Owner.of(request.user, request.session), video_id)
+            video = services.find_video(owner, video_id)
         except NotFound as exc:
             raise Http404(exc.detail) from exc
     context = {
         "video": video,
         "limits": settings.LIMITS,
+        "storage": storage_note(owner),
         "mediabunny_url": installed_module_url("mediabunny/mediabunny.js"),
         "sha256_url": installed_module_url("noble-hashes/sha2.js"),
     }

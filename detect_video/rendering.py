@@ -45,14 +45,15 @@ def render_video(
     codec: str,
     show_names: bool = True,
     show_scores: bool = True,
+    language: str = "en",
     on_frame: Callable[[int], None] = lambda frames_done: None,
 ) -> None:
     """Write ``source`` to ``target`` with boxes and labels drawn, and with its sound.
 
     ``codec`` is one of ``CODECS``. ``detections_by_pts_us`` is asked once for each frame. The rate
-    is constant: where the source's varies, pictures are repeated. ``on_frame`` is told how many
-    frames are done, and may raise to stop. ``target`` appears whole or not at all. Raises as
-    ``VideoReader`` does.
+    is constant: where the source's varies, pictures are repeated. ``language`` is that of the
+    names. ``on_frame`` is told how many frames are done, and may raise to stop. ``target`` appears
+    whole or not at all. Raises as ``VideoReader`` does.
     """
 
     def drawn(reader: VideoReader) -> Iterator[tuple[int, np.ndarray]]:
@@ -62,6 +63,7 @@ def render_video(
                 detections_by_pts_us(frame.pts_us),
                 show_names=show_names,
                 show_scores=show_scores,
+                language=language,
             )
             yield frame.pts_us, np.asarray(picture)
             on_frame(frames_done)

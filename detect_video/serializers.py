@@ -7,9 +7,10 @@ from django.urls import reverse
 from rest_framework import serializers
 
 from detect_video.errors import VideoTooManyBytes
-from detect_video.models import Export, State, Video
+from detect_video.models import Export, Job, State, Video
 from detect_video.rendering import CODECS
 from ml_core.networks.loading import SCORE_FLOOR
+from ml_core.problem_texts import shown_detail
 
 
 class AnnouncementSerializer(serializers.Serializer):
@@ -18,7 +19,7 @@ class AnnouncementSerializer(serializers.Serializer):
     name = serializers.CharField(max_length=255)
     size_bytes = serializers.IntegerField(min_value=1)
     sha256 = serializers.RegexField(
-        r"^[0-9a-f]{64}\Z",
+        r"^([0-9a-f]{64})?$",
         required=False,
         default="",
         allow_blank=True,
@@ -43,7 +44,12 @@ class AnnouncementSerializer(serializers.Serializer):
 class ExportRequestSerializer(serializers.Serializer):
     """What a saved video shall look like."""
 
-    codec = serializers.ChoiceField(choices=list(CODECS), default="mjpg")
+    codec = serializers.ChoiceField(
+        choices=list(CODECS),
+        default="mjpg",
+        # Not the text itself: half of a character pair cannot be answered in UTF-8.
+        error_messages={"invalid_choice": "{input!r} is not a valid choice."},
+    )
     score_threshold = serializers.FloatField(min_value=0, max_value=1, default=SCORE_FLOOR)
     hidden_classes = serializers.ListField(
         child=serializers.IntegerField(min_value=0), default=list, max_length=1000
@@ -57,9 +63,19 @@ class ExportRequestSerializer(serializers.Serializer):
         return score_threshold
 
 
-class ExportSerializer(serializers.ModelSerializer):
+class JobSerializer(serializers.ModelSerializer):
+    """A job, with the reason why it failed in the language of who asks."""
+
+    error = serializers.SerializerMethodField()
+
+    def get_error(self, job: Job) -> str:
+        return shown_detail(job.error_code, job.error)
+
+
+class ExportSerializer(JobSerializer):
     """A saved video, or how far it is."""
 
+    hidden_classes = serializers.ListField(child=serializers.IntegerField())
     urls = serializers.SerializerMethodField()
 
     class Meta:
@@ -87,7 +103,7 @@ class ExportSerializer(serializers.ModelSerializer):
         return urls
 
 
-class VideoSerializer(serializers.ModelSerializer):
+class VideoSerializer(JobSerializer):
     """A video: its file, and how far detection is."""
 
     urls = serializers.SerializerMethodField()

@@ -3,11 +3,12 @@
 import uuid
 from typing import Any
 
-from detect_video import uploads
 from detect_video.errors import NotFinished, NotFound
 from detect_video.models import Export, FrameResult, State, Video
 from ml_core import engine, installed
 from ml_core.owners import Owner
+from ml_core.quota import check_quota
+from ml_core.storage import check_room
 
 
 def find_video(owner: Owner, video_id: uuid.UUID | str) -> Video:
@@ -25,7 +26,8 @@ def announce_video(
 
     A file that the owner has sent before is recognised by its SHA-256 (64 hexadecimal digits);
     without one, by its name and size as long as its upload is unfinished. ``model`` may be empty
-    for the default detector. Raises ``UnknownModel``, ``StorageFull``.
+    for the default detector. Raises ``UnknownModel``, ``QuotaExceeded``,
+    ``StorageFull``.
     """
     if model:
         installed.find_model(engine.models(), "detection", model)
@@ -38,7 +40,8 @@ def announce_video(
     known = same.first()
     if known:
         return known, False
-    uploads.check_room(size_bytes)
+    check_quota(owner, size_bytes)
+    check_room(size_bytes)
     video = Video(
         user=owner.user,
         session_key=owner.session_key,
@@ -69,13 +72,14 @@ def request_export(video: Video, **options: Any) -> Export:
     """Queue the rendering of a video file with the detections drawn in.
 
     ``options`` are ``codec``, ``score_threshold`` in [0, 1], ``hidden_classes`` (class ids),
-    ``show_names`` and ``show_scores``. Raises ``NotFinished`` until every frame is detected,
-    ``StorageFull``.
+    ``show_names``, ``show_scores`` and ``language`` (of the names). Raises ``NotFinished`` until
+    every frame is detected, ``QuotaExceeded``, ``StorageFull``.
     """
     if video.state != State.DONE:
         raise NotFinished("The video can be saved as soon as every frame of it is detected.")
-    uploads.check_room(video.size_bytes)
-    export = Export(video=video, **options)
+    check_quota(video.owner, video.size_bytes)
+    check_room(video.size_bytes)
+    export = Export(video=video, size_bytes=video.size_bytes, **options)
     export.full_clean()
     export.save()
     return export

@@ -7,7 +7,6 @@ be repaired, and the row only repeats the number for whoever looks.
 import fcntl
 import hashlib
 import os
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -22,13 +21,13 @@ from detect_video.errors import (
     ChecksumMismatch,
     ChunkTooLarge,
     NotFound,
-    StorageFull,
     UploadBusy,
     UploadFinished,
     WrongOffset,
 )
 from detect_video.models import State, Video
 from ml_core.errors import VisionError
+from ml_core.storage import check_room, force_names_to_disk, storage_full_told
 
 DELETED = "The video was deleted."
 
@@ -38,16 +37,6 @@ def received_bytes(video: Video) -> int:
     if video.state != State.UPLOADING:
         return video.received_bytes
     return _size_bytes(video.part_path) or _size_bytes(video.source_path)
-
-
-def check_room(more_bytes: int) -> None:
-    """Raise ``StorageFull`` when ``more_bytes`` would leave less free than the site needs."""
-    free_bytes = shutil.disk_usage(settings.DATA_DIR).free
-    if free_bytes - more_bytes < settings.LIMITS["free_bytes"]:
-        raise StorageFull(
-            f"The server has no room for {more_bytes:,} more bytes. Delete videos that are not "
-            "needed any more, or try again later."
-        )
 
 
 def receive_chunk(video: Video, chunk: bytes, *, offset: int) -> None:
@@ -71,8 +60,7 @@ def receive_chunk(video: Video, chunk: bytes, *, offset: int) -> None:
                 f"{offset:,}. Go on at byte {arrived:,}.",
                 offset=arrived,
             )
-        file.write(chunk)
-        file.flush()
+        _append(file, chunk, arrived)
         _note(video, received_bytes=arrived + len(chunk))
         if video.received_bytes == video.size_bytes:
             _complete(video, file)
@@ -99,13 +87,26 @@ def _opened_alone(video: Video) -> Iterator[IO[bytes]]:
     renamed = video.source_path.exists()
     try:
         video.folder.mkdir(parents=True, exist_ok=True)
-        with (video.source_path if renamed else video.part_path).open("ab") as file:
+        # Unbuffered: what could not be written must not be tried again when it is closed.
+        path = video.source_path if renamed else video.part_path
+        with storage_full_told(), path.open("ab", buffering=0) as file:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             yield file
     except BlockingIOError as exc:
         raise UploadBusy("Another request is sending this video. Try again soon.") from exc
     except FileNotFoundError as exc:
         raise NotFound(DELETED) from exc
+
+
+def _append(file: IO[bytes], chunk: bytes, arrived: int) -> None:
+    """Write all of ``chunk``, or leave the file with the ``arrived`` bytes that it had."""
+    rest = memoryview(chunk)
+    try:
+        while rest:
+            rest = rest[file.write(rest) :]
+    except OSError:
+        file.truncate(arrived)
+        raise
 
 
 def _complete(video: Video, file: IO[bytes]) -> None:
@@ -128,6 +129,7 @@ def _complete(video: Video, file: IO[bytes]) -> None:
         _note(video, received_bytes=0, **failed)
         raise
     os.replace(path, video.source_path)
+    force_names_to_disk(video.folder)
     name = str(video.source_path.relative_to(settings.MEDIA_ROOT))
     _note(video, file=name, sha256=sha256, state=State.QUEUED, **_facts(info))
 

@@ -1,10 +1,10 @@
 from django.urls import include, path
 
-from detect_video import conversion, download_views, pages, views
+from detect_video import conversion, download_views, pages, upload_view, views
 
 one_video = [
     path("", views.VideoView.as_view(), name="api-video"),
-    path("upload/", views.UploadView.as_view(), name="api-upload"),
+    path("upload/", upload_view.UploadView.as_view(), name="api-upload"),
     path("file/", download_views.FileView.as_view(), name="api-file"),
     path("cancel/", views.CancelView.as_view(), name="api-cancel"),
     path("retry/", views.RetryView.as_view(), name="api-retry"),

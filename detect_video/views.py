@@ -1,19 +1,15 @@
-"""The API of videos: announcing, sending, watching, cancelling."""
+"""The API of videos: announcing, watching, cancelling."""
 
 import uuid
 
-from rest_framework.exceptions import UnsupportedMediaType, ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from detect_video import services, uploads
-from detect_video.errors import WrongOffset
+from detect_video import schema, services
 from detect_video.models import Video
 from detect_video.serializers import AnnouncementSerializer, VideoSerializer
 from ml_core.owners import Owner, owner_with_session
-
-CHUNK_TYPE = "application/offset+octet-stream"
 
 
 def requested_video(request: Request, video_id: uuid.UUID) -> Video:
@@ -21,8 +17,11 @@ def requested_video(request: Request, video_id: uuid.UUID) -> Video:
     return services.find_video(Owner.of(request.user, request.session), video_id)
 
 
+@schema.videos
 class VideosView(APIView):
     """The requester's videos, the newest first; POST announces another one."""
+
+    throttle_scope = "uploads"
 
     def get(self, request: Request) -> Response:
         mine = Video.objects.of(Owner.of(request.user, request.session))
@@ -38,6 +37,7 @@ class VideosView(APIView):
         return Response(body, status=status, headers={"Location": body["urls"]["self"]})
 
 
+@schema.video
 class VideoView(APIView):
     """How far a video is; DELETE stops whatever works on it and removes all of it."""
 
@@ -49,36 +49,7 @@ class VideoView(APIView):
         return Response(status=204)
 
 
-class UploadView(APIView):
-    """The bytes of a video: HEAD says how many have arrived, PATCH adds a chunk to them."""
-
-    def head(self, request: Request, video_id: uuid.UUID) -> Response:
-        video = requested_video(request, video_id)
-        headers = {
-            "Upload-Offset": str(uploads.received_bytes(video)),
-            "Upload-Length": str(video.size_bytes),
-            "Cache-Control": "no-store",
-        }
-        return Response(headers=headers)
-
-    def patch(self, request: Request, video_id: uuid.UUID) -> Response:
-        # An empty body has no type.
-        if request.body and request.content_type != CHUNK_TYPE:
-            raise UnsupportedMediaType(request.content_type)
-        offset = request.headers.get("Upload-Offset", "")
-        if not (offset.isascii() and offset.isdigit() and len(offset) < 19):
-            raise ValidationError({"Upload-Offset": ["Expected a number of bytes in this header."]})
-        video = requested_video(request, video_id)
-        uploads.receive_chunk(video, request.body, offset=int(offset))
-        return Response(status=204, headers={"Upload-Offset": str(video.received_bytes)})
-
-    def handle_exception(self, exc: Exception) -> Response:
-        response = super().handle_exception(exc)
-        if isinstance(exc, WrongOffset):
-            response["Upload-Offset"] = str(exc.offset)
-        return response
-
-
+@schema.cancel
 class CancelView(APIView):
     """Stop detecting; what was found so far is kept."""
 
@@ -88,6 +59,7 @@ class CancelView(APIView):
         return Response(VideoSerializer(video).data)
 
 
+@schema.retry
 class RetryView(APIView):
     """Go on with detecting after the last kept frame."""
 

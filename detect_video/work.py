@@ -10,7 +10,9 @@ from detect_video.pipeline import Found, detect_frames, open_frames
 from detect_video.rendering import CODECS, render_video
 from detect_video.results import DetectionsByTime
 from ml_core import engine
+from ml_core.quota import check_quota
 from ml_core.serializers import DetectionSerializer
+from ml_core.streams import opened
 
 PROGRESS_EVERY_S = 0.5
 
@@ -27,11 +29,15 @@ def run_detection(video: Video, stop: Event) -> None:
     client = f"video {video.pk}"
     kept_before, started = video.frames_detected, time.monotonic()
     after_us = last.pts_us if last else None
-    with open_frames(video.source_path, model=video.model, after_pts_us=after_us) as reader:
+    with (
+        open_frames(video.source_path, model=video.model, after_pts_us=after_us) as reader,
+        opened("video", video.owner.label) as stream,
+    ):
         size_wh = reader.info.width, reader.info.height
         for found in detect_frames(
             reader, resolution_wh=size_wh, model=video.model, client=client, stop=stop
         ):
+            stream.count_done(len(found))
             rows = _frame_results(video, found)
             frames = video.frames_detected + len(rows) - kept_before
             video.keep_frames(rows, detect_fps=frames / (time.monotonic() - started))
@@ -53,6 +59,8 @@ def _frame_results(video: Video, found: list[Found]) -> list[FrameResult]:
 def run_export(export: Export, stop: Event) -> None:
     """Render the file of a claimed export. Raises what ``run_detection`` raises."""
     video = export.video
+    # Those before it may have become larger than anybody could know when this one was asked for.
+    check_quota(video.owner, 0)
     export.folder.mkdir(parents=True, exist_ok=True)
     target = export.folder / f"{export.pk}{CODECS[export.codec]}"
     due = 0.0
@@ -73,7 +81,9 @@ def run_export(export: Export, stop: Event) -> None:
         codec=export.codec,
         show_names=export.show_names,
         show_scores=export.show_scores,
+        language=export.language,
         on_frame=on_frame,
     )
     name = str(target.relative_to(settings.MEDIA_ROOT))
-    export.end_run(State.DONE, file=name, frames_done=frames_done)
+    size_bytes = target.stat().st_size
+    export.end_run(State.DONE, file=name, frames_done=frames_done, size_bytes=size_bytes)

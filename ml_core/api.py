@@ -1,5 +1,6 @@
 """``GET /api/models/``: what can be asked for."""
 
+from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -12,6 +13,7 @@ from ml_core.serializers import ModelSpecSerializer
 class ModelsView(APIView):
     """Every known model, and which of them works when a request names none."""
 
+    @extend_schema(operation_id="models", tags=["site"], responses=ModelSpecSerializer(many=True))
     def get(self, request: Request) -> Response:
         defaults = set()
         for task in engine.TASKS:

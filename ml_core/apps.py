@@ -1,9 +1,10 @@
 from django.apps import AppConfig
+from django.utils.translation import gettext_lazy as _
 
 
 class MlCoreConfig(AppConfig):
     name = "ml_core"
-    verbose_name = "Models"
+    verbose_name = _("Models")
 
     def ready(self) -> None:
         from ml_core import checks  # noqa: F401

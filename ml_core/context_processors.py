@@ -1,9 +1,12 @@
 """What every page says of the models."""
 
 from django.http import HttpRequest
+from django.utils.translation import get_language
 
 from ml_core import engine
 from ml_core.errors import VisionError
+from ml_core.labels import class_names as names_in
+from ml_core.problem_texts import shown_detail
 
 
 def detector(request: HttpRequest) -> dict[str, object]:
@@ -11,4 +14,9 @@ def detector(request: HttpRequest) -> dict[str, object]:
     try:
         return {"detector": engine.default_model("detection")}
     except VisionError as exc:
-        return {"detector": None, "detector_problem": exc.detail}
+        return {"detector": None, "detector_problem": shown_detail(exc.code, exc.detail)}
+
+
+def class_names(request: HttpRequest) -> dict[str, object]:
+    """The classes' names in the visitor's language, for modules; nothing in English."""
+    return {"class_names": names_in(get_language() or "en")}

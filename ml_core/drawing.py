@@ -2,14 +2,19 @@
 
 import colorsys
 from collections.abc import Iterable
+from functools import partial
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
+from pylopdf_fonts_zh_cn import sans_path
 
+from ml_core.labels import shown_name
 from ml_core.results import Detection
 
 # Turning the hue by the golden ratio keeps the colours of neighbouring classes far apart.
 GOLDEN_RATIO = 0.618033988749895
+# From here on Unicode has the letters of East Asia, which Pillow's own font has not.
+FIRST_EAST_ASIAN = "\u2e80"
 
 
 def class_colour(class_id: int) -> tuple[int, int, int]:
@@ -32,30 +37,43 @@ def draw_detections(
     *,
     show_names: bool = True,
     show_scores: bool = True,
+    language: str = "en",
 ) -> Image.Image:
     """Draw boxes and labels on a copy of an (H, W, 3) uint8 RGB picture.
 
-    Line width and font follow the size of the picture; the surest box lies on top.
+    Line width and font follow the size of the picture; the surest box lies on top. Names are in
+    ``language``, such as ``zh-hans``.
     """
     picture = Image.fromarray(image)
     draw = ImageDraw.Draw(picture)
     unit = max(picture.size) / 100
     line_width = max(2, round(unit * 0.35))
-    font = ImageFont.load_default(max(11, unit * 1.8))
-    for detection in sorted(detections, key=lambda detection: detection.score):
+    ordered = sorted(detections, key=lambda detection: detection.score)
+    label = partial(label_text, show_names=show_names, show_scores=show_scores, language=language)
+    texts = [label(detection) for detection in ordered]
+    font = _font_for("".join(texts), max(11, unit * 1.8))
+    for detection, text in zip(ordered, texts, strict=True):
         colour = class_colour(detection.class_id)
         draw.rectangle(detection.box, outline=colour, width=line_width)
-        text = label_text(detection, show_names=show_names, show_scores=show_scores)
         if text:
             _draw_label(draw, text, detection.box, font, colour, picture.size)
     return picture
 
 
-def label_text(detection: Detection, *, show_names: bool, show_scores: bool) -> str:
+def label_text(
+    detection: Detection, *, show_names: bool, show_scores: bool, language: str = "en"
+) -> str:
     """What stands above a box, such as ``dog 98 %``."""
-    name = [detection.class_name] if show_names else []
+    name = [shown_name(detection.class_name, language)] if show_names else []
     score = [f"{detection.score:.0%}".replace("%", " %")] if show_scores else []
     return " ".join(name + score)
+
+
+def _font_for(text: str, size_pixels: float) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+    """A font with every letter of ``text``; Chinese ones may also come from a user's own names."""
+    if max(text, default="") < FIRST_EAST_ASIAN:
+        return ImageFont.load_default(size_pixels)
+    return ImageFont.truetype(sans_path(), size_pixels)
 
 
 def _draw_label(

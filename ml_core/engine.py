@@ -26,6 +26,7 @@ from ml_core.errors import (
     ModelUnusable,
     VisionError,
 )
+from ml_core.metrics import measured
 from ml_core.networks.loading import NETWORK_ERRORS, SCORE_FLOOR
 from ml_core.networks.yolo import Candidates
 from ml_core.postprocessing import detections_from_candidates
@@ -160,6 +161,13 @@ def loaded_models() -> dict[str, str]:
     return states
 
 
+def queued_pictures() -> dict[str, int]:
+    """How many pictures wait for each loaded model."""
+    loads = [*_loads.items()]
+    ready = [(name, load.future) for name, load in loads if load.future.done()]
+    return {name: future.result().queued for name, future in ready if not future.exception()}
+
+
 def wait_until_loaded(task: Task, model: str) -> None:
     """Wait for the model a request names, or the default one, before anything costs memory.
 
@@ -220,9 +228,9 @@ def _wait_for_answer(prepared: _Prepared, client: str) -> Answer:
 
 def _timing_ms(prepared: _Prepared, answer: Answer) -> dict[str, float]:
     return {
-        "preprocess": prepared.preprocess_ms,
-        "queue": answer.queue_ms,
-        "inference": answer.inference_ms,
+        "preprocess": measured("preprocess", prepared.preprocess_ms),
+        "queue": measured("queue", answer.queue_ms),
+        "inference": measured("inference", answer.inference_ms),
     }
 
 
@@ -246,7 +254,7 @@ def _detections(
         detections=detections,
         timing_ms={
             **_timing_ms(prepared, answer),
-            "postprocess": _milliseconds_since(started),
+            "postprocess": measured("postprocess", _milliseconds_since(started)),
         },
     )
 

@@ -115,3 +115,17 @@ class DownloadFailed(VisionError):
 
     status = 503
     code = "download_failed"
+
+
+class StorageFull(VisionError):
+    """The disk has no room for more."""
+
+    status = 507
+    code = "storage_full"
+
+
+class QuotaExceeded(VisionError):
+    """The owner keeps as much as anybody may already."""
+
+    status = 413
+    code = "quota_exceeded"

@@ -1,5 +1,10 @@
 """Class names, in the order of the class ids. Neither Django nor Keras."""
 
+import json
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+
 # COCO's 80 object classes under their official names.
 COCO_LABELS: tuple[str, ...] = (
     "person", "bicycle", "car", "motorcycle", "airplane", "bus", "train", "truck", "boat",
@@ -28,6 +33,26 @@ DARKNET_ALIASES = {
     "diningtable": "dining table",
     "tvmonitor": "tv",
 }
+
+# One table for each language but English, such as zh-hans.json.
+_NAMES_DIR = Path(__file__).parent / "class_names"
+
+
+@cache
+def class_names(language: str) -> Mapping[str, str]:
+    """What COCO's and CIFAR-10's classes are called in a language such as ``zh-hans``.
+
+    By their English names; empty for English and for languages without a table.
+    """
+    tables = {path.stem: path for path in _NAMES_DIR.glob("*.json")}
+    if language not in tables:
+        return {}
+    return json.loads(tables[language].read_text(encoding="utf-8"))
+
+
+def shown_name(class_name: str, language: str) -> str:
+    """The name of a class in a language; the English one where its table has none."""
+    return class_names(language).get(class_name, class_name)
 
 
 def coco_category_id(class_id: int) -> int:

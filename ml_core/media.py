@@ -7,10 +7,13 @@ from django.contrib import admin
 from django.db.models.fields.files import FieldFile
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
+from django.template.defaultfilters import filesizeformat
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
+from django.utils.translation import gettext_lazy as _
 
 from ml_core.images import thumbnail
+from ml_core.owners import Owner
 
 # A kept file never changes, and whatever is in it, the browser must not run it.
 HEADERS = {
@@ -38,6 +41,8 @@ def picture_response(file: FieldFile, *, small: bool = False) -> HttpResponse:
 class PictureAdmin(admin.ModelAdmin):
     """Rows with pictures: results are looked at and deleted here, never edited."""
 
+    list_select_related = ("user",)
+
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
 
@@ -45,6 +50,14 @@ class PictureAdmin(admin.ModelAdmin):
         """An ``img`` of the picture in ``row``'s file field."""
         url = reverse(f"admin:{self._picture_url_name}", args=[row.pk, field])
         return format_html('<img src="{}" alt="{}" height="80" loading="lazy">', url, row)
+
+    @admin.display(description=_("size"), ordering="size_bytes")
+    def size(self, row: Any) -> str:
+        return filesizeformat(row.size_bytes)
+
+    @admin.display(description=_("owner"), ordering="user")
+    def owner(self, row: Any) -> str:
+        return Owner(user=row.user, session_key=row.session_key).label
 
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view(self.picture)

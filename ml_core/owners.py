@@ -7,6 +7,8 @@ from django.conf import settings
 from django.contrib.auth.models import User
 from django.db import models
 from django.http import HttpRequest
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 
 @dataclass(frozen=True)
@@ -22,6 +24,15 @@ class Owner:
         if user.is_authenticated:
             return cls(user=user)
         return cls(session_key=session.session_key or "")
+
+    @property
+    def label(self) -> str:
+        """Whom staff sees: the account's name, or just enough of a session to tell it apart."""
+        if self.user is not None:
+            return self.user.get_username()
+        if self.session_key:
+            return gettext("session {key}…").format(key=self.session_key[:6])
+        return gettext("a visitor")
 
     @property
     def is_known(self) -> bool:
@@ -50,12 +61,24 @@ class Owned(models.Model):
     """A row that belongs to an account, to a session, or (from programs) to nobody."""
 
     user = models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.CASCADE, null=True, blank=True, editable=False
+        settings.AUTH_USER_MODEL,
+        models.CASCADE,
+        null=True,
+        blank=True,
+        editable=False,
+        verbose_name=_("user"),
     )
     # Whose it is while there is no account; empty for programs, which have no session.
-    session_key = models.CharField(max_length=40, blank=True, editable=False)
+    session_key = models.CharField(_("session"), max_length=40, blank=True, editable=False)
+    # Of all of its files together.
+    size_bytes = models.PositiveBigIntegerField(_("size (bytes)"), default=0, editable=False)
 
     objects = OwnedQuerySet.as_manager()
 
     class Meta:
         abstract = True
+
+    @classmethod
+    def stored_bytes(cls, rows: models.QuerySet) -> int:
+        """What the files of ``rows`` of this kind take."""
+        return rows.aggregate(total=models.Sum("size_bytes"))["total"] or 0

@@ -1,6 +1,15 @@
 """The one wire shape of a result, for HTTP, WebSocket and exports."""
 
+from typing import TypedDict
+
 from rest_framework import serializers
+
+
+class Size(TypedDict):
+    """Of the upright original picture, in pixels."""
+
+    width: int
+    height: int
 
 
 class DetectionSerializer(serializers.Serializer):
@@ -25,7 +34,7 @@ class DetectionsSerializer(serializers.Serializer):
     detections = DetectionSerializer(many=True)
     timing_ms = serializers.SerializerMethodField()
 
-    def get_image(self, detections) -> dict[str, int]:
+    def get_image(self, detections) -> Size:
         width, height = detections.resolution_wh
         return {"width": width, "height": height}
 

@@ -10,6 +10,7 @@ from typing import IO, Any
 import numpy as np
 from django.conf import settings
 from django.core.files.uploadedfile import SimpleUploadedFile, UploadedFile
+from drf_spectacular.utils import OpenApiTypes
 from rest_framework import serializers
 from rest_framework.exceptions import ParseError
 from rest_framework.generics import GenericAPIView
@@ -18,6 +19,7 @@ from rest_framework.request import Request
 
 from ml_core.errors import Busy, ImageTooManyBytes
 from ml_core.images import ImageLimits, decode_base64, decode_image
+from ml_core.metrics import measured
 
 _places_changed = Condition()
 _places_taken: "Counter[str]" = Counter()
@@ -61,7 +63,7 @@ def decode_upload(data: bytes) -> tuple[np.ndarray, float]:
     """
     started = time.perf_counter()
     image = decode_image(data, image_limits())
-    return image, (time.perf_counter() - started) * 1000
+    return image, measured("decode", (time.perf_counter() - started) * 1000)
 
 
 class PictureField(serializers.FileField):
@@ -100,10 +102,24 @@ class RawImageParser(BaseParser):
         return {"image": SimpleUploadedFile("body", stream.read(), media_type)}
 
 
+def picture_request(form: Any, text: Any) -> dict[str, Any]:
+    """The bodies of a ``PictureAPIView`` for its description, by their types.
+
+    ``form`` is the serializer with a file, ``text`` the one with base64 in its place.
+    """
+    return {
+        "multipart/form-data": form,
+        "application/json": text,
+        "application/x-www-form-urlencoded": text,
+        RawImageParser.media_type: OpenApiTypes.BINARY,
+    }
+
+
 class PictureAPIView(GenericAPIView):
     """A view whose requests hold a picture and parameters, in any of the accepted forms."""
 
     parser_classes = [MultiPartParser, RawImageParser, JSONParser, FormParser]
+    throttle_scope = "predictions"
 
     def validated(self, request: Request) -> dict[str, Any]:
         """The request's parameters, from the query and the body, as the serializer says."""

@@ -4,7 +4,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 PAGES = ["/", "/classify/", "/detect-image/", "/detect-image/server/", "/detect-image/pictures/"]
-PAGES += ["/detect-video/", "/detect-camera/", "/admin/login/"]
+PAGES += ["/detect-video/", "/detect-camera/", "/api/docs/", "/admin/login/"]
 
 pytestmark = pytest.mark.usefixtures("console_errors")
 
@@ -44,3 +44,14 @@ def test_a_page_that_is_not_there_says_so_in_the_sites_design(page: Page, consol
     expect(page.get_by_role("heading", level=1)).to_be_visible()
     expect(page.get_by_role("navigation")).to_be_visible()
     assert "404" in console_errors.pop()
+
+
+def test_the_page_of_the_api_tries_a_request(page: Page) -> None:
+    page.goto("/api/docs/")
+    limits = page.locator("#operations-site-limits")
+
+    limits.locator(".opblock-summary-control").click()
+    limits.get_by_role("button", name="Try it out").click()
+    limits.get_by_role("button", name="Execute").click()
+
+    expect(limits.locator(".live-responses-table").get_by_text("image_bytes").first).to_be_visible()

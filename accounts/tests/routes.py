@@ -6,7 +6,7 @@ from typing import Any
 
 from django.urls import URLPattern, URLResolver, get_resolver
 
-from deploy_site.asgi import application
+from deploy_site.asgi import protocols
 
 
 def routes(parent: URLResolver | None = None, prefix: str = "") -> Iterator[tuple[str, Any]]:
@@ -21,7 +21,7 @@ def routes(parent: URLResolver | None = None, prefix: str = "") -> Iterator[tupl
 
 def socket_routes() -> list[str]:
     """The routes of the WebSockets, below all of the middleware around them."""
-    layer = application.application_mapping["websocket"]
+    layer = protocols.application_mapping["websocket"]
     while not hasattr(layer, "routes"):
         layer = getattr(layer, "application", None) or layer.inner
     return [str(entry.pattern) for entry in layer.routes]

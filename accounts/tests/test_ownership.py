@@ -72,6 +72,11 @@ OPEN = {
     # Turns the recording that it is sent into another file, and keeps neither.
     "api/videos/avi/",
     "api/models/",
+    "api/limits/",
+    "api/schema/",
+    "api/docs/",
+    "api/",
+    "api/<path:rest>",
     "accounts/sign-in/",
     "accounts/sign-up/",
     "accounts/sign-out/",
@@ -81,9 +86,12 @@ OPEN = {
     # Tokens are no media; that they are their owner's alone is tested with them.
     "accounts/tokens/",
     "accounts/tokens/<int:pk>/revoke/",
+    "i18n/setlang/",
     "favicon.ico",
     "livez",
     "readyz",
+    # Numbers only, and only for staff and for who has METRICS_TOKEN.
+    "metrics",
 }
 OWNED_SOCKETS = ["ws/videos/<uuid:video_id>/"]
 # The camera's frames are kept nowhere; the last one answers unknown paths.

@@ -32,7 +32,7 @@ def test_every_page_works_without_models_and_says_how_to_install_one(
     assert "manage.py fetch_models yolov3" in response.content.decode()
 
 
-@pytest.mark.parametrize("path", [*PAGES, "/admin/login/"])
+@pytest.mark.parametrize("path", [*PAGES, "/api/docs/", "/admin/login/"])
 @pytest.mark.django_db
 def test_every_page_has_a_strict_content_security_policy(client, path, toy_detector):
     policy = client.get(path)["Content-Security-Policy"]
@@ -51,6 +51,7 @@ def test_the_process_is_alive_whatever_the_models_do(client, settings, tmp_path)
     assert client.get("/livez").json() == {"status": "alive"}
 
 
+@pytest.mark.django_db
 def test_the_site_is_ready_once_its_detector_is_warm(client, toy_detector):
     engine._loads.clear()
     before = client.get("/readyz")
@@ -67,6 +68,7 @@ def test_the_site_is_ready_once_its_detector_is_warm(client, toy_detector):
     assert after.json()["models"]["classification"]["state"] == "ready"
 
 
+@pytest.mark.django_db
 def test_a_site_without_a_detector_is_ready_for_the_rest_and_says_why(client, settings, tmp_path):
     settings.MODEL_DIR = tmp_path
     engine.classify(np.zeros((32, 32, 3), np.uint8))

@@ -73,7 +73,7 @@ def test_processes_that_start_together_agree_on_the_secret_key(tmp_path):
 def test_probes_are_answered_without_https(tmp_path):
     found = settings_with(tmp_path, "SECURE_REDIRECT_EXEMPT", HTTPS="true")
 
-    assert found["SECURE_REDIRECT_EXEMPT"] == ["^livez$", "^readyz$"]
+    assert found["SECURE_REDIRECT_EXEMPT"] == ["^livez$", "^readyz$", "^metrics$"]
 
 
 def test_a_given_secret_key_is_used_and_not_written(tmp_path):

@@ -6,13 +6,13 @@ import json
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
-from django.test import Client
+from django.test import Client, override_settings
 from PIL import Image
 
 from ml_core import engine, uploads
 from ml_core.errors import Busy
 from ml_core.tests.test_images import bomb
-from ml_core.tests.toy_network import BLUE, GREY, RED, cells_picture
+from ml_core.tests.toy_network import BLUE, GREY, RED, cells_picture, install_toy_network
 
 URL = "/api/detect/image/"
 CELLS = {(1, 0): RED, (2, 2): BLUE}
@@ -386,3 +386,22 @@ def test_a_picture_without_objects_has_an_empty_list(client):
     answer = post_file(client, encoded(Image.new("RGB", (50, 50), GREY))).json()
 
     assert answer["detections"] == []
+
+
+def test_names_are_drawn_in_the_language_of_who_asks_and_answered_in_english(client, tmp_path):
+    install_toy_network(tmp_path)
+    (tmp_path / "toy" / "toy.names").write_text("apple\nbird\n")
+
+    with override_settings(MODEL_DIR=tmp_path):
+        english, chinese = (
+            client.post(
+                URL,
+                {"image": SimpleUploadedFile("a.png", PICTURE, "image/png"), "return": "base64"},
+                headers={"Accept-Language": language},
+            ).json()
+            for language in ("en", "zh-CN")
+        )
+
+    assert english["drawn"] != chinese["drawn"]
+    assert english["detections"] == chinese["detections"]
+    assert chinese["detections"][0]["class_name"] == "apple"

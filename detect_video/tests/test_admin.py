@@ -4,7 +4,7 @@ import pytest
 from django.contrib.auth import get_user_model
 from django.test import Client
 
-from detect_video.models import State, Video
+from detect_video.models import Export, State, Video
 from detect_video.tests.test_jobs import export_of, queued_video
 
 LIST = "/admin/detect_video/video/"
@@ -70,3 +70,30 @@ def test_deleting_videos_removes_their_files(admin_client, clip, media):
 
     assert not Video.objects.exists()
     assert list((media / "detect_video").iterdir()) == []
+
+
+def test_a_videos_first_frame_is_shown_to_staff(admin_client, clip, media):
+    video = queued_video(clip)
+    url = f"{LIST}{video.pk}/picture/"
+
+    picture = admin_client.get(url)
+    video.source_path.write_bytes(b"no video")
+
+    assert url in admin_client.get(f"{LIST}{video.pk}/change/").content.decode()
+    assert picture["Content-Type"] == "image/jpeg"
+    assert picture.content.startswith(b"\xff\xd8")
+    assert admin_client.get(url).status_code == 404
+
+
+def test_exports_are_listed_found_and_cancelled(admin_client, clip):
+    user = get_user_model().objects.create_user("anna")
+    export = export_of(queued_video(clip, state=State.DONE, user=user))
+    exports = "/admin/detect_video/export/"
+
+    page = admin_client.get(f"{exports}?q=anna&state=queued").content.decode()
+    body = {"action": "cancel", "_selected_action": [str(export.pk)]}
+    admin_client.post(exports, body)
+
+    assert "anna" in page and "mjpg" in page
+    assert 'type="text"' not in admin_client.get(f"{exports}{export.pk}/change/").content.decode()
+    assert Export.objects.get().state == State.CANCELLED

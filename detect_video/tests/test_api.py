@@ -310,3 +310,25 @@ def test_an_export_is_cancelled_by_deleting_it(client, done_video):
     assert_problem(client.get(address + "file/"), 409, "not_finished")
     assert client.delete(address).status_code == 204
     assert_problem(client.get(address), 404, "not_found")
+
+
+@pytest.mark.parametrize(("accepted", "language"), [("zh-CN", "zh-hans"), ("en", "en")])
+def test_a_video_is_saved_with_the_names_of_the_page_that_asked(
+    client, done_video, accepted, language
+):
+    address = url(done_video, "exports/")
+    client.post(address, EXPORT, "application/json", headers={"Accept-Language": accepted})
+
+    assert Export.objects.get().language == language
+
+
+def test_why_a_video_failed_is_told_in_the_language_of_who_asks(client, done_video):
+    failure = {"error_code": "video_too_long", "error": "The video has 700 seconds."}
+    Video.objects.update(state=State.FAILED, **failure)
+
+    english = client.get(url(done_video), headers={"Accept-Language": "en"}).json()
+    chinese = client.get(url(done_video), headers={"Accept-Language": "zh-CN"}).json()
+
+    assert english["error"] == failure["error"]
+    assert chinese["error"] == "视频过长。"
+    assert chinese["error_code"] == "video_too_long"

@@ -152,3 +152,15 @@ PHONE_TIMES_US = [0, *(54_680 + number * 33_320 for number in range(68))]
 )
 def test_the_rate_gives_each_picture_a_place(times_us, mean_rate, expected):
     assert constant_rate(times_us, mean_rate) == expected
+
+
+def test_names_are_drawn_in_the_language_asked_for(tmp_path):
+    source = write_clip(tmp_path / "clip.mp4")
+    dog = Detection(box=(20.0, 60.0, 150.0, 110.0), class_id=16, class_name="dog", score=0.9)
+
+    def first_frame(language: str) -> np.ndarray:
+        target = render(source, "mjpg", lambda pts_us: [dog], language=language)
+        with VideoReader(target) as reader:
+            return next(iter(reader)).image.astype(int)
+
+    assert np.abs(first_frame("zh-hans") - first_frame("en")).max() > 100

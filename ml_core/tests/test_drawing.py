@@ -1,10 +1,12 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from ml_core.drawing import class_colour, draw_detections, label_text, text_colour
+from ml_core.drawing import _font_for, class_colour, draw_detections, label_text, text_colour
+from ml_core.labels import class_names
 from ml_core.results import Detection
 
 CONTRACT = Path(__file__).parents[2] / "tests" / "contract" / "class_colours.json"
@@ -70,3 +72,43 @@ def test_browser_and_server_use_the_same_colours():
         }
         for class_id in range(80)
     ]
+
+
+def label_in(language: str, detection: Detection = DOG) -> np.ndarray:
+    """What the label's rows look like, in the names of that language."""
+    image = np.full((200, 200, 3), 255, np.uint8)
+    drawn = draw_detections(image, [detection], show_scores=False, language=language)
+    return np.array(drawn)[:60]
+
+
+def test_names_are_drawn_in_the_language_asked_for():
+    chinese = label_text(DOG, show_names=True, show_scores=True, language="zh-hans")
+
+    assert chinese == "狗 98 %"
+    assert not np.array_equal(label_in("zh-hans"), label_in("en"))
+    np.testing.assert_array_equal(label_in("fr"), label_in("en"))
+
+
+def test_every_chinese_name_has_letters_in_the_font():
+    font = _font_for("狗", 40)
+    missing = bytes(font.getmask("\U0010fffd"))
+    letters = set("".join(class_names("zh-hans").values()))
+
+    assert any(missing)
+    assert [letter for letter in sorted(letters) if bytes(font.getmask(letter)) == missing] == []
+
+
+def test_a_users_own_chinese_names_are_drawn_as_well():
+    tomato, plum = (replace(DOG, class_name=name) for name in ("番茄", "李子"))
+
+    assert not np.array_equal(label_in("en", tomato), label_in("en", plum))
+
+
+def test_chinese_letters_stay_inside_their_label():
+    drawn = label_in("zh-hans", replace(DOG, class_name="refrigerator"))
+    in_label = (drawn == class_colour(16)).all(axis=2)
+    rows, columns = np.nonzero(in_label)
+    label = drawn[rows.min() : rows.max() + 1, columns.min() : columns.max() + 1]
+
+    for edge in (label[0], label[-1], label[:, 0], label[:, -1]):
+        assert (edge == class_colour(16)).all()

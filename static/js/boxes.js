@@ -1,5 +1,7 @@
 /** What is to be drawn, as pure functions: colours, labels, places, and which boxes are shown. */
 
+import { shownName } from "./class-names.js";
+
 /** @typedef {[x_min: number, y_min: number, x_max: number, y_max: number]} Box */
 /** @typedef {[red: number, green: number, blue: number]} Colour */
 /** @typedef {{box: Box, class_id: number, class_name: string, score: number}} Detection */
@@ -50,7 +52,7 @@ export function percent(share) {
  * @returns {string}
  */
 export function labelText(detection, { showNames, showScores }) {
-  const name = showNames ? [detection.class_name] : [];
+  const name = showNames ? [shownName(detection.class_name)] : [];
   const score = showScores ? [percent(detection.score)] : [];
   return [...name, ...score].join(" ");
 }

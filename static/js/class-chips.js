@@ -1,6 +1,7 @@
 /** A checkbox for each class that appeared, with the count of what is there now. */
 
 import { classColour, classCounts, cssColour } from "./boxes.js";
+import { shownName } from "./class-names.js";
 
 /** @typedef {import("./boxes.js").Detection} Detection */
 
@@ -57,7 +58,7 @@ export class ClassChips {
     input.type = "checkbox";
     input.value = String(classId);
     input.checked = true;
-    label.append(input, colourDot(classId), name, document.createElement("small"));
+    label.append(input, colourDot(classId), shownName(name), document.createElement("small"));
     this.chips.set(classId, label);
     this.container.append(label);
   }

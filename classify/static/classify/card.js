@@ -1,6 +1,7 @@
 /** One picture beside its class: a card of the list. */
 
 import { Problem, post } from "../js/api.js";
+import { shownName } from "../js/class-names.js";
 import { element, part, texts } from "../js/dom.js";
 import { factsText, isUnsure, ranked, scoreText } from "./classification.js";
 
@@ -95,7 +96,7 @@ export class Card {
   /** @param {Classification} answer */
   show(answer) {
     this.waiting.hidden = true;
-    part(this.root, ".class-name", HTMLElement).textContent = answer.class_name;
+    part(this.root, ".class-name", HTMLElement).textContent = shownName(answer.class_name);
     part(this.root, ".score", HTMLElement).textContent = scoreText(answer.score);
     part(this.root, ".unsure", HTMLElement).hidden = !isUnsure(answer);
     part(this.root, ".facts-line", HTMLElement).textContent = factsText(answer);
@@ -124,7 +125,7 @@ function probabilityRow({ class_name, score }) {
   const track = document.createElement("span");
   const bar = document.createElement("span");
   const text = document.createElement("span");
-  name.textContent = class_name;
+  name.textContent = shownName(class_name);
   track.className = "bar";
   track.ariaHidden = "true";
   bar.style.width = `${score * 100}%`;

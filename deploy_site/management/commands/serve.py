@@ -49,6 +49,9 @@ class Command(BaseCommand):
             log_config=None,
             http=PunctualProtocol,
             server_header=False,
+            # Without any, what clients say of their address is not believed.
+            proxy_headers=bool(settings.TRUSTED_PROXIES),
+            forwarded_allow_ips=settings.TRUSTED_PROXIES,
             lifespan="off",
             limit_concurrency=200,
             timeout_keep_alive=5,

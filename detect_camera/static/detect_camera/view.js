@@ -2,6 +2,7 @@
 
 import { classColour, classCounts, cssColour, percent, visibleDetections } from "../js/boxes.js";
 import { ClassChips } from "../js/class-chips.js";
+import { shownName } from "../js/class-names.js";
 import { drawDetections } from "../js/detection-canvas.js";
 import { element, texts } from "../js/dom.js";
 import { CountHistory, drawHistory } from "./history.js";
@@ -145,7 +146,7 @@ function visible() {
 function tell() {
   const names = new Map(visible().map(({ class_id, class_name }) => [class_id, class_name]));
   const counts = classCounts(visible(), threshold.valueAsNumber);
-  const parts = [...counts].map(([classId, count]) => `${count} × ${names.get(classId)}`);
+  const parts = [...counts].map(([classId, count]) => `${count} × ${shownName(names.get(classId) ?? "")}`);
   inSight.textContent = parts.join(", ") || texts(inSight).nothing;
 }
 

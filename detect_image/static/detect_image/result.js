@@ -2,6 +2,7 @@
 
 import { detectionAt, percent, visibleDetections } from "../js/boxes.js";
 import { ClassChips, colourDot } from "../js/class-chips.js";
+import { shownName } from "../js/class-names.js";
 import { drawDetections } from "../js/detection-canvas.js";
 import { element, texts } from "../js/dom.js";
 import { toBlob } from "./shrink.js";
@@ -171,7 +172,7 @@ function objectRow(detection) {
   const score = document.createElement("span");
   score.textContent = percent(detection.score);
   row.tabIndex = 0;
-  row.append(colourDot(detection.class_id), detection.class_name, score);
+  row.append(colourDot(detection.class_id), shownName(detection.class_name), score);
   for (const [event, target] of /** @type {const} */ ([
     ["mouseenter", detection],
     ["focus", detection],

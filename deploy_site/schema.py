@@ -1,0 +1,134 @@
+"""How the site describes its API: https://spec.openapis.org/, made by drf-spectacular.
+
+Views say what they answer themselves; what any of them may answer is added here.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable
+from typing import Any
+
+from drf_spectacular.generators import EndpointEnumerator, SchemaGenerator
+from drf_spectacular.openapi import AutoSchema
+from drf_spectacular.utils import OpenApiResponse
+from rest_framework import serializers
+
+from deploy_site.problems import CONTENT_TYPE
+from ml_core.errors import (
+    Busy,
+    ImageTooManyBytes,
+    InferenceFailed,
+    InferenceTimeout,
+    InvalidImage,
+    ModelLoading,
+    ModelNotInstalled,
+    ModelUnusable,
+    QuotaExceeded,
+    StorageFull,
+    UnknownModel,
+    UnsupportedImage,
+    VisionError,
+)
+
+# What a picture's upload, and then a model, may raise.
+PICTURE_ERRORS = (InvalidImage, UnsupportedImage, ImageTooManyBytes)
+MODEL_ERRORS = (
+    UnknownModel,
+    ModelNotInstalled,
+    ModelUnusable,
+    ModelLoading,
+    Busy,
+    InferenceTimeout,
+    InferenceFailed,
+)
+# What keeping something may raise.
+STORAGE_ERRORS = (QuotaExceeded, StorageFull)
+# Statuses of problems that any address answers; those of bodies; and that of changes.
+EVERYWHERE = {
+    401: "`bad_token`, `not_authenticated`: The token is not valid, or the site is closed.",
+    404: "`not_found`: There is nothing here for you, or not in this `format`.",
+    406: "`not_acceptable`: The answer does not come in the type that `Accept` asks for.",
+    411: "`length_required`: The body comes in chunks, without `Content-Length`.",
+    413: "`body_too_large`: The request's body is too large.",
+    500: "`server_error`: Something failed in the server; its log says what.",
+    503: "`db_busy`: The database is busy; try again after `Retry-After` seconds.",
+}
+WITH_BODY = {
+    400: "`parse_error`: The body is not what its `Content-Type` says, or nested too deeply.",
+    415: "`unsupported_media_type`: Bodies of this `Content-Type` are not accepted.",
+    422: "`invalid_parameters`: A parameter is wrong; `errors` says which.",
+}
+CHANGING = {403: "`permission_denied`: A browser that is signed in has to send its CSRF token."}
+THROTTLED = {429: "`throttled`: Too many requests; `Retry-After` says how many seconds to wait."}
+
+
+class ProblemSerializer(serializers.Serializer):
+    """What every error looks like (RFC 9457)."""
+
+    type = serializers.CharField(help_text="always about:blank")
+    title = serializers.CharField(help_text="the status in words")
+    status = serializers.IntegerField()
+    code = serializers.CharField(help_text="which error it is; stable")
+    detail = serializers.CharField(help_text="what was wrong and what to do, for people")
+    errors = serializers.DictField(  # type: ignore[assignment]
+        required=False, help_text="by parameter, with the code invalid_parameters"
+    )
+
+
+class InvalidParameters(VisionError):
+    """A parameter of the query is wrong; `errors` says which."""
+
+    status = 422
+    code = "invalid_parameters"
+
+
+def problems(*errors: type[VisionError]) -> dict[Any, OpenApiResponse]:
+    """The responses of an operation that raises these errors, for ``extend_schema``."""
+    texts = defaultdict(list)
+    for error in errors:
+        texts[error.status].append(f"`{error.code}`: {error.__doc__}")
+    return {
+        (status, CONTENT_TYPE): OpenApiResponse(ProblemSerializer, description="\n\n".join(lines))
+        for status, lines in texts.items()
+    }
+
+
+class ApiSchema(AutoSchema):
+    """Adds to each operation the problems that it shares with others."""
+
+    method_mapping = {**AutoSchema.method_mapping, "head": "inspect"}
+
+    def get_operation(self, *args: Any, **kwargs: Any) -> dict[str, Any] | None:
+        operation = super().get_operation(*args, **kwargs)
+        if operation is None:
+            return None
+        reference = self.resolve_serializer(ProblemSerializer, "response").ref
+        for status, text in self._shared_problems().items():
+            known = operation["responses"].get(str(status))
+            if known:
+                known["description"] += f"\n\n{text}"
+            else:
+                content = {CONTENT_TYPE: {"schema": reference}}
+                operation["responses"][str(status)] = {"content": content, "description": text}
+        return operation
+
+    def _shared_problems(self) -> dict[int, str]:
+        problems = EVERYWHERE
+        if self.method in ("POST", "PATCH"):
+            problems = problems | WITH_BODY
+        if self.method in ("POST", "PATCH", "DELETE"):
+            problems = problems | CHANGING
+        if hasattr(self.view, "throttle_scope"):
+            problems = problems | THROTTLED
+        return problems
+
+
+class ApiEnumerator(EndpointEnumerator):
+    """Finds HEAD, too, where a view answers it in a way of its own."""
+
+    def get_allowed_methods(self, callback: Callable) -> list[str]:
+        methods = super().get_allowed_methods(callback)
+        return [*methods, "HEAD"] if hasattr(callback.cls, "head") else methods  # type: ignore[attr-defined]
+
+
+class ApiGenerator(SchemaGenerator):
+    endpoint_inspector_cls = ApiEnumerator

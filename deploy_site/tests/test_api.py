@@ -1,0 +1,188 @@
+"""The API as a whole: its description, its limits, how often one may ask, and its errors."""
+
+import io
+
+import pytest
+from django.conf import settings as site_settings
+from django.core.cache import cache
+from django.core.management import call_command
+from PIL import Image
+from rest_framework.throttling import SimpleRateThrottle
+
+from accounts.tests.routes import routes
+from detect_image.models import DetectedImage
+
+# A page, the way to it, and what answers where there is nothing.
+UNDESCRIBED = {"api/docs/", "api/", "api/<path:rest>"}
+VIDEO = "/api/videos/8d2fbb4e-2a5c-4b3e-9d3e-0d2b6d6f0c11/"
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def schema(client) -> dict:
+    return client.get("/api/schema/").json()
+
+
+@pytest.fixture
+def two_a_minute(monkeypatch):
+    cache.clear()
+    rates = {"predictions": "2/min", "uploads": "2/min"}
+    monkeypatch.setattr(SimpleRateThrottle, "THROTTLE_RATES", rates)
+    yield
+    cache.clear()
+
+
+def jpeg() -> io.BytesIO:
+    picture = io.BytesIO()
+    Image.new("RGB", (32, 32)).save(picture, "JPEG")
+    picture.seek(0)
+    picture.name = "picture.jpeg"
+    return picture
+
+
+def test_the_description_is_valid_and_complete(tmp_path):
+    call_command("spectacular", "--validate", "--fail-on-warn", file=str(tmp_path / "api.yaml"))
+
+
+def test_every_route_of_the_api_is_described(schema):
+    described = set(schema["paths"])
+
+    for route, _ in routes():
+        if route.startswith("api/") and route not in UNDESCRIBED:
+            path = "/" + route.replace("<uuid:", "{").replace(">", "}").replace("{pk}", "{id}")
+            assert path in described
+
+
+def test_every_error_is_described_as_a_problem(schema):
+    for path, operations in schema["paths"].items():
+        for method, operation in operations.items():
+            for status, response in operation["responses"].items():
+                if status >= "400":
+                    assert [*response["content"]] == ["application/problem+json"], (path, method)
+
+
+def test_the_upload_is_described_with_its_head_request(schema):
+    head = schema["paths"]["/api/videos/{video_id}/upload/"]["head"]
+
+    assert "Upload-Offset" in head["responses"]["200"]["headers"]
+
+
+def test_the_limits_are_those_of_the_settings(client):
+    caps = client.get("/api/limits/").json()
+
+    assert caps["limits"] == site_settings.LIMITS
+    assert caps["throttles"] == {"predictions": "6000/min", "uploads": "6000/min"}
+
+
+@pytest.mark.parametrize(
+    "path", ["/api/classify/", "/api/detect/image/", "/api/videos/", "/api/videos/avi/"]
+)
+def test_who_asks_too_often_is_told_when_to_come_back(client, two_a_minute, path):
+    statuses = [client.post(path).status_code for _ in range(2)]
+
+    response = client.post(path)
+
+    assert 429 not in statuses
+    assert_problem(response, 429, "throttled")
+    assert 0 < int(response["Retry-After"]) <= 60
+
+
+def test_throttles_count_each_account_and_no_header_of_the_client(
+    client, two_a_minute, django_user_model
+):
+    for address in "123":
+        response = client.post("/api/classify/", headers={"x-forwarded-for": address})
+    assert response.status_code == 429
+
+    client.force_login(django_user_model.objects.create_user("somebody"))
+    assert client.post("/api/classify/").status_code != 429
+
+
+def test_an_empty_rate_is_no_limit(client, monkeypatch):
+    monkeypatch.setattr(SimpleRateThrottle, "THROTTLE_RATES", {"predictions": None})
+
+    assert {client.post("/api/classify/").status_code for _ in range(5)} == {422}
+
+
+def assert_problem(response, status: int, code: str) -> None:
+    assert (response.status_code, response["Content-Type"]) == (status, "application/problem+json")
+    problem = response.json()
+    assert (problem["status"], problem["code"]) == (status, code)
+
+
+DEEP = "[" * 100_000
+JSON, MULTIPART = "application/json", "multipart/form-data; boundary=x"
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "content_type", "status", "code"),
+    [
+        ("GET", "/api/nothing", "", "", 404, "not_found"),
+        ("GET", "/api/videos/1/", "", "", 404, "not_found"),
+        ("POST", "/api/nothing/", "{}", JSON, 404, "not_found"),
+        ("POST", "/api/classify", "{}", JSON, 404, "not_found"),
+        ("PUT", "/api/classify/", "{}", JSON, 405, "method_not_allowed"),
+        ("GET", "/api/classify/", "", "", 405, "method_not_allowed"),
+        ("POST", "/api/limits/", "{}", JSON, 405, "method_not_allowed"),
+        ("POST", "/api/schema/", "{}", JSON, 405, "method_not_allowed"),
+        ("POST", "/api/classify/", "<a/>", "application/xml", 415, "unsupported_media_type"),
+        ("POST", "/api/videos/", "<a/>", "application/xml", 415, "unsupported_media_type"),
+        ("POST", "/api/videos/avi/", "{}", JSON, 415, "unsupported_media_type"),
+        ("PATCH", VIDEO + "upload/", "{}", JSON, 415, "unsupported_media_type"),
+        ("POST", "/api/classify/", DEEP, JSON, 400, "parse_error"),
+        ("POST", "/api/detect/image/", DEEP, JSON, 400, "parse_error"),
+        ("POST", "/api/videos/", DEEP, JSON, 400, "parse_error"),
+        ("POST", "/api/classify/", '{"image": NaN}', JSON, 400, "parse_error"),
+        ("POST", "/api/classify/", b"\xff\xfe", JSON, 400, "parse_error"),
+        ("POST", "/api/classify/", "--x", "multipart/form-data", 400, "parse_error"),
+        ("POST", "/api/classify/", "--x\r\nno", MULTIPART, 422, "invalid_parameters"),
+        ("POST", "/api/detect/image/", '{"return": "\\ud800"}', JSON, 422, "invalid_parameters"),
+        ("GET", "/api/gallery/picture/?return=x", "", "", 422, "invalid_parameters"),
+    ],
+)
+def test_every_error_is_a_problem(client, method, path, body, content_type, status, code):
+    response = client.generic(method, path, body, content_type)
+
+    assert_problem(response, status, code)
+
+
+def test_a_form_without_its_token_is_a_problem_below_api():
+    from django.test import Client
+
+    response = Client(enforce_csrf_checks=True).post("/api/docs/")
+
+    assert_problem(response, 403, "permission_denied")
+
+
+def test_errors_of_the_description_are_problems_in_json(client):
+    for accept in ("application/vnd.oai.openapi", "application/yaml"):
+        assert_problem(
+            client.post("/api/schema/", headers={"accept": accept}), 405, "method_not_allowed"
+        )
+
+
+def test_answers_of_no_known_type_are_refused_but_files_come_as_they_are(client):
+    wrong = {"accept": "application/xml"}
+
+    assert_problem(client.get("/api/limits/", headers=wrong), 406, "not_acceptable")
+    assert_problem(client.get(VIDEO + "results.csv", headers=wrong), 404, "not_found")
+
+
+def test_who_forgot_the_slash_is_led_to_the_address(client):
+    response = client.get("/api/gallery/picture?key=street.jpg")
+
+    assert response.status_code == 302
+    assert response["Location"] == "/api/gallery/picture/?key=street.jpg"
+
+
+def test_a_limit_beyond_all_numbers_of_the_database_is_cut(
+    client, toy_detector, settings, tmp_path
+):
+    settings.MEDIA_ROOT = tmp_path
+    client.post("/api/detect/image/", {"image": jpeg(), "keep": "true"})
+    assert DetectedImage.objects.count() == 1
+
+    response = client.get(f"/api/pictures/?limit={10**30}")
+
+    assert response.json()["count"] == 1

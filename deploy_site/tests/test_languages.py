@@ -1,0 +1,211 @@
+"""English and Chinese: which one a page, an answer and a socket speak, and nothing left out."""
+
+import ast
+import gettext
+import io
+import json
+import re
+from pathlib import Path
+
+import pytest
+from babel.messages.mofile import write_mo
+from babel.messages.pofile import read_po
+from channels.testing import WebsocketCommunicator
+from django.apps import apps
+from django.conf import settings
+from django.utils.translation.template import templatize
+
+from deploy_site.asgi import application
+
+ROOT = Path(settings.BASE_DIR)
+MESSAGES = Path(settings.LOCALE_PATHS[0]) / "zh_Hans" / "LC_MESSAGES" / "django.po"
+MARKS = {"_", "gettext", "gettext_lazy", "gettext_noop", "ngettext", "ngettext_lazy"}
+TEMPLATE_TEXT = re.compile(r"""(?:\b_|gettext)\(\s*(u?"(?:[^"\\]|\\.)*"|u?'(?:[^'\\]|\\.)*')""")
+
+PAGES = ["/", "/classify/", "/detect-image/", "/detect-image/server/", "/detect-image/pictures/"]
+PAGES += ["/detect-video/", "/detect-camera/", "/accounts/sign-in/", "/accounts/sign-up/"]
+PAGES += ["/nothing/"]
+CHINESE = {"Accept-Language": "zh-CN,zh;q=0.9,en;q=0.8"}
+
+# What stays as it is in any language: names of products, formats, models, licences and units.
+CODE = re.compile(r"<(script|code|pre).*?</\1>", re.DOTALL)
+TAG = re.compile(r"<[^>]*>")
+LATIN_WORDS = re.compile(r"[A-Za-z][A-Za-z']+(?: [A-Za-z][A-Za-z']+)+")
+NAMES = re.compile(
+    r"JSON Lines|YOLO License|Yolo-Fastest|ResNet v|python manage.py fetch_models|\w+\.(?:jpg|py)"
+)
+
+
+@pytest.fixture(scope="module")
+def messages():
+    with MESSAGES.open("rb") as file:
+        return read_po(file, locale="zh_Hans")
+
+
+def texts_of(python: str) -> set[str]:
+    calls = [node for node in ast.walk(ast.parse(python)) if isinstance(node, ast.Call)]
+    return {
+        call.args[0].value
+        for call in calls
+        if isinstance(call.func, ast.Name) and call.func.id in MARKS
+        if call.args and isinstance(call.args[0], ast.Constant)
+    }
+
+
+def texts_in_use() -> set[str]:
+    """What the templates and the Python code mark for translation."""
+    own_apps = [path for app in apps.get_app_configs() if (path := Path(app.path)).parent == ROOT]
+    found: set[str] = set()
+    for folder in [*own_apps, ROOT / "templates"]:
+        for path in folder.rglob("*.html"):
+            found |= set(map(ast.literal_eval, TEMPLATE_TEXT.findall(templatize(path.read_text()))))
+        for path in folder.rglob("*.py"):
+            if "tests" not in path.parts:
+                found |= texts_of(path.read_text())
+    return found
+
+
+def test_every_text_is_translated_and_no_translation_is_left_over(messages):
+    known = {message.id if isinstance(message.id, str) else message.id[0] for message in messages}
+    used = texts_in_use()
+
+    assert len(used) > 300
+    assert used == known - {""}
+
+
+def test_every_translation_is_there_and_certain(messages):
+    assert [message.id for message in messages if message.fuzzy or not message.string] == []
+
+
+def test_translations_hold_the_same_places_for_values(messages):
+    place = re.compile(r"%\(\w+\)s|\{\w+\}|</?\w+>")
+    for message in messages:
+        if message.id and isinstance(message.id, str):
+            assert sorted(place.findall(message.id)) == sorted(place.findall(message.string))
+
+
+def test_the_compiled_messages_are_those_of_the_source(messages):
+    compiled = io.BytesIO()
+    write_mo(compiled, messages)
+    compiled.seek(0)
+
+    with MESSAGES.with_suffix(".mo").open("rb") as file:
+        committed = gettext.GNUTranslations(file)._catalog
+
+    expected = gettext.GNUTranslations(compiled)._catalog
+    assert {key: text for key, text in committed.items() if key} == {
+        key: text for key, text in expected.items() if key
+    }
+
+
+def english_left_in(page: str) -> list[str]:
+    attributes = re.findall(r'(?:aria-label|alt|title|placeholder|data-[\w-]+)="([^"]*)"', page)
+    visible = " \n ".join([TAG.sub(" \n ", CODE.sub("", page)), *attributes])
+    return LATIN_WORDS.findall(NAMES.sub("", visible))
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("path", PAGES)
+def test_a_chinese_browser_gets_no_english_to_read(client, path, toy_detector):
+    page = client.get(path, headers=CHINESE).content.decode()
+
+    assert '<html lang="zh-hans">' in page
+    assert english_left_in(page) == []
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("path", ["/accounts/", "/accounts/tokens/", "/accounts/password/"])
+def test_an_account_has_no_english_to_read_either(client, admin_user, path, toy_detector):
+    client.force_login(admin_user)
+
+    assert english_left_in(client.get(path, headers=CHINESE).content.decode()) == []
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("path", PAGES)
+def test_an_english_browser_gets_no_chinese_but_the_switch(client, path, toy_detector):
+    page = client.get(path, headers={"Accept-Language": "en-GB,en;q=0.9"}).content.decode()
+
+    assert '<html lang="en">' in page
+    assert re.findall(r"[\u4e00-\u9fff]+", page) == ["简体中文"]
+    assert "class-names" not in page
+
+
+@pytest.mark.django_db
+def test_who_asks_for_neither_language_gets_english(client, toy_detector):
+    assert "Six stages" in client.get("/", headers={"Accept-Language": "fr"}).content.decode()
+    assert "Six stages" in client.get("/").content.decode()
+
+
+@pytest.mark.django_db
+def test_the_switch_keeps_the_page_and_outdoes_the_browser(client, toy_detector):
+    wish = {"language": "zh-hans", "next": "/detect-image/pictures/?page=1"}
+
+    response = client.post("/i18n/setlang/", wish)
+    english = {"Accept-Language": "en"}
+    page = client.get(response["Location"], headers=english).content.decode()
+
+    assert response["Location"] == "/detect-image/pictures/?page=1"
+    assert "我的图片" in page
+    assert 'name="next" value="/detect-image/pictures/?page=1"' in page
+    assert '<button name="language" value="en" lang="en">English</button>' in page
+
+
+@pytest.mark.django_db
+def test_the_switch_leads_to_no_other_site(client, toy_detector):
+    wish = {"language": "zh-hans", "next": "https://elsewhere.example/"}
+
+    assert client.post("/i18n/setlang/", wish)["Location"] == "/"
+
+
+@pytest.mark.django_db
+def test_a_closed_site_has_the_switch_on_its_login(client, settings, toy_detector):
+    settings.REQUIRE_LOGIN = True
+
+    client.post("/i18n/setlang/", {"language": "zh-hans", "next": "/accounts/sign-in/"})
+
+    assert "<h1>登录</h1>" in client.get("/accounts/sign-in/").content.decode()
+
+
+@pytest.mark.django_db
+def test_answers_of_the_api_name_classes_in_english_and_problems_as_the_browser_wishes(
+    client, toy_detector
+):
+    file = io.BytesIO(b"no picture")
+    problem = client.post("/api/classify/", {"image": file}, headers=CHINESE).json()
+    models = client.get("/api/models/", headers=CHINESE).json()
+
+    assert problem["code"] == "unsupported_media_type"
+    assert problem["detail"] == "不支持此类文件。"
+    assert "person" in next(model for model in models if model["name"] == "yolov3")["class_names"]
+
+
+@pytest.mark.django_db
+def test_problems_keep_their_figures_in_english(client, toy_detector):
+    file = io.BytesIO(b"no picture")
+
+    detail = client.post("/api/classify/", {"image": file}).json()["detail"]
+
+    assert "JPEG" in detail
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize(
+    ("header", "detail"),
+    [
+        ((b"accept-language", b"zh-CN"), "没有该名称的模型。"),
+        ((b"cookie", b"django_language=zh-hans"), "没有该名称的模型。"),
+        ((b"accept-language", b"en"), "There is no detection model 'nobody'."),
+    ],
+)
+async def test_a_socket_speaks_the_language_of_its_page(toy_detector, header, detail):
+    origin = (b"origin", b"http://localhost")
+    path = "/ws/camera/?model=nobody"
+    socket = WebsocketCommunicator(application, path, headers=[origin, header])
+    await socket.connect()
+
+    message = json.loads(await socket.receive_from(timeout=10))
+
+    assert message["code"] == "unknown_model"
+    assert message["detail"].startswith(detail)
+    await socket.disconnect()

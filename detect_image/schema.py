@@ -1,0 +1,113 @@
+"""What the picture stages' API takes and answers, for its description."""
+
+from drf_spectacular.utils import (
+    OpenApiParameter,
+    OpenApiTypes,
+    PolymorphicProxySerializer,
+    extend_schema,
+    extend_schema_view,
+)
+from rest_framework import serializers
+
+from deploy_site.schema import (
+    MODEL_ERRORS,
+    PICTURE_ERRORS,
+    STORAGE_ERRORS,
+    InvalidParameters,
+    problems,
+)
+from detect_image.serializers import (
+    DetectedImageSerializer,
+    DetectOptionsSerializer,
+    DetectRequestSerializer,
+    ExportRequestSerializer,
+    GalleryPictureSerializer,
+    GalleryRequestSerializer,
+)
+from ml_core.errors import NotInGallery
+from ml_core.exports import EXPORTS
+from ml_core.serializers import DetectionsSerializer
+from ml_core.uploads import picture_request
+
+
+class DetectTextSerializer(DetectOptionsSerializer):
+    """A picture as text, and what is to be done with it."""
+
+    image = serializers.CharField(required=False, help_text="base64 text or a data URL")
+
+
+class DetectAnswerSerializer(DetectionsSerializer):
+    """What was found; with return=base64 and return=url the drawn picture, and when the picture
+    is kept (keep=true, return=url) where it is."""
+
+    drawn = serializers.CharField(required=False, help_text="a data URL or an address")
+    id = serializers.UUIDField(required=False)
+    name = serializers.CharField(required=False)
+    created_at = serializers.DateTimeField(required=False)
+    original_url = serializers.CharField(required=False)
+    drawn_url = serializers.CharField(required=False)
+    export_url = serializers.CharField(required=False)
+    page_url = serializers.CharField(required=False)
+
+
+class SeedSerializer(serializers.Serializer):
+    """?format=seed: three lists of the same length, for old clients."""
+
+    box_list = serializers.ListField(child=serializers.ListField(child=serializers.IntegerField()))
+    classId_list = serializers.ListField(child=serializers.IntegerField())
+    score_list = serializers.ListField(child=serializers.FloatField())
+
+
+class GalleryAnswerSerializer(GalleryPictureSerializer):
+    """A picture of the gallery, in the way that was asked for."""
+
+    picture = serializers.CharField(help_text="a data URL or an address")
+
+
+TEXT_OF = {"json": OpenApiTypes.OBJECT, "coco": OpenApiTypes.OBJECT}
+
+detect = extend_schema(
+    operation_id="detect_image",
+    tags=["pictures"],
+    parameters=[DetectOptionsSerializer],
+    request=picture_request(DetectRequestSerializer, DetectTextSerializer),
+    responses={
+        200: PolymorphicProxySerializer(
+            component_name="DetectImageAnswer",
+            serializers=[DetectAnswerSerializer, SeedSerializer],
+            resource_type_field_name=None,
+        ),
+        **problems(*PICTURE_ERRORS, *MODEL_ERRORS, *STORAGE_ERRORS, NotInGallery),
+    },
+)
+gallery = extend_schema(
+    operation_id="gallery",
+    tags=["pictures"],
+    responses=GalleryPictureSerializer(many=True),
+)
+gallery_picture = extend_schema(
+    operation_id="gallery_picture",
+    tags=["pictures"],
+    parameters=[
+        OpenApiParameter("key", description="its id or file name"),
+        GalleryRequestSerializer,
+    ],
+    responses={200: GalleryAnswerSerializer, **problems(NotInGallery, InvalidParameters)},
+)
+kept_pictures = extend_schema_view(get=extend_schema(operation_id="pictures", tags=["pictures"]))
+kept_picture = extend_schema_view(
+    get=extend_schema(operation_id="picture", tags=["pictures"], responses=DetectedImageSerializer),
+    delete=extend_schema(operation_id="delete_picture", tags=["pictures"]),
+)
+export = extend_schema(
+    operation_id="export_picture",
+    tags=["pictures"],
+    parameters=[ExportRequestSerializer],
+    responses={
+        **{
+            (200, export.media_type.partition(";")[0]): TEXT_OF.get(name, OpenApiTypes.STR)
+            for name, export in EXPORTS.items()
+        },
+        **problems(InvalidParameters),
+    },
+)

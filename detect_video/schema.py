@@ -1,0 +1,152 @@
+"""What the API of videos takes and answers, for its description."""
+
+from typing import Any
+
+from drf_spectacular.utils import (
+    OpenApiParameter,
+    OpenApiResponse,
+    OpenApiTypes,
+    extend_schema,
+    extend_schema_view,
+)
+
+from deploy_site.schema import STORAGE_ERRORS, problems
+from detect_video.containers import MIME_TYPES
+from detect_video.errors import (
+    ChecksumMismatch,
+    ChunkTooLarge,
+    NotFinished,
+    UploadBusy,
+    UploadFinished,
+    VideoTooManyBytes,
+    WrongOffset,
+)
+from detect_video.serializers import (
+    AnnouncementSerializer,
+    ExportRequestSerializer,
+    ExportSerializer,
+    VideoSerializer,
+)
+from ml_core.errors import (
+    Busy,
+    InvalidVideo,
+    StorageFull,
+    UnknownModel,
+    UnsupportedVideo,
+    VisionError,
+)
+
+CHUNK_TYPE = "application/offset+octet-stream"
+TAGS = ["videos"]
+
+
+class RangeNotSatisfiable(VisionError):
+    """The file has no such bytes."""
+
+    status = 416
+    code = "range_not_satisfiable"
+
+
+def _operation(name: str, responses: Any, **more: Any) -> Any:
+    return extend_schema(operation_id=name, tags=TAGS, responses=responses, **more)
+
+
+def _header(name: str, text: str, type: Any = OpenApiTypes.INT, **more: Any) -> OpenApiParameter:
+    return OpenApiParameter(name, type, OpenApiParameter.HEADER, description=text, **more)
+
+
+def _file(name: str) -> Any:
+    types = [*MIME_TYPES.values(), "application/octet-stream"]
+    whole = {(200, type): OpenApiTypes.BINARY for type in types}
+    parts = {(206, type): OpenApiTypes.BINARY for type in types}
+    answers = {**whole, **parts, **problems(NotFinished, RangeNotSatisfiable)}
+    range_header = _header("Range", "which part, such as bytes=0-1023", OpenApiTypes.STR)
+    return extend_schema_view(get=_operation(name, answers, parameters=[range_header]))
+
+
+videos = extend_schema_view(
+    get=_operation("videos", VideoSerializer(many=True)),
+    post=_operation(
+        "announce_video",
+        {
+            201: VideoSerializer,
+            200: OpenApiResponse(VideoSerializer, description="The file is known already."),
+            **problems(VideoTooManyBytes, UnknownModel, *STORAGE_ERRORS),
+        },
+        request=AnnouncementSerializer,
+    ),
+)
+video = extend_schema_view(
+    get=_operation("video", VideoSerializer), delete=_operation("delete_video", {204: None})
+)
+_offset = _header("Upload-Offset", "how many bytes have arrived", response=True)
+_length = _header("Upload-Length", "how many the file has", response=True)
+upload = extend_schema_view(
+    head=_operation("upload_state", {200: None}, parameters=[_offset, _length]),
+    patch=_operation(
+        "upload_chunk",
+        {
+            204: None,
+            **problems(
+                ChunkTooLarge,
+                WrongOffset,
+                UploadBusy,
+                UploadFinished,
+                ChecksumMismatch,
+                InvalidVideo,
+                UnsupportedVideo,
+                StorageFull,
+            ),
+        },
+        request={CHUNK_TYPE: OpenApiTypes.BINARY},
+        parameters=[
+            _header("Upload-Offset", "where in the file the chunk begins", required=True),
+            _offset,
+        ],
+    ),
+)
+cancel = extend_schema_view(post=_operation("cancel_video", VideoSerializer, request=None))
+retry = extend_schema_view(
+    post=_operation("retry_video", {200: VideoSerializer, **problems(NotFinished)}, request=None)
+)
+file = _file("video_file")
+export_file = _file("exported_file")
+
+
+# One view at three addresses, which its routes name.
+results = extend_schema_view(
+    get=extend_schema(
+        tags=TAGS,
+        responses={
+            (200, "application/jsonl"): OpenApiTypes.STR,
+            (200, "text/csv"): OpenApiTypes.STR,
+            (200, "application/json"): OpenApiTypes.OBJECT,
+        },
+    )
+)
+exports = extend_schema_view(
+    post=_operation(
+        "export_video",
+        {202: ExportSerializer, **problems(NotFinished, *STORAGE_ERRORS)},
+        request=ExportRequestSerializer,
+    )
+)
+export = extend_schema_view(
+    get=_operation("export", ExportSerializer), delete=_operation("delete_export", {204: None})
+)
+avi = extend_schema_view(
+    post=_operation(
+        "convert_to_avi",
+        {
+            (200, "video/x-msvideo"): OpenApiTypes.BINARY,
+            **problems(InvalidVideo, UnsupportedVideo, Busy),
+        },
+        request={
+            "multipart/form-data": {
+                "type": "object",
+                "properties": {"video": {"type": "string", "format": "binary"}},
+                "required": ["video"],
+            }
+        },
+    )
+)

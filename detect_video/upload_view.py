@@ -1,0 +1,46 @@
+"""The address that a video's file is sent to."""
+
+import uuid
+
+from rest_framework.exceptions import UnsupportedMediaType, ValidationError
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from detect_video import schema, uploads
+from detect_video.errors import WrongOffset
+from detect_video.schema import CHUNK_TYPE
+from detect_video.views import requested_video
+
+
+@schema.upload
+class UploadView(APIView):
+    """The bytes of a video: HEAD says how many have arrived, PATCH adds a chunk to them."""
+
+    throttle_scope = "uploads"
+
+    def head(self, request: Request, video_id: uuid.UUID) -> Response:
+        video = requested_video(request, video_id)
+        headers = {
+            "Upload-Offset": str(uploads.received_bytes(video)),
+            "Upload-Length": str(video.size_bytes),
+            "Cache-Control": "no-store",
+        }
+        return Response(headers=headers)
+
+    def patch(self, request: Request, video_id: uuid.UUID) -> Response:
+        # An empty body has no type.
+        if request.body and request.content_type != CHUNK_TYPE:
+            raise UnsupportedMediaType(request.content_type)
+        offset = request.headers.get("Upload-Offset", "")
+        if not (offset.isascii() and offset.isdigit() and len(offset) < 19):
+            raise ValidationError({"Upload-Offset": ["Expected a number of bytes in this header."]})
+        video = requested_video(request, video_id)
+        uploads.receive_chunk(video, request.body, offset=int(offset))
+        return Response(status=204, headers={"Upload-Offset": str(video.received_bytes)})
+
+    def handle_exception(self, exc: Exception) -> Response:
+        response = super().handle_exception(exc)
+        if isinstance(exc, WrongOffset):
+            response["Upload-Offset"] = str(exc.offset)
+        return response

@@ -1,0 +1,42 @@
+"""What is counted and measured while the site works, for Prometheus and the operator's page."""
+
+from collections import deque
+from statistics import median
+
+from prometheus_client import CollectorRegistry, Counter, Histogram
+
+registry = CollectorRegistry()
+
+STAGES = Histogram(
+    "vision_stage_seconds",
+    "Time of each stage of the way of a picture or frame",
+    ["stage"],
+    registry=registry,
+    buckets=(0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10),
+)
+FRAMES = Counter(
+    "vision_frames", "Frames of cameras and videos", ["source", "outcome"], registry=registry
+)
+
+# The last times of each stage in ms, so that the present is seen apart from all that was.
+RECENT = 200
+_recent_ms: dict[str, deque[float]] = {}
+
+
+def measured(stage: str, ms: float) -> float:
+    """Note that a stage took ``ms`` milliseconds, and return them."""
+    STAGES.labels(stage).observe(ms / 1000)
+    _recent_ms.setdefault(stage, deque(maxlen=RECENT)).append(ms)
+    return ms
+
+
+def recent_stages() -> dict[str, dict[str, float]]:
+    """Median and 95th percentile in ms of the last times of each stage."""
+    return {
+        stage: {"median_ms": round(median(times), 2), "p95_ms": round(_p95(times), 2)}
+        for stage, times in ((stage, sorted(kept)) for stage, kept in [*_recent_ms.items()])
+    }
+
+
+def _p95(times: list[float]) -> float:
+    return times[min(len(times) - 1, int(len(times) * 0.95))]

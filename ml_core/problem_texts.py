@@ -1,0 +1,67 @@
+"""What people are told of a problem in another language than English.
+
+Details are written in English where the problem is found, with its figures; of another language
+the pages show one text for each code.
+"""
+
+from typing import Any
+
+from django.utils.translation import gettext, gettext_noop
+
+from ml_core.errors import VisionError
+
+_TEXTS = {
+    "animated_not_supported": gettext_noop("The picture is animated; send a still picture."),
+    "base64_invalid": gettext_noop("The picture's base64 text is wrong."),
+    "body_too_large": gettext_noop("The request is too large."),
+    "busy": gettext_noop("The server is busy. Try again in a moment."),
+    "checksum_mismatch": gettext_noop("The file arrived damaged. Send it again."),
+    "codec_not_supported": gettext_noop("The video is in a codec that is not supported."),
+    "db_busy": gettext_noop("The database is busy. Try again in a moment."),
+    "decode_timeout": gettext_noop("Decoding this video takes too long."),
+    "empty_file": gettext_noop("The file is empty."),
+    "image_too_large": gettext_noop("The picture has too many pixels. Shrink it and try again."),
+    "image_too_many_bytes": gettext_noop("The picture's file is too large."),
+    "image_too_small": gettext_noop("The picture has too few pixels."),
+    "image_truncated": gettext_noop("The picture is damaged or cut off."),
+    "inference_failed": gettext_noop("The network failed on this picture."),
+    "inference_timeout": gettext_noop("The answer took too long. Try again in a moment."),
+    "interrupted": gettext_noop("The work was cut off at the same place each time."),
+    "model_loading": gettext_noop("The model is still being loaded. Try again in a moment."),
+    "model_not_installed": gettext_noop(
+        "The model is not installed. Install one with: python manage.py fetch_models yolov3"
+    ),
+    "model_unusable": gettext_noop("The model's files are there, but cannot be used."),
+    "no_video_stream": gettext_noop("The file holds no moving pictures."),
+    "not_authenticated": gettext_noop("Sign in first."),
+    "not_finished": gettext_noop("This needs the whole video; it is not finished yet."),
+    "not_found": gettext_noop("There is no such thing, or it is not yours."),
+    "not_in_gallery": gettext_noop("The server has no picture of that name."),
+    "quota_exceeded": gettext_noop("You have no room left. Delete what you do not need."),
+    "signed_out": gettext_noop("You were signed out. Sign in again."),
+    "storage_full": gettext_noop("The server has no room for more. Delete what you do not need."),
+    "throttled": gettext_noop("Too many requests. Try again in a moment."),
+    "too_many_sockets": gettext_noop("Too many videos are open at one time. Close one."),
+    "unknown_model": gettext_noop("There is no model of that name."),
+    "unsupported_media_type": gettext_noop("Files of this kind are not accepted."),
+    "upload_busy": gettext_noop("This video is being sent already."),
+    "upload_finished": gettext_noop("This upload has ended."),
+    "video_too_large": gettext_noop("The video's picture is too large."),
+    "video_too_long": gettext_noop("The video is too long."),
+    "video_too_many_bytes": gettext_noop("The video's file is too large."),
+    "video_too_many_fps": gettext_noop("The video has too many frames per second."),
+    "video_unreadable": gettext_noop("The file cannot be read as a video."),
+}
+
+
+def told(exc: VisionError) -> dict[str, Any]:
+    """A failure as sockets tell it: ``status``, ``code`` and ``detail``."""
+    detail = shown_detail(exc.code, exc.detail)
+    return {"status": exc.status, "code": exc.code, "detail": detail}
+
+
+def shown_detail(code: str, detail: str) -> str:
+    """The ``detail`` itself in English; in other languages the text for its code, if any."""
+    text = _TEXTS.get(code, "")
+    translated = gettext(text)
+    return detail if translated == text else translated

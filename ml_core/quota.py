@@ -1,0 +1,53 @@
+"""How much an owner keeps, and how much that may be."""
+
+from typing import Any
+
+from django.apps import apps
+from django.conf import settings
+
+from ml_core.errors import QuotaExceeded
+from ml_core.owners import Owned, Owner
+
+
+def owned_models() -> list[type[Owned]]:
+    """Every kind of media."""
+    return [model for model in apps.get_models() if issubclass(model, Owned)]
+
+
+def used_bytes(owner: Owner) -> int:
+    """What everything that ``owner`` keeps takes, with what is reserved for uploads under way."""
+    return sum(model.stored_bytes(model.objects.of(owner)) for model in owned_models())
+
+
+def visitors_bytes() -> int:
+    """What everything takes that belongs to no account."""
+    return sum(model.stored_bytes(model.objects.filter(user=None)) for model in owned_models())
+
+
+def check_quota(owner: Owner, more_bytes: int) -> None:
+    """Raise ``QuotaExceeded`` when ``owner`` may not keep ``more_bytes``, before any work is done.
+
+    A program that keeps no cookies is another visitor each time: visitors share a cap as well.
+    """
+    limits = settings.LIMITS
+    allowed = limits["owner_bytes"]
+    if allowed and (used := used_bytes(owner)) + more_bytes > allowed:
+        raise QuotaExceeded(
+            f"You keep {used:,} bytes here already and may keep {allowed:,}; there is no room for "
+            f"{more_bytes:,} more. Delete pictures or videos that you do not need any more."
+        )
+    together = limits["visitors_bytes"]
+    if together and owner.user is None and visitors_bytes() + more_bytes > together:
+        raise QuotaExceeded(
+            "Visitors without an account keep as much here as they may together. Sign in, or try "
+            "again later."
+        )
+
+
+def storage_note(owner: Owner) -> dict[str, Any]:
+    """What pages with media say of its keeping: bytes, and days (0 for no limit)."""
+    return {
+        "used_bytes": used_bytes(owner),
+        "allowed_bytes": settings.LIMITS["owner_bytes"],
+        "days": settings.RETENTION_DAYS,
+    }

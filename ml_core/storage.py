@@ -1,0 +1,106 @@
+"""Files that are there whole or not at all, whatever happens while they are written."""
+
+import errno
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import IO
+
+from django.conf import settings
+from django.core.files.base import File
+from django.core.files.storage import FileSystemStorage
+from django.db.utils import OperationalError
+
+from ml_core.errors import StorageFull
+
+# What a file is called while it is being written; leftovers of crashes are found by it.
+PART_SUFFIX = ".part"
+# No room on the disk, none left of what the user of this process may have, or a file's limit.
+FULL_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+# SQLite's words, and PostgreSQL's code for the same.
+DATABASE_FULL = "disk is full"
+POSTGRES_DISK_FULL = "53100"
+FULL = "The server's storage is full; nothing was kept. Try again later."
+
+
+class WholeFileStorage(FileSystemStorage):
+    """Writes under a temporary name, forces the bytes to the disk, and only then renames."""
+
+    def _save(self, name: str, content: File) -> str:
+        target = Path(self.path(name))
+        with storage_full_told():
+            try:
+                self._write(target, content)
+            except OSError:
+                # Nothing is left, not even the folder that was to hold the file.
+                with suppress(OSError):
+                    target.parent.rmdir()
+                raise
+        return str(target.relative_to(self.location)).replace("\\", "/")
+
+    def _write(self, target: Path, content: File) -> None:
+        mode = self.directory_permissions_mode
+        os.makedirs(target.parent, mode=0o777 if mode is None else mode, exist_ok=True)
+        handle, part = tempfile.mkstemp(PART_SUFFIX, ".", target.parent)
+        try:
+            with open(handle, "wb") as file:
+                for chunk in content.chunks():
+                    file.write(chunk)
+                force_to_disk(file)
+            if self.file_permissions_mode is not None:
+                os.chmod(part, self.file_permissions_mode)
+            os.replace(part, target)
+        except BaseException:
+            Path(part).unlink(missing_ok=True)
+            raise
+        force_names_to_disk(target.parent)
+
+
+def check_room(more_bytes: int) -> None:
+    """Raise ``StorageFull`` when ``more_bytes`` would leave less free than the site needs.
+
+    On a disk that is full to the end, the database could not even forget what is deleted.
+    """
+    free_bytes = shutil.disk_usage(settings.DATA_DIR).free
+    if free_bytes - more_bytes < settings.LIMITS["free_bytes"]:
+        raise StorageFull(
+            f"The server has no room for {more_bytes:,} more bytes. Delete pictures or videos that "
+            "are not needed any more, or try again later."
+        )
+
+
+def force_to_disk(file: IO[bytes]) -> None:
+    """Return once everything written to ``file`` lies on the disk."""
+    file.flush()
+    os.fsync(file.fileno())
+
+
+def is_full(exc: BaseException) -> bool:
+    """Whether an error of the disk or the database says that there is no room left."""
+    if isinstance(exc, OperationalError):
+        sqlstate = getattr(exc.__cause__, "sqlstate", None)
+        return DATABASE_FULL in str(exc) or sqlstate == POSTGRES_DISK_FULL
+    return getattr(exc, "errno", None) in FULL_ERRORS
+
+
+@contextmanager
+def storage_full_told() -> Iterator[None]:
+    """Raise ``StorageFull`` in place of what the disk or the database says when it is full."""
+    try:
+        yield
+    except Exception as exc:
+        if is_full(exc):
+            raise StorageFull(FULL) from exc
+        raise
+
+
+def force_names_to_disk(folder: Path) -> None:
+    """Make a rename in ``folder`` last: after a crash names are what was written of them."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,20 @@
+"""Settings that ``manage.py`` refuses to serve the site with."""
+
+from typing import Any
+
+from django.conf import settings
+from django.core.checks import Error, Tags, register
+
+
+@register(Tags.security)
+def check_allowed_hosts(**kwargs: Any) -> list[Error]:
+    """``ALLOWED_HOSTS`` names hosts: with ``*`` any page could open sockets in a visitor's name."""
+    if "*" not in settings.ALLOWED_HOSTS:
+        return []
+    return [
+        Error(
+            "ALLOWED_HOSTS contains '*', which lets pages of other sites use visitors' sessions.",
+            hint="List the names the site is reached by, such as ALLOWED_HOSTS=vision.example.org.",
+            id="operation.E001",
+        )
+    ]

@@ -1,0 +1,56 @@
+"""``manage.py purge_media``: deletes what is too old, nobody's, or never got finished."""
+
+from argparse import ArgumentParser
+from collections.abc import Iterable
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError
+
+from operation import purge
+
+
+class Command(BaseCommand):
+    help = (
+        "Delete media older than RETENTION_DAYS or --older-than, media of visitors whose session "
+        "is over, uploads that broke off, expired sessions, and what crashes left half written. "
+        "Run it daily."
+    )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument(
+            "--older-than",
+            type=int,
+            metavar="DAYS",
+            default=settings.RETENTION_DAYS,
+            help="in place of RETENTION_DAYS; 0: media of any age stays",
+        )
+        parser.add_argument("--dry-run", action="store_true", help="delete nothing, only count")
+
+    def handle(self, *args: Any, older_than: int, dry_run: bool, **options: Any) -> None:
+        if older_than < 0:
+            raise CommandError(f"Expected a number of days from 0 on, received {older_than}.")
+        self._is_dry = dry_run
+        if older_than:
+            self._delete(f"older than {older_than} days", purge.too_old(older_than))
+        self._delete("of sessions that are over", purge.of_ended_sessions())
+        self._delete("never sent completely", purge.unfinished_uploads())
+        self._delete("expired", [purge.expired_sessions()])
+        files = purge.crashed_writes()
+        for path in files:
+            if not dry_run:
+                path.unlink(missing_ok=True)
+        self._say(len(files), "temporary files", "left by crashes")
+
+    def _delete(self, reason: str, groups: Iterable[Any]) -> None:
+        for rows in groups:
+            keys = [*rows.values_list("pk", flat=True)]
+            # One by one: the files go with their rows, and little is locked at one time.
+            for key in [] if self._is_dry else keys:
+                rows.model._base_manager.filter(pk=key).delete()
+            self._say(len(keys), str(rows.model._meta.verbose_name_plural), reason)
+
+    def _say(self, count: int, what: str, reason: str) -> None:
+        if count:
+            done = "would be deleted" if self._is_dry else "deleted"
+            self.stdout.write(f"{count} {what} {reason}: {done}")

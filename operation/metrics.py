@@ -1,0 +1,98 @@
+"""What Prometheus is told: what was counted, and how things are at this moment."""
+
+import time
+from collections.abc import Callable, Iterator
+
+from django.db.models import Count
+from django.http import HttpRequest, HttpResponse
+from prometheus_client import Histogram
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
+
+from detect_camera.consumers import open_cameras
+from detect_video.models import Export, Video
+from detect_video.places import open_sockets
+from ml_core import engine
+from ml_core.metrics import registry
+from ml_core.quota import owned_models
+from operation import readiness
+
+REQUESTS = Histogram(
+    "vision_http_request_seconds",
+    "Requests by view, method and status: how many, and how long they took",
+    ["view", "method", "status"],
+    registry=registry,
+    buckets=(0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30),
+)
+METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
+
+
+class RequestMetrics:
+    """Django middleware: counts and times every request, by the name of its view."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        started = time.perf_counter()
+        response = self.get_response(request)
+        # Names of ours only: what clients choose would make series without end.
+        match = request.resolver_match
+        view = (match.view_name if match.url_name else match.route) if match else "none"
+        method = request.method if request.method in METHODS else "other"
+        seconds = time.perf_counter() - started
+        REQUESTS.labels(view, method, response.status_code).observe(seconds)
+        return response
+
+
+def open_socket_counts() -> dict[str, int]:
+    """WebSockets that are open in this process, by kind."""
+    return {"camera": open_cameras(), "video": open_sockets.total()}
+
+
+def job_counts() -> dict[str, dict[str, int]]:
+    """Videos and exports by state."""
+    return {
+        name: dict(model.objects.values_list("state").annotate(Count("pk")).order_by("state"))
+        for name, model in (("video", Video), ("export", Export))
+    }
+
+
+def storage_bytes() -> dict[str, int]:
+    """What each kind of media takes."""
+    return {
+        str(model._meta.label_lower): model.stored_bytes(model.objects.all())
+        for model in owned_models()
+    }
+
+
+class SiteCollector(Collector):
+    """How things are when Prometheus asks."""
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        yield _gauge(
+            "vision_queued_pictures", "Waiting for a model", "model", engine.queued_pictures()
+        )
+        yield _gauge("vision_open_sockets", "Open WebSockets", "kind", open_socket_counts())
+        yield _gauge("vision_stored_bytes", "Kept media", "kind", storage_bytes())
+        jobs = GaugeMetricFamily("vision_jobs", "Videos and exports", labels=["kind", "state"])
+        for kind, counts in job_counts().items():
+            for state, count in counts.items():
+                jobs.add_metric([kind, state], count)
+        yield jobs
+        free = readiness.free_bytes()
+        yield GaugeMetricFamily("vision_free_bytes", "Free on the disk of the media", value=free)
+
+    def describe(self) -> list[GaugeMetricFamily]:
+        # The registry asks when the site starts, before there is anything to be told.
+        return []
+
+
+registry.register(SiteCollector())
+
+
+def _gauge(name: str, text: str, label: str, values: dict[str, int]) -> GaugeMetricFamily:
+    family = GaugeMetricFamily(name, text, labels=[label])
+    for key, value in values.items():
+        family.add_metric([key], value)
+    return family

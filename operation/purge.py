@@ -1,0 +1,62 @@
+"""Deletes what nobody needs any more: what is too old, belongs to nobody, or never got finished."""
+
+import time
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+from django.conf import settings
+from django.contrib.sessions.models import Session
+from django.db.models import QuerySet
+from django.utils import timezone
+
+from detect_video.models import State, Video
+from ml_core.owners import Owned
+from ml_core.quota import owned_models
+from ml_core.storage import PART_SUFFIX
+
+# Nothing takes so long to be written that is written at all.
+CRASHED_AFTER_S = 24 * 3600
+
+Rows = QuerySet[Owned]
+
+
+def too_old(days: int) -> Iterator[Rows]:
+    """What was kept more than ``days`` ago, of every kind of media."""
+    before = timezone.now() - timedelta(days=days)
+    for model in owned_models():
+        # Each kind has that field, though their common ancestor has not.
+        yield model.objects.filter(**{"created_at__lt": before})
+
+
+def of_ended_sessions() -> Iterator[Rows]:
+    """What visitors kept whose session is over, so that nobody can ever see it again."""
+    alive = Session.objects.filter(expire_date__gt=timezone.now()).values("session_key")
+    for model in owned_models():
+        visitors = model.objects.filter(user=None).exclude(session_key="")
+        yield visitors.exclude(session_key__in=alive)
+
+
+def unfinished_uploads() -> Iterator[Rows]:
+    """Videos whose upload broke off and was not gone on with."""
+    before = timezone.now() - timedelta(seconds=settings.LIMITS["upload_seconds"])
+    yield Video.objects.filter(state=State.UPLOADING, updated_at__lt=before)
+
+
+def expired_sessions() -> QuerySet[Session]:
+    """Sessions that cannot be used any more."""
+    return Session.objects.filter(expire_date__lt=timezone.now())
+
+
+def crashed_writes() -> list[Path]:
+    """Temporary files of writes that a crash cut off; uploads under way are none of them."""
+    before = time.time() - CRASHED_AFTER_S
+    pictures = Path(settings.MEDIA_ROOT).rglob(f".*{PART_SUFFIX}")
+    exports = Path(settings.MEDIA_ROOT).glob(f"detect_video/*/exports/*{PART_SUFFIX}")
+    requests = Path(settings.FILE_UPLOAD_TEMP_DIR).glob("*.upload*")
+    return [
+        path
+        for paths in (pictures, exports, requests)
+        for path in paths
+        if path.is_file() and path.stat().st_mtime < before
+    ]

@@ -1,0 +1,98 @@
+// The operator's page: asks how the site is, and shows it.
+
+const EVERY_MS = 2000;
+
+const page = /** @type {HTMLElement} */ (document.getElementById("operation"));
+
+/** @param {string} id */
+function element(id) {
+  return /** @type {HTMLElement} */ (document.getElementById(id));
+}
+
+/** @param {number} bytes */
+export function sizeText(bytes) {
+  const units = ["B", "kB", "MB", "GB", "TB"];
+  const step = bytes > 0 ? Math.min(units.length - 1, Math.floor(Math.log2(bytes) / 10)) : 0;
+  return `${(bytes / 1024 ** step).toFixed(step ? 1 : 0)} ${units[step]}`;
+}
+
+/**
+ * Put rows of texts into a table's body.
+ * @param {string} id
+ * @param {(string | number)[][]} rows
+ */
+function fill(id, rows) {
+  element(id).replaceChildren(
+    ...rows.map((texts) => {
+      const row = document.createElement("tr");
+      for (const text of texts) row.insertCell().textContent = String(text);
+      return row;
+    }),
+  );
+}
+
+/** A word for people, where the page brings one. @param {string} kind */
+function word(kind) {
+  return page.dataset[kind] ?? kind;
+}
+
+/** @param {any} status as operation/status.py makes it */
+function show(status) {
+  for (const [name, outcome] of Object.entries(status.checks)) {
+    const cell = /** @type {HTMLElement} */ (page.querySelector(`[data-check="${name}"]`));
+    cell.textContent = outcome === "ok" ? word("ok") : String(outcome);
+    cell.classList.toggle("bad", outcome !== "ok");
+  }
+  for (const [kind, count] of Object.entries(status.sockets)) {
+    /** @type {HTMLElement} */ (page.querySelector(`[data-socket="${kind}"]`)).textContent =
+      String(count);
+  }
+  element("free").textContent = sizeText(status.storage.free);
+  fill(
+    "streams",
+    status.streams.map((/** @type {any} */ each) => [
+      word(each.source),
+      each.owner,
+      each.fps.toFixed(1),
+      each.done,
+      each.dropped,
+    ]),
+  );
+  element("no-streams").hidden = status.streams.length > 0;
+  fill(
+    "stages",
+    Object.entries(status.stages).map(([stage, times]) => [
+      stage,
+      `${times.median_ms} ms`,
+      `${times.p95_ms} ms`,
+    ]),
+  );
+  fill(
+    "models",
+    status.models.map((/** @type {any} */ each) => [each.name, each.task, each.state, each.queued]),
+  );
+  fill(
+    "jobs",
+    Object.entries(status.jobs).flatMap(([kind, counts]) =>
+      Object.entries(counts).map(([state, count]) => [word(kind), state, Number(count)]),
+    ),
+  );
+  fill(
+    "storage",
+    Object.entries(status.storage.used).map(([kind, bytes]) => [kind, sizeText(Number(bytes))]),
+  );
+}
+
+async function refresh() {
+  try {
+    const response = await fetch(page.dataset.url ?? "", { redirect: "error" });
+    if (!response.ok) throw new Error(`status ${response.status}`);
+    show(await response.json());
+    element("stale").hidden = true;
+  } catch {
+    element("stale").hidden = false;
+  }
+  setTimeout(refresh, EVERY_MS);
+}
+
+refresh();

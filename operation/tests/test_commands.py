@@ -1,0 +1,222 @@
+"""``purge_media`` and ``check_media``: what is deleted or found, and what is left alone."""
+
+import hashlib
+import io
+import os
+import time
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from django.contrib.auth.models import User
+from django.contrib.sessions.backends.db import SessionStore
+from django.contrib.sessions.models import Session
+from django.core.files.base import ContentFile
+from django.core.management import CommandError, call_command
+from django.utils import timezone
+
+from classify.models import ClassifiedImage
+from detect_image.models import DetectedImage
+from detect_video.models import Export, State, Video
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture(autouse=True)
+def media(settings, tmp_path: Path) -> Path:
+    settings.MEDIA_ROOT = tmp_path / "media"
+    settings.FILE_UPLOAD_TEMP_DIR = tmp_path / "tmp"
+    settings.FILE_UPLOAD_TEMP_DIR.mkdir()
+    settings.MEDIA_ROOT.mkdir()
+    return settings.MEDIA_ROOT
+
+
+def kept(days: int = 0, data: bytes = b"picture", **owner: object) -> DetectedImage:
+    sizes = {"width": 8, "height": 8, "score_threshold": 0.5, "iou_threshold": 0.5}
+    picture = DetectedImage(detections=[], timing_ms={}, **sizes, **owner)
+    picture.sha256 = hashlib.sha256(data).hexdigest()
+    picture.original.save("_.png", ContentFile(data), save=False)
+    picture.drawn.save("_", ContentFile(b"drawn"))
+    return aged(picture, days)
+
+
+def classified(days: int = 0, **owner: object) -> ClassifiedImage:
+    picture = ClassifiedImage(score=1, probabilities={}, timing_ms={}, **owner)
+    picture.file.save("_.png", ContentFile(b"picture"))
+    return aged(picture, days)
+
+
+def video(days: int = 0, state: str = State.DONE, **owner: object) -> Video:
+    row = Video(name="clip.mp4", size_bytes=5, state=state, **owner)
+    row.save()
+    row.folder.mkdir(parents=True)
+    (row.part_path if state == State.UPLOADING else row.source_path).write_bytes(b"video")
+    if state != State.UPLOADING:
+        Video.objects.update(file=f"detect_video/{row.pk}/source")
+    return aged(row, days)
+
+
+def aged(row, days: int):
+    then = timezone.now() - timedelta(days=days)
+    fields = {"created_at": then, **({"updated_at": then} if isinstance(row, Video) else {})}
+    type(row).objects.filter(pk=row.pk).update(**fields)
+    return row
+
+
+def session(days: int = 1) -> str:
+    store = SessionStore()
+    store.set_expiry(timedelta(days=days))
+    store.create()
+    return store.session_key
+
+
+def output_of(command: str, *arguments: str) -> str:
+    output = io.StringIO()
+    call_command(command, *arguments, stdout=output)
+    return output.getvalue()
+
+
+def old_file(path: Path, days: float = 2) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(b"left over")
+    then = time.time() - days * 86400
+    os.utime(path, (then, then))
+    return path
+
+
+def test_media_is_deleted_with_its_files_when_it_is_too_old(media):
+    user = User.objects.create_user("anna")
+    for make in (kept, classified, video):
+        make(days=31, user=user)
+    young = kept(days=29, user=user)
+
+    output = output_of("purge_media", "--older-than", "30")
+
+    assert [*DetectedImage.objects.all()] == [young]
+    assert not ClassifiedImage.objects.exists() and not Video.objects.exists()
+    assert set(media.rglob("*.*")) == {
+        Path(young.original.path),
+        Path(young.drawn.path),
+    }
+    assert "1 pictures older than 30 days: deleted" in output
+
+
+def test_by_default_nothing_is_too_old_and_the_setting_says_otherwise(settings):
+    user = User.objects.create_user("anna")
+    kept(days=4000, user=user)
+
+    output_of("purge_media")
+    assert DetectedImage.objects.exists()
+
+    settings.RETENTION_DAYS = 30
+    output_of("purge_media")
+    assert not DetectedImage.objects.exists()
+
+
+def test_a_dry_run_deletes_nothing(media):
+    kept(days=31)
+    session(days=-1)
+    part = old_file(media / "classify" / ".x.part")
+
+    output = output_of("purge_media", "--older-than", "30", "--dry-run")
+
+    assert DetectedImage.objects.exists() and Session.objects.exists() and part.exists()
+    assert output.count("would be deleted") == 3
+
+
+def test_media_of_sessions_that_are_over_is_deleted_and_that_of_others_is_not():
+    alive, over = session(), session(days=-1)
+    user = User.objects.create_user("anna")
+    stays = [kept(session_key=alive), kept(user=user), kept()]
+    for key in (over, "gone"):
+        kept(session_key=key)
+
+    output_of("purge_media")
+
+    assert {*DetectedImage.objects.all()} == {*stays}
+    assert [each.session_key for each in Session.objects.all()] == [alive]
+
+
+def test_uploads_that_broke_off_are_deleted_and_those_under_way_are_not(media):
+    user = User.objects.create_user("anna")
+    video(days=2, state=State.UPLOADING, user=user)
+    under_way = video(state=State.UPLOADING, user=user)
+
+    output_of("purge_media")
+
+    assert [*Video.objects.all()] == [under_way]
+    assert [*media.rglob("*.part")] == [under_way.part_path]
+
+
+def test_temporary_files_of_crashes_are_deleted_after_a_day(media, settings):
+    export_folder = video(user=User.objects.create_user("anna")).folder / "exports"
+    crashed = [
+        old_file(media / "classify" / ".abc.part"),
+        old_file(export_folder / "x.avi.part"),
+        old_file(settings.FILE_UPLOAD_TEMP_DIR / "tmpabc.upload.png"),
+    ]
+    under_way = old_file(media / "classify" / ".new.part", days=0)
+
+    output_of("purge_media")
+
+    assert [path for path in crashed if path.exists()] == []
+    assert under_way.exists()
+
+
+def test_a_negative_age_is_refused():
+    with pytest.raises(CommandError, match="Expected a number of days"):
+        call_command("purge_media", "--older-than", "-1")
+
+
+def test_media_as_it_was_kept_is_found_to_be_so():
+    kept(), classified(), video(), video(state=State.UPLOADING)
+
+    assert "Every file is as it was kept" in output_of("check_media")
+
+
+def problems() -> str:
+    output = io.StringIO()
+    with pytest.raises(CommandError):
+        call_command("check_media", stdout=output)
+    return output.getvalue()
+
+
+def test_missing_corrupt_and_orphaned_files_are_listed(media):
+    missing, changed, empty = kept(), kept(), video()
+    Path(missing.drawn.path).unlink()
+    Path(changed.original.path).write_bytes(b"another")
+    empty.source_path.write_bytes(b"")
+    orphan = old_file(media / "classify" / "orphan.png")
+
+    lines = sorted(problems().splitlines())
+
+    assert [line.split()[0] for line in lines] == ["corrupt", "corrupt", "missing", "orphaned"]
+    assert str(orphan) in lines[3] and str(missing.pk) in lines[2]
+
+
+def test_an_exports_file_is_looked_at_as_well():
+    export = Export(video=video(), codec="mjpg", score_threshold=0.5, state=State.DONE)
+    export.show_names = export.show_scores = True
+    export.file = "detect_video/gone.avi"
+    export.save()
+
+    assert "missing" in problems()
+
+
+def test_orphans_are_deleted_on_request_unless_they_may_get_their_row_in_a_moment(media):
+    old = old_file(media / "classify" / "old.png")
+    young = old_file(media / "classify" / "young.png", days=0)
+
+    with pytest.raises(CommandError, match="1 files"):
+        call_command("check_media", "--delete-orphans", stdout=io.StringIO())
+
+    assert not old.exists() and young.exists()
+
+
+def test_the_exit_status_says_whether_something_was_found(media):
+    old_file(media / "orphan")
+
+    with pytest.raises(CommandError) as caught:
+        call_command("check_media", stdout=io.StringIO())
+
+    assert caught.value.returncode == 1

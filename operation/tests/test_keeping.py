@@ -1,0 +1,207 @@
+"""What is refused when an owner or the disk is full, and that nothing of it stays behind."""
+
+import errno
+import os
+from pathlib import Path
+
+import pytest
+from django.contrib.auth.models import User
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.db.utils import OperationalError
+from django.test import Client
+
+from classify.models import ClassifiedImage
+from detect_image.models import DetectedImage
+from detect_image.tests.test_api import PICTURE
+from detect_video import uploads
+from detect_video.jobs import run
+from detect_video.models import Export, State, Video
+from detect_video.tests.conftest import clip  # noqa: F401
+from detect_video.tests.test_uploads import announce, announced, send
+from detect_video.work import run_export
+from ml_core import quota
+from ml_core.owners import Owner
+
+CLASSIFY, DETECT = "/api/classify/", "/api/detect/image/?return=url"
+
+pytestmark = [pytest.mark.usefixtures("toy_detector"), pytest.mark.django_db(transaction=True)]
+
+
+@pytest.fixture(autouse=True)
+def media(settings, tmp_path: Path) -> Path:
+    settings.MEDIA_ROOT = tmp_path / "media"
+    return settings.MEDIA_ROOT
+
+
+def post(client: Client, url: str):
+    return client.post(url, {"image": SimpleUploadedFile("cells.png", PICTURE)})
+
+
+def assert_refused(response, status: int, code: str, media: Path) -> None:
+    assert (response.status_code, response.json()["code"]) == (status, code)
+    assert response["Content-Type"] == "application/problem+json"
+    assert not ClassifiedImage.objects.exists() and not DetectedImage.objects.exists()
+    assert [*media.rglob("*.*")] == []
+
+
+@pytest.mark.parametrize("url", [CLASSIFY, DETECT])
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT])
+def test_a_picture_for_which_the_disk_has_no_room_leaves_nothing(
+    client, url, code, media, monkeypatch
+):
+    def fail(*arguments: object) -> None:
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr("ml_core.storage.os.fsync", fail)
+
+    assert_refused(post(client, url), 507, "storage_full", media)
+
+
+@pytest.mark.parametrize("url", [CLASSIFY, DETECT])
+def test_a_disk_that_is_almost_full_keeps_room_for_deleting(client, url, settings, media):
+    settings.LIMITS = {**settings.LIMITS, "free_bytes": 2**62}
+
+    assert_refused(post(client, url), 507, "storage_full", media)
+
+
+@pytest.mark.parametrize(("url", "model"), [(CLASSIFY, ClassifiedImage), (DETECT, DetectedImage)])
+def test_a_picture_for_which_the_database_has_no_room_leaves_nothing(
+    client, url, model, media, monkeypatch
+):
+    def fail(*arguments: object, **options: object) -> None:
+        raise OperationalError("database or disk is full")
+
+    monkeypatch.setattr(model, "save", fail)
+
+    assert_refused(post(client, url), 507, "storage_full", media)
+
+
+def test_a_database_that_stays_locked_is_told(client, monkeypatch, media):
+    def fail(*arguments: object, **options: object) -> None:
+        raise OperationalError("database is locked")
+
+    monkeypatch.setattr(ClassifiedImage, "save", fail)
+    response = post(client, CLASSIFY)
+
+    assert_refused(response, 503, "db_busy", media)
+    assert response["Retry-After"] == "2"
+
+
+def test_a_chunk_for_which_the_disk_has_no_room_leaves_the_upload_as_it_was(
+    client,
+    clip,  # noqa: F811
+    media,
+    monkeypatch,
+):
+    video = announced(client, clip)
+    send(client, video, clip[:100], 0)
+    real_append = uploads._append
+
+    class Full:
+        """Takes ten bytes, then there is no room."""
+
+        def __init__(self, file: object) -> None:
+            self.file, self.truncate, self.written = file, file.truncate, 0
+
+        def write(self, data: bytes) -> int:
+            if self.written:
+                raise OSError(errno.ENOSPC, "full")
+            self.written = self.file.write(data[:10])
+            return self.written
+
+    with monkeypatch.context() as patched:
+        patched.setattr(
+            "detect_video.uploads._append",
+            lambda file, chunk, arrived: real_append(Full(file), chunk, arrived),
+        )
+        full = send(client, video, clip[100:], 100)
+
+    assert (full.status_code, full.json()["code"]) == (507, "storage_full")
+    assert client.head(video["urls"]["upload"])["Upload-Offset"] == "100"
+    assert send(client, video, clip[100:], 100).status_code == 204
+
+
+@pytest.mark.parametrize("url", [CLASSIFY, DETECT])
+def test_pictures_above_the_quota_are_refused_before_they_are_looked_at(
+    client, url, settings, media, monkeypatch
+):
+    settings.LIMITS = {**settings.LIMITS, "owner_bytes": len(PICTURE) - 1}
+    monkeypatch.setattr("ml_core.uploads.decode_image", None)
+
+    assert_refused(post(client, url), 413, "quota_exceeded", media)
+
+
+def test_what_is_kept_counts_and_what_is_deleted_does_not(client, settings):
+    kept = post(client, DETECT).json()
+    post(client, CLASSIFY)
+    owner = Owner(session_key=client.session.session_key)
+    files = [path.stat().st_size for path in settings.MEDIA_ROOT.rglob("*.*")]
+
+    assert quota.used_bytes(owner) == sum(files) > 0
+    client.delete(f"/api/pictures/{kept['id']}/")
+    assert quota.used_bytes(owner) == len(PICTURE)
+
+
+def test_one_owners_quota_is_not_anothers(settings):
+    first, second = Client(), Client()
+    settings.LIMITS = {**settings.LIMITS, "owner_bytes": 2 * len(PICTURE) - 1}
+
+    assert post(first, CLASSIFY).status_code == 200
+    assert post(first, CLASSIFY).status_code == 413
+    assert post(second, CLASSIFY).status_code == 200
+
+
+def test_programs_without_cookies_share_a_cap_which_accounts_do_not(settings):
+    settings.LIMITS = {**settings.LIMITS, "visitors_bytes": 2 * len(PICTURE)}
+    account = Client()
+    account.force_login(User.objects.create_user("anna"))
+
+    answers = [post(Client(), CLASSIFY).status_code for _ in range(3)]
+
+    assert answers == [200, 200, 413]
+    assert post(account, CLASSIFY).status_code == 200
+
+
+def test_without_a_quota_everything_is_kept(client, settings):
+    settings.LIMITS = {**settings.LIMITS, "owner_bytes": 0, "visitors_bytes": 0}
+
+    assert post(client, CLASSIFY).status_code == 200
+
+
+def test_announced_videos_count_as_if_they_were_there(client, clip, settings):  # noqa: F811
+    settings.LIMITS = {**settings.LIMITS, "owner_bytes": len(clip)}
+
+    assert announce(client, clip).status_code == 201
+    response = announce(client, clip + b"more")
+
+    assert (response.status_code, response.json()["code"]) == (413, "quota_exceeded")
+
+
+def test_exports_count_and_are_refused_or_stopped_above_the_quota(client, clip, settings):  # noqa: F811
+    video = announced(client, clip)
+    send(client, video, clip, 0)
+    Video.objects.update(state=State.DONE)
+    wish = {"codec": "mjpg"}
+    settings.LIMITS = {**settings.LIMITS, "owner_bytes": 2 * len(clip)}
+
+    answers = [
+        client.post(video["urls"]["exports"], wish, content_type="application/json").status_code
+        for _ in range(2)
+    ]
+    export = Export.objects.get()
+    export.claim()
+    settings.LIMITS = {**settings.LIMITS, "owner_bytes": len(clip)}
+    run(export, run_export, None)
+
+    assert answers == [202, 413]
+    assert (export.state, export.error_code) == (State.FAILED, "quota_exceeded")
+
+
+@pytest.mark.parametrize("url", ["/detect-image/pictures/", "/detect-video/"])
+def test_pages_with_media_say_how_much_is_kept_and_for_how_long(client, url, settings):
+    post(client, CLASSIFY)
+    page = client.get(url).content.decode()
+    settings.RETENTION_DAYS = 30
+
+    assert "of 2.0\xa0GB" in page and "deleted after" not in page
+    assert "deleted after 30 days" in client.get(url).content.decode()

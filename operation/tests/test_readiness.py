@@ -1,0 +1,62 @@
+"""``/readyz`` says which part of the site cannot be used."""
+
+from pathlib import Path
+
+import pytest
+from django.db import OperationalError, connection
+
+from ml_core import engine
+
+pytestmark = [pytest.mark.usefixtures("toy_detector"), pytest.mark.django_db]
+
+
+@pytest.fixture(autouse=True)
+def warm(settings, monkeypatch, tmp_path: Path) -> None:
+    settings.MEDIA_ROOT = tmp_path / "media"
+    states = {"toy": "ready", "resnet56v2-cifar10": "ready"}
+    monkeypatch.setattr(engine, "start_loading", lambda: [])
+    monkeypatch.setattr(engine, "loaded_models", lambda: states)
+
+
+def test_a_site_that_can_do_everything_is_ready(client, settings):
+    response = client.get("/readyz")
+
+    assert response.status_code == 200
+    assert response.json()["checks"] == {"database": "ok", "media": "ok", "disk": "ok"}
+    assert [*settings.MEDIA_ROOT.iterdir()] == []
+
+
+def failed(response) -> list[str]:
+    assert response.status_code == 503
+    assert response.json()["status"] == "not ready"
+    return [name for name, outcome in response.json()["checks"].items() if outcome != "ok"]
+
+
+def test_a_database_that_does_not_answer_is_told(client, monkeypatch):
+    def fail(*arguments: object) -> None:
+        raise OperationalError("secret host refused")
+
+    monkeypatch.setattr(connection, "cursor", fail)
+    response = client.get("/readyz")
+
+    assert failed(response) == ["database"]
+    assert "secret" not in response.content.decode()
+
+
+def test_a_media_folder_that_cannot_be_written_to_is_told(client, settings, tmp_path):
+    (tmp_path / "file").write_text("no folder")
+    settings.MEDIA_ROOT = tmp_path / "file"
+
+    assert "media" in failed(client.get("/readyz"))
+
+
+def test_a_disk_that_is_almost_full_is_told_and_forgotten_when_there_is_room_again(
+    client, settings
+):
+    limits = settings.LIMITS
+    settings.LIMITS = {**limits, "free_bytes": 2**62}
+    full = client.get("/readyz")
+    settings.LIMITS = limits
+
+    assert failed(full) == ["disk"]
+    assert client.get("/readyz").status_code == 200

@@ -1,0 +1,19 @@
+/** Shows the API's description with forms to try it (Swagger UI, loaded before this). */
+
+import { csrfToken } from "./api.js";
+
+const place = /** @type {HTMLElement} */ (document.querySelector("#api-docs"));
+
+/** @type {any} */ (window).SwaggerUIBundle({
+  domNode: place,
+  url: place.dataset.schemaUrl,
+  deepLinking: true,
+  // Another site would be told the description to draw a badge.
+  validatorUrl: null,
+  /** @param {{headers: Record<string, string>}} request */
+  requestInterceptor(request) {
+    const token = csrfToken(document.cookie);
+    if (token) request.headers["X-CSRFToken"] = token;
+    return request;
+  },
+});

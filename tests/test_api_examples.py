@@ -1,0 +1,86 @@
+"""Every example of docs/api.md, run as it stands there against a real server."""
+
+import os
+import re
+import subprocess
+import sys
+from fractions import Fraction
+from pathlib import Path
+
+import pytest
+import requests
+
+from detect_video.tests.clips import write_clip
+from tests.conftest import ROOT, Server
+
+PASSWORD = "a rather long sentence"
+DOCUMENT = ROOT.joinpath("docs", "api.md").read_text()
+BLOCK = re.compile(r"^```(bash|python|javascript)\n(.*?)^```$|^## (.*?)$", re.MULTILINE | re.DOTALL)
+COMMANDS = {
+    "bash": ["bash", "-euo", "pipefail", "-c"],
+    "python": [sys.executable, "-c"],
+    "javascript": ["node", "--experimental-websocket", "--input-type=module", "-e"],
+}
+
+
+def examples() -> list:
+    found, heading = [], ""
+    for language, code, title in BLOCK.findall(DOCUMENT):
+        heading = title or heading
+        if language:
+            found.append(pytest.param(language, code, id=f"{heading} ({language})"))
+    return found
+
+
+@pytest.fixture(scope="module")
+def token(server: Server) -> str:
+    """Of an account that signs up as people do."""
+    session = requests.Session()
+
+    def send(path: str, **form: str) -> str:
+        session.get(server.url + path).raise_for_status()
+        form["csrfmiddlewaretoken"] = session.cookies["csrftoken"]
+        answer = session.post(server.url + path, data=form)
+        answer.raise_for_status()
+        return answer.text
+
+    passwords = {"password1": PASSWORD, "password2": PASSWORD}
+    send("/accounts/sign-up/", username="programmer", **passwords)
+    page = send("/accounts/tokens/", name="examples")
+    match = re.search(r"vision_[\w-]+", page)
+    assert match
+    return match[0]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """With the samples, and a short video."""
+    folder = tmp_path_factory.mktemp("examples")
+    folder.joinpath("static").symlink_to(ROOT / "static")
+    write_clip(folder / "video.mp4", frames=10, size_wh=(96, 96), rate=Fraction(10))
+    return folder
+
+
+@pytest.mark.parametrize(("language", "code"), examples())
+def test_the_example_works(
+    language: str, code: str, server: Server, token: str, folder: Path
+) -> None:
+    code = code.replace("127.0.0.1:8000", f"127.0.0.1:{server.port}")
+
+    done = subprocess.run(
+        [*COMMANDS[language], code],
+        cwd=folder,
+        env={**os.environ, "TOKEN": token},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+    assert done.returncode == 0, done.stderr
+
+
+def test_every_main_address_has_an_example_in_each_language() -> None:
+    for path in ("classify", "detect/image", "gallery", "pictures", "videos", "models", "limits"):
+        for language in COMMANDS:
+            codes = [example.values[1] for example in examples() if example.values[0] == language]
+            assert any(f"/api/{path}/" in code for code in codes), (path, language)

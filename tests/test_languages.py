@@ -1,0 +1,90 @@
+"""The site in Chinese in a real browser: the switch, and the names of what was found."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from ml_core.tests.toy_network import BLUE, NAME, RED, cells_picture, install_toy_network
+from tests.conftest import Server
+
+PAGES = ["/", "/classify/", "/detect-image/", "/detect-image/server/", "/detect-image/pictures/"]
+PAGES += ["/detect-video/", "/detect-camera/", "/accounts/sign-in/", "/accounts/sign-up/"]
+
+pytestmark = pytest.mark.usefixtures("console_errors")
+
+
+@pytest.fixture(scope="module")
+def fruit_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A site whose network calls red cells apples and blue ones birds."""
+    model_dir = tmp_path_factory.mktemp("fruit")
+    install_toy_network(model_dir)
+    (model_dir / NAME / "toy.names").write_text("apple\nbird\n")
+    server = Server(tmp_path_factory.mktemp("fruit-data"), model_dir)
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def picture_path(tmp_path: Path) -> Path:
+    path = tmp_path / "cells.png"
+    cells_picture({(1, 0): RED, (2, 2): BLUE}, 960).save(path)
+    return path
+
+
+def test_after_the_switch_everything_that_is_found_has_a_chinese_name(
+    page: Page, fruit_server: Server, picture_path: Path
+) -> None:
+    page.goto(f"{fruit_server.url}/detect-image/")
+    page.get_by_role("button", name="简体中文").click()
+    expect(page).to_have_url(f"{fruit_server.url}/detect-image/")
+    expect(page.get_by_role("heading", level=1)).to_have_text("图片目标检测")
+
+    page.locator("#file").set_input_files(picture_path)
+    page.get_by_role("button", name="上传并检测").click()
+
+    expect(page.locator("#objects li")).to_have_text(["苹果100 %", "鸟100 %"])
+    expect(page.locator("#classes label")).to_have_text([re.compile("苹果"), re.compile("鸟")])
+    expect(page.locator("#status")).to_have_text("显示的目标：2")
+    in_chinese = page.locator("#boxes").evaluate("canvas => canvas.toDataURL()")
+
+    page.get_by_role("button", name="English").click()
+    page.locator("#file").set_input_files(picture_path)
+    page.get_by_role("button", name="Upload and detect").click()
+    expect(page.locator("#objects li")).to_have_text(["apple100 %", "bird100 %"])
+    assert page.locator("#boxes").evaluate("canvas => canvas.toDataURL()") != in_chinese
+
+
+def test_the_switch_works_without_javascript(browser: Browser, server: Server) -> None:
+    context = browser.new_context(java_script_enabled=False, base_url=server.url)
+    page = context.new_page()
+    page.goto("/detect-image/pictures/?page=1")
+
+    page.get_by_role("button", name="简体中文").click()
+
+    expect(page).to_have_url(re.compile(r"/detect-image/pictures/\?page=1$"))
+    expect(page.get_by_role("heading", level=1)).to_have_text("我的图片")
+    context.close()
+
+
+@pytest.mark.browser_context_args(locale="zh-CN")
+@pytest.mark.parametrize("path", PAGES)
+def test_every_page_fits_a_phone_in_chinese_too(page: Page, path: str) -> None:
+    page.set_viewport_size({"width": 360, "height": 740})
+
+    page.goto(path)
+
+    assert page.evaluate("() => document.documentElement.lang") == "zh-hans"
+    assert page.evaluate("() => document.documentElement.scrollWidth") <= 360
+
+
+@pytest.mark.browser_context_args(locale="zh-CN")
+def test_a_class_has_its_chinese_name_beside_the_picture(page: Page) -> None:
+    page.goto("/classify/")
+    page.get_by_role("button", name="试试示例图片").click()
+
+    expect(page.locator(".verdict .class-name")).to_have_text("轿车")
+    expect(page.locator(".probabilities li").first).to_contain_text("轿车")
