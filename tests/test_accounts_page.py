@@ -24,7 +24,7 @@ def sign_up(page: Page, name: str) -> None:
     page.get_by_label("Password:", exact=True).fill(PASSWORD)
     page.get_by_label("Password confirmation:").fill(PASSWORD)
     page.get_by_role("button", name="Sign up").click()
-    expect(page.get_by_role("button", name="Sign out")).to_be_visible()
+    expect(page.get_by_role("link", name=f"Signed in as {name}")).to_be_visible()
 
 
 def make_token(page: Page) -> str:

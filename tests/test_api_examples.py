@@ -45,7 +45,7 @@ def token(server: Server) -> str:
         return answer.text
 
     passwords = {"password1": PASSWORD, "password2": PASSWORD}
-    send("/accounts/sign-up/", username="programmer", **passwords)
+    send("/accounts/sign-up/", username="reader-of-examples", **passwords)
     page = send("/accounts/tokens/", name="examples")
     match = re.search(r"vision_[\w-]+", page)
     assert match
