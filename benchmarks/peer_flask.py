@@ -23,7 +23,7 @@ model = load_network(spec)
 @app.post("/detect")
 def detect() -> dict:
     return detect_plainly(
-        request.files["image"].read(), spec, lambda batch: model.predict(batch, verbose=0)
+        request.files["request"].read(), spec, lambda batch: model.predict(batch, verbose=0)
     )
 
 

@@ -29,8 +29,8 @@ class Detector(litserve.LitAPI):
             self.session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
         self.input_name = self.session.get_inputs()[0].name
 
-    def decode_request(self, request: dict[str, UploadFile]) -> bytes:
-        return request["image"].file.read()
+    def decode_request(self, request: UploadFile) -> bytes:
+        return request.file.read()
 
     def predict(self, data: bytes) -> dict:
         return detect_plainly(

@@ -41,12 +41,13 @@ class Server:
     title: str
     command: list[str]
     path: str
+    body: bytes
     port: int
     process: "subprocess.Popen[bytes] | None" = None
     rates: dict[int, list[float]] = field(default_factory=dict)
     latencies_ms: dict[int, list[float]] = field(default_factory=dict)
 
-    def start(self, body: bytes) -> None:
+    def start(self) -> None:
         self.process = subprocess.Popen(
             [sys.executable, *self.command],
             env={**os.environ, "PORT": str(self.port)},
@@ -56,27 +57,30 @@ class Server:
         for _ in range(240):
             time.sleep(0.5)
             try:
-                if ask(http.client.HTTPConnection("127.0.0.1", self.port), self.path, body) < 300:
+                if (
+                    ask(http.client.HTTPConnection("127.0.0.1", self.port), self.path, self.body)
+                    < 300
+                ):
                     return
             except (OSError, http.client.HTTPException):
                 continue
         raise SystemExit(f"{self.title} does not start.")
 
-    def measure(self, body: bytes, clients: int, seconds: float) -> None:
+    def measure(self, clients: int, seconds: float) -> None:
         until = time.perf_counter() + seconds
         started = time.perf_counter()
         with ThreadPoolExecutor(clients) as threads:
-            each = threads.map(self._one_client, [body] * clients, [until] * clients)
+            each = threads.map(self._one_client, [until] * clients)
             latencies_ms = list(chain.from_iterable(each))
         passed = time.perf_counter() - started
         self.rates.setdefault(clients, []).append(len(latencies_ms) / passed)
         self.latencies_ms.setdefault(clients, []).extend(latencies_ms)
 
-    def _one_client(self, body: bytes, until: float) -> list[float]:
+    def _one_client(self, until: float) -> list[float]:
         connection = http.client.HTTPConnection("127.0.0.1", self.port)
         latencies_ms = []
         while (started := time.perf_counter()) < until:
-            status = ask(connection, self.path, body)
+            status = ask(connection, self.path, self.body)
             assert status == 200, f"{self.title} answers {status}"
             latencies_ms.append((time.perf_counter() - started) * 1000)
         return latencies_ms
@@ -91,11 +95,11 @@ def ask(connection: http.client.HTTPConnection, path: str, body: bytes) -> int:
     return response.status
 
 
-def form_with_picture() -> bytes:
+def form_with_picture(field_name: str) -> bytes:
     """A form with the sample picture as 1280 x 720 JPEG."""
     output = io.BytesIO()
     Image.open(PICTURE).resize((1280, 720)).save(output, "JPEG", quality=90)
-    disposition = 'form-data; name="image"; filename="street.jpg"'
+    disposition = f'form-data; name="{field_name}"; filename="street.jpg"'
     head = f"--{BOUNDARY}\r\nContent-Disposition: {disposition}\r\nContent-Type: image/jpeg\r\n\r\n"
     return head.encode() + output.getvalue() + f"\r\n--{BOUNDARY}--\r\n".encode()
 
@@ -117,26 +121,30 @@ def main() -> None:
     spec = engine.find("detection", options.model)
     broker = engine._broker(spec)
     frames = max(4, round(bare_fps(broker, 4, spec.input_wh) * options.seconds))
-    body = form_with_picture()
-    peers = [
-        Server(title, ["-m", f"benchmarks.{module}", options.model, str(port)], "/detect", port)
-        for title, module in (
-            ("Flask, model.predict", "peer_flask"),
-            ("LitServe, ONNX Runtime", "peer_litserve"),
-        )
-        for port in [free_port()]
-    ]
-    ours = Server("this project", ["manage.py", "serve"], "/api/detect/image/", free_port())
-    servers = [ours, *peers]
+    ours = Server(
+        "this project",
+        ["manage.py", "serve"],
+        "/api/detect/image/",
+        form_with_picture("image"),
+        free_port(),
+    )
+    servers = [ours]
+    for title, module in (
+        ("Flask, model.predict", "peer_flask"),
+        ("LitServe, ONNX Runtime", "peer_litserve"),
+    ):
+        port = free_port()
+        command = ["-m", f"benchmarks.{module}", options.model, str(port)]
+        servers.append(Server(title, command, "/detect", form_with_picture("request"), port))
     bare: list[float] = []
     try:
         for server in servers:
-            server.start(body)
+            server.start()
         for _ in range(options.rounds):
             bare.append(bare_fps(broker, frames, spec.input_wh))
             for clients in options.clients:
                 for server in servers:
-                    server.measure(body, clients, options.seconds)
+                    server.measure(clients, options.seconds)
     finally:
         for server in servers:
             if server.process:
