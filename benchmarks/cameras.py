@@ -9,28 +9,17 @@ the bare engine answers when nothing else runs.
 
 import argparse
 import asyncio
-import os
-import socket
 import statistics
-import subprocess
-import sys
-import time
-from pathlib import Path
 
 import django
-import requests
 
 django.setup()
 
+from benchmarks.machine import describe  # noqa: E402
+from benchmarks.server import served  # noqa: E402
 from benchmarks.video_pipeline import bare_fps  # noqa: E402
 from detect_camera.client import Measured, open_source, run_camera, socket_url  # noqa: E402
 from ml_core import engine  # noqa: E402
-
-
-def memory_mb(process: int) -> float:
-    """Resident memory of a process on Linux."""
-    status = Path(f"/proc/{process}/status").read_text()
-    return int(status.split("VmRSS:")[1].split()[0]) / 1000
 
 
 async def run(url: str, source: str, cameras: int, seconds: float) -> list[Measured]:
@@ -52,28 +41,13 @@ def main() -> None:
 
     spec = engine.default_model("detection")
     bare = bare_fps(engine._broker(spec), 500, spec.input_wh)
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    server = subprocess.Popen(
-        [sys.executable, "manage.py", "serve"],
-        env={**os.environ, "PORT": str(port), "LIMIT_CAMERAS_PER_OWNER": "1000"},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    try:
-        url = f"http://127.0.0.1:{port}"
-        while True:
-            time.sleep(0.5)
-            try:
-                if requests.get(f"{url}/readyz", timeout=5).ok:
-                    break
-            except requests.ConnectionError:
-                continue
+    with served() as site:
+        print(describe("openvino", "django", "channels", "uvicorn"))
         print(f"{spec.name}: the bare engine answers {bare:.0f} frames per second")
         print("cameras  frames/s  of bare  per camera  age p50  age p95  dropped  memory")
         for cameras in options.cameras:
             measured = asyncio.run(
-                run(socket_url(url, ""), options.source, cameras, options.seconds)
+                run(socket_url(site.url, ""), options.source, cameras, options.seconds)
             )
             ages_ms = sorted(age for each in measured for age in each.delays_ms)
             fps = len(ages_ms) / options.seconds
@@ -81,11 +55,8 @@ def main() -> None:
             print(
                 f"{cameras:7}  {fps:8.1f}  {fps / bare:7.2f}  {fps / cameras:10.1f}  "
                 f"{statistics.median(ages_ms):4.0f} ms  {ages_ms[int(len(ages_ms) * 0.95)]:4.0f} ms"
-                f"  {dropped:7}  {memory_mb(server.pid):4.0f} MB"
+                f"  {dropped:7}  {site.memory_mb:4.0f} MB"
             )
-    finally:
-        server.terminate()
-        server.wait(30)
 
 
 if __name__ == "__main__":

@@ -16,7 +16,6 @@ import numpy as np
 from django.conf import settings
 
 from ml_core import installed
-from ml_core.boxes import non_max_suppression
 from ml_core.broker import Answer, Broker
 from ml_core.catalog import ModelSpec, Task
 from ml_core.engines import load_engine
@@ -30,20 +29,15 @@ from ml_core.errors import (
 from ml_core.metrics import measured
 from ml_core.networks.loading import NETWORK_ERRORS, SCORE_FLOOR
 from ml_core.networks.yolo import Candidates
-from ml_core.resizing import Placement, letterbox, shrink, stretch, undo_placement
-from ml_core.results import (
-    Classification,
-    Detections,
-    classification_from_array,
-    detections_from_arrays,
-)
+from ml_core.postprocessing import detections_from_candidates
+from ml_core.resizing import RESIZE, Placement
+from ml_core.results import Classification, Detections, classification_from_array
 from ml_core.weights import verify
 
 logger = logging.getLogger(__name__)
 
 IOU_THRESHOLD = 0.45
 TASKS: tuple[Task, ...] = ("classification", "detection")
-RESIZE = {"letterbox": letterbox, "stretch": stretch, "shrink": shrink}
 
 # A model that could not be loaded is tried again after this time, or once its files changed.
 RETRY_SECONDS = 60
@@ -200,6 +194,17 @@ def find(task: Task, model: str) -> ModelSpec:
     return installed.find_model(models(), task, model) if model else default_model(task)
 
 
+def check_usable(spec: ModelSpec) -> None:
+    """Raise ``ModelUnusable`` or ``ModelNotInstalled`` unless the model's files are as pinned."""
+    if spec.problem:
+        raise ModelUnusable(f"{spec.name} cannot be used: {spec.problem}")
+    if not spec.is_installed:
+        raise ModelNotInstalled(
+            f"{spec.name} is not installed. Install it with: {spec.install_command}"
+        )
+    verify(spec)
+
+
 def _prepare(image: np.ndarray, task: Task, model: str) -> _Prepared:
     spec = find(task, model)
     broker = _broker(spec)
@@ -233,24 +238,20 @@ def _detections(
     prepared: _Prepared, answer: Answer, score_threshold: float, iou_threshold: float
 ) -> Detections:
     started = time.perf_counter()
-    found = answer.prediction
-    assert isinstance(found, Candidates)
-    sure = found.scores >= score_threshold
-    boxes, scores, class_ids = found.boxes_rel_xyxy[sure], found.scores[sure], found.class_ids[sure]
-    boxes = undo_placement(boxes, prepared.placement, prepared.resolution_wh)
-    kept = non_max_suppression(
-        boxes,
-        scores,
-        class_ids,
+    assert isinstance(answer.prediction, Candidates)
+    detections = detections_from_candidates(
+        answer.prediction,
+        prepared.spec.labels,
+        placement=prepared.placement,
+        resolution_wh=prepared.resolution_wh,
+        score_threshold=score_threshold,
         iou_threshold=iou_threshold,
         max_detections=settings.LIMITS["detections"],
     )
     return Detections(
         model=prepared.spec.name,
         resolution_wh=prepared.resolution_wh,
-        detections=detections_from_arrays(
-            boxes[kept], scores[kept], class_ids[kept], prepared.spec.labels
-        ),
+        detections=detections,
         timing_ms={
             **_timing_ms(prepared, answer),
             "postprocess": measured("postprocess", _milliseconds_since(started)),
@@ -298,13 +299,7 @@ def _close(future: "Future[Broker]") -> None:
 def _load(spec: ModelSpec, future: "Future[Broker]") -> None:
     started = time.perf_counter()
     try:
-        if spec.problem:
-            raise ModelUnusable(f"{spec.name} cannot be used: {spec.problem}")
-        if not spec.is_installed:
-            raise ModelNotInstalled(
-                f"{spec.name} is not installed. Install it with: {spec.install_command}"
-            )
-        verify(spec)
+        check_usable(spec)
         engine = load_engine(
             spec,
             kind=settings.ENGINE,

@@ -61,6 +61,9 @@ def shrink(image: np.ndarray, resolution_wh: tuple[int, int]) -> tuple[np.ndarra
     return np.array(picture), WHOLE
 
 
+RESIZE = {"letterbox": letterbox, "stretch": stretch, "shrink": shrink}
+
+
 def undo_placement(
     boxes_rel_xyxy: np.ndarray, placement: Placement, resolution_wh: tuple[int, int]
 ) -> np.ndarray:

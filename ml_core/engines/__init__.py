@@ -9,7 +9,7 @@ from ml_core.catalog import ModelSpec
 from ml_core.networks.loading import Prediction
 
 ENGINES = ("auto", "openvino", "tensorflow")
-PRECISIONS = ("auto", "float32", "bfloat16")
+PRECISIONS = ("auto", "float32", "bfloat16", "int8")
 # The exit code of a conversion that found the network's files to be at fault.
 NETWORK_UNUSABLE = 3
 

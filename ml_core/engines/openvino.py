@@ -17,6 +17,7 @@ from ml_core.catalog import ModelSpec
 from ml_core.engines import NETWORK_UNUSABLE
 from ml_core.networks.darknet_cfg import DarknetError
 from ml_core.networks.loading import Prediction, decoder
+from ml_core.quantized import has_quantized, read_quantized
 
 logger = logging.getLogger(__name__)
 
@@ -34,10 +35,13 @@ class OpenVinoEngine:
     def __init__(self, spec: ModelSpec, *, precision: str, cache_dir: Path) -> None:
         self._decode = decoder(spec)
         options = {"PERFORMANCE_HINT": "LATENCY", "CACHE_DIR": str(cache_dir)}
-        if precision != "auto":
+        if precision in PRECISION_HINTS:
             # Otherwise the CPU plugin takes bfloat16 where the processor has it.
             options["INFERENCE_PRECISION_HINT"] = PRECISION_HINTS[precision]
-        self._compiled = ov.Core().compile_model(_converted(spec, cache_dir), "CPU", options)
+        path = converted(spec, cache_dir)
+        self._is_quantized = precision == "int8" and has_quantized(spec)
+        network = read_quantized(spec, path) if self._is_quantized else path
+        self._compiled = ov.Core().compile_model(network, "CPU", options)
         self._per_thread = local()
         width, height = spec.input_wh
         self.outputs(np.zeros((1, height, width, 3), np.uint8))
@@ -53,11 +57,14 @@ class OpenVinoEngine:
 
     def info(self) -> dict[str, str]:
         hint = self._compiled.get_property("INFERENCE_PRECISION_HINT").get_type_name()
-        return {"engine": "openvino", "precision": PRECISION_NAMES[hint], "device": "CPU"}
+        precision = "int8" if self._is_quantized else PRECISION_NAMES[hint]
+        return {"engine": "openvino", "precision": precision, "device": "CPU"}
 
 
-def _converted(spec: ModelSpec, cache_dir: Path) -> Path:
+def converted(spec: ModelSpec, cache_dir: Path) -> Path:
     """The converted model's file, made in a child process when it is not there yet.
+
+    Its folder is named after the contents of all that it was made from.
 
     The child gives TensorFlow's memory back, and the server never imports it.
     """

@@ -17,7 +17,8 @@ class TensorFlowEngine:
         for gpu in self._gpus:
             tf.config.experimental.set_memory_growth(gpu, True)
         self.max_batch = 8 if self._gpus else 1
-        self._precision = "float32" if precision == "auto" else precision
+        # Quantized networks are OpenVINO's alone.
+        self._precision = "bfloat16" if precision == "bfloat16" else "float32"
         if self._precision == "bfloat16":
             # For the whole process; more exact than Keras's mixed_bfloat16, which rounds
             # between all layers.

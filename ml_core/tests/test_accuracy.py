@@ -7,8 +7,11 @@ import numpy as np
 import pytest
 
 from ml_core import engine
+from ml_core.accuracy import mean_average_precision
 from ml_core.boxes import box_iou, clip_boxes, cxcywh_to_xyxy, non_max_suppression
 from ml_core.images import ImageLimits, decode_image
+from ml_core.labelled_pictures import read_labelled_pictures
+from ml_core.results import Detection
 
 SAMPLES = ["cars", "dog", "eagle", "giraffe", "horses", "kite", "person"]
 # OpenCV's own layer leaves out everything that is less sure.
@@ -68,50 +71,23 @@ def test_boxes_classes_and_scores_are_those_of_opencv(name, shared_dir, opencv_n
     assert (np.diag(box_iou(boxes, expected_boxes)) > 0.99).all()
 
 
+def as_detections(found: Found) -> list[Detection]:
+    boxes, scores, class_ids = found
+    rows = zip(boxes.tolist(), scores.tolist(), class_ids.tolist(), strict=True)
+    return [Detection(tuple(box), class_id, "", score) for box, score, class_id in rows]
+
+
 def test_the_mean_average_precision_on_real_photos_is_that_of_opencv(shared_dir, opencv_network):
     folder = shared_dir / "data" / "coco128"
-    pictures = sorted((folder / "images").glob("*.jpg"))
+    pictures = read_labelled_pictures(folder / "images", folder / "labels", 80)
     assert len(pictures) == 128
-    truth = [read_labels(folder / "labels" / f"{path.stem}.txt", path) for path in pictures]
+    images = [read(picture.path) for picture in pictures]
 
-    ours = [our_detect(read(path), OPENCV_FLOOR) for path in pictures]
-    theirs = [opencv_detect(opencv_network, read(path)) for path in pictures]
+    ours = [engine.detect(image, score_threshold=OPENCV_FLOOR).detections for image in images]
+    theirs = [as_detections(opencv_detect(opencv_network, image)) for image in images]
 
-    assert mean_average_precision(theirs, truth) == pytest.approx(0.383, abs=0.001)
-    assert mean_average_precision(ours, truth) == pytest.approx(0.383, abs=0.005)
-
-
-def read_labels(path: Path, picture: Path) -> tuple[np.ndarray, np.ndarray]:
-    """Boxes (N, 4) xyxy in pixels and class ids of a label file in YOLO's format."""
-    lines = path.read_text().splitlines() if path.exists() else []
-    rows = np.array([line.split() for line in lines], float).reshape(-1, 5)
-    height, width = cv2.imread(str(picture)).shape[:2]
-    return cxcywh_to_xyxy(rows[:, 1:]) * (width, height, width, height), rows[:, 0].astype(int)
-
-
-def mean_average_precision(found: list[Found], truth: list[tuple[np.ndarray, np.ndarray]]) -> float:
-    """mAP at an IoU of 0.5, the precision averaged over 101 recalls as COCO does."""
-    classes = np.unique(np.concatenate([class_ids for _, class_ids in truth]))
-    return float(np.mean([average_precision(found, truth, class_id) for class_id in classes]))
-
-
-def average_precision(found, truth, class_id: int) -> float:
-    outcomes: list[tuple[float, bool]] = []
-    total = 0
-    for (boxes, scores, class_ids), (true_boxes, true_ids) in zip(found, truth, strict=True):
-        true_boxes = true_boxes[true_ids == class_id]
-        total += len(true_boxes)
-        free = np.ones(len(true_boxes), bool)
-        for index in np.nonzero(class_ids == class_id)[0]:
-            overlap = box_iou(boxes[[index]], true_boxes)[0] * free
-            hit = bool(overlap.size and overlap.max() >= 0.5)
-            if hit:
-                free[overlap.argmax()] = False
-            outcomes.append((scores[index], hit))
-    hits = np.array([hit for _, hit in sorted(outcomes, key=lambda outcome: -outcome[0])], float)
-    if not hits.size:
-        return 0.0
-    recall, precision = hits.cumsum() / total, hits.cumsum() / np.arange(1, len(hits) + 1)
-    best_precision = np.maximum.accumulate(precision[::-1])[::-1]
-    positions = np.searchsorted(recall, np.linspace(0, 1, 101))
-    return float(np.append(best_precision, 0)[positions].mean())
+    expected = mean_average_precision(pictures, theirs)
+    accuracy = mean_average_precision(pictures, ours)
+    assert expected.map_50 == pytest.approx(0.38, abs=0.01)
+    assert accuracy.map_50 == pytest.approx(expected.map_50, abs=0.005)
+    assert accuracy.map_50_95 == pytest.approx(expected.map_50_95, abs=0.005)

@@ -16,9 +16,9 @@ from ml_core.display import has_display, show_picture
 from ml_core.drawing import draw_detections
 from ml_core.engine import IOU_THRESHOLD
 from ml_core.errors import ModelNotInstalled, ModelUnusable, UnknownModel, VisionError
+from ml_core.labelled_pictures import PICTURE_SUFFIXES
 from ml_core.results import Detections
 
-PICTURE_SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp"}
 # Formats with one text per picture, and the suffix of its file; the others need all pictures.
 PER_PICTURE: dict[str, tuple[str, Callable[[str, Detections], str]]] = {
     "yolo": (".txt", lambda name, found: exports.to_yolo(found)),

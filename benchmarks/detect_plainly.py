@@ -1,0 +1,33 @@
+"""Detection as a program does it that has no server of its own to think of: for the peers."""
+
+import io
+from collections.abc import Callable
+
+import numpy as np
+from PIL import Image
+
+from ml_core.catalog import ModelSpec
+from ml_core.networks.loading import SCORE_FLOOR, decoder
+from ml_core.networks.yolo import Candidates
+from ml_core.postprocessing import detections_from_candidates
+from ml_core.resizing import RESIZE
+
+
+def detect_plainly(
+    data: bytes, spec: ModelSpec, run: Callable[[np.ndarray], list[np.ndarray]]
+) -> dict:
+    """The JSON answer to a JPEG; ``run`` takes (1, H, W, 3) uint8 to the raw feature maps."""
+    image = np.asarray(Image.open(io.BytesIO(data)).convert("RGB"))
+    network_input, placement = RESIZE[spec.resizing](image, spec.input_wh)
+    (found,) = decoder(spec)(run(network_input[None]))
+    assert isinstance(found, Candidates)
+    detections = detections_from_candidates(
+        found,
+        spec.labels,
+        placement=placement,
+        resolution_wh=(image.shape[1], image.shape[0]),
+        score_threshold=SCORE_FLOOR,
+        iou_threshold=0.45,
+        max_detections=300,
+    )
+    return {"detections": [[*d.box, d.class_id, d.score] for d in detections]}

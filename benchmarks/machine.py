@@ -1,0 +1,20 @@
+"""What the numbers were measured on."""
+
+import os
+import platform
+from datetime import date
+from importlib.metadata import version
+from pathlib import Path
+
+
+def describe(*packages: str) -> str:
+    """One line: processor, cores, system, the versions of ``packages``, the date."""
+    lines = Path("/proc/cpuinfo").read_text().splitlines()
+    names = [line.partition(": ")[2] for line in lines if line.startswith("model name")]
+    flags = next(line for line in lines if line.startswith("flags")).split()
+    fast = [flag for flag in ("avx512_bf16", "avx512_vnni", "amx_tile") if flag in flags]
+    versions = ", ".join(f"{name} {version(name)}" for name in packages)
+    return (
+        f"{names[0]} ({' '.join(fast)}), {os.cpu_count()} cores, Python "
+        f"{platform.python_version()}, {versions}; {date.today()}"
+    )

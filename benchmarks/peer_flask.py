@@ -1,0 +1,31 @@
+"""The plain way to put a model online: Flask's own server, and ``model.predict``.
+
+python -m benchmarks.peer_flask MODEL PORT
+"""
+
+import sys
+
+import django
+
+django.setup()
+
+from flask import Flask, request  # noqa: E402
+
+from benchmarks.detect_plainly import detect_plainly  # noqa: E402
+from ml_core import engine  # noqa: E402
+from ml_core.networks.loading import load_network  # noqa: E402
+
+app = Flask(__name__)
+spec = engine.find("detection", sys.argv[1])
+model = load_network(spec)
+
+
+@app.post("/detect")
+def detect() -> dict:
+    return detect_plainly(
+        request.files["request"].read(), spec, lambda batch: model.predict(batch, verbose=0)
+    )
+
+
+if __name__ == "__main__":
+    app.run(port=int(sys.argv[2]), threaded=True)

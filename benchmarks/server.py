@@ -1,0 +1,68 @@
+"""The site in a process of its own, for what is measured from outside."""
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import requests
+
+# ``serve`` as it is, but with another application around the site's.
+WATCHED = """
+import uvicorn
+from django.core.management import execute_from_command_line
+run = uvicorn.run
+uvicorn.run = lambda app, **options: run("benchmarks.watched_asgi:application", **options)
+execute_from_command_line(["manage.py", "serve"])
+"""
+
+
+class Site:
+    """A running site: its address, its process, and how long it took until it was ready."""
+
+    def __init__(self, url: str, process: "subprocess.Popen[bytes]", ready_s: float) -> None:
+        self.url = url
+        self.process = process
+        self.ready_s = ready_s
+
+    @property
+    def memory_mb(self) -> float:
+        """Resident memory."""
+        status = Path(f"/proc/{self.process.pid}/status").read_text()
+        return int(status.split("VmRSS:")[1].split()[0]) / 1000
+
+
+@contextmanager
+def served(*, watched: bool = False, **environment: str) -> Iterator[Site]:
+    """Serve the site until the end of the ``with``, once its models are warm."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    limits = {"LIMIT_CAMERAS_PER_OWNER": "1000", "THROTTLE_PREDICTIONS": ""}
+    started = time.perf_counter()
+    process = subprocess.Popen(
+        [sys.executable, *(["-c", WATCHED] if watched else ["manage.py", "serve"])],
+        env={**os.environ, **limits, **environment, "PORT": str(port)},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    url = f"http://127.0.0.1:{port}"
+    try:
+        while not _is_ready(url):
+            if process.poll() is not None:
+                raise SystemExit("The site does not start; manage.py serve says why.")
+            time.sleep(0.05)
+        yield Site(url, process, time.perf_counter() - started)
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+def _is_ready(url: str) -> bool:
+    try:
+        return requests.get(f"{url}/readyz", timeout=5).ok
+    except requests.ConnectionError:
+        return False

@@ -1,0 +1,76 @@
+"""Pictures with the objects in them, labelled in YOLO's text format."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageOps
+
+from ml_core.boxes import cxcywh_to_xyxy
+
+PICTURE_SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp"}
+
+
+class LabelError(ValueError):
+    """A folder or a file of labels is not what it should be; the text says where and why."""
+
+
+@dataclass(frozen=True)
+class LabelledPicture:
+    """A picture's file and what is in it: (N, 4) xyxy boxes in pixels, and (N,) class ids."""
+
+    path: Path
+    resolution_wh: tuple[int, int]
+    boxes_xyxy: np.ndarray
+    class_ids: np.ndarray
+
+
+def picture_paths(folder: Path) -> list[Path]:
+    """The picture files in ``folder`` and below, sorted. Raises ``LabelError`` without any."""
+    paths = sorted(p for p in folder.rglob("*") if p.suffix.lower() in PICTURE_SUFFIXES)
+    if not paths:
+        raise LabelError(f"Expected pictures in {folder}; there are none.")
+    return paths
+
+
+def read_labelled_pictures(
+    images_dir: Path, labels_dir: Path, class_count: int
+) -> list[LabelledPicture]:
+    """Each picture of ``images_dir`` with the objects in its file of the same name and ``.txt``.
+
+    A line there is ``class x y width height``: the id of a class and the box's centre and size,
+    relative to the picture's. A picture without a file has no objects. Raises ``LabelError``.
+    """
+    paths = picture_paths(images_dir)
+    files = [labels_dir / path.relative_to(images_dir).with_suffix(".txt") for path in paths]
+    if not any(file.exists() for file in files):
+        raise LabelError(f"Expected labels such as {files[0]}; there are none for any picture.")
+    return [_read(path, file, class_count) for path, file in zip(paths, files, strict=True)]
+
+
+def _read(path: Path, labels_path: Path, class_count: int) -> LabelledPicture:
+    try:
+        with Image.open(path) as picture:
+            # As the picture is detected: turned upright.
+            resolution_wh = ImageOps.exif_transpose(picture).size
+    except OSError as exc:
+        raise LabelError(f"{path} is not a picture that can be read: {exc}.") from exc
+    lines = labels_path.read_text().splitlines() if labels_path.exists() else []
+    rows = np.array(
+        [_numbers(line, labels_path, number, class_count) for number, line in enumerate(lines, 1)]
+    ).reshape(-1, 5)
+    boxes_xyxy = cxcywh_to_xyxy(rows[:, 1:]) * (resolution_wh * 2)
+    return LabelledPicture(path, resolution_wh, boxes_xyxy, rows[:, 0].astype(int))
+
+
+def _numbers(line: str, path: Path, line_number: int, class_count: int) -> list[float]:
+    try:
+        class_id, *box = map(float, line.split())
+        if len(box) == 4 and class_id in range(class_count) and all(0 <= v <= 1 for v in box):
+            return [class_id, *box]
+    except ValueError:
+        pass
+    raise LabelError(
+        f"{path}, line {line_number}: expected a class from 0 to {class_count - 1} and a box's "
+        f"x, y, width, height from 0 to 1, received {line[:80]!r}."
+    )

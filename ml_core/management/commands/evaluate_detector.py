@@ -1,0 +1,100 @@
+"""``manage.py evaluate_detector``: mean average precision on labelled pictures."""
+
+import json
+from argparse import ArgumentParser
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import requests
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError
+from tqdm import tqdm
+
+from ml_core import engine
+from ml_core.accuracy import accuracy_table, mean_average_precision, save_precision_recall
+from ml_core.errors import VisionError
+from ml_core.images import ImageLimits, decode_image
+from ml_core.labelled_pictures import LabelError, read_labelled_pictures
+from ml_core.networks.loading import SCORE_FLOOR
+from ml_core.results import Detection
+
+REQUEST_SECONDS = 60
+
+Detect = Callable[[Path], list[Detection]]
+
+
+class Command(BaseCommand):
+    help = (
+        "Measure a detector on pictures with labels in YOLO's text format: mAP@0.5 and "
+        "mAP@0.5:0.95 as COCO defines them, and the average precision of each class."
+    )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--images", type=Path, required=True, metavar="DIR")
+        parser.add_argument("--labels", type=Path, required=True, metavar="DIR")
+        parser.add_argument("--model", default="", help="a model's name; see list_models")
+        parser.add_argument("--url", default="", help="measure what this server answers instead")
+        parser.add_argument(
+            "--curve", type=Path, metavar="FILE.png", help="draw precision against recall here"
+        )
+        parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        try:
+            spec = engine.find("detection", options["model"])
+            pictures = read_labelled_pictures(
+                options["images"], options["labels"], len(spec.labels)
+            )
+            detect = _of_server(options["url"], spec.name) if options["url"] else _here(spec.name)
+            with ThreadPoolExecutor(4) as threads:
+                found = threads.map(detect, [picture.path for picture in pictures])
+                progress = tqdm(found, total=len(pictures), disable=None, unit="picture")
+                accuracy = mean_average_precision(pictures, list(progress))
+        except VisionError as exc:
+            raise CommandError(exc.detail) from exc
+        except (LabelError, requests.RequestException) as exc:
+            raise CommandError(str(exc)) from exc
+        if options["curve"]:
+            save_precision_recall(accuracy, options["curve"])
+        summary = {
+            "model": spec.name,
+            "pictures": len(pictures),
+            "mAP@0.5": round(accuracy.map_50, 4),
+            "mAP@0.5:0.95": round(accuracy.map_50_95, 4),
+        }
+        if options["json"]:
+            by_class = {spec.labels[i]: round(ap, 4) for i, ap in accuracy.ap_50.items()}
+            self.stdout.write(json.dumps({**summary, "AP@0.5": by_class}, indent=2))
+        else:
+            self.stdout.write(accuracy_table(accuracy, spec.labels))
+            self.stdout.write("\n".join(f"{name}: {value}" for name, value in summary.items()))
+
+
+def _here(model: str) -> Detect:
+    limits = ImageLimits(settings.LIMITS["image_bytes"], settings.LIMITS["image_pixels"])
+
+    def detect(path: Path) -> list[Detection]:
+        image = decode_image(path.read_bytes(), limits)
+        return list(engine.detect(image, model=model).detections)
+
+    return detect
+
+
+def _of_server(url: str, model: str) -> Detect:
+    def detect(path: Path) -> list[Detection]:
+        response = requests.post(
+            f"{url.rstrip('/')}/api/detect/image/",
+            data={"model": model, "score_threshold": SCORE_FLOOR},
+            files={"image": path.read_bytes()},
+            timeout=REQUEST_SECONDS,
+        )
+        if not response.ok:
+            raise CommandError(f"The server's answer to {path}: {response.text}")
+        return [
+            Detection(tuple(row["box"]), row["class_id"], row["class_name"], row["score"])
+            for row in response.json()["detections"]
+        ]
+
+    return detect

@@ -1,0 +1,176 @@
+"""Accuracy on labelled pictures, and quantization, with a network known by heart."""
+
+import io
+import json
+
+import numpy as np
+import pytest
+from django.core.management import CommandError, call_command
+
+from ml_core import engine
+from ml_core.accuracy import mean_average_precision, save_precision_recall
+from ml_core.engines import load_engine
+from ml_core.errors import ModelUnusable
+from ml_core.labelled_pictures import LabelError, LabelledPicture, read_labelled_pictures
+from ml_core.results import Detection
+from ml_core.tests.toy_network import BLUE, RED, cells_picture, install_toy_network
+
+
+def run(*arguments: object) -> str:
+    output = io.StringIO()
+    call_command(*map(str, arguments), stdout=output, stderr=output)
+    return output.getvalue()
+
+
+@pytest.fixture
+def labelled(tmp_path):
+    """Two pictures of a tomato and a plum, with their labels."""
+    for name, cells in {"a": {(0, 0): RED, (2, 1): BLUE}, "b": {(1, 1): RED}}.items():
+        tmp_path.joinpath("images").mkdir(exist_ok=True)
+        cells_picture(cells).save(tmp_path / "images" / f"{name}.png")
+    third, sixth = 1 / 3, 1 / 6
+    tmp_path.joinpath("labels").mkdir()
+    tmp_path.joinpath("labels", "a.txt").write_text(
+        f"0 {sixth} {sixth} {third} {third}\n1 {5 * sixth} 0.5 {third} {third}\n"
+    )
+    tmp_path.joinpath("labels", "b.txt").write_text(f"0 0.5 0.5 {third} {third}\n")
+    return tmp_path
+
+
+def picture(boxes, class_ids) -> LabelledPicture:
+    return LabelledPicture(
+        "picture.png", (100, 100), np.array(boxes, float).reshape(-1, 4), np.array(class_ids, int)
+    )
+
+
+def test_what_is_found_where_it_is_scores_one_and_elsewhere_zero():
+    pictures = [picture([[10, 10, 50, 50]], [3]), picture([[0, 0, 20, 20]], [7])]
+
+    accuracy = mean_average_precision(
+        pictures,
+        [
+            [Detection((10, 10, 50, 50), 3, "", 0.9)],
+            [Detection((60, 60, 80, 80), 7, "", 0.9), Detection((0, 0, 20, 20), 3, "", 0.2)],
+        ],
+    )
+
+    assert accuracy.ap_50 == {3: pytest.approx(1.0), 7: 0.0}
+    assert accuracy.map_50 == pytest.approx(0.5)
+    assert accuracy.objects == {3: 1, 7: 1}
+
+
+def test_a_box_that_overlaps_by_six_tenths_counts_at_three_of_ten_thresholds():
+    pictures = [picture([[0, 0, 100, 100]], [0])]
+
+    accuracy = mean_average_precision(pictures, [[Detection((0, 0, 100, 62), 0, "", 0.9)]])
+
+    assert accuracy.map_50 == pytest.approx(1.0)
+    assert accuracy.map_50_95 == pytest.approx(0.3)
+
+
+def test_nothing_found_is_an_accuracy_of_zero():
+    accuracy = mean_average_precision([picture([[0, 0, 10, 10]], [0])], [[]])
+
+    assert (accuracy.map_50, accuracy.map_50_95) == (0, 0)
+
+
+def test_precision_and_recall_are_drawn(tmp_path):
+    accuracy = mean_average_precision(
+        [picture([[0, 0, 10, 10]], [0])], [[Detection((0, 0, 10, 10), 0, "", 0.9)]]
+    )
+
+    save_precision_recall(accuracy, tmp_path / "curve.png")
+
+    assert tmp_path.joinpath("curve.png").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize(
+    "line", ["2 0.5 0.5 0.1 0.1", "0 0.5 0.5 0.1", "0 0.5 0.5 0.1 2", "x 1 1 1 1", "0.5 0 0 0 0"]
+)
+def test_a_wrong_label_is_named_with_its_file_and_line(labelled, line):
+    labelled.joinpath("labels", "b.txt").write_text(f"0 0.5 0.5 0.1 0.1\n{line}\n")
+
+    with pytest.raises(LabelError, match=r"b.txt, line 2: expected a class from 0 to 1"):
+        read_labelled_pictures(labelled / "images", labelled / "labels", 2)
+
+
+def test_folders_without_pictures_or_labels_are_errors(labelled, tmp_path):
+    with pytest.raises(LabelError, match="Expected pictures"):
+        read_labelled_pictures(labelled / "labels", labelled / "labels", 2)
+    with pytest.raises(LabelError, match="Expected labels such as"):
+        read_labelled_pictures(labelled / "images", tmp_path / "nowhere", 2)
+
+
+@pytest.mark.usefixtures("toy_detector")
+def test_a_detector_is_evaluated_from_a_terminal(labelled):
+    folders = ("--images", labelled / "images", "--labels", labelled / "labels")
+
+    table = run("evaluate_detector", *folders, "--curve", labelled / "curve.png")
+    answer = json.loads(run("evaluate_detector", *folders, "--json"))
+
+    assert "| tomato |       2 |  1.000 |" in table
+    assert "mAP@0.5: 1.0" in table
+    assert answer["AP@0.5"] == {"tomato": 1.0, "plum": 1.0}
+    assert labelled.joinpath("curve.png").exists()
+
+
+@pytest.fixture
+def own_toy(settings, tmp_path, converted_dir):
+    """The toy network in a folder of this test's own, which a quantized copy may join."""
+    settings.MODEL_DIR = tmp_path / "models"
+    settings.CONVERTED_DIR = converted_dir
+    settings.DETECTOR, settings.ENGINE, settings.PRECISION = "", "openvino", "int8"
+    install_toy_network(settings.MODEL_DIR)
+    return settings.MODEL_DIR / "toy"
+
+
+def load_int8(spec, converted_dir):
+    return load_engine(spec, kind="openvino", precision="int8", cache_dir=converted_dir)
+
+
+def test_a_quantized_detector_serves_where_int8_is_chosen(own_toy, labelled, converted_dir):
+    spec = engine.find("detection", "toy")
+    assert load_int8(spec, converted_dir).info()["precision"] != "int8"
+
+    text = run(
+        *("quantize_model", "toy"),
+        *("--images", labelled / "images", "--labels", labelled / "labels"),
+    )
+
+    quantized = load_int8(spec, converted_dir)
+    assert "float32  mAP@0.5 1.000" in text
+    assert "int8     mAP@0.5 1.000" in text
+    assert quantized.info()["precision"] == "int8"
+    (found,) = quantized.infer(np.array(cells_picture({(1, 0): RED}))[None])
+    assert found.class_ids.tolist() == [0]
+
+
+def test_a_quantized_network_that_loses_too_much_is_not_kept(own_toy, labelled, monkeypatch):
+    monkeypatch.setattr("ml_core.management.commands.quantize_model.TOLERATED_LOSS", -1)
+    arguments = (
+        *("quantize_model", "toy"),
+        *("--images", labelled / "images", "--labels", labelled / "labels"),
+    )
+
+    with pytest.raises(CommandError, match="not kept"):
+        run(*arguments)
+    kept_before = own_toy.joinpath("toy.int8.xml").exists()
+    run(*arguments, "--keep")
+
+    assert not kept_before
+    assert own_toy.joinpath("toy.int8.xml").exists()
+    assert not list(own_toy.glob(".quantized-*"))
+
+
+def test_a_quantized_network_of_former_weights_is_refused(own_toy, labelled, settings):
+    run("quantize_model", "toy", "--images", labelled / "images", "--keep")
+    weights = own_toy / "toy.weights"
+    weights.write_bytes(weights.read_bytes()[:-4] + b"\0\0\0\0")
+
+    with pytest.raises(ModelUnusable, match="quantize_model toy"):
+        engine.wait_until_loaded("detection", "toy")
+
+
+def test_without_labels_quantizing_asks_for_them_or_for_keep(own_toy, labelled):
+    with pytest.raises(CommandError, match="--labels"):
+        run("quantize_model", "toy", "--images", labelled / "images")
