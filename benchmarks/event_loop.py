@@ -35,8 +35,6 @@ def send_pictures(url: str, picture: bytes, until: float) -> None:
 
 def send_video(url: str, path: Path) -> None:
     session = requests.Session()
-    session.get(f"{url}/detect-video/").raise_for_status()
-    session.headers["X-CSRFToken"] = session.cookies["csrftoken"]
     announcement = {"name": path.name, "size_bytes": path.stat().st_size}
     video = session.post(f"{url}/api/videos/", json=announcement).json()
     chunk_bytes = session.get(f"{url}/api/limits/").json()["limits"]["video_chunk_bytes"]
@@ -46,7 +44,8 @@ def send_video(url: str, path: Path) -> None:
                 "Content-Type": "application/offset+octet-stream",
                 "Upload-Offset": str(file.tell() - len(chunk)),
             }
-            session.patch(url + video["urls"]["upload"], data=chunk, headers=headers)
+            answer = session.patch(url + video["urls"]["upload"], data=chunk, headers=headers)
+            answer.raise_for_status()
 
 
 async def be_cameras(url: str, source: str, seconds: float) -> int:
