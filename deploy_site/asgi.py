@@ -23,7 +23,6 @@ from detect_camera.routing import websocket_urlpatterns as camera_sockets  # noq
 from detect_video.jobs import start_scheduler  # noqa: E402
 from detect_video.routing import websocket_urlpatterns as video_sockets  # noqa: E402
 from ml_core import engine  # noqa: E402
-from ml_core.memory import keep_freed_memory  # noqa: E402
 from operation.request_ids import RequestIds  # noqa: E402
 
 protocols = ProtocolTypeRouter(
@@ -49,7 +48,6 @@ protocols = ProtocolTypeRouter(
 
 application = RequestIds(protocols)
 
-keep_freed_memory()
 # In the background: the site answers while its models warm up.
 for problem in engine.start_loading():
     logging.getLogger(__name__).warning("%s", problem)

@@ -8,3 +8,6 @@ class MlCoreConfig(AppConfig):
 
     def ready(self) -> None:
         from ml_core import checks  # noqa: F401
+        from ml_core.memory import keep_freed_memory
+
+        keep_freed_memory()
