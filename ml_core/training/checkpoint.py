@@ -106,3 +106,8 @@ def remove_weights(folder: Path) -> None:
     """Remove all of a checkpoint but its state, which says how a network was trained."""
     for weights in folder.glob(f"checkpoint-*{WEIGHTS_SUFFIX}"):
         weights.unlink()
+
+
+def has_weights(folder: Path) -> bool:
+    """Whether they are still there."""
+    return any(folder.glob(f"checkpoint-*{WEIGHTS_SUFFIX}"))

@@ -56,6 +56,8 @@ class DetectionBatches(keras.utils.PyDataset):
         self.order = self._shuffled()
         self.kept: dict[int, np.ndarray] = {}
         self.kept_bytes = 0
+        # Keras hides which picture it was behind an error of its backend's.
+        self.problem: LabelError | None = None
 
     def __len__(self) -> int:
         return len(self.pictures) // self.batch_size
@@ -90,7 +92,8 @@ class DetectionBatches(keras.utils.PyDataset):
             try:
                 image = decode_image(picture.path.read_bytes(), LIMITS)
             except (VisionError, OSError) as exc:
-                raise LabelError(f"{picture.path} cannot be read: {exc}") from exc
+                self.problem = LabelError(f"{picture.path} cannot be read: {exc}")
+                raise self.problem from exc
             if self.kept_bytes < KEPT_BYTES:
                 self.kept[row] = image
                 self.kept_bytes += image.nbytes

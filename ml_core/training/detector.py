@@ -11,8 +11,7 @@ import keras
 import numpy as np
 
 from ml_core.labelled_pictures import LabelError, LabelledPicture
-from ml_core.networks.darknet import build_darknet, load_weights, save_weights
-from ml_core.networks.darknet_cfg import parse_config, read_config
+from ml_core.networks.darknet import save_weights
 from ml_core.training import checkpoint
 from ml_core.training.detection_batches import DetectionBatches
 from ml_core.training.detector_config import STRIDE, fit_config
@@ -22,19 +21,12 @@ from ml_core.training.detector_state import (
     DetectorState,
     read_detector_state,
 )
-from ml_core.training.precision import dtype_policy, jit_compile
-from ml_core.training.schedule import OneCycle
 from ml_core.training.settings import TrainingError
-from ml_core.training.yolo_loss import TrainableDetector
-from ml_core.training.yolo_targets import slots_of
-
-WEIGHT_DECAY = 0.05
-# Gradients of the first steps can be huge.
-MOST_GRADIENT = 10.0
-# The weights that are kept are a moving average over this share of all steps.
-AVERAGED_SHARE = 0.05
-# What an untrained network takes each place and each class to be an object's by.
-PRIOR = 0.01
+from ml_core.training.trainable_detector import (
+    TrainableDetector,
+    build_trainable,
+    copy_weights,
+)
 
 Report = Callable[[str], object]
 
@@ -63,23 +55,10 @@ def start_training(
             f"{output} holds a training already. Continue it with --resume, choose another "
             "--output, or remove that folder."
         )
-    if settings.side < STRIDE or settings.side % STRIDE:
-        raise TrainingError(
-            f"Expected a --side that is a multiple of {STRIDE} pixels, received {settings.side}."
-        )
     keras.utils.set_random_seed(settings.seed)
-    state = DetectorState(
-        replace(settings, started_from=weights_path.name if weights_path else ""),
-        fit_config(
-            config_path.read_text(encoding="utf-8", errors="replace"),
-            side=settings.side,
-            num_classes=len(labels),
-            sizes_rel_wh=relative_sizes(pictures),
-        ),
-        labels,
-        len(pictures),
-        sum(len(picture.class_ids) for picture in pictures),
-    )
+    if weights_path:
+        settings = replace(settings, started_from=weights_path.name)
+    state = _first_state(pictures, labels, settings, config_path)
     model = build_trainable(state)
     if weights_path:
         copy_weights(config_path, weights_path, model)
@@ -101,9 +80,9 @@ def resume_training(
     Of a finished one, which may come from another machine, nothing is left to do.
     """
     state = read_detector_state(output)
-    if state.is_finished:
+    if state.is_finished and not checkpoint.has_weights(output):
         return state
-    objects = sum(len(picture.class_ids) for picture in pictures)
+    objects = _count_objects(pictures)
     if (state.picture_count, state.object_count) != (len(pictures), objects):
         raise LabelError(
             f"The training in {output} was started with {state.object_count:,} objects in "
@@ -113,6 +92,29 @@ def resume_training(
     model = build_trainable(state)
     checkpoint.load_weights(output, state, model)
     return _train(pictures, state, model, output, minutes, callbacks, report)
+
+
+def _first_state(
+    pictures: Sequence[LabelledPicture],
+    labels: tuple[str, ...],
+    settings: DetectorSettings,
+    config_path: Path,
+) -> DetectorState:
+    if settings.side < STRIDE or settings.side % STRIDE:
+        raise TrainingError(
+            f"Expected a --side that is a multiple of {STRIDE} pixels, received {settings.side}."
+        )
+    config = fit_config(
+        config_path.read_text(encoding="utf-8", errors="replace"),
+        side=settings.side,
+        num_classes=len(labels),
+        sizes_rel_wh=relative_sizes(pictures),
+    )
+    return DetectorState(settings, config, labels, len(pictures), _count_objects(pictures))
+
+
+def _count_objects(pictures: Sequence[LabelledPicture]) -> int:
+    return sum(len(picture.class_ids) for picture in pictures)
 
 
 def relative_sizes(pictures: Sequence[LabelledPicture]) -> np.ndarray:
@@ -127,49 +129,6 @@ def relative_sizes(pictures: Sequence[LabelledPicture]) -> np.ndarray:
     if not len(sizes):
         raise LabelError("Expected labelled objects to train on; there is none in any picture.")
     return sizes
-
-
-def build_trainable(state: DetectorState) -> TrainableDetector:
-    """The network with random weights, compiled and with its optimizer built."""
-    settings = state.settings
-    config = parse_config(state.config)
-    with dtype_policy(settings.precision):
-        network = build_darknet(config)
-    model = TrainableDetector(network.inputs, network.outputs)
-    grids = [(head.shape[2], head.shape[1]) for head in network.outputs]
-    model.slots = slots_of(config.yolo_layers, grids, config.input_wh)
-    for head in (section for section in config.sections if section.kind == "yolo"):
-        quieten(model.get_layer(f"convolutional_{head.index - 1}"), len(state.labels))
-    steps = settings.epochs * state.steps_per_epoch
-    optimizer = keras.optimizers.AdamW(
-        OneCycle(peak=settings.learning_rate, total_steps=steps),
-        weight_decay=WEIGHT_DECAY,
-        global_clipnorm=MOST_GRADIENT,
-        use_ema=True,
-        ema_momentum=max(0.0, 1 - 1 / max(1.0, AVERAGED_SHARE * steps)),
-    )
-    # Biases and normalisation have too few numbers to overfit, and zero is no goal for them.
-    optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
-    model.compile(optimizer=optimizer, jit_compile=jit_compile())
-    model.optimizer.build(model.trainable_variables)
-    return model
-
-
-def quieten(layer: keras.layers.Conv2D, num_classes: int) -> None:
-    """Begin with few objects and few classes (RetinaNet's prior, arXiv:1708.02002, 4.1)."""
-    kernel, bias = layer.get_weights()
-    bias.reshape(-1, 5 + num_classes)[:, 4:] = math.log(PRIOR / (1 - PRIOR))
-    layer.set_weights([kernel, bias])
-
-
-def copy_weights(config_path: Path, weights_path: Path, model: keras.Model) -> None:
-    """Take the weights of a Darknet network wherever their shapes are the same."""
-    source = build_darknet(read_config(config_path))
-    load_weights(source, weights_path)
-    for layer in source.layers:
-        values, target = layer.get_weights(), model.get_layer(layer.name)
-        if [value.shape for value in values] == [value.shape for value in target.get_weights()]:
-            target.set_weights(values)
 
 
 class EpochWriter(keras.callbacks.Callback):
@@ -227,15 +186,20 @@ def _train(
         start_epoch=len(state.history),
     )
     writer = EpochWriter(state, output, minutes, report)
-    model.fit(
-        batches,
-        epochs=settings.epochs,
-        initial_epoch=len(state.history),
-        # The batches shuffle themselves, differently in each epoch but the same when resumed.
-        shuffle=False,
-        verbose=0,
-        callbacks=[*callbacks, writer],
-    )
+    try:
+        model.fit(
+            batches,
+            epochs=settings.epochs,
+            initial_epoch=len(state.history),
+            # The batches shuffle themselves, differently in each epoch but the same when resumed.
+            shuffle=False,
+            verbose=0,
+            callbacks=[*callbacks, writer],
+        )
+    except Exception as exc:
+        if batches.problem:
+            raise batches.problem from exc
+        raise
     write_network(output, writer.state, model)
     return writer.state
 

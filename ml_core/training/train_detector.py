@@ -91,7 +91,21 @@ def train(
         return resume_training(
             pictures, output, minutes=minutes, report=report, callbacks=callbacks
         )
-    settings = DetectorSettings(
+    return start_training(
+        pictures,
+        labels,
+        _settings(options, config_path, output),
+        output,
+        config_path=config_path,
+        weights_path=weights_path,
+        minutes=minutes,
+        report=report,
+        callbacks=callbacks,
+    )
+
+
+def _settings(options: Mapping[str, Any], config_path: Path, output: Path) -> DetectorSettings:
+    return DetectorSettings(
         name=output.resolve().name,
         side=options["side"] or read_config(config_path).input_wh[0],
         epochs=options["epochs"],
@@ -99,17 +113,6 @@ def train(
         learning_rate=options["learning_rate"],
         precision=options["precision"],
         seed=options["seed"],
-    )
-    return start_training(
-        pictures,
-        labels,
-        settings,
-        output,
-        config_path=config_path,
-        weights_path=weights_path,
-        minutes=minutes,
-        report=report,
-        callbacks=callbacks,
     )
 
 

@@ -3,7 +3,6 @@
 import math
 from typing import Any
 
-import keras
 from keras import ops
 
 from ml_core.training.yolo_targets import Slots
@@ -15,23 +14,6 @@ BOX_GAIN = 5.0
 EPSILON = 1e-7
 
 Tensor = Any
-
-
-class TrainableDetector(keras.Model):
-    """A Darknet network that is trained on targets and boxes; see ``yolo_loss``."""
-
-    slots: Slots
-
-    def compute_loss(
-        self,
-        x: Tensor = None,
-        y: Tensor = None,
-        y_pred: Tensor = None,
-        sample_weight: Tensor = None,
-        training: bool = True,
-    ) -> Tensor:
-        raw = join_heads(keras.tree.flatten(y_pred), self.slots.num_classes)
-        return yolo_loss(raw, y["targets"], y["boxes"], self.slots)
 
 
 def join_heads(heads: list[Tensor], num_classes: int) -> Tensor:
