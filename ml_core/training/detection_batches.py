@@ -6,9 +6,8 @@ from collections.abc import Sequence
 import keras
 import numpy as np
 
-from ml_core.errors import VisionError
 from ml_core.images import ImageLimits, decode_image
-from ml_core.labelled_pictures import LabelError, LabelledPicture
+from ml_core.labelled_pictures import LabelledPicture
 from ml_core.training.mosaic import Example, alone, mosaic
 from ml_core.training.yolo_targets import Slots, targets_of
 
@@ -56,8 +55,6 @@ class DetectionBatches(keras.utils.PyDataset):
         self.order = self._shuffled()
         self.kept: dict[int, np.ndarray] = {}
         self.kept_bytes = 0
-        # Keras hides which picture it was behind an error of its backend's.
-        self.problem: LabelError | None = None
 
     def __len__(self) -> int:
         return len(self.pictures) // self.batch_size
@@ -89,11 +86,7 @@ class DetectionBatches(keras.utils.PyDataset):
         picture = self.pictures[row]
         image = self.kept.get(row)
         if image is None:
-            try:
-                image = decode_image(picture.path.read_bytes(), LIMITS)
-            except (VisionError, OSError) as exc:
-                self.problem = LabelError(f"{picture.path} cannot be read: {exc}")
-                raise self.problem from exc
+            image = decode_image(picture.path.read_bytes(), LIMITS)
             if self.kept_bytes < KEPT_BYTES:
                 self.kept[row] = image
                 self.kept_bytes += image.nbytes

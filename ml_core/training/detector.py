@@ -186,20 +186,15 @@ def _train(
         start_epoch=len(state.history),
     )
     writer = EpochWriter(state, output, minutes, report)
-    try:
-        model.fit(
-            batches,
-            epochs=settings.epochs,
-            initial_epoch=len(state.history),
-            # The batches shuffle themselves, differently in each epoch but the same when resumed.
-            shuffle=False,
-            verbose=0,
-            callbacks=[*callbacks, writer],
-        )
-    except Exception as exc:
-        if batches.problem:
-            raise batches.problem from exc
-        raise
+    model.fit(
+        batches,
+        epochs=settings.epochs,
+        initial_epoch=len(state.history),
+        # The batches shuffle themselves, differently in each epoch but the same when resumed.
+        shuffle=False,
+        verbose=0,
+        callbacks=[*callbacks, writer],
+    )
     write_network(output, writer.state, model)
     return writer.state
 

@@ -18,6 +18,8 @@ WEIGHT_DECAY = 0.05
 MOST_GRADIENT = 10.0
 # The weights that are kept are a moving average over this share of all steps.
 AVERAGED_SHARE = 0.05
+# Keras's own 0.99 lags behind for hundreds of steps, which short trainings do not have.
+STATISTICS_MOMENTUM = 0.97
 # What an untrained network takes each place and each class to be an object's by.
 PRIOR = 0.01
 
@@ -46,6 +48,9 @@ def build_trainable(state: DetectorState) -> TrainableDetector:
     with dtype_policy(settings.precision):
         network = build_darknet(config)
     model = TrainableDetector(network.inputs, network.outputs)
+    for layer in model.layers:
+        if isinstance(layer, keras.layers.BatchNormalization):
+            layer.momentum = STATISTICS_MOMENTUM
     grids = [(head.shape[2], head.shape[1]) for head in network.outputs]
     model.slots = slots_of(config.yolo_layers, grids, config.input_wh)
     for head in (section for section in config.sections if section.kind == "yolo"):
