@@ -231,7 +231,7 @@ def test_mixed_precision_trains_and_leaves_float32_weights(scenes, pictures, tmp
 
 
 def test_a_loss_that_is_no_number_stops_the_training(tmp_path):
-    writer = EpochWriter(DetectorState(SETTINGS, "", NAMES, 8, 16), tmp_path, 1, silent)
+    writer = EpochWriter(DetectorState(SETTINGS, "", NAMES, 8, 16, ""), tmp_path, 1, silent)
     writer.on_epoch_begin(0)
 
     with pytest.raises(TrainingError, match="--learning-rate below 0.002"):
@@ -293,7 +293,7 @@ def test_pictures_without_any_object_cannot_be_learnt(pictures):
 def test_the_shipped_network_is_small_and_answers_at_three_scales(side):
     text = VISION_SMALL.read_text().replace("width=320", f"width={side}")
     state = DetectorState(
-        SETTINGS, text.replace("height=320", f"height={side}"), ("x",) * 80, 8, 16
+        SETTINGS, text.replace("height=320", f"height={side}"), ("x",) * 80, 8, 16, ""
     )
 
     model = build_trainable(state)

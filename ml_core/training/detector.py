@@ -1,10 +1,12 @@
 """Training of a detector that a Darknet ``.cfg`` describes, with any Keras backend."""
 
 import math
+import platform
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import timedelta
+from importlib.metadata import version
 from pathlib import Path
 
 import keras
@@ -110,7 +112,16 @@ def _first_state(
         num_classes=len(labels),
         sizes_rel_wh=relative_sizes(pictures),
     )
-    return DetectorState(settings, config, labels, len(pictures), _count_objects(pictures))
+    backend = keras.config.backend()
+    return DetectorState(
+        settings,
+        config,
+        labels,
+        picture_count=len(pictures),
+        object_count=_count_objects(pictures),
+        versions=f"Python {platform.python_version()}, Keras {keras.__version__}, "
+        f"{backend} {version(backend)}, NumPy {np.__version__}",
+    )
 
 
 def _count_objects(pictures: Sequence[LabelledPicture]) -> int:

@@ -1,12 +1,8 @@
 """What a detector's training leaves for people: its accuracy, its curve, its model card."""
 
-import platform
 from collections.abc import Sequence
-from importlib.metadata import version
 from pathlib import Path
 
-import keras
-import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
@@ -45,8 +41,7 @@ def detector_card(
         "precision": settings.precision,
         "seed": str(settings.seed),
         "time": f"{seconds / 3600:.2f} hours, {seconds / max(1, len(history)):.0f} s per epoch",
-        "versions": f"Python {platform.python_version()}, Keras {keras.__version__}, "
-        f"{keras.config.backend()} {version(keras.config.backend())}, NumPy {np.__version__}",
+        "versions": state.versions,
     }
     table = "\n".join(f"| {key} | {value} |" for key, value in rows.items())
     return f"""# {settings.name}

@@ -36,13 +36,17 @@ class DetectorEpoch:
 
 @dataclass(frozen=True)
 class DetectorState:
-    """How far a training is, and what it trains; ``config`` is the text of its ``.cfg`` file."""
+    """How far a training is, and what it trains.
+
+    ``config`` is the text of its ``.cfg`` file, ``versions`` what it was begun with.
+    """
 
     settings: DetectorSettings
     config: str
     labels: tuple[str, ...]
     picture_count: int
     object_count: int
+    versions: str
     history: tuple[DetectorEpoch, ...] = ()
 
     @property
@@ -70,5 +74,6 @@ def _parse(fields: dict[str, Any]) -> DetectorState:
         labels=tuple(fields["labels"]),
         picture_count=fields["picture_count"],
         object_count=fields["object_count"],
+        versions=fields["versions"],
         history=tuple(DetectorEpoch(**epoch) for epoch in fields["history"]),
     )

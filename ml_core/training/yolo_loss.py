@@ -50,10 +50,15 @@ def yolo_loss(raw: Tensor, targets: Tensor, boxes: Tensor, slots: Slots) -> Tens
 
 def decode(raw: Tensor, slots: Slots) -> Tensor:
     """The boxes of raw answers (B, N, 5 + classes): (B, N, 4) centre and size, relative."""
-    offsets = ops.sigmoid(raw[..., :2]) * slots.scales - (slots.scales - 1) / 2
-    centers = (offsets + slots.cells_xy) / slots.grids_wh
+    # PyTorch takes no NumPy arrays beside tensors on a GPU.
+    cells, grids, anchors, scales = map(
+        ops.convert_to_tensor,
+        (slots.cells_xy, slots.grids_wh, slots.anchors_wh, slots.scales),
+    )
+    offsets = ops.sigmoid(raw[..., :2]) * scales - (scales - 1) / 2
+    centers = (offsets + cells) / grids
     # e^8 times an anchor is larger than any picture; more would overflow.
-    sizes = ops.exp(ops.clip(raw[..., 2:4], -8.0, 8.0)) * slots.anchors_wh
+    sizes = ops.exp(ops.clip(raw[..., 2:4], -8.0, 8.0)) * anchors
     return ops.concatenate([centers, sizes], axis=-1)
 
 
