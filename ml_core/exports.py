@@ -42,16 +42,21 @@ def to_jsonl(name: str, found: Detections) -> str:
     return json.dumps({"file": name, **DetectionsSerializer(found).data}) + "\n"
 
 
-def to_yolo(found: Detections) -> str:
-    """YOLO's text format: ``class_id x_center y_center width height``, relative to the picture."""
+def to_yolo(found: Detections, *, with_scores: bool = False) -> str:
+    """YOLO's text format: ``class_id x_center y_center width height``, relative to the picture.
+
+    The score can follow as a sixth number, for trainings that trust sure labels more.
+    """
     width, height = found.resolution_wh
     lines = []
     for detection in found.detections:
         x_min, y_min, x_max, y_max = detection.box
         center_x, center_y = (x_min + x_max) / 2 / width, (y_min + y_max) / 2 / height
         box_width, box_height = (x_max - x_min) / width, (y_max - y_min) / height
+        score = f" {detection.score:.4f}" if with_scores else ""
         lines.append(
-            f"{detection.class_id} {center_x:.6f} {center_y:.6f} {box_width:.6f} {box_height:.6f}\n"
+            f"{detection.class_id} {center_x:.6f} {center_y:.6f} "
+            f"{box_width:.6f} {box_height:.6f}{score}\n"
         )
     return "".join(lines)
 

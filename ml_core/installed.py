@@ -27,7 +27,7 @@ def read_catalog(model_dir: Path) -> dict[str, ModelSpec]:
     specs[shipped.name] = replace(shipped, licence="part of this project")
     folders = model_dir.iterdir() if model_dir.is_dir() else []
     for folder in sorted(path for path in folders if path.is_dir()):
-        own = _own_detector(folder) or _own_classifier(folder)
+        own = read_own_detector(folder) or _own_classifier(folder)
         if own and folder.name in specs:
             taken = f"The catalogue has a model {folder.name} already: rename this folder."
             own = replace(own, name=f"{folder.name} (yours)", problem=taken)
@@ -93,8 +93,8 @@ def _classifier(name: str, weights_path: Path) -> ModelSpec:
     return replace(spec, labels=description.labels, accuracy_percent=accuracy_percent)
 
 
-def _own_detector(folder: Path) -> ModelSpec | None:
-    """The detector in ``folder``, or None when there is none."""
+def read_own_detector(folder: Path) -> ModelSpec | None:
+    """The detector in ``folder``, or None without one; ``problem`` says what is wrong with it."""
     configs, weights, names = (
         sorted(folder.glob(pattern)) for pattern in ("*.cfg", "*.weights", "*.names")
     )

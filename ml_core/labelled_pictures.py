@@ -17,12 +17,16 @@ class LabelError(ValueError):
 
 @dataclass(frozen=True)
 class LabelledPicture:
-    """A picture's file and what is in it: (N, 4) xyxy boxes in pixels, and (N,) class ids."""
+    """A picture's file and what is in it: (N, 4) xyxy boxes in pixels, and (N,) class ids.
+
+    ``scores`` (N,) in [0, 1] say how sure each label is: 1 where a person wrote it.
+    """
 
     path: Path
     resolution_wh: tuple[int, int]
     boxes_xyxy: np.ndarray
     class_ids: np.ndarray
+    scores: np.ndarray
 
 
 def picture_paths(folder: Path) -> list[Path]:
@@ -39,7 +43,8 @@ def read_labelled_pictures(
     """Each picture of ``images_dir`` with the objects in its file of the same name and ``.txt``.
 
     A line there is ``class x y width height``: the id of a class and the box's centre and size,
-    relative to the picture's. A picture without a file has no objects. Raises ``LabelError``.
+    relative to the picture's; a sixth number is the label's score, where a detector wrote it.
+    A picture without a file has no objects. Raises ``LabelError``.
     """
     paths = picture_paths(images_dir)
     files = [labels_dir / path.relative_to(images_dir).with_suffix(".txt") for path in paths]
@@ -58,19 +63,21 @@ def _read(path: Path, labels_path: Path, class_count: int) -> LabelledPicture:
     lines = labels_path.read_text().splitlines() if labels_path.exists() else []
     rows = np.array(
         [_numbers(line, labels_path, number, class_count) for number, line in enumerate(lines, 1)]
-    ).reshape(-1, 5)
-    boxes_xyxy = cxcywh_to_xyxy(rows[:, 1:]) * (resolution_wh * 2)
-    return LabelledPicture(path, resolution_wh, boxes_xyxy, rows[:, 0].astype(int))
+    ).reshape(-1, 6)
+    boxes_xyxy = cxcywh_to_xyxy(rows[:, 1:5]) * (resolution_wh * 2)
+    return LabelledPicture(path, resolution_wh, boxes_xyxy, rows[:, 0].astype(int), rows[:, 5])
 
 
 def _numbers(line: str, path: Path, line_number: int, class_count: int) -> list[float]:
     try:
         class_id, *box = map(float, line.split())
-        if len(box) == 4 and class_id in range(class_count) and all(0 <= v <= 1 for v in box):
+        if len(box) == 4:
+            box.append(1.0)
+        if len(box) == 5 and class_id in range(class_count) and all(0 <= v <= 1 for v in box):
             return [class_id, *box]
     except ValueError:
         pass
     raise LabelError(
         f"{path}, line {line_number}: expected a class from 0 to {class_count - 1} and a box's "
-        f"x, y, width, height from 0 to 1, received {line[:80]!r}."
+        f"x, y, width, height (and maybe its score) from 0 to 1, received {line[:80]!r}."
     )

@@ -62,6 +62,35 @@ def test_yolo_labels_stand_beside_the_drawn_pictures(folder, tmp_path):
     assert output.joinpath("more", "blue.txt").read_text().startswith("1 0.83")
 
 
+def test_labels_alone_are_written_with_their_scores_for_a_training(folder, tmp_path):
+    output = tmp_path / "labels"
+
+    run(folder, "--format", "yolo-scores", "--output", output, "--no-pictures")
+
+    files = sorted(path.relative_to(output).as_posix() for path in output.rglob("*.*"))
+    assert files == ["more/blue.txt", "red.txt"]
+    assert output.joinpath("red.txt").read_text().split()[-1] == "1.0000"
+
+
+def test_what_the_mirror_shows_too_is_one_object_in_its_place(folder):
+    plain = run(folder, "--format", "yolo")
+
+    assert run(folder, "--format", "yolo", "--flip") == plain
+
+
+def test_at_a_larger_scale_smaller_objects_are_found_as_well(folder):
+    lines = run(folder / "red.png", "--scales", 1, 2, "--format", "yolo").splitlines()
+
+    # The toy network sees a tomato in each of its cells, of which there are four times as many.
+    assert "0 0.500000 0.166667 0.333333 0.333333" in lines
+    assert len(lines) == 5
+
+
+def test_a_model_that_is_not_there_is_told_before_the_first_picture(folder):
+    with pytest.raises(CommandError, match="no detection model 'nonsense'"):
+        run(folder, "--flip", "--model", "nonsense")
+
+
 @pytest.mark.parametrize("name", ["coco", "csv", "voc"])
 def test_other_formats_hold_all_pictures(name, folder, tmp_path):
     text = run(folder, "--format", name, "--output", tmp_path)

@@ -38,8 +38,9 @@ def labelled(tmp_path):
 
 
 def picture(boxes, class_ids) -> LabelledPicture:
+    boxes_xyxy = np.array(boxes, float).reshape(-1, 4)
     return LabelledPicture(
-        "picture.png", (100, 100), np.array(boxes, float).reshape(-1, 4), np.array(class_ids, int)
+        "picture.png", (100, 100), boxes_xyxy, np.array(class_ids, int), np.ones(len(boxes_xyxy))
     )
 
 
@@ -85,7 +86,15 @@ def test_precision_and_recall_are_drawn(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "line", ["2 0.5 0.5 0.1 0.1", "0 0.5 0.5 0.1", "0 0.5 0.5 0.1 2", "x 1 1 1 1", "0.5 0 0 0 0"]
+    "line",
+    [
+        "2 0.5 0.5 0.1 0.1",
+        "0 0.5 0.5 0.1",
+        "0 0.5 0.5 0.1 2",
+        "0 0.5 0.5 0.1 0.1 7",
+        "x 1 1 1 1",
+        "0.5 0 0 0 0",
+    ],
 )
 def test_a_wrong_label_is_named_with_its_file_and_line(labelled, line):
     labelled.joinpath("labels", "b.txt").write_text(f"0 0.5 0.5 0.1 0.1\n{line}\n")

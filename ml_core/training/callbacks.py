@@ -54,18 +54,14 @@ class CheckpointWriter(keras.callbacks.Callback):
 class ProgressBar(keras.callbacks.Callback):
     """A bar per epoch with the time left of it, where somebody watches."""
 
-    def __init__(self, epochs: int) -> None:
-        super().__init__()
-        self.epochs = epochs
-
     def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        title = f"epoch {epoch + 1}/{self.epochs}"
+        title = f"epoch {epoch + 1}/{self.params['epochs']}"
         steps = self.params["steps"]
         self.bar = tqdm(None, title, steps, leave=False, disable=None, unit="batch")
 
     def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
         if logs and not self.bar.disable:
-            shown = {key: f"{logs[key]:.3f}" for key in ("loss", "accuracy")}
+            shown = {key: f"{value:.3f}" for key, value in logs.items()}
             self.bar.set_postfix(shown, refresh=False)
         self.bar.update()
 

@@ -6,8 +6,10 @@ predecessor in one step, so the two fit together whenever the process ends.
 """
 
 import json
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any, ClassVar, Protocol, TypeVar
 
 import keras
 
@@ -15,6 +17,17 @@ from ml_core.networks.classifier_description import WEIGHTS_SUFFIX
 from ml_core.training.settings import Epoch, TrainingError, TrainingSettings
 
 FILE_NAME = "checkpoint.json"
+
+AnyState = TypeVar("AnyState", bound="State")
+
+
+class State(Protocol):
+    """What a checkpoint needs of a state: to be a dataclass, and to count its epochs."""
+
+    __dataclass_fields__: ClassVar[dict[str, Any]]
+
+    @property
+    def history(self) -> tuple[Any, ...]: ...
 
 
 @dataclass(frozen=True)
@@ -28,7 +41,7 @@ class TrainingState:
     history: tuple[Epoch, ...] = ()
 
 
-def write_checkpoint(folder: Path, state: TrainingState, model: keras.Model) -> None:
+def write_checkpoint(folder: Path, state: State, model: keras.Model) -> None:
     """Keep ``state`` and the compiled model, and drop the checkpoint before."""
     folder.mkdir(parents=True, exist_ok=True)
     weights = folder / f"checkpoint-{len(state.history):04d}{WEIGHTS_SUFFIX}"
@@ -46,7 +59,23 @@ def has_checkpoint(folder: Path) -> bool:
 
 
 def read_state(folder: Path) -> TrainingState:
-    """The state of the training in ``folder``. Raises ``TrainingError``."""
+    """The state of the classifier's training in ``folder``. Raises ``TrainingError``."""
+    return read_checkpoint(folder, _classifier_state)
+
+
+def _classifier_state(fields: dict[str, Any]) -> TrainingState:
+    red, green, blue = fields["mean"]
+    return TrainingState(
+        settings=TrainingSettings(**fields["settings"]),
+        labels=tuple(fields["labels"]),
+        mean=(red, green, blue),
+        train_count=fields["train_count"],
+        history=tuple(Epoch(**epoch) for epoch in fields["history"]),
+    )
+
+
+def read_checkpoint(folder: Path, parse: Callable[[dict[str, Any]], AnyState]) -> AnyState:
+    """What ``parse`` makes of the fields in ``folder``'s checkpoint. Raises ``TrainingError``."""
     path = folder / FILE_NAME
     if not path.is_file():
         raise TrainingError(
@@ -54,20 +83,12 @@ def read_state(folder: Path) -> TrainingState:
             "with --output, or start without --resume."
         )
     try:
-        fields = json.loads(path.read_text(encoding="utf-8"))
-        red, green, blue = fields["mean"]
-        return TrainingState(
-            settings=TrainingSettings(**fields["settings"]),
-            labels=tuple(fields["labels"]),
-            mean=(red, green, blue),
-            train_count=fields["train_count"],
-            history=tuple(Epoch(**epoch) for epoch in fields["history"]),
-        )
+        return parse(json.loads(path.read_text(encoding="utf-8")))
     except (ValueError, KeyError, TypeError) as exc:
         raise TrainingError(f"{path} cannot be read: {exc!r}. Start without it.") from exc
 
 
-def load_weights(folder: Path, state: TrainingState, model: keras.Model) -> None:
+def load_weights(folder: Path, state: State, model: keras.Model) -> None:
     """Put weights and optimizer state into the compiled and built ``model``."""
     path = folder / f"checkpoint-{len(state.history):04d}{WEIGHTS_SUFFIX}"
     try:
@@ -78,5 +99,15 @@ def load_weights(folder: Path, state: TrainingState, model: keras.Model) -> None
 
 def remove_checkpoint(folder: Path) -> None:
     (folder / FILE_NAME).unlink(missing_ok=True)
+    remove_weights(folder)
+
+
+def remove_weights(folder: Path) -> None:
+    """Remove all of a checkpoint but its state, which says how a network was trained."""
     for weights in folder.glob(f"checkpoint-*{WEIGHTS_SUFFIX}"):
         weights.unlink()
+
+
+def has_weights(folder: Path) -> bool:
+    """Whether they are still there."""
+    return any(folder.glob(f"checkpoint-*{WEIGHTS_SUFFIX}"))

@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from ml_core.training.evaluation import Evaluation
+from ml_core.training.precision import gpu_count
 from ml_core.training.settings import Epoch, TrainingSettings
 
 # Numbers inside the cells are readable up to about this many classes.
@@ -142,5 +143,5 @@ It knows these classes only and answers one of them for any picture. Pictures ar
 
 
 def _device() -> str:
-    gpus = keras.distribution.list_devices("gpu")
-    return f"{len(gpus)} GPU" if gpus else f"the CPU ({platform.machine()})"
+    gpus = gpu_count()
+    return f"{gpus} GPU" if gpus else f"the CPU ({platform.machine()})"

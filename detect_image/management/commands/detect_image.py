@@ -7,21 +7,28 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from tqdm import tqdm
 
 from detect_image.services import Search, detect_in_file
-from ml_core import exports
+from ml_core import engine, exports
+from ml_core.augmented_detection import AugmentedDetector
 from ml_core.display import has_display, show_picture
 from ml_core.drawing import draw_detections
 from ml_core.engine import IOU_THRESHOLD
 from ml_core.errors import ModelNotInstalled, ModelUnusable, UnknownModel, VisionError
+from ml_core.images import decode_image
 from ml_core.labelled_pictures import PICTURE_SUFFIXES
+from ml_core.networks.loading import NETWORK_ERRORS
 from ml_core.results import Detections
+from ml_core.uploads import image_limits
 
 # Formats with one text per picture, and the suffix of its file; the others need all pictures.
 PER_PICTURE: dict[str, tuple[str, Callable[[str, Detections], str]]] = {
     "yolo": (".txt", lambda name, found: exports.to_yolo(found)),
+    "yolo-scores": (".txt", lambda name, found: exports.to_yolo(found, with_scores=True)),
     "voc": (".xml", exports.to_voc),
 }
 PER_RUN: dict[str, tuple[str, Callable[[list[exports.Named]], str]]] = {
@@ -51,11 +58,26 @@ class Command(BaseCommand):
         parser.add_argument(
             "--show", action="store_true", help="show each picture in a window (Esc or q closes)"
         )
+        parser.add_argument(
+            "--no-pictures", action="store_true", help="with --output, save the results only"
+        )
+        parser.add_argument(
+            "--flip", action="store_true", help="look at the mirrored picture too: finds more"
+        )
+        parser.add_argument(
+            "--scales",
+            nargs="+",
+            type=float,
+            default=[1.0],
+            metavar="SCALE",
+            help="look at the picture at these multiples of the network's input, such as 1 1.5",
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         if options["show"] and not has_display():
             self.stderr.write("There is no display here, so no window is shown.")
             options["show"] = False
+        options["detector"] = _augmented_detector(options)
         pictures = list(_with_targets(options["paths"], options["output"]))
         if not pictures:
             raise CommandError("There is no picture in what was named.")
@@ -98,14 +120,15 @@ def _process(
     """Detect in one picture, save and show it; what is wrong with it must not stop the others."""
     path, target = picture
     try:
-        search = Search(options["model"], options["score_threshold"], options["iou_threshold"])
-        image, found = detect_in_file(path.read_bytes(), search, client="local")
-        if target or options["show"]:
+        image, found = _detect(options, path.read_bytes())
+        if target:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            _save_result(path.name, found, target, options["format"])
+        drawn_path = None if options["no_pictures"] else target
+        if drawn_path or options["show"]:
             drawn = draw_detections(image, found.detections)
-            if target:
-                target.parent.mkdir(parents=True, exist_ok=True)
-                drawn.save(target, quality=92)
-                _save_result(path.name, found, target, options["format"])
+            if drawn_path:
+                drawn.save(drawn_path, quality=92)
             if options["show"]:
                 show_picture(drawn, path.name)
     except (ModelNotInstalled, ModelUnusable, UnknownModel) as exc:
@@ -115,6 +138,40 @@ def _process(
     except OSError as exc:
         return OSError(exc.strerror)
     return found
+
+
+def _detect(options: dict[str, Any], data: bytes) -> tuple[np.ndarray, Detections]:
+    thresholds = options["score_threshold"], options["iou_threshold"]
+    detector = options["detector"]
+    if detector is None:
+        return detect_in_file(data, Search(options["model"], *thresholds), client="local")
+    image = decode_image(data, image_limits())
+    score_threshold, iou_threshold = thresholds
+    return image, detector.detect(
+        image, score_threshold=score_threshold, iou_threshold=iou_threshold
+    )
+
+
+def _augmented_detector(options: dict[str, Any]) -> AugmentedDetector | None:
+    """What looks at each picture several times; None when it is looked at once and as it is."""
+    if not options["flip"] and options["scales"] == [1.0]:
+        return None
+    try:
+        spec = engine.find("detection", options["model"])
+        engine.check_usable(spec)
+        return AugmentedDetector(
+            spec,
+            flip=options["flip"],
+            scales=options["scales"],
+            kind=settings.ENGINE,
+            # A network in int8 has one size only.
+            precision="auto" if settings.PRECISION == "int8" else settings.PRECISION,
+            cache_dir=settings.CONVERTED_DIR,
+        )
+    except VisionError as exc:
+        raise CommandError(exc.detail) from exc
+    except NETWORK_ERRORS as exc:
+        raise CommandError(str(exc)) from exc
 
 
 def _save_result(name: str, found: Detections, target: Path, format_name: str) -> None:

@@ -1,0 +1,99 @@
+"""Detection in many pictures of one's own: outside the queue, mirrored and at several sizes.
+
+What is found in all views of a picture is merged, so that more is found and more surely, at
+several times the cost: good for labels that another detector shall learn.
+"""
+
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from ml_core.catalog import ModelSpec
+from ml_core.engines import Engine, load_engine
+from ml_core.networks.yolo import Candidates
+from ml_core.postprocessing import detections_from_candidates
+from ml_core.resizing import RESIZE, WHOLE, undo_placement
+from ml_core.results import Detections
+
+# The sides of a network's input are multiples of this.
+STRIDE = 32
+MOST_DETECTIONS = 300
+
+
+class AugmentedDetector:
+    """A detector that looks at each picture at all ``scales`` of the network's input.
+
+    ``flip`` has it look at the mirrored picture too. ``kind``, ``precision`` and ``cache_dir``
+    are those of ``load_engine``. Raises ``NETWORK_ERRORS`` when the model's files do not fit.
+    """
+
+    def __init__(
+        self,
+        spec: ModelSpec,
+        *,
+        flip: bool = False,
+        scales: Sequence[float] = (1.0,),
+        kind: str,
+        precision: str,
+        cache_dir: Path,
+    ) -> None:
+        self._spec = spec
+        self._flip = flip
+        sizes = [_scaled(spec.input_wh, scale) for scale in scales]
+        self._engines: dict[tuple[int, int], Engine] = {
+            size: load_engine(
+                replace(spec, input_wh=size), kind=kind, precision=precision, cache_dir=cache_dir
+            )
+            for size in sizes
+        }
+
+    def detect(
+        self, image: np.ndarray, *, score_threshold: float, iou_threshold: float
+    ) -> Detections:
+        """Find objects in an (H, W, 3) uint8 RGB picture; scores and IoU are in [0, 1]."""
+        started = time.perf_counter()
+        height, width = image.shape[:2]
+        found = [
+            candidates
+            for size, engine in self._engines.items()
+            for candidates in self._look(image, size, engine)
+        ]
+        detections = detections_from_candidates(
+            Candidates(
+                np.concatenate([candidates.boxes_rel_xyxy for candidates in found]),
+                np.concatenate([candidates.scores for candidates in found]),
+                np.concatenate([candidates.class_ids for candidates in found]),
+            ),
+            self._spec.labels,
+            placement=WHOLE,
+            resolution_wh=(width, height),
+            score_threshold=score_threshold,
+            iou_threshold=iou_threshold,
+            max_detections=MOST_DETECTIONS,
+        )
+        inference_ms = (time.perf_counter() - started) * 1000
+        return Detections(self._spec.name, (width, height), detections, {"inference": inference_ms})
+
+    def _look(self, image: np.ndarray, size: tuple[int, int], engine: Engine) -> list[Candidates]:
+        """What is seen at one size, and in the mirror; boxes relative to the picture."""
+        network_input, placement = RESIZE[self._spec.resizing](image, size)
+        views = [network_input, network_input[:, ::-1]] if self._flip else [network_input]
+        found = []
+        for mirrored, view in enumerate(views):
+            (seen,) = engine.infer(np.ascontiguousarray(view)[None])
+            assert isinstance(seen, Candidates)
+            boxes = seen.boxes_rel_xyxy
+            if mirrored:
+                boxes = np.stack(
+                    [1 - boxes[:, 2], boxes[:, 1], 1 - boxes[:, 0], boxes[:, 3]], axis=1
+                )
+            found.append(replace(seen, boxes_rel_xyxy=undo_placement(boxes, placement, (1, 1))))
+        return found
+
+
+def _scaled(input_wh: tuple[int, int], scale: float) -> tuple[int, int]:
+    width, height = (max(1, round(side * scale / STRIDE)) * STRIDE for side in input_wh)
+    return width, height

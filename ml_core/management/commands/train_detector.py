@@ -1,0 +1,149 @@
+"""``manage.py train_detector``: a detector from labelled pictures of your own."""
+
+import shlex
+from argparse import ArgumentParser
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError
+from tqdm import tqdm
+
+from ml_core import engine
+from ml_core.accuracy import Accuracy, mean_average_precision
+from ml_core.augmented_detection import AugmentedDetector
+from ml_core.errors import VisionError
+from ml_core.images import decode_image
+from ml_core.installed import read_own_detector
+from ml_core.labelled_pictures import LabelError, LabelledPicture, read_labelled_pictures
+from ml_core.networks.darknet_cfg import DarknetError
+from ml_core.networks.loading import NETWORK_ERRORS, SCORE_FLOOR
+from ml_core.training.detector_state import DetectorState
+from ml_core.training.settings import TrainingError
+from ml_core.training.train_detector import VISION_SMALL, add_arguments, train
+from ml_core.uploads import image_limits
+
+INTERRUPTED = 130
+# What stands in a .weights file before its float32 numbers.
+HEADER_BYTES = 20
+
+
+class Command(BaseCommand):
+    help = (
+        "Train a YOLO network on pictures with labels in YOLO's text format. The result is a "
+        "Darknet model with a model card; in MODEL_DIR it is installed."
+    )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        add_arguments(parser)
+        parser.add_argument(
+            "--model",
+            default=str(VISION_SMALL),
+            metavar="FILE.cfg|NAME",
+            help="a network, or an installed model, whose weights are the start (see list_models)",
+        )
+        parser.add_argument(
+            "--output",
+            type=Path,
+            default=settings.MODEL_DIR / "own-detector",
+            metavar="DIR",
+            help="default: MODEL_DIR/own-detector; the folder's name is the model's",
+        )
+        parser.add_argument(
+            "--evaluate-images", type=Path, metavar="DIR", help="measure the result on these"
+        )
+        parser.add_argument("--evaluate-labels", type=Path, metavar="DIR")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        if bool(options["evaluate_images"]) != bool(options["evaluate_labels"]):
+            raise CommandError("--evaluate-images and --evaluate-labels belong together.")
+        output = options["output"]
+        try:
+            state = self._train(options)
+            accuracy = self._evaluate(options, len(state.labels))
+        except VisionError as exc:
+            raise CommandError(exc.detail) from exc
+        except (LabelError, TrainingError, OSError, *NETWORK_ERRORS) as exc:
+            raise CommandError(str(exc)) from exc
+        except KeyboardInterrupt as exc:
+            raise CommandError(
+                f"Stopped. {_go_on(options)}" if output.exists() else "Stopped before it began.",
+                returncode=INTERRUPTED,
+            ) from exc
+        _write_report(state, output, accuracy, str(options["evaluate_images"]))
+        if not state.is_finished:
+            self.stdout.write(f"The time is up. {_go_on(options)}")
+        if accuracy:
+            self.stdout.write(f"mAP@0.5 on {options['evaluate_images']}: {accuracy.map_50:.3f}")
+        self.stdout.write(f"The network, its model card and its curve are in {output}.")
+
+    def _train(self, options: dict[str, Any]) -> DetectorState:
+        from ml_core.training.callbacks import ProgressBar
+
+        config_path, weights_path = _start(options["model"])
+        return train(
+            options,
+            config_path=config_path,
+            weights_path=options["weights"] or weights_path,
+            output=options["output"],
+            report=self.stdout.write,
+            callbacks=[ProgressBar()],
+        )
+
+    def _evaluate(self, options: dict[str, Any], class_count: int) -> Accuracy | None:
+        if not options["evaluate_images"]:
+            return None
+        pictures = read_labelled_pictures(
+            options["evaluate_images"], options["evaluate_labels"], class_count
+        )
+        return measure(options["output"], pictures)
+
+
+def measure(folder: Path, pictures: list[LabelledPicture]) -> Accuracy:
+    """How accurate the detector in ``folder`` is, wherever that is. Raises ``NETWORK_ERRORS``."""
+    spec = read_own_detector(folder)
+    if spec is None or spec.problem:
+        raise DarknetError(f"{folder} holds no usable network: {spec and spec.problem}")
+    detector = AugmentedDetector(
+        spec,
+        kind=settings.ENGINE,
+        precision=settings.PRECISION,
+        cache_dir=settings.CONVERTED_DIR,
+    )
+    found = []
+    for picture in tqdm(pictures, disable=None, unit="picture"):
+        image = decode_image(picture.path.read_bytes(), image_limits())
+        answer = detector.detect(
+            image, score_threshold=SCORE_FLOOR, iou_threshold=engine.IOU_THRESHOLD
+        )
+        found.append(answer.detections)
+    return mean_average_precision(pictures, found)
+
+
+def _start(model: str) -> tuple[Path, Path | None]:
+    """The description of a network by file or by name, and the weights that belong to it."""
+    if model.endswith(".cfg"):
+        return Path(model), None
+    spec = engine.find("detection", model)
+    engine.check_usable(spec)
+    return spec.config_path, spec.weights_path
+
+
+def _write_report(
+    state: DetectorState, output: Path, accuracy: Accuracy | None, evaluated: str
+) -> None:
+    from ml_core.training.detector_report import detector_card, save_detector_curve
+
+    name = state.settings.name
+    save_detector_curve(state.history, output / f"{name}-curve.png")
+    parameters = (output.joinpath(f"{name}.weights").stat().st_size - HEADER_BYTES) // 4
+    card = detector_card(state, accuracy, evaluated, parameters)
+    output.joinpath(f"{name}.md").write_text(card, encoding="utf-8")
+
+
+def _go_on(options: dict[str, Any]) -> str:
+    arguments = [f"--{name}={options[name]}" for name in ("images", "labels", "output")]
+    return (
+        "Continue after the last finished epoch with: python manage.py train_detector "
+        f"{shlex.join(arguments)} --resume"
+    )

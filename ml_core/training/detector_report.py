@@ -1,0 +1,70 @@
+"""What a detector's training leaves for people: its accuracy, its curve, its model card."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from ml_core.accuracy import Accuracy, accuracy_table
+from ml_core.training.detector_state import DetectorEpoch, DetectorState
+
+
+def save_detector_curve(history: Sequence[DetectorEpoch], path: Path) -> None:
+    """Draw the loss by epoch into a PNG file."""
+    figure = Figure(figsize=(6, 3.6), layout="constrained")
+    axes = figure.subplots()
+    axes.plot(range(1, len(history) + 1), [epoch.loss for epoch in history], marker=".")
+    axes.set(xlabel="epoch", ylabel="loss", title="Training loss", yscale="log")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.grid(alpha=0.3, which="both")
+    figure.savefig(path, dpi=110)
+
+
+def detector_card(
+    state: DetectorState, accuracy: Accuracy | None, evaluated: str, parameters: int
+) -> str:
+    """The model card, in Markdown; ``evaluated`` says which pictures ``accuracy`` is of."""
+    settings, history = state.settings, state.history
+    seconds = sum(epoch.seconds for epoch in history)
+    rows = {
+        "network": f"{settings.name}.cfg, {parameters:,} numbers, "
+        f"{settings.side} x {settings.side} pixels, pictures are stretched",
+        "data": f"{state.picture_count:,} pictures with {state.object_count:,} labelled objects, "
+        f"{len(state.labels)} classes",
+        "started from": settings.started_from or "random weights",
+        "epochs": f"{len(history)} of {settings.epochs}",
+        "batch size": str(settings.batch_size),
+        "optimizer": "AdamW, learning rate one-cycle with peak "
+        f"{settings.learning_rate}, moving average of the weights",
+        "augmentation": "mosaic, size and place, mirroring, colour",
+        "precision": settings.precision,
+        "seed": str(settings.seed),
+        "time": f"{seconds / 3600:.2f} hours, {seconds / max(1, len(history)):.0f} s per epoch",
+        "versions": state.versions,
+    }
+    table = "\n".join(f"| {key} | {value} |" for key, value in rows.items())
+    return f"""# {settings.name}
+
+{_accuracy_text(state, accuracy, evaluated)}
+
+## Training
+
+| | |
+|---|---|
+{table}
+
+![Training curve]({settings.name}-curve.png)
+"""
+
+
+def _accuracy_text(state: DetectorState, accuracy: Accuracy | None, evaluated: str) -> str:
+    if accuracy is None:
+        return (
+            "Its accuracy was not measured. `python manage.py evaluate_detector` does that on "
+            "labelled pictures it was not trained on."
+        )
+    return (
+        f"mAP@0.5 on {evaluated}: **{accuracy.map_50:.3f}** (mAP@0.5:0.95 "
+        f"{accuracy.map_50_95:.3f}).\n\n## Accuracy\n\n{accuracy_table(accuracy, state.labels)}"
+    )

@@ -1,0 +1,142 @@
+"""The arguments of a detector's training, and the training itself.
+
+``python -m ml_core.training.train_detector --images DIR --labels DIR --output DIR`` trains on
+machines that have Keras, a backend of it (``KERAS_BACKEND=jax``), NumPy, OpenCV and Pillow, but
+not all that the site needs; ``manage.py train_detector`` does more.
+"""
+
+import math
+from argparse import ArgumentParser, ArgumentTypeError
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ml_core.labelled_pictures import LabelError, read_labelled_pictures
+from ml_core.labels import COCO_LABELS, read_names
+from ml_core.networks.darknet_cfg import read_config
+from ml_core.training.detector_state import DetectorSettings, DetectorState
+from ml_core.training.settings import PRECISIONS
+
+if TYPE_CHECKING:
+    import keras
+
+DEFAULTS = DetectorSettings(name="")
+VISION_SMALL = Path(__file__).parent.parent / "models" / "vision-small" / "vision-small.cfg"
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """What both commands take; ``--model`` and ``--output`` are added by each of them."""
+    parser.add_argument("--images", type=Path, required=True, metavar="DIR")
+    parser.add_argument(
+        "--labels", type=Path, required=True, metavar="DIR", help="in YOLO's text format"
+    )
+    parser.add_argument(
+        "--weights", type=Path, metavar="FILE.weights", help="start from these, made for the model"
+    )
+    parser.add_argument(
+        "--names", type=Path, metavar="FILE", help="a class name a line; default: COCO's 80"
+    )
+    parser.add_argument(
+        "--resume",
+        action="store_true",
+        help="continue the training in --output; its settings are those it was started with",
+    )
+    parser.add_argument("--epochs", type=_positive, default=DEFAULTS.epochs)
+    parser.add_argument("--batch-size", type=_positive, default=DEFAULTS.batch_size)
+    parser.add_argument(
+        "--learning-rate", type=float, default=DEFAULTS.learning_rate, help="its peak"
+    )
+    parser.add_argument(
+        "--precision",
+        choices=PRECISIONS,
+        default=DEFAULTS.precision,
+        help="mixed ones are faster on GPUs only: bfloat16 on recent ones, float16 on older",
+    )
+    parser.add_argument(
+        "--side", type=_positive, help="the network's input in pixels; default: the model's"
+    )
+    parser.add_argument(
+        "--minutes",
+        type=float,
+        default=math.inf,
+        help="stop after the last epoch that fits into this time; --resume goes on",
+    )
+    parser.add_argument("--seed", type=int, default=DEFAULTS.seed)
+
+
+def train(
+    options: Mapping[str, Any],
+    *,
+    config_path: Path,
+    weights_path: Path | None,
+    output: Path,
+    report: Callable[[str], object] = print,
+    callbacks: "Sequence[keras.callbacks.Callback]" = (),
+) -> DetectorState:
+    """Train as ``options`` say, and return how it was done.
+
+    Raises ``TrainingError``, ``LabelError``, ``DarknetError`` or ``OSError``.
+    """
+    labels = COCO_LABELS
+    if options["names"]:
+        labels = read_names(options["names"].read_text(encoding="utf-8"))
+    if not labels:
+        raise LabelError(f"Expected a class name a line in {options['names']}; there is none.")
+    pictures = read_labelled_pictures(options["images"], options["labels"], len(labels))
+    # Keras takes seconds to import: not before the arguments are known to be right.
+    from ml_core.training.detector import resume_training, start_training
+
+    minutes = options["minutes"]
+    if options["resume"]:
+        return resume_training(
+            pictures, output, minutes=minutes, report=report, callbacks=callbacks
+        )
+    return start_training(
+        pictures,
+        labels,
+        _settings(options, config_path, output),
+        output,
+        config_path=config_path,
+        weights_path=weights_path,
+        minutes=minutes,
+        report=report,
+        callbacks=callbacks,
+    )
+
+
+def _settings(options: Mapping[str, Any], config_path: Path, output: Path) -> DetectorSettings:
+    return DetectorSettings(
+        name=output.resolve().name,
+        side=options["side"] or read_config(config_path).input_wh[0],
+        epochs=options["epochs"],
+        batch_size=options["batch_size"],
+        learning_rate=options["learning_rate"],
+        precision=options["precision"],
+        seed=options["seed"],
+    )
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise ArgumentTypeError(f"expected 1 or more, received {text}")
+    return number
+
+
+def main() -> None:
+    parser = ArgumentParser(description="Train a YOLO detector.")
+    add_arguments(parser)
+    parser.add_argument("--model", type=Path, default=VISION_SMALL, metavar="FILE.cfg")
+    parser.add_argument("--output", type=Path, required=True, metavar="DIR")
+    options = vars(parser.parse_args())
+    train(
+        options,
+        config_path=options["model"],
+        weights_path=options["weights"],
+        output=options["output"],
+        report=lambda line: print(line, flush=True),
+    )
+
+
+if __name__ == "__main__":
+    main()
