@@ -105,6 +105,28 @@ def test_an_object_at_the_very_edge_stays_in_the_last_cell(slots):
     assert np.nonzero(targets[:, 5])[0].tolist() == [8 + 15]
 
 
+def test_cells_that_can_answer_a_centre_beside_them_learn_the_object_too():
+    slots = slots_of([YoloLayer(np.array([[16.0, 16.0]], np.float32), 5, 2.0)], [(4, 4)], (64, 64))
+    # A quarter into the second cell of the first row: nearer to the first cell than to the third,
+    # and nearer to the edge above, where no cell is, than to the row below.
+    box = [1.25 / 4, 0.25 / 4, 0.25, 0.25]
+
+    targets = targets_of(slots, np.array([box]), np.array([3]), np.ones(1))
+
+    assert np.nonzero(targets[:, 5])[0].tolist() == [0, 1]
+    np.testing.assert_allclose(targets[0], targets[1])
+
+
+def test_an_object_keeps_its_own_cell_before_its_neighbours():
+    slots = slots_of([YoloLayer(np.array([[16.0, 16.0]], np.float32), 5, 2.0)], [(4, 4)], (64, 64))
+    # The first fits the anchor worse than the second, whose neighbour its cell is.
+    boxes = np.array([[0.5 / 4, 0.5 / 4, 0.2, 0.2], [1.25 / 4, 0.5 / 4, 0.25, 0.25]])
+
+    targets = targets_of(slots, boxes, np.array([1, 2]), np.ones(2))
+
+    assert targets[:2, 4].tolist() == [1, 2]
+
+
 def test_nothing_is_wanted_of_an_empty_picture(slots):
     assert not targets_of(slots, np.empty((0, 4)), np.empty(0), np.empty(0)).any()
 

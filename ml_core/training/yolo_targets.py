@@ -9,6 +9,10 @@ from ml_core.training.anchors import shape_iou
 
 # Besides the best one, every anchor with this overlap of shapes learns an object.
 MATCHING_IOU = 0.4
+# Where a cell can answer a centre outside itself (with scale_x_y=2 up to half a cell away), the
+# objects there are its own too: up to three times as many examples (YOLOv5).
+LEFT, RIGHT, ABOVE, BELOW, OWN = (-1, 0), (1, 0), (0, -1), (0, 1), (0, 0)
+CELLS_AROUND = np.array([LEFT, RIGHT, ABOVE, BELOW, OWN])
 
 
 @dataclass(frozen=True)
@@ -18,7 +22,8 @@ class Slots:
     By box: ``cells_xy`` its cell, ``grids_wh`` the cells of its head, ``anchors_wh`` its anchor
     relative to the input, each (N, 2), and ``scales`` (N, 1) its head's ``scale_x_y``. By anchor
     of all heads: ``shapes_wh`` (A, 2) relative to the input, ``firsts`` (A,) the anchor's box in
-    the first cell, ``steps`` (A,) from one cell to the next, ``columns_rows`` (A, 2).
+    the first cell, ``steps`` (A,) from one cell to the next, ``columns_rows`` (A, 2), ``reaches``
+    (A,) how many cells outside its own an answered centre can lie.
     """
 
     num_classes: int
@@ -30,6 +35,7 @@ class Slots:
     firsts: np.ndarray
     steps: np.ndarray
     columns_rows: np.ndarray
+    reaches: np.ndarray
 
     def __len__(self) -> int:
         return len(self.cells_xy)
@@ -53,7 +59,8 @@ def slots_of(
         scale = np.full((len(rows), 1), layer.scale_x_y)
         by_box.append((np.stack([columns, rows], axis=1), grid, shapes[anchors], scale))
         steps = np.full(count, count)
-        by_anchor.append((shapes, first + np.arange(count), steps, grid[:count]))
+        reaches = (scale[:count, 0] - 1) / 2
+        by_anchor.append((shapes, first + np.arange(count), steps, grid[:count], reaches))
         first += len(rows)
     boxes = (np.concatenate(parts).astype(np.float32) for parts in zip(*by_box, strict=True))
     anchors_of_all = (np.concatenate(parts) for parts in zip(*by_anchor, strict=True))
@@ -67,7 +74,8 @@ def targets_of(
 
     Takes (M, 4) boxes relative to the input, (M,) class ids and (M,) weights above 0. The cell of
     an object's centre answers it, with the best anchor of all heads and with those that overlap
-    its shape by more than ``MATCHING_IOU`` (YOLOv3, arXiv:1804.02767, section 2.1; YOLOv4).
+    its shape by more than ``MATCHING_IOU`` (YOLOv3, arXiv:1804.02767, section 2.1; YOLOv4), and so
+    do the cells beside it that can.
     """
     targets = np.zeros((len(slots), 6), np.float32)
     overlaps = shape_iou(boxes_cxcywh[:, 2:], slots.shapes_wh)
@@ -78,8 +86,17 @@ def targets_of(
     order = np.argsort(overlaps[box_ids, anchor_ids], kind="stable")
     box_ids, anchor_ids = box_ids[order], anchor_ids[order]
     grids = slots.columns_rows[anchor_ids]
-    cells = np.minimum((boxes_cxcywh[box_ids, :2] * grids).astype(int), grids - 1)
-    places = cells[:, 1] * grids[:, 0] + cells[:, 0]
+    centers = boxes_cxcywh[box_ids, :2] * grids
+    own_cells = np.minimum(centers.astype(int), grids - 1)
+    cells = own_cells + CELLS_AROUND[:, None]
+    outside = np.abs(centers - cells - 0.5).max(axis=2) - 0.5
+    learning = (outside < slots.reaches[anchor_ids]) & ((cells >= 0) & (cells < grids)).all(axis=2)
+    learning[-1] = True
+    # In this order an object's own cell is written after all others.
+    around_ids, match_ids = np.nonzero(learning)
+    columns, rows = cells[around_ids, match_ids].T
+    box_ids, anchor_ids = box_ids[match_ids], anchor_ids[match_ids]
+    places = rows * slots.columns_rows[anchor_ids, 0] + columns
     targets[slots.firsts[anchor_ids] + places * slots.steps[anchor_ids]] = np.concatenate(
         [boxes_cxcywh, class_ids[:, None], weights[:, None]], axis=1
     )[box_ids]
