@@ -42,7 +42,13 @@ def toy_model_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def toy_detector(settings, toy_model_dir: Path, converted_dir: Path) -> None:
+def patient(settings) -> None:
+    """A visitor's patience is too short for a conversion on a busy machine."""
+    settings.LIMITS = {**settings.LIMITS, "inference_seconds": 300}
+
+
+@pytest.fixture
+def toy_detector(settings, patient, toy_model_dir: Path, converted_dir: Path) -> None:
     """The site with the toy network as its only installed model."""
     settings.MODEL_DIR = toy_model_dir
     settings.CONVERTED_DIR = converted_dir
@@ -52,7 +58,7 @@ def toy_detector(settings, toy_model_dir: Path, converted_dir: Path) -> None:
 
 
 @pytest.fixture
-def real_detector(settings, shared_dir: Path, converted_dir: Path) -> None:
+def real_detector(settings, patient, shared_dir: Path, converted_dir: Path) -> None:
     """The site with the trained networks of the shared data, in float32."""
     settings.MODEL_DIR = shared_dir / "models"
     settings.CONVERTED_DIR = converted_dir
