@@ -42,10 +42,13 @@ def served(*, watched: bool = False, **environment: str) -> Iterator[Site]:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     limits = {"LIMIT_CAMERAS_PER_OWNER": "1000", "THROTTLE_PREDICTIONS": ""}
+    environment = {**os.environ, **limits, **environment, "PORT": str(port)}
+    migrate = [sys.executable, "manage.py", "migrate", "--verbosity", "0"]
+    subprocess.run(migrate, env=environment, check=True)
     started = time.perf_counter()
     process = subprocess.Popen(
         [sys.executable, *(["-c", WATCHED] if watched else ["manage.py", "serve"])],
-        env={**os.environ, **limits, **environment, "PORT": str(port)},
+        env=environment,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )

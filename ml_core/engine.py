@@ -26,6 +26,7 @@ from ml_core.errors import (
     ModelUnusable,
     VisionError,
 )
+from ml_core.memory import spare_from_collection
 from ml_core.metrics import measured
 from ml_core.networks.loading import NETWORK_ERRORS, SCORE_FLOOR
 from ml_core.networks.yolo import Candidates
@@ -319,6 +320,7 @@ def _load(spec: ModelSpec, future: "Future[Broker]") -> None:
     else:
         seconds = time.perf_counter() - started
         logger.info("%s is ready after %.1f s: %s", spec.name, seconds, engine.info())
+        spare_from_collection()
         future.set_result(broker)
 
 

@@ -1,7 +1,10 @@
+import gc
 import subprocess
 import sys
 
 import pytest
+
+from ml_core.memory import spare_from_collection
 
 PROGRAM = """
 import resource, sys
@@ -26,3 +29,14 @@ def page_faults(choice: str) -> int:
 @pytest.mark.skipif(sys.platform != "linux", reason="only glibc has these settings")
 def test_the_memory_of_a_picture_serves_for_the_next_one():
     assert page_faults("keep") < page_faults("give back") / 4
+
+
+def test_garbage_collection_does_not_look_through_what_was_there_before():
+    kept = [[number] for number in range(1000)]
+    try:
+        spare_from_collection()
+
+        assert gc.get_freeze_count() > len(kept)
+        assert not any(found is kept[0] for found in gc.get_objects())
+    finally:
+        gc.unfreeze()
