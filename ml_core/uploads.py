@@ -23,6 +23,7 @@ from ml_core.metrics import measured
 
 _places_changed = Condition()
 _places_taken: "Counter[str]" = Counter()
+_waiting: list[tuple[object, str]] = []
 
 
 def image_limits() -> ImageLimits:
@@ -34,16 +35,24 @@ def image_limits() -> ImageLimits:
 def picture_in_memory(client: str) -> Iterator[None]:
     """Hold one of the places for decoded pictures, which are a hundred times their files.
 
-    One ``client`` never holds more than half of them, so that others find a place at once.
-    Raises ``Busy`` when none becomes free in time.
+    One ``client`` never holds more than half of them, so that others find a place at once; else
+    who came first is first. Raises ``Busy`` when none becomes free in time.
     """
     places = settings.LIMITS["pictures_in_memory"]
+    share = max(1, places // 2)
+    me = (object(), client)
 
-    def is_free() -> bool:
-        return _places_taken.total() < places and _places_taken[client] < places // 2
+    def is_my_turn() -> bool:
+        ready = (waiting for waiting in _waiting if _places_taken[waiting[1]] < share)
+        return _places_taken.total() < places and next(ready, None) is me
 
     with _places_changed:
-        if not _places_changed.wait_for(is_free, settings.LIMITS["inference_seconds"]):
+        _waiting.append(me)
+        in_time = _places_changed.wait_for(is_my_turn, settings.LIMITS["inference_seconds"])
+        _waiting.remove(me)
+        # It may be another's turn as well.
+        _places_changed.notify_all()
+        if not in_time:
             raise Busy("Too many pictures are being worked on. Try again in a moment.")
         _places_taken[client] += 1
     try:

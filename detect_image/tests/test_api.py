@@ -3,6 +3,8 @@
 import base64
 import io
 import json
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
@@ -341,6 +343,23 @@ def test_one_client_never_holds_all_the_places(settings):
             pass
     with uploads.picture_in_memory("greedy"):
         pass
+
+
+def test_who_came_first_gets_the_next_place(settings):
+    settings.LIMITS = {**settings.LIMITS, "pictures_in_memory": 1}
+    served = []
+
+    def visit(number: int) -> None:
+        with uploads.picture_in_memory("same"):
+            served.append(number)
+
+    with ThreadPoolExecutor(8) as threads, uploads.picture_in_memory("same"):
+        for number in range(8):
+            threads.submit(visit, number)
+            while len(uploads._waiting) <= number:
+                time.sleep(0.001)
+
+    assert served == list(range(8))
 
 
 def test_waiting_for_a_model_takes_no_place(client, monkeypatch):
