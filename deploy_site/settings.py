@@ -109,6 +109,11 @@ LIMITS = {
     "video_frame_seconds": 15,
     "video_decode_cpu_seconds": 3600,
     "video_decode_bytes": 2**30,
+    # A browser's recording that becomes an AVI file, one at a time: its length, the time that
+    # takes, and the file.
+    "recording_seconds": 60,
+    "recording_work_seconds": 120,
+    "recording_bytes": 300 * 2**20,
     "tokens_per_account": 50,
     # What one owner may keep, and all visitors without an account together; 0: as much as fits.
     "owner_bytes": 2 * 2**30,

@@ -139,7 +139,7 @@ avi = extend_schema_view(
         "convert_to_avi",
         {
             (200, "video/x-msvideo"): OpenApiTypes.BINARY,
-            **problems(InvalidVideo, UnsupportedVideo, Busy),
+            **problems(InvalidVideo, UnsupportedVideo, VideoTooManyBytes, StorageFull, Busy),
         },
         request={
             "multipart/form-data": {

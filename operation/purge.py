@@ -10,6 +10,7 @@ from django.contrib.sessions.models import Session
 from django.db.models import QuerySet
 from django.utils import timezone
 
+from detect_video.conversion import FOLDER_PREFIX
 from detect_video.models import State, Video
 from ml_core.owners import Owned
 from ml_core.quota import owned_models
@@ -54,9 +55,10 @@ def crashed_writes() -> list[Path]:
     pictures = Path(settings.MEDIA_ROOT).rglob(f".*{PART_SUFFIX}")
     exports = Path(settings.MEDIA_ROOT).glob(f"detect_video/*/exports/*{PART_SUFFIX}")
     requests = Path(settings.FILE_UPLOAD_TEMP_DIR).glob("*.upload*")
+    recordings = Path(settings.FILE_UPLOAD_TEMP_DIR).glob(f"{FOLDER_PREFIX}*/*")
     return [
         path
-        for paths in (pictures, exports, requests)
+        for paths in (pictures, exports, requests, recordings)
         for path in paths
         if path.is_file() and path.stat().st_mtime < before
     ]
