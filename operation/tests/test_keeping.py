@@ -242,11 +242,25 @@ def test_an_export_that_fills_the_disk_is_given_up_and_leaves_nothing(export, mo
     assert [*export.folder.iterdir()] == []
 
 
-@pytest.mark.parametrize("url", ["/detect-image/pictures/", "/detect-video/"])
+MEDIA_PAGES = ["/classify/", "/classify/pictures/", "/detect-image/pictures/", "/detect-video/"]
+
+
+@pytest.mark.parametrize("url", MEDIA_PAGES)
 def test_pages_with_media_say_how_much_is_kept_and_for_how_long(client, url, settings):
     post(client, CLASSIFY)
     page = client.get(url).content.decode()
     settings.RETENTION_DAYS = 30
 
-    assert "of 2.0\xa0GB" in page and "deleted after" not in page
+    assert "of 2.0\xa0GB" in page and "is deleted after" not in page
     assert "deleted after 30 days" in client.get(url).content.decode()
+
+
+@pytest.mark.parametrize("url", MEDIA_PAGES)
+def test_visitors_are_told_how_long_their_media_lasts(client, url):
+    of_visitor = client.get(url).content.decode()
+    client.force_login(User.objects.create_user("anna"))
+    of_account = client.get(url).content.decode()
+
+    assert "14 days after your last visit" in of_visitor
+    assert "last visit" not in of_account
+    assert "staff see them" in of_visitor and "staff see them" in of_account
