@@ -20,9 +20,6 @@ from ml_core.errors import Busy, InvalidVideo
 from ml_core.file_views import FileAPIView
 from ml_core.storage import check_room
 
-# Begins the name of the folder a recording is converted in; what crashes left is found by it.
-FOLDER_PREFIX = "recording-"
-
 _turn = BoundedSemaphore(1)
 
 
@@ -47,9 +44,7 @@ class AviView(FileAPIView):
         try:
             check_room(0)
             # Where there is room, or it was refused; the system's own folder may be memory.
-            with tempfile.TemporaryDirectory(
-                prefix=FOLDER_PREFIX, dir=settings.FILE_UPLOAD_TEMP_DIR
-            ) as folder:
+            with tempfile.TemporaryDirectory(dir=settings.FILE_UPLOAD_TEMP_DIR) as folder:
                 source, target = Path(folder, "recording"), Path(folder, "recording.avi")
                 with source.open("wb") as file:
                     file.writelines(recording.chunks())
