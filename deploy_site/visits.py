@@ -32,9 +32,9 @@ def prolong(session: SessionBase) -> None:
     today = timezone.now().date().isoformat()
     # The key of a session that is over is forgotten by looking.
     last_visit = session.get(LAST_VISIT)
-    is_visitors = session.session_key and SESSION_KEY not in session
-    if not is_visitors or last_visit == today:
+    key = session.session_key
+    if not key or SESSION_KEY in session or last_visit == today:
         return
     # What has ended meanwhile cannot be saved: somebody signed in, in another request.
-    if session.exists(session.session_key):
+    if session.exists(key):
         session[LAST_VISIT] = today

@@ -201,6 +201,12 @@ def test_deleting_a_kept_picture_deletes_its_file(client, settings, way):
     assert [path for path in settings.MEDIA_ROOT.rglob("*") if path.is_file()] == []
 
 
+@pytest.mark.parametrize("pk", [0, 2**63, 10**30])
+def test_a_picture_that_never_was_is_not_found(client, pk):
+    assert_problem(client.get(f"/api/classify/pictures/{pk}/"), 404, "not_found")
+    assert client.get(f"/classify/pictures/{pk}/").status_code == 404
+
+
 def test_classes_of_kept_pictures_have_chinese_names(client):
     answer = post(client).json()
 
