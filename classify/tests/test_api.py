@@ -179,7 +179,7 @@ def test_kept_pictures_are_listed_for_their_owner(client):
     page = client.get("/classify/pictures/").content.decode()
     (kept,) = client.get("/api/classify/pictures/").json()["results"]
 
-    assert f"{answer['class_name']} {answer['score']:.0%}" in page
+    assert f"{answer['class_name']} {answer['score'] * 100:.0f} %" in page
     assert f'<img src="{kept["file_url"]}?small"' in page
     assert (kept["class_name"], kept["size_bytes"]) == (answer["class_name"], len(PICTURE))
     assert client.get(kept["file_url"]).content == PICTURE
