@@ -3,6 +3,7 @@
 import uuid
 
 from django.db import models
+from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
 from ml_core.owners import Owned
@@ -33,3 +34,7 @@ class ClassifiedImage(Owned):
 
     def __str__(self) -> str:
         return f"{self.class_name} ({self.score:.0%})"
+
+    @property
+    def file_url(self) -> str:
+        return reverse("classify:file", args=[self.pk])

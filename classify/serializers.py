@@ -40,6 +40,18 @@ class ClassScore(TypedDict):
     score: float
 
 
+class ClassifiedImageSerializer(serializers.Serializer):
+    """A kept picture: its class, and where to find it."""
+
+    id = serializers.IntegerField(source="pk")
+    model = serializers.CharField()
+    class_name = serializers.CharField()
+    score = serializers.FloatField(min_value=0, max_value=1)
+    size_bytes = serializers.IntegerField()
+    created_at = serializers.DateTimeField()
+    file_url = serializers.CharField()
+
+
 class ClassificationSerializer(serializers.Serializer):
     """The class of a picture, and how sure the model is of every class."""
 

@@ -10,7 +10,7 @@ from django.core.files.base import ContentFile
 from classify.models import ClassifiedImage
 from ml_core import engine
 from ml_core.images import picture_suffix
-from ml_core.owners import Owner
+from ml_core.owners import Owner, check_reachable
 from ml_core.quota import check_quota
 from ml_core.results import Classification
 from ml_core.storage import check_room
@@ -35,8 +35,8 @@ def classify_file(data: bytes, *, model: str, client: str) -> Classification:
 def classify_upload(data: bytes, *, model: str, client: str, owner: Owner) -> Classification:
     """Classify an uploaded picture and keep it with its result, which belongs to its owner.
 
-    Raises what ``classify_file`` raises, ``QuotaExceeded`` and ``StorageFull``; then nothing is
-    kept.
+    Raises what ``classify_file`` raises, ``QuotaExceeded``, ``StorageFull`` and ``SessionEnded``;
+    then nothing is kept.
     """
     started = time.perf_counter()
     check_quota(owner, len(data))
@@ -61,6 +61,7 @@ def classify_upload(data: bytes, *, model: str, client: str, owner: Owner) -> Cl
         # A file without its row would be nobody's.
         classified.file.delete(save=False)
         raise
+    check_reachable(classified)
     logger.info(
         "kept %s: received in %.1f ms, predicted %s in %.1f ms",
         classified.file.name,

@@ -22,8 +22,9 @@ from deploy_site.schema import MODEL_ERRORS, PICTURE_ERRORS, STORAGE_ERRORS, pro
 from ml_core import engine
 from ml_core.errors import VisionError
 from ml_core.labels import shown_name
-from ml_core.owners import owner_with_session
+from ml_core.owners import Owner, owner_with_session
 from ml_core.problem_texts import shown_detail
+from ml_core.quota import storage_note
 from ml_core.uploads import PictureAPIView, picture_request, requester, server_timing
 
 CLIENT_FILE = Path(__file__).with_name("client.py")
@@ -34,6 +35,7 @@ def classify_page(request: HttpRequest) -> HttpResponse:
     context: dict[str, object] = {
         "limits": settings.LIMITS,
         "sample_url": static("samples/car.jpg"),
+        "storage": storage_note(Owner.of(request.user, request.session)),
     }
     try:
         classifier = engine.default_model("classification")
@@ -54,7 +56,8 @@ class ClassifyView(PictureAPIView):
     """Say which class a picture belongs to.
 
     Send it as the multipart field "image", as a raw body of type image/*, or as JSON with base64
-    text in "image". A query parameter, form field or JSON member may name a "model".
+    text in "image". A query parameter, form field or JSON member may name a "model". The picture is
+    kept with its class: see `/api/classify/pictures/`.
     """
 
     serializer_class = ClassifyRequestSerializer

@@ -23,6 +23,7 @@ from ml_core.errors import (
     ModelNotInstalled,
     ModelUnusable,
     QuotaExceeded,
+    SessionEnded,
     StorageFull,
     UnknownModel,
     UnsupportedImage,
@@ -41,7 +42,7 @@ MODEL_ERRORS = (
     InferenceFailed,
 )
 # What keeping something may raise.
-STORAGE_ERRORS = (QuotaExceeded, StorageFull)
+STORAGE_ERRORS = (QuotaExceeded, StorageFull, SessionEnded)
 # Statuses of problems that any address answers; those of bodies; and that of changes.
 EVERYWHERE = {
     401: "`bad_token`, `not_authenticated`: The token is not valid, or the site is closed.",

@@ -109,6 +109,11 @@ LIMITS = {
     "video_frame_seconds": 15,
     "video_decode_cpu_seconds": 3600,
     "video_decode_bytes": 2**30,
+    # A browser's recording that becomes an AVI file, one at a time: its length, the time that
+    # takes, and the file.
+    "recording_seconds": 60,
+    "recording_work_seconds": 120,
+    "recording_bytes": 300 * 2**20,
     "tokens_per_account": 50,
     # What one owner may keep, and all visitors without an account together; 0: as much as fits.
     "owner_bytes": 2 * 2**30,
@@ -117,7 +122,8 @@ LIMITS = {
 # Each may be set by the environment, as LIMIT_IMAGE_BYTES and so on.
 LIMITS = {name: env.int(f"LIMIT_{name.upper()}", default=most) for name, most in LIMITS.items()}
 
-# After how many days manage.py purge_media deletes what users keep; 0: never.
+# After how many days manage.py purge_media deletes what users keep; 0: never, except that what
+# visitors without an account keep goes with their session, SESSION_COOKIE_AGE after the last visit.
 RETENTION_DAYS = env.int("RETENTION_DAYS", default=0)
 
 # Whether the serving process also works on what waits: detection in videos, and their exports.
@@ -158,6 +164,7 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
+    "deploy_site.visits.VisitMiddleware",
     "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -309,6 +316,8 @@ CSRF_FAILURE_VIEW = "deploy_site.problems.csrf_failure"
 X_FRAME_OPTIONS = "DENY"
 SECURE_REFERRER_POLICY = "same-origin"
 SESSION_COOKIE_SAMESITE = "Lax"
+# In seconds; of a visitor without an account from the last visit on.
+SESSION_COOKIE_AGE = 14 * 24 * 3600
 # Addresses and networks of reverse proxies, whose X-Forwarded-For and -Proto are believed. From
 # then on the client's address is known to all: throttles, the login's guard, the limits of sockets.
 TRUSTED_PROXIES = env.list("TRUSTED_PROXIES", default=[])

@@ -14,7 +14,7 @@ from ml_core import engine
 from ml_core.drawing import draw_detections
 from ml_core.images import encode_jpeg, picture_suffix
 from ml_core.metrics import measured
-from ml_core.owners import Owner
+from ml_core.owners import Owner, check_reachable
 from ml_core.results import Detections
 from ml_core.serializers import DetectionSerializer
 from ml_core.uploads import decode_upload, picture_in_memory
@@ -112,7 +112,7 @@ def keep(
 ) -> DetectedImage:
     """Keep a picture's file, its drawn copy and its result; they belong to ``owner``.
 
-    Raises ``StorageFull``; then nothing is kept.
+    Raises ``StorageFull`` and ``SessionEnded``; then nothing is kept.
     """
     detected = DetectedImage(
         user=owner.user,
@@ -135,6 +135,7 @@ def keep(
             if file:
                 file.delete(save=False)
         raise
+    check_reachable(detected)
     return detected
 
 

@@ -1,3 +1,5 @@
+from threading import Lock
+
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
@@ -14,6 +16,9 @@ from detect_video.models import Export, Video
 from detect_video.services import retry_video
 from ml_core.errors import VisionError
 from ml_core.media import HEADERS, THUMBNAIL_SIDE_PIXELS
+
+# A page of the list must not start twenty decoders at one time.
+_turn = Lock()
 
 
 class ExportInline(admin.TabularInline):
@@ -34,11 +39,20 @@ class ExportInline(admin.TabularInline):
         return False
 
 
+def _frame_of(video: Video, *, height: int) -> str:
+    url = reverse("admin:detect_video_video_picture", args=[video.pk])
+    return format_html('<img src="{}" alt="" height="{}" loading="lazy">', url, height)
+
+
 @admin.register(Video)
 class VideoAdmin(admin.ModelAdmin):
     """Everybody's videos: looked at, cancelled, tried again and deleted here, never edited."""
 
-    list_display = ["name", "owner", "size", "length", "state", "progress", "exports", "created_at"]
+    list_display = ["small_frame", "name", "owner", "size", "length", "state", "progress"]
+    list_display += ["exports", "created_at"]
+    list_display_links = ["small_frame", "name"]
+    # Each of them costs a process that decodes.
+    list_per_page = 20
     list_filter = ["state", "model", "created_at"]
     search_fields = ["name", "sha256", "user__username"]
     actions = ["cancel", "retry"]
@@ -87,17 +101,21 @@ class VideoAdmin(admin.ModelAdmin):
         video = get_object_or_404(Video, pk=pk)
         if not self.has_view_permission(request, video):
             raise Http404
+        source, side = video.source_path, THUMBNAIL_SIDE_PIXELS
         try:
-            with VideoReader(video.source_path, side=THUMBNAIL_SIDE_PIXELS, as_jpeg=True) as reader:
+            with _turn, VideoReader(source, side=side, as_jpeg=True) as reader:
                 frame = next(iter(reader))
         except (VisionError, OSError, StopIteration) as exc:
             raise Http404("This video has no picture to show.") from exc
         return HttpResponse(bytes(frame.data), content_type="image/jpeg", headers=HEADERS)
 
+    @admin.display(description=_("first frame"))
     def first_frame(self, video: Video) -> str:
-        # Not in lists: each picture costs a process that decodes.
-        url = reverse("admin:detect_video_video_picture", args=[video.pk])
-        return format_html('<img src="{}" alt="" height="160" loading="lazy">', url)
+        return _frame_of(video, height=160)
+
+    @admin.display(description=_("first frame"))
+    def small_frame(self, video: Video) -> str:
+        return _frame_of(video, height=80)
 
     @admin.display(description=_("size"), ordering="size_bytes")
     def size(self, video: Video) -> str:

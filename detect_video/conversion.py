@@ -1,6 +1,8 @@
 """Recordings that browsers made, as AVI files: no browser can write those itself."""
 
 import tempfile
+import time
+from collections.abc import Callable
 from pathlib import Path
 from threading import BoundedSemaphore
 
@@ -12,9 +14,11 @@ from rest_framework.parsers import MultiPartParser
 from rest_framework.request import Request
 
 from detect_video import schema
+from detect_video.errors import VideoTooManyBytes
 from detect_video.rendering import render_video
-from ml_core.errors import Busy
+from ml_core.errors import Busy, InvalidVideo
 from ml_core.file_views import FileAPIView
+from ml_core.storage import check_room
 
 _turn = BoundedSemaphore(1)
 
@@ -23,7 +27,9 @@ _turn = BoundedSemaphore(1)
 class AviView(FileAPIView):
     """A short recording, sent as the multipart field "video", comes back as an AVI file.
 
-    Nothing of it is kept. Longer ones can be sent as videos, which are saved as AVI as well.
+    Nothing of it is kept. `/api/limits/` says how long it may be (`recording_seconds`) and how
+    large it may become (`recording_bytes`). Longer ones can be sent as videos, which are saved as
+    AVI as well.
     """
 
     parser_classes = [MultiPartParser]
@@ -36,12 +42,50 @@ class AviView(FileAPIView):
         if not _turn.acquire(timeout=settings.LIMITS["inference_seconds"]):
             raise Busy("Another recording is being converted. Try again in a moment.")
         try:
-            with tempfile.TemporaryDirectory() as folder:
+            check_room(0)
+            # Where there is room, or it was refused; the system's own folder may be memory.
+            with tempfile.TemporaryDirectory(dir=settings.FILE_UPLOAD_TEMP_DIR) as folder:
                 source, target = Path(folder, "recording"), Path(folder, "recording.avi")
                 with source.open("wb") as file:
                     file.writelines(recording.chunks())
-                render_video(source, target, lambda pts_us: (), codec="mjpg")
+                render_video(source, target, nothing_found, codec="mjpg", on_size=size_check())
                 # An open file outlives its folder.
                 return FileResponse(target.open("rb"), as_attachment=True, filename="camera.avi")
         finally:
             _turn.release()
+
+
+def nothing_found(pts_us: int) -> tuple[()]:
+    """No boxes for the frame at ``pts_us`` (µs). Raises ``InvalidVideo`` beyond the longest."""
+    most = settings.LIMITS["recording_seconds"]
+    if pts_us > most * 1_000_000:
+        raise InvalidVideo(
+            f"A recording may be {most} seconds long at most. Send it as a video instead.",
+            code="video_too_long",
+        )
+    return ()
+
+
+def size_check() -> Callable[[int], None]:
+    """What is to be told every second how many bytes are written, and raises to stop.
+
+    It raises ``VideoTooManyBytes``, ``StorageFull``, and ``InvalidVideo`` when it takes so long
+    that the others who wait would be refused for good.
+    """
+    limits = settings.LIMITS
+    deadline = time.monotonic() + limits["recording_work_seconds"]
+
+    def check(size_bytes: int) -> None:
+        check_room(0)
+        if size_bytes > limits["recording_bytes"]:
+            raise VideoTooManyBytes(
+                f"As an AVI file this recording has more than {limits['recording_bytes']:,} bytes. "
+                "Send a shorter one, or send it as a video."
+            )
+        if time.monotonic() > deadline:
+            raise InvalidVideo(
+                "Converting this recording takes too long. Send a shorter or smaller one.",
+                code="decode_timeout",
+            )
+
+    return check

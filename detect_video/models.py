@@ -107,6 +107,9 @@ class Job(models.Model):
 class Video(Owned, Job):
     """One uploaded file; once it is complete, a job that detects in every frame of it."""
 
+    # What an upload that is not complete is called, in the video's folder.
+    PART_NAME = "source.part"
+
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     name = models.CharField(_("name"), max_length=255, editable=False)
     file = models.FileField(_("file"), max_length=200, blank=True, editable=False)
@@ -165,7 +168,7 @@ class Video(Owned, Job):
     @property
     def part_path(self) -> Path:
         """What has arrived so far."""
-        return self.folder / "source.part"
+        return self.folder / self.PART_NAME
 
     def keep_frames(self, frames: "list[FrameResult]", *, detect_fps: float) -> None:
         """Add the results of the next frames, all or none. Raises ``RunLost``."""

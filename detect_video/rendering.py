@@ -1,6 +1,7 @@
 """A video with its detections drawn, written as a file that common players show."""
 
 import os
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from fractions import Fraction
@@ -35,6 +36,9 @@ MAX_RATE = 60
 TOLERATED_FRAMES = 0.75
 # How far sound may be from its time stamps before it is cut or filled up with silence.
 SOUND_TOLERANCE_S = 0.1
+# How often whoever wants a video is told how large it has become.
+SIZE_TOLD_EVERY_S = 1.0
+Mux = Callable[[list[Any]], None]
 
 
 def render_video(
@@ -47,13 +51,15 @@ def render_video(
     show_scores: bool = True,
     language: str = "en",
     on_frame: Callable[[int], None] = lambda frames_done: None,
+    on_size: Callable[[int], None] = lambda size_bytes: None,
 ) -> None:
     """Write ``source`` to ``target`` with boxes and labels drawn, and with its sound.
 
     ``codec`` is one of ``CODECS``. ``detections_by_pts_us`` is asked once for each frame. The rate
     is constant: where the source's varies, pictures are repeated. ``language`` is that of the
-    names. ``on_frame`` is told how many frames are done, and may raise to stop. ``target`` appears
-    whole or not at all. Raises as ``VideoReader`` does.
+    names. ``on_frame`` is told how many frames are done, ``on_size`` every second how many bytes
+    are written; both may raise to stop. ``target`` appears whole or not at all. Raises as
+    ``VideoReader`` does.
     """
 
     def drawn(reader: VideoReader) -> Iterator[tuple[int, np.ndarray]]:
@@ -73,7 +79,7 @@ def render_video(
         with VideoReader(source) as reader:
             rate, is_even = constant_rate(read_times_us(source), reader.info.rate)
             pictures = drawn(reader) if is_even else in_slots(drawn(reader), rate)
-            write_pictures(part, pictures, source, reader.info, rate, codec)
+            write_pictures(part, pictures, source, reader.info, rate, codec, on_size)
         with part.open("rb") as file:
             os.fsync(file.fileno())
         os.replace(part, target)
@@ -128,6 +134,7 @@ def write_pictures(
     info: VideoInfo,
     rate: Fraction,
     codec: str,
+    on_size: Callable[[int], None],
 ) -> None:
     """Encode pictures and the sound of ``source``, interleaved as players want them."""
     suffix = CODECS[codec]
@@ -137,20 +144,36 @@ def write_pictures(
             av.open(str(path), "w", format=suffix[1:], container_options=options)
         )
         stream = add_video_stream(container, codec, info, rate)
+        mux = measured_mux(container, on_size)
         sound = None
         if info.has_audio:
-            sound = Sound(
-                container, stack.enter_context(read_audio(source)), SOUND_ENCODERS[suffix]
-            )
+            reader = stack.enter_context(read_audio(source))
+            sound = Sound(container, reader, SOUND_ENCODERS[suffix], mux)
         for slot, (pts_us, image) in enumerate(pictures):
             if slot == 0 and sound:
                 sound.start_us = pts_us
-            container.mux(stream.encode(video_frame(image, slot, stream)))
+            mux(stream.encode(video_frame(image, slot, stream)))
             if sound:
                 sound.write_until(float((slot + 1) / rate))
-        container.mux(stream.encode())
+        mux(stream.encode())
         if sound:
             sound.finish()
+
+
+def measured_mux(container: Any, on_size: Callable[[int], None]) -> Mux:
+    """``container.mux`` that tells ``on_size`` at times how many bytes it was given."""
+    size_bytes = 0
+    due = 0.0
+
+    def mux(packets: list[Any]) -> None:
+        nonlocal due, size_bytes
+        size_bytes += sum(packet.size for packet in packets)
+        container.mux(packets)
+        if time.monotonic() >= due:
+            on_size(size_bytes)
+            due = time.monotonic() + SIZE_TOLD_EVERY_S
+
+    return mux
 
 
 def add_video_stream(container: Any, codec: str, info: VideoInfo, rate: Fraction) -> Any:
@@ -183,9 +206,9 @@ class Sound:
     ``start_us`` is the time stamp of the first picture.
     """
 
-    def __init__(self, container: Any, reader: AudioReader, encoder: str) -> None:
+    def __init__(self, container: Any, reader: AudioReader, encoder: str, mux: Mux) -> None:
         self.start_us = 0
-        self._container = container
+        self._mux = mux
         self._blocks = iter(reader)
         self._rate = reader.sample_rate
         self._layout = "mono" if reader.channels == 1 else "stereo"
@@ -204,7 +227,7 @@ class Sound:
         """Encode the rest."""
         for block in self._blocks:
             self._write(*block)
-        self._container.mux(self._stream.encode(None))
+        self._mux(self._stream.encode(None))
 
     def _write(self, pts_us: int, samples: np.ndarray) -> None:
         late = round((pts_us - self.start_us) * self._rate / 1_000_000) - self._written
@@ -218,5 +241,5 @@ class Sound:
         )
         frame.sample_rate, frame.pts = self._rate, self._written
         frame.time_base = Fraction(1, self._rate)
-        self._container.mux(self._stream.encode(frame))
+        self._mux(self._stream.encode(frame))
         self._written += len(samples)

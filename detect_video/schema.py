@@ -30,6 +30,7 @@ from detect_video.serializers import (
 from ml_core.errors import (
     Busy,
     InvalidVideo,
+    QuotaExceeded,
     StorageFull,
     UnknownModel,
     UnsupportedVideo,
@@ -127,7 +128,7 @@ results = extend_schema_view(
 exports = extend_schema_view(
     post=_operation(
         "export_video",
-        {202: ExportSerializer, **problems(NotFinished, *STORAGE_ERRORS)},
+        {202: ExportSerializer, **problems(NotFinished, QuotaExceeded, StorageFull)},
         request=ExportRequestSerializer,
     )
 )
@@ -139,7 +140,7 @@ avi = extend_schema_view(
         "convert_to_avi",
         {
             (200, "video/x-msvideo"): OpenApiTypes.BINARY,
-            **problems(InvalidVideo, UnsupportedVideo, Busy),
+            **problems(InvalidVideo, UnsupportedVideo, VideoTooManyBytes, StorageFull, Busy),
         },
         request={
             "multipart/form-data": {

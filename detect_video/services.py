@@ -6,7 +6,7 @@ from typing import Any
 from detect_video.errors import NotFinished, NotFound
 from detect_video.models import Export, FrameResult, State, Video
 from ml_core import engine, installed
-from ml_core.owners import Owner
+from ml_core.owners import Owner, check_reachable
 from ml_core.quota import check_quota
 from ml_core.storage import check_room
 
@@ -27,7 +27,7 @@ def announce_video(
     A file that the owner has sent before is recognised by its SHA-256 (64 hexadecimal digits);
     without one, by its name and size as long as its upload is unfinished. ``model`` may be empty
     for the default detector. Raises ``UnknownModel``, ``QuotaExceeded``,
-    ``StorageFull``.
+    ``StorageFull``, ``SessionEnded``.
     """
     if model:
         installed.find_model(engine.models(), "detection", model)
@@ -53,6 +53,7 @@ def announce_video(
     )
     video.full_clean()
     video.save()
+    check_reachable(video)
     return video, True
 
 

@@ -7,6 +7,7 @@ be repaired, and the row only repeats the number for whoever looks.
 import fcntl
 import hashlib
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -53,6 +54,8 @@ def receive_chunk(video: Video, chunk: bytes, *, offset: int) -> None:
     _check_chunk(video, len(chunk), offset)
     check_room(len(chunk))
     with _opened_alone(video) as file:
+        # Before anything else: without its row there is no right place for a chunk.
+        _note(video)
         arrived = received_bytes(video)
         if offset != arrived:
             raise WrongOffset(
@@ -92,6 +95,10 @@ def _opened_alone(video: Video) -> Iterator[IO[bytes]]:
         with storage_full_told(), path.open("ab", buffering=0) as file:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             yield file
+    except NotFound:
+        # The folder went with the row; where it came back, it was made anew here.
+        shutil.rmtree(video.folder, ignore_errors=True)
+        raise
     except BlockingIOError as exc:
         raise UploadBusy("Another request is sending this video. Try again soon.") from exc
     except FileNotFoundError as exc:
@@ -159,9 +166,8 @@ def _size_bytes(path: Path) -> int:
 
 
 def sweep() -> None:
-    """Delete uploads that were given up, and visitors' videos whose session must be over."""
+    """Delete uploads that were given up, and visitors' videos whose session is over."""
     now = timezone.now()
     given_up = now - timedelta(seconds=settings.LIMITS["upload_seconds"])
     Video.objects.filter(state=State.UPLOADING, updated_at__lt=given_up).delete()
-    session_over = now - timedelta(seconds=settings.SESSION_COOKIE_AGE)
-    Video.objects.filter(user=None, created_at__lt=session_over).delete()
+    Video.objects.of_ended_sessions().delete()

@@ -12,6 +12,7 @@ from detect_video.results import DetectionsByTime
 from ml_core import engine
 from ml_core.quota import check_quota
 from ml_core.serializers import DetectionSerializer
+from ml_core.storage import check_room
 from ml_core.streams import opened
 
 PROGRESS_EVERY_S = 0.5
@@ -74,6 +75,12 @@ def run_export(export: Export, stop: Event) -> None:
             export.checkpoint(frames_done=frames)
             due = time.monotonic() + PROGRESS_EVERY_S
 
+    def on_size(size_bytes: int) -> None:
+        # Nobody knew how large it would become; from now on it counts as what it is.
+        export.checkpoint(size_bytes=max(size_bytes, export.size_bytes))
+        check_quota(video.owner, 0)
+        check_room(0)
+
     render_video(
         video.source_path,
         target,
@@ -83,6 +90,7 @@ def run_export(export: Export, stop: Event) -> None:
         show_scores=export.show_scores,
         language=export.language,
         on_frame=on_frame,
+        on_size=on_size,
     )
     name = str(target.relative_to(settings.MEDIA_ROOT))
     size_bytes = target.stat().st_size

@@ -124,6 +124,13 @@ class StorageFull(VisionError):
     code = "storage_full"
 
 
+class SessionEnded(VisionError):
+    """The visitor signed in or out while the request was worked on."""
+
+    status = 409
+    code = "session_ended"
+
+
 class QuotaExceeded(VisionError):
     """The owner keeps as much as anybody may already."""
 

@@ -25,16 +25,22 @@ THUMBNAIL_SIDE_PIXELS = 480
 
 
 def picture_response(file: FieldFile, *, small: bool = False) -> HttpResponse:
-    """A kept picture, or a small JPEG of it. Raises ``Http404`` when the file is gone."""
+    """A kept picture, or a small JPEG of it.
+
+    Raises ``Http404`` when the file is gone, or is no picture any more where a small one is made.
+    """
     try:
         with file.open("rb") as opened:
             data = opened.read()
     except FileNotFoundError as exc:
         raise Http404("The file of this picture is gone.") from exc
     if small:
-        return HttpResponse(
-            thumbnail(data, THUMBNAIL_SIDE_PIXELS), content_type="image/jpeg", headers=HEADERS
-        )
+        try:
+            data = thumbnail(data, THUMBNAIL_SIDE_PIXELS)
+        # Pillow's decoders raise many kinds of errors on damaged files.
+        except Exception as exc:
+            raise Http404("The file of this picture is damaged.") from exc
+        return HttpResponse(data, content_type="image/jpeg", headers=HEADERS)
     return HttpResponse(data, content_type=guess_type(str(file.name))[0], headers=HEADERS)
 
 

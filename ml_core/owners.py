@@ -5,10 +5,14 @@ from typing import Any, Self
 
 from django.conf import settings
 from django.contrib.auth.models import User
+from django.contrib.sessions.models import Session
 from django.db import models
 from django.http import HttpRequest
+from django.utils import timezone
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
+
+from ml_core.errors import SessionEnded
 
 
 @dataclass(frozen=True)
@@ -55,6 +59,29 @@ class OwnedQuerySet(models.QuerySet):
         if owner.session_key:
             return self.filter(user=None, session_key=owner.session_key)
         return self.none()
+
+    def of_ended_sessions(self) -> Self:
+        """What visitors kept whose session is over, so that nobody can ever see it again."""
+        alive = Session.objects.filter(expire_date__gt=timezone.now()).values("session_key")
+        visitors = self.filter(user=None).exclude(session_key="")
+        return visitors.exclude(session_key__in=alive)
+
+
+def check_reachable(row: "Owned") -> None:
+    """Raise ``SessionEnded`` and delete the new ``row`` when its visitor's session has ended.
+
+    Who signs in gets a new session and takes along what is there at that moment; what is kept
+    a moment later would be out of reach for everybody.
+    """
+    if row.user is not None or not row.session_key:
+        return
+    if Session.objects.filter(session_key=row.session_key).exists():
+        return
+    # Not that which the account took along in time.
+    left = type(row).objects.filter(pk=row.pk, user=None).first()
+    if left:
+        left.delete()
+        raise SessionEnded("You signed in or out meanwhile, so nothing was kept. Send it again.")
 
 
 class Owned(models.Model):

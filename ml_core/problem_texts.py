@@ -38,6 +38,9 @@ _TEXTS = {
     "not_found": gettext_noop("There is no such thing, or it is not yours."),
     "not_in_gallery": gettext_noop("The server has no picture of that name."),
     "quota_exceeded": gettext_noop("You have no room left. Delete what you do not need."),
+    "session_ended": gettext_noop(
+        "You signed in or out meanwhile, so nothing was kept. Send it again."
+    ),
     "signed_out": gettext_noop("You were signed out. Sign in again."),
     "storage_full": gettext_noop("The server has no room for more. Delete what you do not need."),
     "throttled": gettext_noop("Too many requests. Try again in a moment."),

@@ -45,9 +45,13 @@ def check_quota(owner: Owner, more_bytes: int) -> None:
 
 
 def storage_note(owner: Owner) -> dict[str, Any]:
-    """What pages with media say of its keeping: bytes, and days (0 for no limit)."""
+    """What pages with media say of its keeping: bytes, and days (0 for no limit).
+
+    ``visit_days`` are those after a visitor's last visit; an account has no such limit.
+    """
     return {
         "used_bytes": used_bytes(owner),
         "allowed_bytes": settings.LIMITS["owner_bytes"],
         "days": settings.RETENTION_DAYS,
+        "visit_days": 0 if owner.user else settings.SESSION_COOKIE_AGE // 86400,
     }

@@ -72,6 +72,34 @@ def check_room(more_bytes: int) -> None:
         )
 
 
+def files_below(folder: Path) -> list[Path]:
+    """Every file in ``folder`` and its folders, any of which may vanish meanwhile."""
+    return [Path(parent, name) for parent, _, names in os.walk(folder) for name in names]
+
+
+def is_older(path: Path, moment: float) -> bool:
+    """Whether ``path`` is a file that was last written before ``moment`` (s since the epoch)."""
+    try:
+        return path.is_file() and path.stat().st_mtime < moment
+    except FileNotFoundError:
+        return False
+
+
+def delete_left_over(path: Path) -> None:
+    """Delete a file that belongs to nothing, and its folder if that held nothing else.
+
+    The folders right in the media folder stay: something may be put into them at any moment.
+    """
+    path.unlink(missing_ok=True)
+    for folder in path.parents:
+        if folder.parent in (Path(settings.MEDIA_ROOT), *Path(settings.MEDIA_ROOT).parents):
+            return
+        try:
+            folder.rmdir()
+        except OSError:
+            return
+
+
 def force_to_disk(file: IO[bytes]) -> None:
     """Return once everything written to ``file`` lies on the disk."""
     file.flush()

@@ -13,7 +13,7 @@ from django.utils import timezone
 from detect_video.models import State, Video
 from ml_core.owners import Owned
 from ml_core.quota import owned_models
-from ml_core.storage import PART_SUFFIX
+from ml_core.storage import PART_SUFFIX, files_below, is_older
 
 # Nothing takes so long to be written that is written at all.
 CRASHED_AFTER_S = 24 * 3600
@@ -31,10 +31,8 @@ def too_old(days: int) -> Iterator[Rows]:
 
 def of_ended_sessions() -> Iterator[Rows]:
     """What visitors kept whose session is over, so that nobody can ever see it again."""
-    alive = Session.objects.filter(expire_date__gt=timezone.now()).values("session_key")
     for model in owned_models():
-        visitors = model.objects.filter(user=None).exclude(session_key="")
-        yield visitors.exclude(session_key__in=alive)
+        yield model.objects.of_ended_sessions()
 
 
 def unfinished_uploads() -> Iterator[Rows]:
@@ -51,12 +49,13 @@ def expired_sessions() -> QuerySet[Session]:
 def crashed_writes() -> list[Path]:
     """Temporary files of writes that a crash cut off; uploads under way are none of them."""
     before = time.time() - CRASHED_AFTER_S
-    pictures = Path(settings.MEDIA_ROOT).rglob(f".*{PART_SUFFIX}")
-    exports = Path(settings.MEDIA_ROOT).glob(f"detect_video/*/exports/*{PART_SUFFIX}")
-    requests = Path(settings.FILE_UPLOAD_TEMP_DIR).glob("*.upload*")
-    return [
+    videos = {str(pk) for pk in Video.objects.values_list("pk", flat=True)}
+    media = [
         path
-        for paths in (pictures, exports, requests)
-        for path in paths
-        if path.is_file() and path.stat().st_mtime < before
+        for path in files_below(Path(settings.MEDIA_ROOT))
+        # The upload of a video goes on where it stopped, for as long as there is its row.
+        if path.suffix == PART_SUFFIX
+        and not (path.name == Video.PART_NAME and path.parent.name in videos)
     ]
+    requests = files_below(Path(settings.FILE_UPLOAD_TEMP_DIR))
+    return [path for path in (*media, *requests) if is_older(path, before)]

@@ -19,12 +19,15 @@ from PIL import Image
 
 from accounts.tests.routes import filled, routes, socket_routes
 from accounts.tokens import create_token
+from classify.models import ClassifiedImage
 from deploy_site.asgi import application
 from detect_image.models import DetectedImage
 from detect_video.models import Export, State, Video
 
 PICTURE = "detect-image/pictures/<uuid:pk>/"
 PICTURE_API = "api/pictures/<uuid:pk>/"
+CLASSIFIED = "classify/pictures/<int:pk>/"
+CLASSIFIED_API = "api/classify/pictures/<int:pk>/"
 VIDEO_API = "api/videos/<uuid:video_id>/"
 EXPORT_API = VIDEO_API + "exports/<uuid:export_id>/"
 
@@ -36,6 +39,10 @@ OWNED = [
     ("GET", PICTURE_API, "", 200),
     ("DELETE", PICTURE_API, "", 204),
     ("GET", PICTURE_API + "export/", "?as=coco", 200),
+    ("GET", CLASSIFIED, "", 200),
+    ("POST", CLASSIFIED + "delete/", "", 302),
+    ("GET", CLASSIFIED_API, "", 200),
+    ("DELETE", CLASSIFIED_API, "", 204),
     ("GET", "detect-video/<uuid:video_id>/", "", 200),
     ("GET", VIDEO_API, "", 200),
     ("DELETE", VIDEO_API, "", 204),
@@ -54,6 +61,7 @@ OWNED = [
 ]
 # Lists: everybody may ask, and sees their own only.
 LISTS = ["detect-image/pictures/", "api/pictures/", "api/videos/"]
+LISTS += ["classify/pictures/", "api/classify/pictures/"]
 # What holds nobody's media, or only that of the request itself.
 OPEN = {
     "",
@@ -107,13 +115,15 @@ def jpeg() -> ContentFile:
 
 
 class Media:
-    """A picture, a video and an export of it, all of the same owner."""
+    """Two pictures, a video and an export of it, all of the same owner."""
 
     def __init__(self, **owner: Any) -> None:
         sizes = {"width": 8, "height": 8, "score_threshold": 0.5, "iou_threshold": 0.5}
         self.picture = DetectedImage(detections=[], timing_ms={}, **sizes, **owner)
         self.picture.original.save("picture.jpeg", jpeg(), save=False)
         self.picture.drawn.save("picture.jpeg", jpeg())
+        self.classified = ClassifiedImage(score=1, probabilities={}, timing_ms={}, **owner)
+        self.classified.file.save("picture.jpeg", jpeg())
         self.video = Video(name="clip.mp4", size_bytes=5, received_bytes=5, state=State.DONE)
         self.video.user, self.video.session_key = owner.get("user"), owner.get("session_key", "")
         self.video.file.save("clip.mp4", ContentFile(b"video"))
@@ -124,14 +134,15 @@ class Media:
     def path(self, route: str) -> str:
         return filled(
             route,
-            pk=self.picture.pk,
+            pk=self.classified.pk if "classify" in route else self.picture.pk,
             file_name=self.picture.original_url.rpartition("/")[2],
             video_id=self.video.pk,
             export_id=self.export.pk,
         )
 
     def rows(self) -> list[dict]:
-        return [row for model in (DetectedImage, Video, Export) for row in model.objects.values()]
+        models = (ClassifiedImage, DetectedImage, Video, Export)
+        return [row for model in models for row in model.objects.values()]
 
 
 def browser(user: User | None = None) -> Client:
@@ -222,6 +233,7 @@ def test_media_is_there_for_its_owner_and_for_nobody_else(owned, method, route, 
 def test_lists_hold_what_is_the_askers_own(owned, route):
     owner, media = owned
     key = str(media.video.pk if "videos" in route else media.picture.pk)
+    key = media.classified.file_url if "classify" in route else key
 
     for name, client in strangers().items():
         response = client.get(media.path(route))

@@ -5,13 +5,16 @@ import uuid
 import pytest
 from django.apps import apps
 from django.contrib.auth.models import User
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 
 from classify.models import ClassifiedImage
 from detect_image.models import DetectedImage
+from detect_image.tests.test_api import PICTURE
 from detect_video.models import Video
-from ml_core.owners import Owned
+from ml_core.owners import Owned, check_reachable
 
+KEPT = [Video, DetectedImage, ClassifiedImage]
 PASSWORD = "a rather long sentence"
 SIGN_IN, SIGN_UP = "/accounts/sign-in/", "/accounts/sign-up/"
 
@@ -78,6 +81,53 @@ def test_signing_up_makes_an_account_signs_in_and_adopts(client):
     for row in mine:
         row.refresh_from_db()
         assert row.user == User.objects.get(username="newcomer")
+
+
+def send(client: Client, kind: str):
+    """Send something that is kept; the visitor's session ends while it is worked on."""
+    if kind == "video":
+        body = {"name": "clip.mp4", "size_bytes": 9, "sha256": ""}
+        return client.post("/api/videos/", body, content_type="application/json")
+    url = "/api/classify/" if kind == "class" else "/api/detect/image/?return=url"
+    return client.post(url, {"image": SimpleUploadedFile("cells.png", PICTURE)})
+
+
+KINDS = [
+    ("video", "detect_video.services.check_room"),
+    ("class", "classify.services.check_room"),
+    ("objects", "detect_image.api.check_room"),
+]
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize(("kind", "step"), KINDS)
+def test_what_arrives_while_its_visitor_signs_in_is_refused_and_not_lost_silently(
+    client, user, toy_detector, settings, tmp_path, monkeypatch, kind, step
+):
+    settings.MEDIA_ROOT = tmp_path / "media"
+    key = visiting(client)
+    browser = Client()
+    browser.cookies["sessionid"] = key
+    monkeypatch.setattr(step, lambda more_bytes: sign_in(browser))
+
+    response = send(client, kind)
+
+    assert (response.status_code, response.json()["code"]) == (409, "session_ended")
+    assert [row for model in KEPT for row in model.objects.all()] == []
+    assert [path for path in settings.MEDIA_ROOT.rglob("*") if path.is_file()] == []
+
+
+def test_what_the_account_took_along_in_time_stays(client, user, monkeypatch, toy_detector):
+    def adopted_at_once(row: Owned) -> None:
+        sign_in(browser)
+        check_reachable(row)
+
+    browser = Client()
+    browser.cookies["sessionid"] = visiting(client)
+    monkeypatch.setattr("detect_video.services.check_reachable", adopted_at_once)
+
+    assert send(client, "video").status_code == 201
+    assert Video.objects.get().user == user
 
 
 def test_another_accounts_media_stays_with_it_when_somebody_else_signs_in(client, user):

@@ -14,6 +14,7 @@ from django.test import Client
 from PIL import Image
 
 from classify.models import ClassifiedImage
+from ml_core.labels import shown_name
 
 URL = "/api/classify/"
 LABELS = ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"]
@@ -95,6 +96,7 @@ def test_every_upload_is_kept_as_it_came_with_its_result(client, settings):
 def test_a_visit_alone_writes_nothing(client):
     for page in (
         "/classify/",
+        "/classify/pictures/",
         "/detect-image/",
         "/detect-image/server/",
         "/detect-image/pictures/",
@@ -169,6 +171,54 @@ def test_staff_sees_uploads_with_their_pictures_and_nobody_else_does(client):
     assert classified.sha256 in detail.content.decode()
     assert picture["Content-Type"] == "image/jpeg"
     assert picture["X-Content-Type-Options"] == "nosniff"
+
+
+def test_kept_pictures_are_listed_for_their_owner(client):
+    answer = post(client).json()
+
+    page = client.get("/classify/pictures/").content.decode()
+    (kept,) = client.get("/api/classify/pictures/").json()["results"]
+
+    assert f"{answer['class_name']} {answer['score'] * 100:.0f} %" in page
+    assert f'<img src="{kept["file_url"]}?small"' in page
+    assert (kept["class_name"], kept["size_bytes"]) == (answer["class_name"], len(PICTURE))
+    assert client.get(kept["file_url"]).content == PICTURE
+    assert client.get(f"{kept['file_url']}?small")["Content-Type"] == "image/jpeg"
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("way", ["api", "page"])
+def test_deleting_a_kept_picture_deletes_its_file(client, settings, way):
+    post(client)
+    pk = ClassifiedImage.objects.get().pk
+
+    if way == "api":
+        assert client.delete(f"/api/classify/pictures/{pk}/").status_code == 204
+    else:
+        client.post(f"/classify/pictures/{pk}/delete/")
+
+    assert not ClassifiedImage.objects.exists()
+    assert [path for path in settings.MEDIA_ROOT.rglob("*") if path.is_file()] == []
+
+
+@pytest.mark.parametrize("pk", [0, 2**63, 10**30])
+def test_a_picture_that_never_was_is_not_found(client, pk):
+    assert_problem(client.get(f"/api/classify/pictures/{pk}/"), 404, "not_found")
+    assert client.get(f"/classify/pictures/{pk}/").status_code == 404
+
+
+def test_classes_of_kept_pictures_have_chinese_names(client):
+    answer = post(client).json()
+
+    page = client.get("/classify/pictures/", headers={"Accept-Language": "zh-CN"}).content.decode()
+
+    assert shown_name(answer["class_name"], "zh-hans") in page
+
+
+def test_the_page_says_that_pictures_are_kept_and_where(client):
+    page = client.get("/classify/").content.decode()
+
+    assert "kept with its class" in page and 'href="/classify/pictures/"' in page
 
 
 def test_the_page_knows_the_classes(client):

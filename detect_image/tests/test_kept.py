@@ -210,6 +210,19 @@ def test_a_kept_picture_whose_file_is_gone_is_not_found(client, media):
     assert client.get(answer["drawn_url"]).status_code == 404
 
 
+@pytest.mark.parametrize("damaged", [b"", b"garbage", PICTURE[: len(PICTURE) // 2]])
+def test_a_small_copy_of_a_damaged_picture_is_not_found(client, media, damaged):
+    answer = post(client, keep="true").json()
+    for path in media.rglob("*.*"):
+        path.write_bytes(damaged)
+    thumbnail = f"/admin/detect_image/detectedimage/{answer['id']}/picture/drawn/"
+
+    for url in (answer["original_url"], answer["drawn_url"]):
+        assert client.get(f"{url}?small").status_code == 404
+    client.force_login(get_user_model().objects.create_superuser("root"))
+    assert client.get(thumbnail).status_code == 404
+
+
 def test_a_user_s_name_for_a_picture_becomes_no_path_and_no_markup(client, media):
     name = "../../<script>alert(1)</script>\x01.png"
 

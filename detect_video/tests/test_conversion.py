@@ -1,11 +1,15 @@
 """Browsers' recordings as AVI files."""
 
 import io
+import shutil
+from collections import namedtuple
+from pathlib import Path
 
 import av
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 
+from detect_video import rendering
 from detect_video.tests.clips import frame_number, write_clip
 
 URL = "/api/videos/avi/"
@@ -13,10 +17,23 @@ URL = "/api/videos/avi/"
 pytestmark = pytest.mark.django_db
 
 
-def test_a_recording_comes_back_frame_by_frame_as_an_avi(client, tmp_path):
-    clip = write_clip(tmp_path / "clip.webm", codec="libvpx-vp9")
+@pytest.fixture(autouse=True)
+def folder(settings, tmp_path: Path, monkeypatch) -> Path:
+    """Where conversions write; sizes are looked at after each picture."""
+    monkeypatch.setattr(rendering, "SIZE_TOLD_EVERY_S", 0)
+    settings.FILE_UPLOAD_TEMP_DIR = tmp_path / "tmp"
+    settings.FILE_UPLOAD_TEMP_DIR.mkdir()
+    return settings.FILE_UPLOAD_TEMP_DIR
 
-    response = client.post(URL, {"video": SimpleUploadedFile("recording", clip.read_bytes())})
+
+def recording(tmp_path: Path) -> SimpleUploadedFile:
+    """One second, 30 pictures."""
+    clip = write_clip(tmp_path / "clip.webm", codec="libvpx-vp9")
+    return SimpleUploadedFile("recording", clip.read_bytes())
+
+
+def test_a_recording_comes_back_frame_by_frame_as_an_avi(client, tmp_path):
+    response = client.post(URL, {"video": recording(tmp_path)})
 
     assert response["Content-Disposition"] == 'attachment; filename="camera.avi"'
     with av.open(io.BytesIO(b"".join(response.streaming_content))) as container:
@@ -37,3 +54,39 @@ def test_what_is_no_recording_gets_a_problem(client, body, status, code):
     response = client.post(URL, body)
 
     assert (response.status_code, response.json()["code"]) == (status, code)
+
+
+@pytest.mark.parametrize(
+    ("limit", "status", "code"),
+    [
+        ({"recording_bytes": 20_000}, 413, "video_too_many_bytes"),
+        ({"recording_seconds": 0}, 422, "video_too_long"),
+        ({"recording_work_seconds": 0}, 422, "decode_timeout"),
+    ],
+)
+def test_a_recording_that_is_too_much_is_given_up_and_leaves_nothing(
+    client, settings, tmp_path, folder, limit, status, code
+):
+    settings.LIMITS = {**settings.LIMITS, **limit}
+
+    response = client.post(URL, {"video": recording(tmp_path)})
+
+    assert (response.status_code, response.json()["code"]) == (status, code)
+    assert [*folder.iterdir()] == []
+
+
+def test_a_disk_that_fills_up_stops_the_conversion(client, settings, tmp_path, folder, monkeypatch):
+    usage = namedtuple("usage", "total used free")
+    written = []
+
+    def disk_usage(path: Path) -> usage:
+        written.append([each.name for each in folder.rglob("*.part")])
+        return usage(0, 0, settings.LIMITS["free_bytes"] - len(written) + 3)
+
+    monkeypatch.setattr(shutil, "disk_usage", disk_usage)
+
+    response = client.post(URL, {"video": recording(tmp_path)})
+
+    assert (response.status_code, response.json()["code"]) == (507, "storage_full")
+    assert written[-1] == ["recording.avi.part"]
+    assert [*folder.iterdir()] == []

@@ -8,6 +8,7 @@ from datetime import timedelta
 import numpy as np
 import pytest
 from django.contrib.auth import get_user_model
+from django.contrib.sessions.backends.db import SessionStore
 from django.utils import timezone
 
 from detect_video import jobs, pipeline, uploads
@@ -400,19 +401,20 @@ def test_uploads_given_up_are_swept_and_others_stay(clip, media):
     assert folders == {str(done.pk), str(fresh.pk)}
 
 
-def test_what_no_session_can_reach_any_more_is_swept(clip):
+def test_what_no_session_can_reach_any_more_is_swept_however_old_it_is(clip):
+    alive = SessionStore()
+    alive.create()
     user = get_user_model().objects.create_user("owner")
-    kept, _, fresh = (
+    kept, old, _ = (
         queued_video(clip, user=user),
-        queued_video(clip, session_key="old"),
-        queued_video(clip, session_key="new"),
+        queued_video(clip, session_key=alive.session_key),
+        queued_video(clip, session_key="over"),
     )
-    long_ago = timezone.now() - timedelta(days=15)
-    Video.objects.exclude(pk=fresh.pk).update(created_at=long_ago)
+    Video.objects.filter(pk=old.pk).update(created_at=timezone.now() - timedelta(days=100))
 
     uploads.sweep()
 
-    assert set(Video.objects.all()) == {kept, fresh}
+    assert set(Video.objects.all()) == {kept, old}
 
 
 def test_a_file_that_is_cut_off_is_done_and_says_so(tmp_path):

@@ -281,6 +281,22 @@ def test_what_was_deleted_during_its_upload_is_gone(client, clip, monkeypatch):
     assert not Video.objects.exists()
 
 
+def test_a_chunk_for_a_video_that_was_just_deleted_leaves_nothing(client, clip, media, monkeypatch):
+    video = announced(client, clip)
+    send(client, video, clip[:100], 0)
+    check_room = uploads.check_room
+
+    def deleted_meanwhile(more_bytes: int) -> None:
+        check_room(more_bytes)
+        Video.objects.all().delete()
+
+    monkeypatch.setattr(uploads, "check_room", deleted_meanwhile)
+
+    assert send(client, video, clip[100:200], 100).status_code == 404
+    assert send(client, video, clip[:100], 0).status_code == 404
+    assert [*(media / "detect_video").iterdir()] == []
+
+
 def test_an_interrupted_upload_is_no_job(client, clip):
     announced(client, clip)
 

@@ -4,6 +4,7 @@ import hashlib
 import io
 import os
 import time
+import uuid
 from datetime import timedelta
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from django.utils import timezone
 from classify.models import ClassifiedImage
 from detect_image.models import DetectedImage
 from detect_video.models import Export, State, Video
+from operation import audit
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -36,12 +38,15 @@ def kept(days: int = 0, data: bytes = b"picture", **owner: object) -> DetectedIm
     picture = DetectedImage(detections=[], timing_ms={}, **sizes, **owner)
     picture.sha256 = hashlib.sha256(data).hexdigest()
     picture.original.save("_.png", ContentFile(data), save=False)
-    picture.drawn.save("_", ContentFile(b"drawn"))
+    picture.drawn.save("_", ContentFile(b"drawn"), save=False)
+    picture.size_bytes = len(data) + len(b"drawn")
+    picture.save()
     return aged(picture, days)
 
 
 def classified(days: int = 0, **owner: object) -> ClassifiedImage:
     picture = ClassifiedImage(score=1, probabilities={}, timing_ms={}, **owner)
+    picture.size_bytes = len(b"picture")
     picture.file.save("_.png", ContentFile(b"picture"))
     return aged(picture, days)
 
@@ -52,7 +57,7 @@ def video(days: int = 0, state: str = State.DONE, **owner: object) -> Video:
     row.folder.mkdir(parents=True)
     (row.part_path if state == State.UPLOADING else row.source_path).write_bytes(b"video")
     if state != State.UPLOADING:
-        Video.objects.update(file=f"detect_video/{row.pk}/source")
+        Video.objects.filter(pk=row.pk).update(file=f"detect_video/{row.pk}/source")
     return aged(row, days)
 
 
@@ -154,6 +159,8 @@ def test_temporary_files_of_crashes_are_deleted_after_a_day(media, settings):
         old_file(media / "classify" / ".abc.part"),
         old_file(export_folder / "x.avi.part"),
         old_file(settings.FILE_UPLOAD_TEMP_DIR / "tmpabc.upload.png"),
+        old_file(settings.FILE_UPLOAD_TEMP_DIR / "tmpdef" / "recording.avi.part"),
+        old_file(media / "detect_video" / str(uuid.uuid4()) / "source.part"),
     ]
     under_way = old_file(media / "classify" / ".new.part", days=0)
 
@@ -161,6 +168,8 @@ def test_temporary_files_of_crashes_are_deleted_after_a_day(media, settings):
 
     assert [path for path in crashed if path.exists()] == []
     assert under_way.exists()
+    assert [*settings.FILE_UPLOAD_TEMP_DIR.iterdir()] == []
+    assert [each.name for each in (media / "detect_video").iterdir()] == [export_folder.parent.name]
 
 
 def test_a_negative_age_is_refused():
@@ -194,13 +203,69 @@ def test_missing_corrupt_and_orphaned_files_are_listed(media):
     assert str(orphan) in lines[3] and str(missing.pk) in lines[2]
 
 
+def export(**fields: object) -> Export:
+    row = Export(video=video(), codec="mjpg", score_threshold=0.5, state=State.DONE, **fields)
+    row.show_names = row.show_scores = True
+    row.file.save("detect_video/export.avi", ContentFile(b"export"))
+    return row
+
+
 def test_an_exports_file_is_looked_at_as_well():
-    export = Export(video=video(), codec="mjpg", score_threshold=0.5, state=State.DONE)
-    export.show_names = export.show_scores = True
-    export.file = "detect_video/gone.avi"
-    export.save()
+    Path(export(size_bytes=6).file.path).unlink()
 
     assert "missing" in problems()
+
+
+def test_files_without_a_hash_are_compared_by_their_size():
+    drawn = kept()
+    Path(drawn.drawn.path).write_bytes(b"not what was drawn")
+    export(size_bytes=7)
+
+    lines = problems().splitlines()
+
+    assert [line.split()[0] for line in lines] == ["corrupt", "corrupt"]
+    assert f"{drawn.pk}: 25 bytes" in lines[0] and "expected 12" in lines[0]
+    assert "6 bytes" in lines[1] and "expected 7" in lines[1]
+
+
+def test_what_is_deleted_while_it_is_looked_at_is_no_problem(monkeypatch):
+    picture = kept()
+    kept_files = audit.kept_files
+
+    def deleted_meanwhile(row):
+        files = kept_files(row)
+        DetectedImage.objects.filter(pk=picture.pk).delete()
+        return files
+
+    monkeypatch.setattr(audit, "kept_files", deleted_meanwhile)
+
+    assert [*audit.missing_and_corrupt()] == []
+
+
+@pytest.mark.parametrize("arguments", [["check_media", "--delete-orphans"], ["purge_media"]])
+def test_files_that_vanish_while_they_are_looked_at_are_left_out(media, monkeypatch, arguments):
+    path = old_file(media / "classify" / ".abc.part")
+    other = old_file(media / "classify" / "orphan.png")
+    stat = Path.stat
+
+    def gone(self: Path, **options):
+        if self in (path, other):
+            # Asked for its type it was still there.
+            self.unlink(missing_ok=True)
+        return stat(self, **options)
+
+    monkeypatch.setattr(Path, "is_file", lambda self: True)
+    monkeypatch.setattr(Path, "stat", gone)
+
+    output_of(*arguments)
+
+
+def test_an_upload_without_its_row_is_an_orphan(media):
+    path = old_file(media / "detect_video" / str(uuid.uuid4()) / "source.part")
+
+    assert f"orphaned {path}" in problems()
+    assert f"deleted  {path}" in output_of("check_media", "--delete-orphans")
+    assert [*(media / "detect_video").iterdir()] == []
 
 
 def test_orphans_are_deleted_on_request_unless_they_may_get_their_row_in_a_moment(media):

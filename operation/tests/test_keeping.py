@@ -13,13 +13,14 @@ from django.test import Client
 from classify.models import ClassifiedImage
 from detect_image.models import DetectedImage
 from detect_image.tests.test_api import PICTURE
-from detect_video import uploads
+from detect_video import rendering, uploads
 from detect_video.jobs import run
 from detect_video.models import Export, State, Video
 from detect_video.tests.conftest import clip  # noqa: F401
 from detect_video.tests.test_uploads import announce, announced, send
 from detect_video.work import run_export
 from ml_core import quota
+from ml_core.errors import StorageFull
 from ml_core.owners import Owner
 
 CLASSIFY, DETECT = "/api/classify/", "/api/detect/image/?return=url"
@@ -197,11 +198,69 @@ def test_exports_count_and_are_refused_or_stopped_above_the_quota(client, clip, 
     assert (export.state, export.error_code) == (State.FAILED, "quota_exceeded")
 
 
-@pytest.mark.parametrize("url", ["/detect-image/pictures/", "/detect-video/"])
+@pytest.fixture
+def export(client, clip, monkeypatch) -> Export:  # noqa: F811
+    """A claimed one, whose size is looked at after each picture."""
+    monkeypatch.setattr(rendering, "SIZE_TOLD_EVERY_S", 0)
+    video = announced(client, clip)
+    send(client, video, clip, 0)
+    Video.objects.update(state=State.DONE)
+    client.post(video["urls"]["exports"], {"codec": "mjpg"}, content_type="application/json")
+    export = Export.objects.get()
+    export.claim()
+    return export
+
+
+def test_an_export_that_grows_beyond_the_quota_is_given_up_and_leaves_nothing(
+    client,
+    clip,  # noqa: F811
+    export,
+    settings,
+):
+    settings.LIMITS = {**settings.LIMITS, "owner_bytes": 2 * len(clip) + 1000}
+
+    run(export, run_export, None)
+
+    assert (export.state, export.error_code) == (State.FAILED, "quota_exceeded")
+    assert 0 < export.frames_done < 20
+    assert [*export.folder.iterdir()] == []
+    settings.LIMITS = {**settings.LIMITS, "owner_bytes": 0}
+    again = f"/api/videos/{export.video_id}/exports/"
+    answer = client.post(again, {"codec": "mjpg"}, content_type="application/json")
+    assert answer.status_code == 202
+
+
+def test_an_export_that_fills_the_disk_is_given_up_and_leaves_nothing(export, monkeypatch):
+    def full(more_bytes: int) -> None:
+        raise StorageFull("The server has no room.")
+
+    monkeypatch.setattr("detect_video.work.check_room", full)
+
+    run(export, run_export, None)
+
+    assert (export.state, export.error_code) == (State.FAILED, "storage_full")
+    assert [*export.folder.iterdir()] == []
+
+
+MEDIA_PAGES = ["/classify/", "/classify/pictures/", "/detect-image/pictures/", "/detect-video/"]
+
+
+@pytest.mark.parametrize("url", MEDIA_PAGES)
 def test_pages_with_media_say_how_much_is_kept_and_for_how_long(client, url, settings):
     post(client, CLASSIFY)
     page = client.get(url).content.decode()
     settings.RETENTION_DAYS = 30
 
-    assert "of 2.0\xa0GB" in page and "deleted after" not in page
+    assert "of 2.0\xa0GB" in page and "is deleted after" not in page
     assert "deleted after 30 days" in client.get(url).content.decode()
+
+
+@pytest.mark.parametrize("url", MEDIA_PAGES)
+def test_visitors_are_told_how_long_their_media_lasts(client, url):
+    of_visitor = client.get(url).content.decode()
+    client.force_login(User.objects.create_user("anna"))
+    of_account = client.get(url).content.decode()
+
+    assert "14 days after your last visit" in of_visitor
+    assert "last visit" not in of_account
+    assert "staff see them" in of_visitor and "staff see them" in of_account

@@ -6,6 +6,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
+from ml_core.storage import delete_left_over, is_older
 from operation import audit
 
 # A file that is younger may get its row in a moment.
@@ -13,7 +14,10 @@ YOUNG_S = 3600
 
 
 class Command(BaseCommand):
-    help = "List missing, corrupt and orphaned files of the media folder; exit with 1 for any."
+    help = (
+        "List missing, corrupt and orphaned files of the media folder; exit with 1 for any. What "
+        "was sent is compared by its SHA-256, drawn pictures and saved videos by their size."
+    )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument(
@@ -27,11 +31,13 @@ class Command(BaseCommand):
         for line in audit.missing_and_corrupt():
             self.stdout.write(line)
             problems += 1
+        old_before = time.time() - YOUNG_S
         for path in audit.orphans():
-            is_young = time.time() - path.stat().st_mtime < YOUNG_S
-            if delete_orphans and not is_young:
-                path.unlink(missing_ok=True)
+            if delete_orphans and is_older(path, old_before):
+                delete_left_over(path)
                 self.stdout.write(f"deleted  {path}")
+                continue
+            if not path.exists():
                 continue
             self.stdout.write(f"orphaned {path}")
             problems += 1

@@ -7,6 +7,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
+from ml_core.storage import delete_left_over
 from operation import purge
 
 
@@ -39,7 +40,7 @@ class Command(BaseCommand):
         files = purge.crashed_writes()
         for path in files:
             if not dry_run:
-                path.unlink(missing_ok=True)
+                delete_left_over(path)
         self._say(len(files), "temporary files", "left by crashes")
 
     def _delete(self, reason: str, groups: Iterable[Any]) -> None:

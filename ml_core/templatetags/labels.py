@@ -1,0 +1,20 @@
+"""Classes as pages show them."""
+
+from django import template
+from django.utils.translation import get_language
+
+from ml_core import labels
+
+register = template.Library()
+
+
+@register.filter
+def shown_name(class_name: str) -> str:
+    """The name of a class in the visitor's language."""
+    return labels.shown_name(class_name, get_language() or "en")
+
+
+@register.filter
+def percent(score: float) -> str:
+    """A score from 0 to 1 as people read it."""
+    return f"{score * 100:.0f} %"
