@@ -26,7 +26,8 @@ class ModelSpec:
 
     ``input_wh`` is the network's input in pixels, ``resizing`` how pictures get that size,
     ``accuracy_percent`` the published accuracy by the task's ``metric`` (None if unpublished),
-    ``problem`` why the user's own model cannot be used.
+    ``training`` what the project's own was trained on and measured with, ``is_trial`` that any
+    other one is better, ``problem`` why the user's own model cannot be used.
     """
 
     name: str
@@ -42,6 +43,8 @@ class ModelSpec:
     licence: str = "unknown"
     origin: str = ""
     fetched_by_default: bool = False
+    training: str = ""
+    is_trial: bool = False
     problem: str = ""
 
     @property
@@ -202,6 +205,21 @@ _YOLO_FASTEST_SMALL = replace(
     ),
     accuracy_percent=24.4,
     fetched_by_default=False,
+)
+
+VISION_SMALL = ModelSpec(
+    name="vision-small",
+    task="detection",
+    family="YOLOv3",
+    directory=Path(__file__).parent / "models" / "vision-small",
+    config=ModelFile("vision-small.cfg"),
+    weights=ModelFile("vision-small.weights"),
+    input_wh=(192, 192),
+    resizing="stretch",
+    accuracy_percent=0.0,
+    licence="part of this project",
+    training="11,792 photos labelled by yolo-fastest-1.1-xl; mAP@0.5 measured on coco128",
+    is_trial=True,
 )
 
 # In the order in which the default detector is chosen: yolov3, then the best one there is.

@@ -4,6 +4,7 @@ from django.http import HttpRequest
 from django.utils.translation import get_language
 
 from ml_core import engine
+from ml_core.catalog import CATALOG
 from ml_core.errors import VisionError
 from ml_core.labels import class_names as names_in
 from ml_core.problem_texts import shown_detail
@@ -12,7 +13,7 @@ from ml_core.problem_texts import shown_detail
 def detector(request: HttpRequest) -> dict[str, object]:
     """The default detector's specification, or the reason why there is none."""
     try:
-        return {"detector": engine.default_model("detection")}
+        return {"detector": engine.default_model("detection"), "full_detector": CATALOG[0]}
     except VisionError as exc:
         return {"detector": None, "detector_problem": shown_detail(exc.code, exc.detail)}
 

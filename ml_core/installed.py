@@ -1,4 +1,4 @@
-"""The models at hand: the catalogue's, the project's own classifier, and what the user adds.
+"""The models at hand: the catalogue's, the project's own two, and what the user adds.
 
 A folder ``MODEL_DIR/NAME/`` adds the model ``NAME``: a detector with one ``.cfg``, one
 ``.weights`` and optionally one ``.names`` file, a classifier with the ``.weights.h5`` and
@@ -8,7 +8,7 @@ A folder ``MODEL_DIR/NAME/`` adds the model ``NAME``: a detector with one ``.cfg
 from dataclasses import replace
 from pathlib import Path
 
-from ml_core.catalog import CATALOG, ModelFile, ModelSpec, Resizing, Task
+from ml_core.catalog import CATALOG, VISION_SMALL, ModelFile, ModelSpec, Resizing, Task
 from ml_core.errors import ModelNotInstalled, UnknownModel
 from ml_core.labels import COCO_LABELS, read_names
 from ml_core.networks.classifier_description import (
@@ -21,10 +21,11 @@ from ml_core.networks.darknet_cfg import DarknetError, read_config
 
 
 def read_catalog(model_dir: Path) -> dict[str, ModelSpec]:
-    """Every model by name: the catalogued ones, then the user's own in ``model_dir``."""
+    """Every model by name: catalogued, the project's, then the user's own in ``model_dir``."""
     shipped = _classifier(CIFAR10_WEIGHTS.parent.name, CIFAR10_WEIGHTS)
     specs = {spec.name: replace(spec, directory=model_dir) for spec in CATALOG}
     specs[shipped.name] = replace(shipped, licence="part of this project")
+    specs[VISION_SMALL.name] = VISION_SMALL
     folders = model_dir.iterdir() if model_dir.is_dir() else []
     for folder in sorted(path for path in folders if path.is_dir()):
         own = read_own_detector(folder) or _own_classifier(folder)
@@ -48,7 +49,7 @@ def default_model(specs: dict[str, ModelSpec], task: Task, preferred: str) -> Mo
         raise ModelNotInstalled(
             f"The settings name {preferred!r} for {task}; there is no such model."
         )
-    for spec in fitting.values():
+    for spec in sorted(fitting.values(), key=lambda spec: spec.is_trial):
         if spec.is_installed and not spec.problem:
             return spec
     raise ModelNotInstalled(

@@ -58,6 +58,10 @@ class ModelSpecSerializer(serializers.Serializer):
     accuracy_percent = serializers.FloatField(allow_null=True)
     licence = serializers.CharField()
     origin = serializers.CharField()
+    training = serializers.CharField(
+        help_text="what the project's own model was trained on and measured with, or empty"
+    )
+    is_trial = serializers.BooleanField(help_text="there to try things out: any other is better")
     is_installed = serializers.BooleanField()
     problem = serializers.CharField(help_text="why it cannot be used, or empty")
     is_default = serializers.SerializerMethodField()
