@@ -1,11 +1,13 @@
 """Fixtures for all tests: the shared data, where it is there, and a detector that needs none."""
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from django.conf import settings
 
+from ml_core.catalog import VISION_SMALL
 from ml_core.tests.toy_network import install_toy_network
 
 # Tests start the jobs themselves.
@@ -39,6 +41,15 @@ def toy_model_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     model_dir = tmp_path_factory.mktemp("models")
     install_toy_network(model_dir)
     return model_dir
+
+
+@pytest.fixture
+def no_detector(settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The site with no detector at all: the shipped one is not there either."""
+    settings.MODEL_DIR = tmp_path / "no models"
+    settings.DETECTOR = ""
+    nowhere = replace(VISION_SMALL, directory=tmp_path)
+    monkeypatch.setattr("ml_core.installed.VISION_SMALL", nowhere)
 
 
 @pytest.fixture

@@ -21,11 +21,7 @@ def test_every_page_names_the_detector(client, path, toy_detector):
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("path", PAGES)
-def test_every_page_works_without_models_and_says_how_to_install_one(
-    client, path, settings, tmp_path
-):
-    settings.MODEL_DIR = tmp_path
-
+def test_every_page_works_without_models_and_says_how_to_install_one(client, path, no_detector):
     response = client.get(path)
 
     assert response.status_code == 200
@@ -69,8 +65,7 @@ def test_the_site_is_ready_once_its_detector_is_warm(client, toy_detector):
 
 
 @pytest.mark.django_db
-def test_a_site_without_a_detector_is_ready_for_the_rest_and_says_why(client, settings, tmp_path):
-    settings.MODEL_DIR = tmp_path
+def test_a_site_without_a_detector_is_ready_for_the_rest_and_says_why(client, no_detector):
     engine.classify(np.zeros((32, 32, 3), np.uint8))
 
     response = client.get("/readyz")

@@ -242,9 +242,7 @@ def test_a_model_that_is_not_installed_gets_a_problem_with_the_command(client):
     assert_problem(response, 503, "model_not_installed", "manage.py fetch_models yolov3-tiny")
 
 
-def test_a_site_without_any_model_says_which_command_installs_one(client, settings, tmp_path):
-    settings.MODEL_DIR = tmp_path
-
+def test_a_site_without_any_model_says_which_command_installs_one(client, no_detector):
     assert_problem(post_file(client, PICTURE), 503, "model_not_installed", "fetch_models yolov3")
 
 

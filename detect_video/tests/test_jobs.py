@@ -218,8 +218,7 @@ def test_a_video_deleted_while_it_is_worked_on_stays_deleted(clip, monkeypatch, 
     assert list(media.rglob("source")) == []
 
 
-def test_a_model_that_is_not_installed_fails_the_job_with_what_to_do(clip, settings, tmp_path):
-    settings.MODEL_DIR = tmp_path / "none"
+def test_a_model_that_is_not_installed_fails_the_job_with_what_to_do(clip, no_detector):
     video = queued_video(clip)
 
     work_off()

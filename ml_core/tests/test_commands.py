@@ -23,7 +23,7 @@ def model_dir(settings, tmp_path):
     return settings.MODEL_DIR
 
 
-def test_models_are_listed_with_the_command_that_installs_them(model_dir):
+def test_models_are_listed_with_the_command_that_installs_them(no_detector):
     text = run("list_models")
 
     assert "yolov3-tiny          416 x 416  mAP@0.5 33.1  missing, get it with: " in text

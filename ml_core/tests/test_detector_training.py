@@ -291,10 +291,8 @@ def test_pictures_without_any_object_cannot_be_learnt(pictures):
 
 @pytest.mark.parametrize("side", [192, 320])
 def test_the_shipped_network_is_small_and_answers_at_three_scales(side):
-    text = VISION_SMALL.read_text().replace("width=320", f"width={side}")
-    state = DetectorState(
-        SETTINGS, text.replace("height=320", f"height={side}"), ("x",) * 80, 8, 16, ""
-    )
+    text = re.sub(r"(?m)^(width|height)=\d+", rf"\1={side}", VISION_SMALL.read_text())
+    state = DetectorState(SETTINGS, text, ("x",) * 80, 8, 16, "")
 
     model = build_trainable(state)
 
@@ -304,8 +302,10 @@ def test_the_shipped_network_is_small_and_answers_at_three_scales(side):
 
 
 def test_the_shipped_network_agrees_with_opencv(tmp_path):
-    write_random_weights(read_config(VISION_SMALL), tmp_path / "random.weights", (320, 320))
-    image = np.random.default_rng(0).integers(0, 256, (320, 320, 3), np.uint8)
+    config = read_config(VISION_SMALL)
+    width, height = config.input_wh
+    write_random_weights(config, tmp_path / "random.weights", config.input_wh)
+    image = np.random.default_rng(0).integers(0, 256, (height, width, 3), np.uint8)
 
     assert_same_heads(VISION_SMALL, tmp_path / "random.weights", image)
 

@@ -3,7 +3,7 @@ import shutil
 
 import pytest
 
-from ml_core.catalog import CATALOG
+from ml_core.catalog import CATALOG, VISION_SMALL
 from ml_core.errors import ModelNotInstalled, UnknownModel
 from ml_core.installed import default_model, find_model, read_catalog
 from ml_core.networks.darknet_cfg import read_config
@@ -34,12 +34,31 @@ def test_networks_of_the_catalogue_have_its_classes(spec, shared_dir):
     assert len(spec.labels) == 80
 
 
-def test_nothing_is_installed_in_a_folder_that_is_not_there(tmp_path):
+def test_the_shipped_models_are_there_without_any_folder(tmp_path):
     specs = read_catalog(tmp_path / "nowhere")
 
-    assert [spec.name for spec in specs.values() if spec.is_installed] == [SHIPPED]
+    assert [spec.name for spec in specs.values() if spec.is_installed] == [SHIPPED, "vision-small"]
+    assert default_model(specs, "detection", preferred="").name == "vision-small"
+
+
+def test_without_any_detector_the_command_that_installs_one_is_said(no_detector, tmp_path):
     with pytest.raises(ModelNotInstalled, match="fetch_models yolov3"):
-        default_model(specs, "detection", preferred="")
+        default_model(read_catalog(tmp_path), "detection", preferred="")
+
+
+def test_every_other_detector_is_chosen_before_the_trial_model(tmp_path):
+    install_toy_network(tmp_path)
+
+    assert default_model(read_catalog(tmp_path), "detection", preferred="").name == "toy"
+
+
+def test_the_trial_model_is_what_its_description_says():
+    config = read_config(VISION_SMALL.config_path)
+
+    assert config.input_wh == VISION_SMALL.input_wh
+    assert {layer.num_classes for layer in config.yolo_layers} == {len(VISION_SMALL.labels)}
+    card = VISION_SMALL.config_path.with_suffix(".md").read_text()
+    assert f"**{VISION_SMALL.accuracy_percent / 100:.3f}**" in card
 
 
 def test_yolov3_is_the_default_when_it_is_there_and_else_the_best(tmp_path):
@@ -134,8 +153,7 @@ def test_an_own_model_that_cannot_be_used_says_why_and_never_becomes_the_default
     specs = read_catalog(tmp_path)
 
     assert re.search(problem, specs["toy"].problem)
-    with pytest.raises(ModelNotInstalled):
-        default_model(specs, "detection", preferred="")
+    assert default_model(specs, "detection", preferred="").name == "vision-small"
 
 
 def test_other_folders_are_no_models(tmp_path):
@@ -143,7 +161,11 @@ def test_other_folders_are_no_models(tmp_path):
     tmp_path.joinpath("notes", "readme.txt").write_text("")
     tmp_path.joinpath("yolov3").mkdir()
 
-    assert set(read_catalog(tmp_path)) == {*(spec.name for spec in CATALOG), SHIPPED}
+    assert set(read_catalog(tmp_path)) == {
+        *(spec.name for spec in CATALOG),
+        SHIPPED,
+        "vision-small",
+    }
 
 
 CLASSIFIER_JSON = (
