@@ -18,7 +18,7 @@ prepare: .venv/runtime
 	@$(BIN)/python manage.py migrate --verbosity 0
 	@$(BIN)/python scripts/install-browser-modules || echo "Going on without them: the server decodes videos for browsers."
 	@$(BIN)/python manage.py collectstatic --noinput --verbosity 0
-	@$(BIN)/python manage.py fetch_models || echo "Starting without them."
+	@$(BIN)/python manage.py fetch_models || echo "Starting with the trial model."
 
 test: .venv/dev node_modules ## Set everything up and run every check and test
 	@scripts/install-system-package $(CHROMIUM) chromium fonts-dejavu-core
