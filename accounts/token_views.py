@@ -2,12 +2,13 @@
 
 from django.contrib.auth.decorators import login_required
 from django.contrib.auth.models import User
+from django.db import IntegrityError, transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST
 
-from accounts.forms import TokenForm
+from accounts.forms import NAME_TAKEN, TokenForm
 from accounts.models import ApiToken
 from accounts.tokens import create_token
 
@@ -26,8 +27,14 @@ def tokens_page(request: SignedInRequest) -> HttpResponse:
     form = TokenForm(request.POST or None, user=request.user)
     text = ""
     if request.method == "POST" and form.is_valid():
-        _, text = create_token(request.user, form.cleaned_data["name"])
-        form = TokenForm(user=request.user)
+        try:
+            with transaction.atomic():
+                _, text = create_token(request.user, form.cleaned_data["name"])
+        except IntegrityError:
+            # The same form came twice at one time, and the other one was first.
+            form.add_error("name", NAME_TAKEN)
+        else:
+            form = TokenForm(user=request.user)
     tokens = ApiToken.objects.filter(user=request.user)
     context = {"form": form, "new_token": text, "tokens": tokens}
     return render(request, "accounts/tokens.html", context)

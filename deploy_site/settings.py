@@ -67,6 +67,8 @@ GALLERY_DIR = (BASE_DIR / env("GALLERY_DIR", default="static/samples")).resolve(
 
 # Everything that is capped, in one place.
 LIMITS = {
+    # Open at one time, WebSockets among them; others get a 503.
+    "connections": 200,
     # A picture's file, and a request's body around it (base64 takes a third more).
     "image_bytes": 10 * 2**20,
     "body_bytes": 15 * 2**20,

@@ -3,7 +3,6 @@ from threading import Lock
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404
 from django.template.defaultfilters import filesizeformat
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
@@ -98,8 +97,9 @@ class VideoAdmin(admin.ModelAdmin):
 
     def first_picture(self, request: HttpRequest, pk: str) -> HttpResponse:
         """The video's first frame as a small JPEG."""
-        video = get_object_or_404(Video, pk=pk)
-        if not self.has_view_permission(request, video):
+        # None for what is no key at all, too.
+        video = self.get_object(request, pk)
+        if video is None or not self.has_view_permission(request, video):
             raise Http404
         source, side = video.source_path, THUMBNAIL_SIDE_PIXELS
         try:

@@ -4,6 +4,7 @@ import uuid
 
 import pytest
 from django.apps import apps
+from django.contrib.auth.forms import UserCreationForm
 from django.contrib.auth.models import User
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
@@ -180,9 +181,10 @@ def test_signing_out_takes_a_form_and_ends_the_session(client, user):
     client.force_login(user)
 
     by_link = client.get("/accounts/sign-out/")
-    by_form = client.post("/accounts/sign-out/")
+    assert by_link["Location"] == "/"
+    assert "Sign out" in client.get("/").content.decode()
 
-    assert by_link.status_code == 405
+    by_form = client.post("/accounts/sign-out/")
     assert by_form["Location"] == "/"
     assert "Sign in" in client.get("/").content.decode()
 
@@ -226,3 +228,26 @@ def test_who_remembers_in_time_starts_anew(client, user):
         for _ in range(4):
             assert sign_in(client, password="wrong").status_code == 200
         assert sign_in(client).status_code == 302
+
+
+def test_of_two_accounts_of_one_name_made_at_one_time_the_second_is_refused(
+    client, user, monkeypatch
+):
+    monkeypatch.setattr(UserCreationForm, "clean_username", lambda form: form.data["username"])
+    monkeypatch.setattr(UserCreationForm, "validate_unique", lambda form: None)
+    form = {"username": "owner", "password1": PASSWORD, "password2": PASSWORD}
+
+    page = client.post(SIGN_UP, form).content.decode()
+
+    assert "already exists" in page
+    assert User.objects.count() == 1
+
+
+def test_a_form_that_is_too_old_is_told_in_a_page_of_the_site(user):
+    client = Client(enforce_csrf_checks=True)
+
+    response = sign_in(client)
+
+    assert response.status_code == 403
+    assert "load the page again" in response.content.decode()
+    assert "default-src 'none'" in response["Content-Security-Policy"]
