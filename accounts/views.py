@@ -13,6 +13,8 @@ from django.shortcuts import redirect, render
 from django.urls import reverse_lazy
 from django.views.generic import FormView
 
+from accounts.attempts import HOUR_SECONDS, count_try, has_tries_left
+
 
 class SignInView(LoginView):
     """A name and a password; what the visitor's session has collected then is the account's."""
@@ -48,6 +50,9 @@ class SignUpView(RedirectURLMixin, FormView):
         return super().get_context_data(**kwargs) | {"next": self.get_redirect_url()}
 
     def form_valid(self, form: UserCreationForm) -> HttpResponse:
+        if not has_tries_left("sign-up", self.request, most=settings.LIMITS["sign_ups_per_hour"]):
+            return _too_many(self.request, "accounts/too_many.html", HOUR_SECONDS)
+        count_try("sign-up", self.request)
         try:
             with transaction.atomic():
                 user = form.save()
@@ -71,6 +76,10 @@ def locked_out(
 ) -> HttpResponse:
     """429 for who failed too often, as django-axes asks for it."""
     wait_s = int(settings.AXES_COOLOFF_TIME.total_seconds())
-    locked = render(request, "accounts/locked.html", {"minutes": wait_s // 60}, status=429)
-    locked.headers["Retry-After"] = str(wait_s)
-    return locked
+    return _too_many(request, "accounts/locked.html", wait_s)
+
+
+def _too_many(request: HttpRequest, template: str, wait_s: int) -> HttpResponse:
+    response = render(request, template, {"minutes": wait_s // 60}, status=429)
+    response.headers["Retry-After"] = str(wait_s)
+    return response

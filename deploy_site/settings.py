@@ -117,6 +117,9 @@ LIMITS = {
     "recording_work_seconds": 120,
     "recording_bytes": 300 * 2**20,
     "tokens_per_account": 50,
+    # From one address: tries with a wrong name or password, and new accounts.
+    "failed_sign_ins_per_hour": 50,
+    "sign_ups_per_hour": 20,
     # What one owner may keep, and all visitors without an account together; 0: as much as fits.
     "owner_bytes": 2 * 2**30,
     "visitors_bytes": 20 * 2**30,
@@ -352,7 +355,8 @@ LOGOUT_REDIRECT_URL = "home"
 SOCKET_CHECK_SECONDS = 30
 
 AUTHENTICATION_BACKENDS = [
-    # First, so that a locked name is refused even with the right password.
+    # First, so that a locked address or name is refused even with the right password.
+    "accounts.attempts.AddressGuard",
     "axes.backends.AxesStandaloneBackend",
     "django.contrib.auth.backends.ModelBackend",
 ]

@@ -1,11 +1,13 @@
 """Signing up, in and out, and what becomes of the session's media."""
 
 import uuid
+from collections.abc import Iterator
 
 import pytest
 from django.apps import apps
 from django.contrib.auth.forms import UserCreationForm
 from django.contrib.auth.models import User
+from django.core.cache import cache
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 
@@ -251,3 +253,39 @@ def test_a_form_that_is_too_old_is_told_in_a_page_of_the_site(user):
     assert response.status_code == 403
     assert "load the page again" in response.content.decode()
     assert "default-src 'none'" in response["Content-Security-Policy"]
+
+
+@pytest.fixture
+def few_tries(settings) -> Iterator[None]:
+    settings.LIMITS = {
+        **settings.LIMITS,
+        "failed_sign_ins_per_hour": 3,
+        "sign_ups_per_hour": 2,
+    }
+    cache.clear()
+    yield
+    cache.clear()
+
+
+def test_an_address_that_tries_many_names_is_locked_out_even_with_the_right_password(
+    client, user, few_tries
+):
+    statuses = [sign_in(client, f"name{number}").status_code for number in range(3)]
+    locked = sign_in(client)
+
+    assert statuses == [200] * 3
+    assert locked.status_code == 429
+    assert int(locked["Retry-After"]) > 0
+    elsewhere = Client(REMOTE_ADDR="192.0.2.7")
+    assert sign_in(elsewhere)["Location"] == "/"
+
+
+def test_an_address_makes_only_so_many_accounts_in_an_hour(few_tries):
+    answers = []
+    for number in range(3):
+        form = {"username": f"new{number}", "password1": PASSWORD, "password2": PASSWORD}
+        answers.append(Client().post(SIGN_UP, form))
+
+    assert [answer.status_code for answer in answers] == [302, 302, 429]
+    assert int(answers[2]["Retry-After"]) > 0
+    assert User.objects.count() == 2

@@ -33,9 +33,12 @@ class PunctualProtocol(HttpToolsProtocol):
             self.timeout_keep_alive, self.timeout_keep_alive_handler
         )
 
-    def on_message_begin(self) -> None:
-        super().on_message_begin()
-        self.headers_deadline = self.loop.call_later(HEADERS_SECONDS, self.transport.close)
+    def data_received(self, data: bytes) -> None:
+        # Any byte ends uvicorn's own waiting, also those of empty lines, which begin no request.
+        is_between_requests = self.cycle is None or self.cycle.response_complete
+        if is_between_requests and not self.headers_deadline:
+            self.headers_deadline = self.loop.call_later(HEADERS_SECONDS, self.transport.close)
+        super().data_received(data)
 
     def on_headers_complete(self) -> None:
         self._forget_deadline()
@@ -48,6 +51,7 @@ class PunctualProtocol(HttpToolsProtocol):
     def _forget_deadline(self) -> None:
         if self.headers_deadline:
             self.headers_deadline.cancel()
+            self.headers_deadline = None
 
 
 class Command(BaseCommand):
