@@ -32,7 +32,7 @@ def count_try(kind: str, request: HttpRequest) -> None:
 
 
 class AddressGuard:
-    """Lets nobody in from an address with too many failures, whatever the name; knows no accounts."""
+    """Lets nobody in from an address with too many failures, whatever the name."""
 
     def authenticate(self, request: HttpRequest | None, **credentials: Any) -> None:
         most = settings.LIMITS["failed_sign_ins_per_hour"]

@@ -14,6 +14,7 @@ import environ
 from csp.constants import NONE, SELF
 from django.core.management.utils import get_random_secret_key
 from django.utils.translation import gettext_lazy as _
+from pythonjsonlogger.core import RESERVED_ATTRS
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = environ.Env()
@@ -410,6 +411,8 @@ LOGGING = {
             "()": "pythonjsonlogger.json.JsonFormatter",
             "format": "%(asctime)s %(levelname)s %(name)s %(request_id)s %(message)s",
             "rename_fields": {"asctime": "time", "levelname": "level", "name": "logger"},
+            # uvicorn's message once more, for terminals.
+            "reserved_attrs": [*RESERVED_ATTRS, "color_message"],
         },
     },
     "filters": {"request_id": {"()": "operation.request_ids.RequestIdFilter"}},

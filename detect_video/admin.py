@@ -179,15 +179,15 @@ class ExportAdmin(admin.ModelAdmin):
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
 
-    @admin.display(ordering="video__user")
+    @admin.display(description=_("owner"), ordering="video__user")
     def owner(self, export: Export) -> str:
         return export.video.owner.label
 
-    @admin.display(ordering="size_bytes")
+    @admin.display(description=_("size"), ordering="size_bytes")
     def size(self, export: Export) -> str:
         return filesizeformat(export.size_bytes)
 
-    @admin.action(description="Cancel what is queued or running", permissions=["delete"])
+    @admin.action(description=_("Cancel what is queued or running"), permissions=["delete"])
     def cancel(self, request: HttpRequest, exports: QuerySet[Export]) -> None:
         for export in exports:
             export.cancel()
