@@ -6,7 +6,7 @@ from django.db import IntegrityError, transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_http_methods, require_POST
+from django.views.decorators.http import require_http_methods
 
 from accounts.forms import NAME_TAKEN, TokenForm
 from accounts.models import ApiToken
@@ -41,8 +41,11 @@ def tokens_page(request: SignedInRequest) -> HttpResponse:
 
 
 @login_required
-@require_POST
 def revoke_token(request: SignedInRequest, pk: int) -> HttpResponseRedirect:
-    """Delete one of the account's tokens; programs that use it are turned away from now on."""
-    get_object_or_404(ApiToken, pk=pk, user=request.user).delete()
+    """POST deletes one of the account's tokens; programs that use it are turned away from then on.
+
+    Who signed in on the way arrives with GET, and sees the list to do it again.
+    """
+    if request.method == "POST":
+        get_object_or_404(ApiToken, pk=pk, user=request.user).delete()
     return redirect("accounts:tokens")

@@ -94,6 +94,14 @@ def test_a_revoked_token_and_one_of_an_inactive_account_are_refused(client, user
     assert inactive.status_code == Client().get("/api/videos/", headers=headers).status_code == 401
 
 
+def test_only_a_form_revokes_and_a_visit_to_its_address_leads_to_the_list(client, user, headers):
+    client.force_login(user)
+    token = ApiToken.objects.get()
+
+    assert client.get(f"{PAGE}{token.pk}/revoke/").url == PAGE
+    assert ApiToken.objects.exists()
+
+
 def test_nobody_sees_or_revokes_the_tokens_of_others(client, user, headers):
     client.force_login(User.objects.create_user("other"))
     token = ApiToken.objects.get()

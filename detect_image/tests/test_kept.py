@@ -186,7 +186,10 @@ def test_deleting_a_kept_picture_deletes_its_files(client, media, way):
     if way == "api":
         assert client.delete(f"/api/pictures/{answer['id']}/").status_code == 204
     else:
-        client.post(f"/detect-image/pictures/{answer['id']}/delete/")
+        address = f"/detect-image/pictures/{answer['id']}/delete/"
+        assert client.get(address).url == "/detect-image/pictures/"
+        assert client.get(answer["page_url"]).status_code == 200
+        client.post(address)
 
     assert [path for path in media.rglob("*") if path.is_file()] == []
     assert client.get(answer["page_url"]).status_code == 404
