@@ -28,7 +28,7 @@ test: .venv/dev node_modules ## Set everything up and run every check and test
 	$(BIN)/mypy
 	npm run --silent check
 	npm test --silent
-	$(BIN)/pytest
+	$(BIN)/pytest --numprocesses 2
 	CHROMIUM=$(CHROMIUM) $(BIN)/pytest tests
 
 format: .venv/dev ## Format the Python code

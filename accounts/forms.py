@@ -11,6 +11,8 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.models import ApiToken
 
+NAME_TAKEN = _("You have a token of that name. Choose another one.")
+
 
 class TokenForm(forms.ModelForm):
     """The name of a token to be made, which its account has no other of."""
@@ -28,7 +30,7 @@ class TokenForm(forms.ModelForm):
         name = self.cleaned_data["name"]
         own = self.instance.user.api_tokens
         if own.filter(name=name).exists():
-            raise ValidationError(_("You have a token of that name. Choose another one."))
+            raise ValidationError(NAME_TAKEN)
         if own.count() >= settings.LIMITS["tokens_per_account"]:
             raise ValidationError(_("You have as many tokens as are allowed. Revoke one first."))
         return name

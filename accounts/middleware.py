@@ -7,6 +7,7 @@ from typing import Any
 from django.conf import settings
 from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
 
 from accounts.tokens import BadToken, bearer, find_token, is_metrics_token
 from deploy_site.problems import problem_response
@@ -60,7 +61,9 @@ class RequireLoginMiddleware:
         if request.path_info.startswith("/api/") and not is_page:
             detail = "Sign in, or send Authorization: Bearer with a token of your account."
             return _unauthorized("not_authenticated", detail)
-        return redirect_to_login(request.get_full_path())
+        # What was sent is lost, and its address alone shows nothing.
+        is_page = request.method in ("GET", "HEAD")
+        return redirect_to_login(request.get_full_path() if is_page else reverse("home"))
 
 
 def _unauthorized(code: str, detail: str) -> HttpResponse:

@@ -2,12 +2,13 @@
 
 from django.contrib.auth.decorators import login_required
 from django.contrib.auth.models import User
+from django.db import IntegrityError, transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_http_methods, require_POST
+from django.views.decorators.http import require_http_methods
 
-from accounts.forms import TokenForm
+from accounts.forms import NAME_TAKEN, TokenForm
 from accounts.models import ApiToken
 from accounts.tokens import create_token
 
@@ -26,16 +27,25 @@ def tokens_page(request: SignedInRequest) -> HttpResponse:
     form = TokenForm(request.POST or None, user=request.user)
     text = ""
     if request.method == "POST" and form.is_valid():
-        _, text = create_token(request.user, form.cleaned_data["name"])
-        form = TokenForm(user=request.user)
+        try:
+            with transaction.atomic():
+                _, text = create_token(request.user, form.cleaned_data["name"])
+        except IntegrityError:
+            # The same form came twice at one time, and the other one was first.
+            form.add_error("name", NAME_TAKEN)
+        else:
+            form = TokenForm(user=request.user)
     tokens = ApiToken.objects.filter(user=request.user)
     context = {"form": form, "new_token": text, "tokens": tokens}
     return render(request, "accounts/tokens.html", context)
 
 
 @login_required
-@require_POST
 def revoke_token(request: SignedInRequest, pk: int) -> HttpResponseRedirect:
-    """Delete one of the account's tokens; programs that use it are turned away from now on."""
-    get_object_or_404(ApiToken, pk=pk, user=request.user).delete()
+    """POST deletes one of the account's tokens; programs that use it are turned away from then on.
+
+    Who signed in on the way arrives with GET, and sees the list to do it again.
+    """
+    if request.method == "POST":
+        get_object_or_404(ApiToken, pk=pk, user=request.user).delete()
     return redirect("accounts:tokens")

@@ -3,7 +3,6 @@
 from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404, redirect, render
-from django.views.decorators.http import require_POST
 from drf_spectacular.utils import extend_schema, extend_schema_view
 from rest_framework.generics import ListAPIView, RetrieveDestroyAPIView
 
@@ -29,10 +28,10 @@ def kept_page(request: HttpRequest) -> HttpResponse:
     return render(request, "classify/kept.html", {"page": page, "storage": storage_note(owner)})
 
 
-@require_POST
 def delete_kept(request: HttpRequest, pk: int) -> HttpResponseRedirect:
-    """Delete one of the visitor's own pictures, with its file."""
-    get_object_or_404(own_pictures(request), pk=pk).delete()
+    """POST deletes one of the visitor's own pictures, with its file."""
+    if request.method == "POST":
+        get_object_or_404(own_pictures(request), pk=pk).delete()
     return redirect("classify:kept-list")
 
 

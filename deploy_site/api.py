@@ -34,6 +34,9 @@ class SchemaView(SpectacularAPIView):
         OpenApiYamlRenderer2,
     ]
 
+    def _get_version_parameter(self, request: Request) -> None:
+        """There is one version; what asks for another would stand in a header, unchecked."""
+
 
 class LimitsSerializer(serializers.Serializer):
     """Every number of the setting ``LIMITS``; its names say what it is of."""

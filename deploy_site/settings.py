@@ -14,6 +14,7 @@ import environ
 from csp.constants import NONE, SELF
 from django.core.management.utils import get_random_secret_key
 from django.utils.translation import gettext_lazy as _
+from pythonjsonlogger.core import RESERVED_ATTRS
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = environ.Env()
@@ -67,6 +68,8 @@ GALLERY_DIR = (BASE_DIR / env("GALLERY_DIR", default="static/samples")).resolve(
 
 # Everything that is capped, in one place.
 LIMITS = {
+    # Open at one time, WebSockets among them; others get a 503.
+    "connections": 200,
     # A picture's file, and a request's body around it (base64 takes a third more).
     "image_bytes": 10 * 2**20,
     "body_bytes": 15 * 2**20,
@@ -115,6 +118,9 @@ LIMITS = {
     "recording_work_seconds": 120,
     "recording_bytes": 300 * 2**20,
     "tokens_per_account": 50,
+    # From one address: tries with a wrong name or password, and new accounts.
+    "failed_sign_ins_per_hour": 50,
+    "sign_ups_per_hour": 20,
     # What one owner may keep, and all visitors without an account together; 0: as much as fits.
     "owner_bytes": 2 * 2**30,
     "visitors_bytes": 20 * 2**30,
@@ -350,7 +356,8 @@ LOGOUT_REDIRECT_URL = "home"
 SOCKET_CHECK_SECONDS = 30
 
 AUTHENTICATION_BACKENDS = [
-    # First, so that a locked name is refused even with the right password.
+    # First, so that a locked address or name is refused even with the right password.
+    "accounts.attempts.AddressGuard",
     "axes.backends.AxesStandaloneBackend",
     "django.contrib.auth.backends.ModelBackend",
 ]
@@ -404,6 +411,8 @@ LOGGING = {
             "()": "pythonjsonlogger.json.JsonFormatter",
             "format": "%(asctime)s %(levelname)s %(name)s %(request_id)s %(message)s",
             "rename_fields": {"asctime": "time", "levelname": "level", "name": "logger"},
+            # uvicorn's message once more, for terminals.
+            "reserved_attrs": [*RESERVED_ATTRS, "color_message"],
         },
     },
     "filters": {"request_id": {"()": "operation.request_ids.RequestIdFilter"}},

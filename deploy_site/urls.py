@@ -2,11 +2,15 @@
 
 from django.contrib import admin
 from django.urls import include, path
+from django.utils.translation import gettext_lazy as _
 from django.views.generic import RedirectView
 
 from deploy_site import problems, views
 from deploy_site.api import LimitsView, SchemaView
 from ml_core.api import ModelsView
+
+admin.site.site_header = admin.site.site_title = _("Vision Online")
+admin.site.index_title = _("Administration")
 
 urlpatterns = [
     path("", views.home, name="home"),

@@ -46,7 +46,7 @@ class CameraConsumer(AsyncJsonWebsocketConsumer):
         self.second, self.frames_in_second = 0, 0
         self.owner = ""
         whose = Owner.of(self.scope["user"], self.scope["session"])
-        self.stream = Stream("camera", whose.label)
+        self.stream = Stream("camera", whose)
         self.is_refused = False
         query = parse_qs(self.scope["query_string"].decode("latin-1"))
         self.model = query.get("model", [""])[0][:100]

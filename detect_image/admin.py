@@ -2,6 +2,7 @@ from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
 
 from detect_image.models import DetectedImage
 from detect_image.services import detect_again
@@ -47,7 +48,7 @@ class DetectedImageAdmin(PictureAdmin):
     def objects(self, detected: DetectedImage) -> int:
         return len(detected.detections)
 
-    @admin.action(description=_("Detect again with the default model"))
+    @admin.action(description=_("Detect again with the default model"), permissions=["change"])
     def detect_again(self, request: HttpRequest, chosen: QuerySet[DetectedImage]) -> None:
         for detected in chosen:
             try:
@@ -55,4 +56,6 @@ class DetectedImageAdmin(PictureAdmin):
             except (VisionError, OSError) as exc:
                 self.message_user(request, f"{detected}: {exc}", messages.ERROR)
             else:
-                self.message_user(request, f"{detected}: {len(detected.detections)}")
+                count = len(detected.detections)
+                found = ngettext("%(count)d object", "%(count)d objects", count) % {"count": count}
+                self.message_user(request, f"{detected}: {found}")

@@ -92,6 +92,9 @@ class DetectRequestSerializer(DetectOptionsSerializer):
     image = PictureField(required=False, help_text="the picture: a file, base64 text or a data URL")
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        # Browsers send a file field that nobody filled in as well.
+        if "gallery" in attrs and attrs.get("image") == b"":
+            del attrs["image"]
         if ("image" in attrs) == ("gallery" in attrs):
             raise serializers.ValidationError(
                 {"image": "Expected either a picture or the name of one in the gallery."}

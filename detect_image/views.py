@@ -7,7 +7,6 @@ from django.conf import settings
 from django.core.paginator import Paginator
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404, redirect, render
-from django.views.decorators.http import require_POST
 
 from detect_image import gallery
 from detect_image.models import DetectedImage
@@ -45,11 +44,11 @@ def kept_page(request: HttpRequest) -> HttpResponse:
     return render(request, "detect_image/kept.html", context)
 
 
-@require_POST
 def delete_kept(request: HttpRequest, pk: UUID) -> HttpResponseRedirect:
-    """Delete one of the visitor's own pictures, with its files."""
-    mine = DetectedImage.objects.of(Owner.of(request.user, request.session))
-    get_object_or_404(mine, pk=pk).delete()
+    """POST deletes one of the visitor's own pictures, with its files."""
+    if request.method == "POST":
+        mine = DetectedImage.objects.of(Owner.of(request.user, request.session))
+        get_object_or_404(mine, pk=pk).delete()
     return redirect("detect_image:kept-list")
 
 

@@ -3,7 +3,6 @@ from threading import Lock
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404
 from django.template.defaultfilters import filesizeformat
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
@@ -98,8 +97,9 @@ class VideoAdmin(admin.ModelAdmin):
 
     def first_picture(self, request: HttpRequest, pk: str) -> HttpResponse:
         """The video's first frame as a small JPEG."""
-        video = get_object_or_404(Video, pk=pk)
-        if not self.has_view_permission(request, video):
+        # None for what is no key at all, too.
+        video = self.get_object(request, pk)
+        if video is None or not self.has_view_permission(request, video):
             raise Http404
         source, side = video.source_path, THUMBNAIL_SIDE_PIXELS
         try:
@@ -179,15 +179,15 @@ class ExportAdmin(admin.ModelAdmin):
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
 
-    @admin.display(ordering="video__user")
+    @admin.display(description=_("owner"), ordering="video__user")
     def owner(self, export: Export) -> str:
         return export.video.owner.label
 
-    @admin.display(ordering="size_bytes")
+    @admin.display(description=_("size"), ordering="size_bytes")
     def size(self, export: Export) -> str:
         return filesizeformat(export.size_bytes)
 
-    @admin.action(description="Cancel what is queued or running", permissions=["delete"])
+    @admin.action(description=_("Cancel what is queued or running"), permissions=["delete"])
     def cancel(self, request: HttpRequest, exports: QuerySet[Export]) -> None:
         for export in exports:
             export.cancel()

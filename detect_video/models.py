@@ -201,13 +201,15 @@ class Export(Job):
     """A video file with its detections drawn in, rendered as the user saw them."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    video = models.ForeignKey(Video, models.CASCADE, related_name="exports")
+    video = models.ForeignKey(
+        Video, models.CASCADE, related_name="exports", verbose_name=_("video")
+    )
     codec = models.CharField(_("codec"), max_length=10, editable=False)
     score_threshold = models.FloatField(_("score threshold"), editable=False)
     # Class ids.
-    hidden_classes = models.JSONField(default=list, editable=False)
-    show_names = models.BooleanField(editable=False)
-    show_scores = models.BooleanField(editable=False)
+    hidden_classes = models.JSONField(_("hidden classes"), default=list, editable=False)
+    show_names = models.BooleanField(_("names shown"), editable=False)
+    show_scores = models.BooleanField(_("scores shown"), editable=False)
     # Of the names: the one of the page that asked.
     language = models.CharField(max_length=10, default="en", editable=False)
     frames_done = models.PositiveIntegerField(_("frames done"), default=0, editable=False)

@@ -32,7 +32,7 @@ def run_detection(video: Video, stop: Event) -> None:
     after_us = last.pts_us if last else None
     with (
         open_frames(video.source_path, model=video.model, after_pts_us=after_us) as reader,
-        opened("video", video.owner.label) as stream,
+        opened("video", video.owner) as stream,
     ):
         size_wh = reader.info.width, reader.info.height
         for found in detect_frames(

@@ -6,7 +6,6 @@ from typing import Any
 from django.contrib import admin
 from django.db.models.fields.files import FieldFile
 from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404
 from django.template.defaultfilters import filesizeformat
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
@@ -72,7 +71,8 @@ class PictureAdmin(admin.ModelAdmin):
 
     def picture(self, request: HttpRequest, pk: str, field: str) -> HttpResponse:
         """A small copy of a row's picture."""
-        row = get_object_or_404(self.model, pk=pk)
+        # None for what is no key at all, too.
+        row = self.get_object(request, pk)
         file = getattr(row, field, None)
         if not isinstance(file, FieldFile) or not self.has_view_permission(request, row):
             raise Http404

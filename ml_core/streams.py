@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import Literal
 
 from ml_core.metrics import FRAMES
+from ml_core.owners import Owner
 
 # Over how long a speed is measured.
 WINDOW_S = 5.0
@@ -18,9 +19,9 @@ _open: "dict[int, Stream]" = {}
 
 
 class Stream:
-    """One camera or video; ``owner`` is who it belongs to, in words that open nothing."""
+    """One camera or video, and whose it is."""
 
-    def __init__(self, source: Source, owner: str) -> None:
+    def __init__(self, source: Source, owner: Owner) -> None:
         self.number = next(_numbers)
         self.source = source
         self.owner = owner
@@ -60,7 +61,7 @@ class Stream:
 
 
 @contextmanager
-def opened(source: Source, owner: str) -> Iterator[Stream]:
+def opened(source: Source, owner: Owner) -> Iterator[Stream]:
     """A stream that is one of ``open_streams`` meanwhile."""
     stream = Stream(source, owner)
     stream.open()

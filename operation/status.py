@@ -36,7 +36,7 @@ def site_status() -> dict[str, Any]:
         "streams": [
             {
                 "source": stream.source,
-                "owner": stream.owner,
+                "owner": stream.owner.label,
                 "fps": stream.fps,
                 "done": stream.done,
                 "dropped": stream.dropped,

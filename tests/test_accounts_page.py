@@ -4,7 +4,9 @@ import json
 import re
 import time
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 import requests
@@ -89,6 +91,19 @@ def test_the_pages_of_an_account_fit_a_phone(
         if path:
             page.goto(f"/accounts/{path}")
         assert page.evaluate("() => document.documentElement.scrollWidth") <= 360
+
+
+@pytest.mark.browser_context_args(timezone_id="Asia/Shanghai")
+def test_times_are_those_of_the_visitors_clock(page: Page) -> None:
+    sign_up(page, "traveller")
+    make_token(page)
+
+    made = page.locator("time").first
+    expect(made).not_to_contain_text("UTC")
+    shown = datetime.strptime(made.inner_text().replace("\u202f", " "), "%b %d, %Y, %I:%M %p")
+    stated = datetime.fromisoformat(made.get_attribute("datetime") or "")
+    there = stated.astimezone(ZoneInfo("Asia/Shanghai")).replace(second=0, microsecond=0)
+    assert shown == there.replace(tzinfo=None)
 
 
 @pytest.fixture

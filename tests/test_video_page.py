@@ -394,6 +394,8 @@ def test_the_video_is_saved_as_it_is_shown(page, clips, tmp_path):
         page.get_by_role("button", name="Save as video").click()
     expect(page.get_by_role("link", name="Download")).to_be_visible(timeout=30_000)
     page.reload()
+    # With the first frame the page gets its final layout.
+    wait_for_drawn(page, 1)
 
     with page.expect_download() as download:
         page.get_by_role("link", name="Download").click()

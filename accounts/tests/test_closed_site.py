@@ -65,3 +65,9 @@ def test_answers_of_a_closed_site_have_the_security_headers(client):
 
     assert "default-src 'none'" in response["Content-Security-Policy"]
     assert response["X-Frame-Options"] == "DENY"
+
+
+def test_what_was_sent_after_the_sign_in_ended_is_no_address_to_come_back_to(client):
+    response = client.post("/accounts/sign-out/")
+
+    assert response["Location"] == "/accounts/sign-in/?next=/"

@@ -1,10 +1,13 @@
 """Signing up, in and out, and what becomes of the session's media."""
 
 import uuid
+from collections.abc import Iterator
 
 import pytest
 from django.apps import apps
+from django.contrib.auth.forms import UserCreationForm
 from django.contrib.auth.models import User
+from django.core.cache import cache
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 
@@ -180,9 +183,10 @@ def test_signing_out_takes_a_form_and_ends_the_session(client, user):
     client.force_login(user)
 
     by_link = client.get("/accounts/sign-out/")
-    by_form = client.post("/accounts/sign-out/")
+    assert by_link["Location"] == "/"
+    assert "Sign out" in client.get("/").content.decode()
 
-    assert by_link.status_code == 405
+    by_form = client.post("/accounts/sign-out/")
     assert by_form["Location"] == "/"
     assert "Sign in" in client.get("/").content.decode()
 
@@ -226,3 +230,62 @@ def test_who_remembers_in_time_starts_anew(client, user):
         for _ in range(4):
             assert sign_in(client, password="wrong").status_code == 200
         assert sign_in(client).status_code == 302
+
+
+def test_of_two_accounts_of_one_name_made_at_one_time_the_second_is_refused(
+    client, user, monkeypatch
+):
+    monkeypatch.setattr(UserCreationForm, "clean_username", lambda form: form.data["username"])
+    monkeypatch.setattr(UserCreationForm, "validate_unique", lambda form: None)
+    form = {"username": "owner", "password1": PASSWORD, "password2": PASSWORD}
+
+    page = client.post(SIGN_UP, form).content.decode()
+
+    assert "already exists" in page
+    assert User.objects.count() == 1
+
+
+def test_a_form_that_is_too_old_is_told_in_a_page_of_the_site(user):
+    client = Client(enforce_csrf_checks=True)
+
+    response = sign_in(client)
+
+    assert response.status_code == 403
+    assert "load the page again" in response.content.decode()
+    assert "default-src 'none'" in response["Content-Security-Policy"]
+
+
+@pytest.fixture
+def few_tries(settings) -> Iterator[None]:
+    settings.LIMITS = {
+        **settings.LIMITS,
+        "failed_sign_ins_per_hour": 3,
+        "sign_ups_per_hour": 2,
+    }
+    cache.clear()
+    yield
+    cache.clear()
+
+
+def test_an_address_that_tries_many_names_is_locked_out_even_with_the_right_password(
+    client, user, few_tries
+):
+    statuses = [sign_in(client, f"name{number}").status_code for number in range(3)]
+    locked = sign_in(client)
+
+    assert statuses == [200] * 3
+    assert locked.status_code == 429
+    assert int(locked["Retry-After"]) > 0
+    elsewhere = Client(REMOTE_ADDR="192.0.2.7")
+    assert sign_in(elsewhere)["Location"] == "/"
+
+
+def test_an_address_makes_only_so_many_accounts_in_an_hour(few_tries):
+    answers = []
+    for number in range(3):
+        form = {"username": f"new{number}", "password1": PASSWORD, "password2": PASSWORD}
+        answers.append(Client().post(SIGN_UP, form))
+
+    assert [answer.status_code for answer in answers] == [302, 302, 429]
+    assert int(answers[2]["Retry-After"]) > 0
+    assert User.objects.count() == 2

@@ -8,6 +8,7 @@ from django.contrib.auth.models import User
 from django.test import Client
 from django.utils import timezone
 
+from accounts.forms import TokenForm
 from accounts.models import ApiToken
 from accounts.tokens import create_token
 from detect_video.models import Video
@@ -93,6 +94,14 @@ def test_a_revoked_token_and_one_of_an_inactive_account_are_refused(client, user
     assert inactive.status_code == Client().get("/api/videos/", headers=headers).status_code == 401
 
 
+def test_only_a_form_revokes_and_a_visit_to_its_address_leads_to_the_list(client, user, headers):
+    client.force_login(user)
+    token = ApiToken.objects.get()
+
+    assert client.get(f"{PAGE}{token.pk}/revoke/").url == PAGE
+    assert ApiToken.objects.exists()
+
+
 def test_nobody_sees_or_revokes_the_tokens_of_others(client, user, headers):
     client.force_login(User.objects.create_user("other"))
     token = ApiToken.objects.get()
@@ -139,4 +148,15 @@ def test_the_number_of_tokens_is_limited(client, user, headers, settings):
     response = client.post(PAGE, {"name": "one more"})
 
     assert "Revoke one first" in response.content.decode()
+    assert ApiToken.objects.count() == 1
+
+
+def test_of_two_tokens_of_one_name_made_at_once_the_second_is_refused(client, user, monkeypatch):
+    create_token(user, "mine")
+    monkeypatch.setattr(TokenForm, "clean_name", lambda form: form.cleaned_data["name"])
+    client.force_login(user)
+
+    page = client.post(PAGE, {"name": "mine"}).content.decode()
+
+    assert "You have a token of that name" in page
     assert ApiToken.objects.count() == 1

@@ -195,7 +195,10 @@ def test_deleting_a_kept_picture_deletes_its_file(client, settings, way):
     if way == "api":
         assert client.delete(f"/api/classify/pictures/{pk}/").status_code == 204
     else:
-        client.post(f"/classify/pictures/{pk}/delete/")
+        address = f"/classify/pictures/{pk}/delete/"
+        assert client.get(address).url == "/classify/pictures/"
+        assert ClassifiedImage.objects.exists()
+        client.post(address)
 
     assert not ClassifiedImage.objects.exists()
     assert [path for path in settings.MEDIA_ROOT.rglob("*") if path.is_file()] == []

@@ -187,3 +187,23 @@ def test_a_limit_beyond_all_numbers_of_the_database_is_cut(
     response = client.get(f"/api/pictures/?limit={10**30}")
 
     assert response.json()["count"] == 1
+
+
+@pytest.mark.parametrize("version", ["2", "\0", "\r\nX-Header: 1"])
+def test_the_description_has_one_version_whatever_is_asked_for(client, version):
+    response = client.get("/api/schema/", {"version": version})
+
+    assert response.status_code == 200
+    assert version not in response["Content-Disposition"]
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "detect_image/detectedimage/abc/picture/drawn/",
+        "classify/classifiedimage/abc/picture/file/",
+        "detect_video/video/abc/picture/",
+    ],
+)
+def test_what_is_no_key_of_a_row_has_no_picture(admin_client, path):
+    assert admin_client.get(f"/admin/{path}").status_code == 404

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from django.contrib.auth import get_user_model
+from django.contrib.auth.models import Permission
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from PIL import ExifTags, Image
@@ -185,7 +186,10 @@ def test_deleting_a_kept_picture_deletes_its_files(client, media, way):
     if way == "api":
         assert client.delete(f"/api/pictures/{answer['id']}/").status_code == 204
     else:
-        client.post(f"/detect-image/pictures/{answer['id']}/delete/")
+        address = f"/detect-image/pictures/{answer['id']}/delete/"
+        assert client.get(address).url == "/detect-image/pictures/"
+        assert client.get(answer["page_url"]).status_code == 200
+        client.post(address)
 
     assert [path for path in media.rglob("*") if path.is_file()] == []
     assert client.get(answer["page_url"]).status_code == 404
@@ -326,6 +330,22 @@ def test_a_gallery_picture_is_detected_in(client, gallery_dir):
         answer = client.post(URL, {"gallery": key, "return": "url"}).json()
         assert [d["class_name"] for d in answer["detections"]] == ["tomato", "plum"]
         assert answer["name"] == "cells.png"
+
+
+def test_a_file_field_that_nobody_filled_in_does_not_stand_beside_the_gallery(client, gallery_dir):
+    assert client.post(URL, {"gallery": "cells.png", "image": ""}).status_code == 200
+
+
+def test_who_may_only_look_does_not_detect_again(client, media):
+    user = get_user_model().objects.create_user("viewer", is_staff=True)
+    user.user_permissions.add(Permission.objects.get(codename="view_detectedimage"))
+    kept = post(client, keep="true").json()["id"]
+    client.force_login(user)
+
+    page = client.get("/admin/detect_image/detectedimage/").content.decode()
+
+    assert kept in page
+    assert "detect_again" not in page
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,11 @@ def dtype_policy(name: str) -> Iterator[None]:
 
 def gpu_count() -> int:
     """How many GPUs the backend sees."""
+    if keras.config.backend() == "torch":
+        # Keras does not list its devices.
+        import torch
+
+        return torch.cuda.device_count()
     try:
         return len(keras.distribution.list_devices("gpu"))
     # JAX does not count to zero.

@@ -8,6 +8,7 @@ from django.test import Client
 from accounts.tokens import create_token
 from detect_image.tests.test_api import PICTURE
 from detect_video.models import State, Video
+from ml_core.owners import Owner
 from ml_core.streams import open_streams, opened
 
 pytestmark = [pytest.mark.usefixtures("toy_detector"), pytest.mark.django_db]
@@ -100,7 +101,7 @@ def test_frames_of_streams_are_counted(settings):
         return scrape(settings).get(name, 0)
 
     before = [frames(outcome) for outcome in ("done", "dropped")]
-    with opened("camera", "anna") as stream:
+    with opened("camera", Owner()) as stream:
         stream.count_done(3)
         stream.count_dropped()
         open_meanwhile = open_streams()
@@ -115,7 +116,7 @@ def test_the_operators_page_shows_models_and_asks_for_the_rest():
     staff.force_login(User.objects.create_superuser("staff"))
 
     page = staff.get("/admin/operation/")
-    with opened("video", "session abc…") as stream:
+    with opened("video", Owner(session_key="abcdefghij")) as stream:
         stream.count_done(2)
         answer = staff.get("/admin/operation/status/")
     status = answer.json()
@@ -125,6 +126,7 @@ def test_the_operators_page_shows_models_and_asks_for_the_rest():
     assert answer["Cache-Control"].startswith("max-age=0")
     assert "toy" in {model["name"] for model in status["models"]}
     assert status["streams"][0]["fps"] == 2
+    assert status["streams"][0]["owner"] == "session abcdef…"
     assert set(status["checks"]) == {"database", "media", "disk"}
     assert status["sockets"] == {"camera": 0, "video": 0}
     assert status["storage"]["free"] > 0

@@ -62,19 +62,24 @@ function show(status) {
   fill(
     "stages",
     Object.entries(status.stages).map(([stage, times]) => [
-      stage,
+      word(stage),
       `${times.median_ms} ms`,
       `${times.p95_ms} ms`,
     ]),
   );
   fill(
     "models",
-    status.models.map((/** @type {any} */ each) => [each.name, each.task, each.state, each.queued]),
+    status.models.map((/** @type {any} */ each) => [
+      each.name,
+      word(each.task),
+      word(each.state),
+      each.queued,
+    ]),
   );
   fill(
     "jobs",
     Object.entries(status.jobs).flatMap(([kind, counts]) =>
-      Object.entries(counts).map(([state, count]) => [word(kind), state, Number(count)]),
+      Object.entries(counts).map(([state, count]) => [word(kind), word(state), Number(count)]),
     ),
   );
   fill(
