@@ -218,7 +218,9 @@ VISION_SMALL = ModelSpec(
     resizing="stretch",
     accuracy_percent=11.5,
     licence="part of this project",
-    training="trained on 11,792 photos labelled by yolo-fastest-1.1-xl; mAP@0.5 measured on coco128",
+    training=(
+        "trained on 11,792 photos labelled by yolo-fastest-1.1-xl; mAP@0.5 measured on coco128"
+    ),
     is_trial=True,
 )
 

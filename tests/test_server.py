@@ -16,7 +16,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 from websockets.typing import Origin
 
-from ml_core.tests.toy_network import BLUE, RED, cells_picture
+from ml_core.tests.toy_network import BLUE, RED, cells_picture, install_toy_network
 from tests.conftest import Server
 
 API = "/api/detect/image/"
@@ -135,13 +135,22 @@ def test_a_running_request_is_answered_when_the_server_is_told_to_end(
     assert server.process.wait(30) in (0, -signal.SIGTERM)
 
 
-def test_a_site_without_models_serves_and_says_how_to_install_one(tmp_path: Path) -> None:
-    server = Server(tmp_path, tmp_path / "no-models")
-    server.start(probe="/livez")
+def test_a_site_without_models_detects_with_its_own_until_a_better_one_is_installed(
+    tmp_path: Path,
+) -> None:
+    server = Server(tmp_path, tmp_path / "models")
+    server.start()
 
-    ready = requests.get(f"{server.url}/readyz", timeout=5)
     page = requests.get(f"{server.url}/detect-image/", timeout=5)
+    answer = requests.post(server.url + API, files={"image": picture_bytes()}, timeout=60)
+    install_toy_network(tmp_path / "models")
+    better_page = requests.get(f"{server.url}/detect-image/", timeout=5)
+    better = requests.post(server.url + API, files={"image": picture_bytes()}, timeout=60)
     server.stop()
 
-    assert ready.status_code == 503
-    assert page.status_code == 200 and "fetch_models" in page.text
+    assert "Detector: <strong>vision-small</strong>" in page.text
+    assert "fetch_models yolov3" in page.text
+    assert (answer.status_code, answer.json()["model"]) == (200, "vision-small")
+    assert "Detector: <strong>toy</strong>" in better_page.text
+    assert "fetch_models yolov3" not in better_page.text
+    assert [found["class_name"] for found in better.json()["detections"]] == ["tomato", "plum"]

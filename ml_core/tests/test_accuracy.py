@@ -1,14 +1,17 @@
 """What a picture's upload finds, against OpenCV's reader: boxes, scores, and mAP on real photos."""
 
+import re
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
+from django.core.management import call_command
 
 from ml_core import engine
 from ml_core.accuracy import mean_average_precision
 from ml_core.boxes import box_iou, clip_boxes, cxcywh_to_xyxy, non_max_suppression
+from ml_core.catalog import VISION_SMALL
 from ml_core.images import ImageLimits, decode_image
 from ml_core.labelled_pictures import read_labelled_pictures
 from ml_core.results import Detection
@@ -91,3 +94,34 @@ def test_the_mean_average_precision_on_real_photos_is_that_of_opencv(shared_dir,
     assert expected.map_50 == pytest.approx(0.38, abs=0.01)
     assert accuracy.map_50 == pytest.approx(expected.map_50, abs=0.005)
     assert accuracy.map_50_95 == pytest.approx(expected.map_50_95, abs=0.005)
+
+
+def test_the_trial_model_finds_the_main_objects_of_most_samples(shared_dir):
+    main = dict.fromkeys(SAMPLES, "person") | {"cars": "car", "dog": "dog", "eagle": "bird"}
+    main |= {"giraffe": "giraffe", "horses": "horse"}
+
+    found = [
+        name
+        for name in SAMPLES
+        if main[name]
+        in {
+            detection.class_name
+            for detection in engine.detect(
+                read(shared_dir / "samples" / f"{name}.jpg"), model=VISION_SMALL.name
+            ).detections
+        }
+    ]
+
+    assert len(found) >= 5
+
+
+def test_the_trial_model_is_as_accurate_as_the_pages_say(shared_dir, capsys):
+    folder = shared_dir / "data" / "coco128"
+
+    call_command(
+        *("evaluate_detector", "--model", VISION_SMALL.name),
+        *("--images", str(folder / "images"), "--labels", str(folder / "labels")),
+    )
+
+    measured = float(re.search(r"mAP@0.5: ([\d.]+)", capsys.readouterr().out)[1])
+    assert measured == pytest.approx(VISION_SMALL.accuracy_percent / 100, abs=0.005)
