@@ -18,15 +18,19 @@ FRAMES = Counter(
     "vision_frames", "Frames of cameras and videos", ["source", "outcome"], registry=registry
 )
 
-# The last times of each stage in ms, so that the present is seen apart from all that was.
+# The last times of each stage in ms, so that the present is seen apart from all that was; the
+# stages in the order in which a picture goes through them.
 RECENT = 200
-_recent_ms: dict[str, deque[float]] = {}
+_recent_ms: dict[str, deque[float]] = {
+    stage: deque(maxlen=RECENT)
+    for stage in ("decode", "preprocess", "queue", "inference", "postprocess", "draw")
+}
 
 
 def measured(stage: str, ms: float) -> float:
     """Note that a stage took ``ms`` milliseconds, and return them."""
     STAGES.labels(stage).observe(ms / 1000)
-    _recent_ms.setdefault(stage, deque(maxlen=RECENT)).append(ms)
+    _recent_ms[stage].append(ms)
     return ms
 
 
@@ -34,7 +38,8 @@ def recent_stages() -> dict[str, dict[str, float]]:
     """Median and 95th percentile in ms of the last times of each stage."""
     return {
         stage: {"median_ms": round(median(times), 2), "p95_ms": round(_p95(times), 2)}
-        for stage, times in ((stage, sorted(kept)) for stage, kept in [*_recent_ms.items()])
+        for stage, times in ((stage, sorted(kept)) for stage, kept in _recent_ms.items())
+        if times
     }
 
 

@@ -49,6 +49,7 @@ async function detected(way) {
   const model = document.getElementById("model");
   const fields = {
     return: way,
+    keep: "true",
     name,
     score_threshold: element("threshold", HTMLInputElement).value,
     show_names: String(element("show-names", HTMLInputElement).checked),
