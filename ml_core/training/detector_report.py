@@ -17,6 +17,8 @@ def save_detector_curve(history: Sequence[DetectorEpoch], path: Path) -> None:
     axes.plot(range(1, len(history) + 1), [epoch.loss for epoch in history], marker=".")
     axes.set(xlabel="epoch", ylabel="loss", title="Training loss", yscale="log")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.yaxis.set_major_formatter("{x:g}")
+    axes.yaxis.set_minor_formatter("{x:g}")
     axes.grid(alpha=0.3, which="both")
     figure.savefig(path, dpi=110)
 
