@@ -2,6 +2,8 @@
 .PHONY: help prepare run run-https test lint format
 
 PYTHON ?= python3
+# Files are UTF-8, whatever the locale of the machine or of a library.
+export PYTHONUTF8 := 1
 BIN := .venv/bin
 CHROMIUM ?= /usr/bin/chromium
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 def describe(*packages: str) -> str:
     """One line: processor, cores, system, the versions of ``packages``, the date."""
-    lines = Path("/proc/cpuinfo").read_text().splitlines()
+    lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     names = [line.partition(": ")[2] for line in lines if line.startswith("model name")]
     flags = next(line for line in lines if line.startswith("flags")).split()
     fast = [flag for flag in ("avx512_bf16", "avx512_vnni", "amx_tile") if flag in flags]

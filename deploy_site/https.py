@@ -34,11 +34,11 @@ def certificate(folder: Path, names: list[str]) -> tuple[Path, Path]:
     certificate_path, key_path = folder / "certificate.pem", folder / "key.pem"
     names_path = folder / "names"
     wanted = "\n".join(names)
-    if not names_path.is_file() or names_path.read_text() != wanted:
+    if not names_path.is_file() or names_path.read_text(encoding="utf-8") != wanted:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         issued = trustme.CA(organization_name="Vision Online").issue_cert(*names)
         key_path.touch(mode=0o600)
         issued.private_key_pem.write_to_path(key_path)
         certificate_path.write_bytes(b"".join(blob.bytes() for blob in issued.cert_chain_pems))
-        names_path.write_text(wanted)
+        names_path.write_text(wanted, encoding="utf-8")
     return certificate_path, key_path

@@ -29,12 +29,12 @@ def kept_secret_key(path: Path) -> str:
     path.parent.mkdir(parents=True, exist_ok=True)
     if not path.exists():
         # Complete or not there at all, and of processes that start together the first one's.
-        with tempfile.NamedTemporaryFile("w", dir=path.parent) as file:
+        with tempfile.NamedTemporaryFile("w", encoding="utf-8", dir=path.parent) as file:
             file.write(get_random_secret_key())
             file.flush()
             with suppress(FileExistsError):
                 os.link(file.name, path)
-    return path.read_text()
+    return path.read_text(encoding="utf-8")
 
 
 # Where the site writes, and nowhere else.

@@ -60,9 +60,14 @@ def _read(path: Path, labels_path: Path, class_count: int) -> LabelledPicture:
             resolution_wh = ImageOps.exif_transpose(picture).size
     except OSError as exc:
         raise LabelError(f"{path} is not a picture that can be read: {exc}.") from exc
-    lines = labels_path.read_text().splitlines() if labels_path.exists() else []
+    text = ""
+    if labels_path.exists():
+        text = labels_path.read_text(encoding="utf-8-sig", errors="replace")
     rows = np.array(
-        [_numbers(line, labels_path, number, class_count) for number, line in enumerate(lines, 1)]
+        [
+            _numbers(line, labels_path, number, class_count)
+            for number, line in enumerate(text.splitlines(), 1)
+        ]
     ).reshape(-1, 6)
     boxes_xyxy = cxcywh_to_xyxy(rows[:, 1:5]) * (resolution_wh * 2)
     return LabelledPicture(path, resolution_wh, boxes_xyxy, rows[:, 0].astype(int), rows[:, 5])

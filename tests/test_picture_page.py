@@ -399,7 +399,7 @@ def test_picture_and_result_can_be_downloaded_as_they_are_shown(page, picture_pa
     ]:
         with page.expect_download() as result:
             page.get_by_role("link", name=name).click()
-        text = Path(result.value.path()).read_text()
+        text = Path(result.value.path()).read_text(encoding="utf-8")
         assert part in text
         assert "plum" not in text and "\n1 " not in text
 

@@ -58,10 +58,11 @@ def texts_in_use() -> set[str]:
     found: set[str] = set()
     for folder in [*own_apps, ROOT / "templates"]:
         for path in folder.rglob("*.html"):
-            found |= set(map(ast.literal_eval, TEMPLATE_TEXT.findall(templatize(path.read_text()))))
+            template = templatize(path.read_text(encoding="utf-8"))
+            found |= set(map(ast.literal_eval, TEMPLATE_TEXT.findall(template)))
         for path in folder.rglob("*.py"):
             if "tests" not in path.parts:
-                found |= texts_of(path.read_text())
+                found |= texts_of(path.read_text(encoding="utf-8"))
     return found
 
 

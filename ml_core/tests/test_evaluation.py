@@ -103,6 +103,17 @@ def test_a_wrong_label_is_named_with_its_file_and_line(labelled, line):
         read_labelled_pictures(labelled / "images", labelled / "labels", 2)
 
 
+def test_labels_of_windows_editors_are_read_and_other_files_named(labelled):
+    labels_path = labelled / "labels" / "b.txt"
+    labels_path.write_bytes(b"\xef\xbb\xbf1 0.5 0.5 0.1 0.1\r\n")
+    pictures = read_labelled_pictures(labelled / "images", labelled / "labels", 2)
+    labels_path.write_bytes(b"\xff\xfe1\x00")
+
+    assert [1] in [picture.class_ids.tolist() for picture in pictures]
+    with pytest.raises(LabelError, match="b.txt, line 1"):
+        read_labelled_pictures(labelled / "images", labelled / "labels", 2)
+
+
 def test_folders_without_pictures_or_labels_are_errors(labelled, tmp_path):
     with pytest.raises(LabelError, match="Expected pictures"):
         read_labelled_pictures(labelled / "labels", labelled / "labels", 2)
