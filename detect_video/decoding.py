@@ -36,6 +36,7 @@ ENVIRONMENT = {
     "MALLOC_TRIM_THRESHOLD_": str(2**27),
 }
 PIPE_BYTES = 2**20  # the most that Linux gives without privileges
+POSTER_SIDE = 320
 # What a file may seem to lack only because its end is missing.
 NOT_FOUND = {"no_video_stream", "no_video_frames", "codec_not_supported"}
 UNSUPPORTED = {"unsupported_media_type", "codec_not_supported"}
@@ -271,12 +272,13 @@ class AudioReader:
             yield message.pts_us, samples.reshape(-1, self.channels)
 
 
-def probe(path: Path) -> VideoInfo:
-    """Decode a video's first frame and say what is known then; raises as ``VideoReader`` does."""
-    with VideoReader(path) as reader:
-        for _ in reader:
-            break
-        return reader.info
+def probe(path: Path) -> tuple[VideoInfo, bytes]:
+    """What is known of a video once its first frame is decoded, and that frame as a small JPEG.
+
+    Raises as ``VideoReader`` does.
+    """
+    with VideoReader(path, side=POSTER_SIDE, as_jpeg=True) as reader:
+        return reader.info, bytes(next(iter(reader)).data)
 
 
 @contextmanager

@@ -4,7 +4,7 @@ import uuid
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
-from django.http import HttpResponseBase
+from django.http import HttpResponse, HttpResponseBase
 from django.utils.translation import get_language
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -12,12 +12,12 @@ from rest_framework.views import APIView
 
 from detect_video import results, schema, services
 from detect_video.downloads import file_response, text_response
-from detect_video.errors import NotFinished
+from detect_video.errors import NotFinished, NotFound
 from detect_video.models import Video
-from detect_video.rendering import CODECS
 from detect_video.serializers import ExportRequestSerializer, ExportSerializer
 from detect_video.views import requested_video
 from ml_core.file_views import FileAPIView
+from ml_core.media import HEADERS
 
 RESULTS: dict[str, tuple[Callable[[Video], AsyncIterator[str]], str]] = {
     "jsonl": (results.jsonl_lines, "application/jsonl"),
@@ -35,6 +35,19 @@ class FileView(FileAPIView):
         if not video.file:
             raise NotFinished("The file of this video is not complete.")
         return file_response(Path(video.file.path), byte_range=request.headers.get("Range", ""))
+
+
+@schema.poster
+class PosterView(FileAPIView):
+    """The video's first frame as a small JPEG."""
+
+    def get(self, request: Request, video_id: uuid.UUID) -> HttpResponseBase:
+        video = requested_video(request, video_id)
+        try:
+            data = video.poster_path.read_bytes()
+        except FileNotFoundError as exc:
+            raise NotFound("There is no picture of this video.") from exc
+        return HttpResponse(data, content_type="image/jpeg", headers=HEADERS)
 
 
 @schema.results
@@ -89,5 +102,5 @@ class ExportFileView(FileAPIView):
         return file_response(
             Path(export.file.path),
             byte_range=request.headers.get("Range", ""),
-            download_name=Path(video.name).stem + CODECS[export.codec],
+            download_name=export.download_name,
         )

@@ -6,7 +6,7 @@ cancel or take over.
 
 import shutil
 import uuid
-from datetime import timedelta
+from datetime import UTC, timedelta
 from pathlib import Path
 from typing import Any, Self
 
@@ -109,6 +109,8 @@ class Video(Owned, Job):
 
     # What an upload that is not complete is called, in the video's folder.
     PART_NAME = "source.part"
+    # Its first frame as a small JPEG.
+    POSTER_NAME = "source.jpg"
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     name = models.CharField(_("name"), max_length=255, editable=False)
@@ -128,6 +130,8 @@ class Video(Owned, Job):
     duration_s = models.FloatField(_("length (s)"), null=True, editable=False)
     # From the file's header, which may be wrong; 0 for unknown.
     frames_hint = models.PositiveIntegerField(_("frames (estimate)"), default=0, editable=False)
+    # 0 without one.
+    poster_bytes = models.PositiveIntegerField(default=0, editable=False)
     truncated = models.TextField(_("cut off"), blank=True, editable=False)
     model = models.CharField(_("model"), max_length=100, blank=True, editable=False)
     frames_detected = models.PositiveIntegerField(_("frames detected"), default=0, editable=False)
@@ -152,7 +156,8 @@ class Video(Owned, Job):
         kept = rows.exclude(state=State.FAILED, file="")
         exports = Export.objects.filter(video__in=rows.values("pk"))
         exports = exports.exclude(state__in=[State.FAILED, State.CANCELLED])
-        return sum(
+        posters = kept.aggregate(total=models.Sum("poster_bytes"))["total"] or 0
+        return posters + sum(
             q.aggregate(total=models.Sum("size_bytes"))["total"] or 0 for q in (kept, exports)
         )
 
@@ -164,6 +169,10 @@ class Video(Owned, Job):
     @property
     def source_path(self) -> Path:
         return self.folder / "source"
+
+    @property
+    def poster_path(self) -> Path:
+        return self.folder / self.POSTER_NAME
 
     @property
     def part_path(self) -> Path:
@@ -208,6 +217,8 @@ class Export(Job):
     score_threshold = models.FloatField(_("score threshold"), editable=False)
     # Class ids.
     hidden_classes = models.JSONField(_("hidden classes"), default=list, editable=False)
+    # Their names in English, in the same order.
+    hidden_class_names = models.JSONField(default=list, editable=False)
     show_names = models.BooleanField(_("names shown"), editable=False)
     show_scores = models.BooleanField(_("scores shown"), editable=False)
     # Of the names: the one of the page that asked.
@@ -224,6 +235,12 @@ class Export(Job):
 
     def __str__(self) -> str:
         return f"{self.video} as {self.codec}"
+
+    @property
+    def download_name(self) -> str:
+        """What browsers call the file: no two of a video have the same name."""
+        moment = f"{self.created_at.astimezone(UTC):%Y%m%dT%H%M%SZ}"
+        return f"{Path(self.video.name).stem}-{moment}{Path(str(self.file)).suffix}"
 
     @property
     def folder(self) -> Path:

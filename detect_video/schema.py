@@ -111,6 +111,9 @@ retry = extend_schema_view(
     post=_operation("retry_video", {200: VideoSerializer, **problems(NotFinished)}, request=None)
 )
 file = _file("video_file")
+poster = extend_schema_view(
+    get=_operation("video_poster", {(200, "image/jpeg"): OpenApiTypes.BINARY})
+)
 export_file = _file("exported_file")
 
 

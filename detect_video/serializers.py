@@ -76,6 +76,7 @@ class ExportSerializer(JobSerializer):
     """A saved video, or how far it is."""
 
     hidden_classes = serializers.ListField(child=serializers.IntegerField())
+    hidden_class_names = serializers.ListField(child=serializers.CharField())
     urls = serializers.SerializerMethodField()
 
     class Meta:
@@ -85,10 +86,12 @@ class ExportSerializer(JobSerializer):
             "codec",
             "score_threshold",
             "hidden_classes",
+            "hidden_class_names",
             "show_names",
             "show_scores",
             "state",
             "frames_done",
+            "size_bytes",
             "error_code",
             "error",
             "created_at",
@@ -138,7 +141,7 @@ class VideoSerializer(JobSerializer):
         def url(name: str) -> str:
             return reverse(f"detect_video:{name}", args=[video.pk])
 
-        return {
+        urls = {
             "self": url("api-video"),
             "page": url("video"),
             "upload": url("api-upload"),
@@ -151,3 +154,6 @@ class VideoSerializer(JobSerializer):
             "results_coco": url("api-results-coco"),
             "socket": f"/ws/videos/{video.pk}/",
         }
+        if video.poster_bytes:
+            urls["poster"] = url("api-poster")
+        return urls

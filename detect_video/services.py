@@ -81,9 +81,17 @@ def request_export(video: Video, **options: Any) -> Export:
     check_quota(video.owner, video.size_bytes)
     check_room(video.size_bytes)
     export = Export(video=video, size_bytes=video.size_bytes, **options)
+    export.hidden_class_names = _class_names(video.model, export.hidden_classes)
     export.full_clean()
     export.save()
     return export
+
+
+def _class_names(model: str, class_ids: list[int]) -> list[str]:
+    """The names of a model's classes; numbers where they cannot be known any more."""
+    spec = engine.models().get(model)
+    labels = dict(enumerate(spec.labels if spec else ()))
+    return [labels.get(class_id, f"#{class_id}") for class_id in class_ids]
 
 
 def find_export(video: Video, export_id: uuid.UUID) -> Export:

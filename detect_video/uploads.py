@@ -28,7 +28,12 @@ from detect_video.errors import (
 )
 from detect_video.models import State, Video
 from ml_core.errors import VisionError
-from ml_core.storage import check_room, force_names_to_disk, storage_full_told
+from ml_core.storage import (
+    check_room,
+    force_names_to_disk,
+    force_to_disk,
+    storage_full_told,
+)
 
 DELETED = "The video was deleted."
 
@@ -129,16 +134,20 @@ def _complete(video: Video, file: IO[bytes]) -> None:
             "What arrived is not the file that was announced: the SHA-256 differs. Send it again."
         )
     try:
-        info = probe(path)
+        info, poster = probe(path)
     except VisionError as exc:
         path.unlink(missing_ok=True)
         failed = {"state": State.FAILED, "error_code": exc.code, "error": exc.detail}
         _note(video, received_bytes=0, **failed)
         raise
+    with video.poster_path.open("wb") as poster_file:
+        poster_file.write(poster)
+        force_to_disk(poster_file)
     os.replace(path, video.source_path)
     force_names_to_disk(video.folder)
     name = str(video.source_path.relative_to(settings.MEDIA_ROOT))
-    _note(video, file=name, sha256=sha256, state=State.QUEUED, **_facts(info))
+    kept = {"file": name, "sha256": sha256, "poster_bytes": len(poster)}
+    _note(video, state=State.QUEUED, **kept, **_facts(info))
 
 
 def _facts(info: VideoInfo) -> dict[str, Any]:

@@ -6,6 +6,7 @@ one_video = [
     path("", views.VideoView.as_view(), name="api-video"),
     path("upload/", upload_view.UploadView.as_view(), name="api-upload"),
     path("file/", download_views.FileView.as_view(), name="api-file"),
+    path("poster/", download_views.PosterView.as_view(), name="api-poster"),
     path("cancel/", views.CancelView.as_view(), name="api-cancel"),
     path("retry/", views.RetryView.as_view(), name="api-retry"),
     path(

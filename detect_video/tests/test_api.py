@@ -3,17 +3,24 @@
 import csv
 import io
 import json
+import re
 import uuid
+from datetime import timedelta
 
+import numpy as np
 import pytest
 from asgiref.sync import sync_to_async
 from django.contrib.auth import get_user_model
 from django.test import AsyncClient, Client
+from PIL import Image
 
 from detect_video.downloads import parse_range
 from detect_video.models import Export, FrameResult, State, Video
+from detect_video.tests.clips import frame_number, write_clip
 from detect_video.tests.test_jobs import queued_video, work_off
 from detect_video.tests.test_uploads import announced, assert_problem, upload
+from ml_core.owners import Owner
+from ml_core.quota import used_bytes
 
 pytestmark = [pytest.mark.usefixtures("toy_detector"), pytest.mark.django_db(transaction=True)]
 
@@ -87,6 +94,7 @@ def test_a_visitor_without_an_account_keeps_videos_in_the_session(clip):
         ("head", "upload/"),
         ("patch", "upload/"),
         ("get", "file/"),
+        ("get", "poster/"),
         ("post", "cancel/"),
         ("post", "retry/"),
         ("get", "results.jsonl"),
@@ -208,6 +216,35 @@ def test_ranges_outside_of_the_file_are_errors(header):
         parse_range(header, 100)
 
 
+def test_a_complete_video_has_its_first_frame_as_a_small_upright_picture(client, tmp_path):
+    path = write_clip(tmp_path / "clip.mp4", frames=3, size_wh=(640, 480), rotation=90)
+
+    video = upload(client, path.read_bytes())
+    poster = client.get(video["urls"]["poster"])
+
+    assert (video["width"], video["height"]) == (640, 480)
+    assert poster["Content-Type"] == "image/jpeg"
+    with Image.open(io.BytesIO(poster.content)) as picture:
+        assert picture.size == (320, 240)
+        assert frame_number(np.asarray(picture)) == 0
+    assert len(poster.content) < 20_000
+
+
+def test_the_first_frame_counts_and_is_deleted_with_its_video(client, owner, clip, media):
+    video = upload(client, clip)
+    poster_bytes = len(client.get(video["urls"]["poster"]).content)
+
+    assert used_bytes(Owner(user=owner)) == len(clip) + poster_bytes
+    client.delete(video["urls"]["self"])
+    assert [path for path in media.rglob("*") if path.is_file()] == []
+    assert_problem(client.get(video["urls"]["poster"]), 404, "not_found")
+
+
+def test_a_video_that_was_kept_without_its_first_frame_has_no_address_for_one(client, done_video):
+    assert "poster" not in client.get(url(done_video)).json()["urls"]
+    assert_problem(client.get(url(done_video, "poster/")), 404, "not_found")
+
+
 def test_an_unfinished_upload_has_no_file_yet(client, clip):
     video = announced(client, clip)
 
@@ -274,11 +311,32 @@ async def test_a_finished_video_is_saved_and_downloaded(client, reader, owner, d
     assert (asked.status_code, queued["state"]) == (202, "queued")
     assert "file" not in queued["urls"]
     assert (export["state"], export["frames_done"]) == ("done", 20)
-    assert export["hidden_classes"] == [1]
+    assert (export["hidden_classes"], export["hidden_class_names"]) == ([1], ["plum"])
     assert (export["show_names"], export["show_scores"]) == (True, False)
     assert video["exports"] == [export]
-    assert file["Content-Disposition"] == 'attachment; filename="clip.avi"'
-    assert (await body_of(file))[:4] == b"RIFF"
+    assert re.search(r"clip-\d{8}T\d{6}Z\.avi", file["Content-Disposition"])
+    saved = await body_of(file)
+    assert (saved[:4], len(saved)) == (b"RIFF", export["size_bytes"])
+
+
+def test_the_files_saved_of_one_video_have_names_of_their_own(client, done_video):
+    for _ in range(2):
+        post(client, url(done_video, "exports/"), EXPORT)
+    work_off()
+    older, newer = Export.objects.order_by("created_at")
+
+    older.created_at -= timedelta(seconds=1)
+
+    assert older.download_name.startswith("clip-") and older.download_name.endswith(".avi")
+    assert older.download_name != newer.download_name
+
+
+def test_hidden_classes_that_the_model_does_not_have_are_named_by_their_number(client, done_video):
+    wanted = {**EXPORT, "hidden_classes": [0, 7]}
+
+    export = post(client, url(done_video, "exports/"), wanted).json()
+
+    assert export["hidden_class_names"] == ["tomato", "#7"]
 
 
 @pytest.mark.parametrize("state", [state for state in State if state != State.DONE])

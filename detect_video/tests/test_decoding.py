@@ -125,7 +125,7 @@ def test_jpeg_pictures_are_scaled_down_only(tmp_path):
 
 
 def test_the_header_says_what_is_known_before_decoding(tmp_path):
-    info = probe(write_clip(tmp_path / "clip.mp4", audio="aac", rate=Fraction(30000, 1001)))
+    info, _ = probe(write_clip(tmp_path / "clip.mp4", audio="aac", rate=Fraction(30000, 1001)))
 
     assert (info.rate, info.frames_hint, info.codec) == (Fraction(30000, 1001), FRAMES, "h264")
     assert info.has_audio

@@ -57,6 +57,7 @@ def video(days: int = 0, state: str = State.DONE, **owner: object) -> Video:
     row.folder.mkdir(parents=True)
     (row.part_path if state == State.UPLOADING else row.source_path).write_bytes(b"video")
     if state != State.UPLOADING:
+        row.poster_path.write_bytes(b"first frame")
         Video.objects.filter(pk=row.pk).update(file=f"detect_video/{row.pk}/source")
     return aged(row, days)
 
