@@ -1,6 +1,7 @@
 """How often one address may fail to sign in, over all names, and how many accounts it may make.
 
-django-axes counts the failures for one name; here is what it takes to try many.
+django-axes limits attempts per user name and address; this module limits attempts per address
+across all names.
 """
 
 from typing import Any
@@ -11,6 +12,8 @@ from django.core.cache import cache
 from django.core.exceptions import PermissionDenied
 from django.dispatch import receiver
 from django.http import HttpRequest
+
+from ml_core.addresses import counted_address
 
 HOUR_SECONDS = 3600
 
@@ -48,5 +51,10 @@ def _count_failure(sender: Any, request: HttpRequest | None = None, **about: Any
         count_try("sign-in", request)
 
 
+def client_address(request: HttpRequest) -> str:
+    """The request's address as limits count it; django-axes asks for it, too."""
+    return counted_address(request.META.get("REMOTE_ADDR", ""))
+
+
 def _key(kind: str, request: HttpRequest) -> str:
-    return f"tries:{kind}:{request.META['REMOTE_ADDR']}"
+    return f"tries:{kind}:{client_address(request)}"

@@ -17,6 +17,7 @@ from rest_framework.generics import GenericAPIView
 from rest_framework.parsers import BaseParser, FormParser, JSONParser, MultiPartParser
 from rest_framework.request import Request
 
+from ml_core.addresses import counted_address
 from ml_core.errors import Busy, ImageTooManyBytes
 from ml_core.images import ImageLimits, decode_base64, decode_image
 from ml_core.metrics import measured
@@ -147,7 +148,7 @@ def requester(request: Request) -> str:
     """Whom a model's queue treats as one: the account, or else the address."""
     if request.user.is_authenticated:
         return f"user {request.user.pk}"
-    return f"address {request.META.get('REMOTE_ADDR', '')}"
+    return f"address {counted_address(request.META.get('REMOTE_ADDR', ''))}"
 
 
 def server_timing(timing_ms: dict[str, float]) -> dict[str, str]:

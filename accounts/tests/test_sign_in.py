@@ -280,6 +280,35 @@ def test_an_address_that_tries_many_names_is_locked_out_even_with_the_right_pass
     assert sign_in(elsewhere)["Location"] == "/"
 
 
+def test_all_addresses_of_an_ipv6_network_are_locked_out_together(user, few_tries):
+    for number in range(3):
+        sign_in(Client(REMOTE_ADDR=f"2001:db8:1:2::{number}"), f"name{number}")
+
+    statuses = [
+        sign_in(Client(REMOTE_ADDR=address)).status_code
+        for address in ("2001:db8:1:2:ffff::1", "2001:db8:1:3::1")
+    ]
+
+    assert statuses == [429, 302]
+
+
+def test_a_name_is_locked_for_all_addresses_of_an_ipv6_network(user):
+    for number in range(5):
+        sign_in(Client(REMOTE_ADDR=f"2001:db8:1:2::{number}"), password="wrong")
+
+    assert sign_in(Client(REMOTE_ADDR="2001:db8:1:2:ffff::1")).status_code == 429
+
+
+def test_a_lockout_outlasts_the_attempts_of_a_whole_ipv6_site(client, user, few_tries):
+    for number in range(3):
+        sign_in(client, f"name{number}")
+
+    for number in range(2**16):
+        cache.add(f"tries:sign-in:2001:db8:1:{number:x}::", 1, 3600)
+
+    assert sign_in(client).status_code == 429
+
+
 def test_an_address_makes_only_so_many_accounts_in_an_hour(few_tries):
     answers = []
     for number in range(3):

@@ -7,6 +7,7 @@ import pytest
 from django.conf import settings as site_settings
 from django.core.cache import cache
 from django.core.management import call_command
+from django.test import Client
 from PIL import Image
 from rest_framework.throttling import SimpleRateThrottle
 
@@ -98,6 +99,15 @@ def test_throttles_count_each_account_and_no_header_of_the_client(
 
     client.force_login(django_user_model.objects.create_user("somebody"))
     assert client.post("/api/classify/").status_code != 429
+
+
+def test_throttles_count_all_addresses_of_an_ipv6_network_together(two_a_minute):
+    statuses = [
+        Client(REMOTE_ADDR=f"2001:db8:1:2::{number}").post("/api/classify/").status_code
+        for number in range(3)
+    ]
+
+    assert (statuses[2], 429 in statuses[:2]) == (429, False)
 
 
 def test_an_empty_rate_is_no_limit(client, monkeypatch):

@@ -1,0 +1,13 @@
+"""How often one client may ask."""
+
+from rest_framework.request import Request
+from rest_framework.throttling import ScopedRateThrottle
+
+from ml_core.addresses import counted_address
+
+
+class AccountOrAddressThrottle(ScopedRateThrottle):
+    """Counts the requests of one account, or without an account those of one address."""
+
+    def get_ident(self, request: Request) -> str:
+        return counted_address(request.META.get("REMOTE_ADDR", ""))
