@@ -1,6 +1,7 @@
 """Detections drawn on a picture with Pillow; the browser draws them alike on a canvas."""
 
 import colorsys
+import math
 from collections.abc import Iterable
 from functools import partial
 
@@ -8,6 +9,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 from pylopdf_fonts_zh_cn import sans_path
 
+from ml_core.label_places import Room, label_places
 from ml_core.labels import shown_name
 from ml_core.results import Detection
 
@@ -41,22 +43,21 @@ def draw_detections(
 ) -> Image.Image:
     """Draw boxes and labels on a copy of an (H, W, 3) uint8 RGB picture.
 
-    Line width and font follow the size of the picture; the surest box lies on top. Names are in
+    Line width and font follow the size of the picture. The surest box lies on top; labels lie
+    above all boxes and cover none of each other, the surest chooses first. Names are in
     ``language``, such as ``zh-hans``.
     """
     picture = Image.fromarray(image)
     draw = ImageDraw.Draw(picture)
     unit = max(picture.size) / 100
     line_width = max(2, round(unit * 0.35))
-    ordered = sorted(detections, key=lambda detection: detection.score)
-    label = partial(label_text, show_names=show_names, show_scores=show_scores, language=language)
-    texts = [label(detection) for detection in ordered]
-    font = _font_for("".join(texts), max(11, unit * 1.8))
-    for detection, text in zip(ordered, texts, strict=True):
-        colour = class_colour(detection.class_id)
-        draw.rectangle(detection.box, outline=colour, width=line_width)
-        if text:
-            _draw_label(draw, text, detection.box, font, colour, picture.size)
+    ordered = sorted(detections, key=lambda detection: detection.score, reverse=True)
+    for detection in reversed(ordered):
+        draw.rectangle(detection.box, outline=class_colour(detection.class_id), width=line_width)
+    if show_names or show_scores:
+        text = partial(label_text, show_names=show_names, show_scores=show_scores)
+        texts = [text(detection, language=language) for detection in ordered]
+        _draw_labels(draw, ordered, texts, line_width, max(11, unit * 1.8))
     return picture
 
 
@@ -76,20 +77,28 @@ def _font_for(text: str, size_pixels: float) -> ImageFont.FreeTypeFont | ImageFo
     return ImageFont.truetype(sans_path(), size_pixels)
 
 
-def _draw_label(
+def _draw_labels(
     draw: ImageDraw.ImageDraw,
-    text: str,
-    box: tuple[float, float, float, float],
-    font: ImageFont.FreeTypeFont | ImageFont.ImageFont,
-    colour: tuple[int, int, int],
-    resolution_wh: tuple[int, int],
+    detections: list[Detection],
+    texts: list[str],
+    line_width: int,
+    font_size: float,
 ) -> None:
-    """The text on a filled background above the box, or inside it where there is no room."""
+    """The texts on filled backgrounds, the surest first and on top."""
+    font = _font_for("".join(texts), font_size)
     # Measured on both kinds of letters, so that every label has the same height.
     _, top, _, bottom = font.getbbox("Ag")
     padding = (bottom - top) / 4
-    width, height = font.getlength(text) + 2 * padding, bottom - top + 2 * padding
-    x = max(0, min(box[0], resolution_wh[0] - width))
-    y = box[1] - height if box[1] >= height else box[1]
-    draw.rectangle((x, y, x + width, y + height), fill=colour)
-    draw.text((x + padding, y + padding - top), text, fill=text_colour(colour), font=font)
+    height = math.ceil(bottom - top + 2 * padding)
+    widths = [math.ceil(font.getlength(text) + 2 * padding) for text in texts]
+    picture_width, picture_height = draw.im.size
+    room = Room(picture_width, picture_height, height, gap=math.ceil(line_width / 2))
+    places = label_places([detection.box for detection in detections], widths, room)
+    labels = zip(detections, texts, widths, places, strict=True)
+    for detection, text, width, place in reversed(list(labels)):
+        if place:
+            x, y = place
+            colour = class_colour(detection.class_id)
+            # Pillow counts the last row and column in.
+            draw.rectangle((x, y, x + width - 1, y + height - 1), fill=colour)
+            draw.text((x + padding, y + padding - top), text, fill=text_colour(colour), font=font)

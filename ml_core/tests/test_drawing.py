@@ -42,6 +42,18 @@ def test_a_label_stands_above_its_box_and_inside_at_the_upper_edge():
     assert inside[3:13, 3:30].all(axis=2).mean() > 0.4
 
 
+def test_labels_of_two_boxes_at_one_place_do_not_cover_each_other():
+    image = np.full((200, 200, 3), 255, np.uint8)
+    cat = replace(DOG, class_id=15, class_name="cat", score=0.6)
+
+    drawn = np.array(draw_detections(image, [cat, DOG]))
+
+    alone = np.array(draw_detections(image, [DOG]))
+    np.testing.assert_array_equal(drawn[:60], alone[:60])
+    in_cat_label = (drawn[63:75, 23:50] == class_colour(15)).all(axis=2)
+    assert in_cat_label.mean() > 0.4
+
+
 def test_lines_grow_with_the_picture():
     def line_width(side: int) -> int:
         box = (side * 0.2, side * 0.2, side * 0.8, side * 0.8)

@@ -1,4 +1,4 @@
-/** What is to be drawn, as pure functions: colours, labels, places, and which boxes are shown. */
+/** What is to be drawn, as pure functions: colours, labels, and which boxes are shown. */
 
 import { shownName } from "./class-names.js";
 
@@ -64,19 +64,6 @@ export function labelText(detection, { showNames, showScores }) {
  */
 export function scaleBox([xMin, yMin, xMax, yMax], scale) {
   return [xMin * scale, yMin * scale, xMax * scale, yMax * scale];
-}
-
-/**
- * The upper left corner of a label: above its box, or inside it where there is no room.
- * @param {Box} box
- * @param {{width: number, height: number}} label
- * @param {number} pictureWidth
- * @returns {{x: number, y: number}}
- */
-export function labelPlace([xMin, yMin], label, pictureWidth) {
-  const x = Math.max(0, Math.min(xMin, pictureWidth - label.width));
-  const y = yMin >= label.height ? yMin - label.height : yMin;
-  return { x, y };
 }
 
 /**

@@ -1,8 +1,11 @@
 /** Draws detections as `ml_core/drawing.py` does, on a transparent canvas over the picture. */
 
-import { classColour, cssColour, labelPlace, labelText, scaleBox, textColour } from "./boxes.js";
+import { classColour, cssColour, labelText, scaleBox, textColour } from "./boxes.js";
+import { labelPlaces } from "./label-places.js";
 
 /** @typedef {import("./boxes.js").Detection} Detection */
+/** @typedef {{detection: Detection, text: string, width: number, height: number}} LabelText */
+/** @typedef {LabelText & import("./label-places.js").Place} Label */
 /**
  * `scale` is canvas units per pixel of the picture; all but the `highlighted` one fade.
  * @typedef {object} DrawOptions
@@ -15,7 +18,8 @@ import { classColour, cssColour, labelPlace, labelText, scaleBox, textColour } f
  */
 
 /**
- * Clear the canvas and draw; the surest box lies on top, or else the highlighted one.
+ * Clear the canvas and draw; the surest box lies on top, or else the highlighted one. Labels lie
+ * above all boxes and cover none of each other; the surest, or the highlighted one, chooses first.
  * @param {CanvasRenderingContext2D} ctx
  * @param {Detection[]} detections the surest first
  * @param {DrawOptions} options
@@ -29,40 +33,74 @@ export function drawDetections(ctx, detections, options) {
   ctx.font = `${fontSize}px system-ui, sans-serif`;
   ctx.textBaseline = "middle";
 
-  const others = detections.filter((detection) => detection !== highlighted).reverse();
-  ctx.globalAlpha = highlighted ? 0.3 : 1;
-  for (const detection of others) {
-    drawDetection(ctx, detection, fontSize, options);
+  const others = detections.filter((detection) => detection !== highlighted);
+  const ordered = highlighted ? [highlighted, ...others] : others;
+  const labels = placedLabels(ctx, ordered, fontSize, options);
+  /** @param {Detection} detection */
+  const fade = (detection) => {
+    ctx.globalAlpha = !highlighted || detection === highlighted ? 1 : 0.3;
+  };
+  for (const detection of [...ordered].reverse()) {
+    fade(detection);
+    drawBox(ctx, detection, options.scale);
+  }
+  for (const label of labels.reverse()) {
+    fade(label.detection);
+    drawLabel(ctx, label, fontSize);
   }
   ctx.globalAlpha = 1;
-  if (highlighted) {
-    drawDetection(ctx, highlighted, fontSize, options);
-  }
 }
 
 /**
  * @param {CanvasRenderingContext2D} ctx
  * @param {Detection} detection
- * @param {number} fontSize
- * @param {DrawOptions} options
+ * @param {number} scale
  */
-function drawDetection(ctx, detection, fontSize, options) {
-  const colour = classColour(detection.class_id);
-  const box = scaleBox(detection.box, options.scale);
-  const [xMin, yMin, xMax, yMax] = box;
+function drawBox(ctx, detection, scale) {
+  const [xMin, yMin, xMax, yMax] = scaleBox(detection.box, scale);
   const line = ctx.lineWidth;
-  ctx.strokeStyle = cssColour(colour);
+  ctx.strokeStyle = cssColour(classColour(detection.class_id));
   // A line lies on both sides of its path: half a line inwards keeps it in the box.
   ctx.strokeRect(xMin + line / 2, yMin + line / 2, xMax - xMin - line, yMax - yMin - line);
+}
 
-  const text = labelText(detection, options);
-  if (text) {
-    const padding = fontSize / 3;
-    const label = { width: ctx.measureText(text).width + 2 * padding, height: fontSize * 1.4 };
-    const { x, y } = labelPlace(box, label, options.width);
-    ctx.fillStyle = cssColour(colour);
-    ctx.fillRect(x, y, label.width, label.height);
-    ctx.fillStyle = cssColour(textColour(colour));
-    ctx.fillText(text, x + padding, y + label.height / 2);
-  }
+/**
+ * @param {CanvasRenderingContext2D} ctx
+ * @param {Detection[]} detections who comes first chooses its place first
+ * @param {number} fontSize
+ * @param {DrawOptions} options
+ * @returns {Label[]} those that have a text and a place
+ */
+function placedLabels(ctx, detections, fontSize, options) {
+  if (!options.showNames && !options.showScores) return [];
+  const height = Math.ceil(fontSize * 1.4);
+  const labels = detections.map((detection) => {
+    const text = labelText(detection, options);
+    const width = Math.ceil(ctx.measureText(text).width + (fontSize * 2) / 3);
+    return { detection, text, width, height, box: scaleBox(detection.box, options.scale) };
+  });
+  const room = {
+    width: Math.floor(options.width),
+    height: Math.floor(options.height),
+    labelHeight: height,
+    gap: Math.ceil(ctx.lineWidth / 2),
+  };
+  const places = labelPlaces(labels, room);
+  return labels.flatMap((label, index) => {
+    const place = places[index];
+    return place ? [{ ...label, ...place }] : [];
+  });
+}
+
+/**
+ * @param {CanvasRenderingContext2D} ctx
+ * @param {Label} label
+ * @param {number} fontSize
+ */
+function drawLabel(ctx, { detection, text, x, y, width, height }, fontSize) {
+  const colour = classColour(detection.class_id);
+  ctx.fillStyle = cssColour(colour);
+  ctx.fillRect(x, y, width, height);
+  ctx.fillStyle = cssColour(textColour(colour));
+  ctx.fillText(text, x + fontSize / 3, y + height / 2);
 }

@@ -6,7 +6,6 @@ import {
   classColour,
   classCounts,
   detectionAt,
-  labelPlace,
   labelText,
   percent,
   scaleBox,
@@ -39,14 +38,6 @@ test("a share becomes whole percent", () => {
 
 test("a box is scaled in both directions", () => {
   assert.deepEqual(scaleBox(dog.box, 0.5), [5, 10, 15, 20]);
-});
-
-test("a label stands above its box, within the picture", () => {
-  const label = { width: 40, height: 10 };
-  assert.deepEqual(labelPlace([10, 20, 30, 40], label, 100), { x: 10, y: 10 });
-  assert.deepEqual(labelPlace([10, 5, 30, 40], label, 100), { x: 10, y: 5 });
-  assert.deepEqual(labelPlace([90, 20, 99, 40], label, 100), { x: 60, y: 10 });
-  assert.deepEqual(labelPlace([10, 20, 30, 40], label, 20), { x: 0, y: 10 });
 });
 
 test("no detections stay no detections", () => {

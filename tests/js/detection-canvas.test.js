@@ -73,3 +73,16 @@ test("a highlighted box lies on top and the others fade", () => {
   const drawn = ctx.named("fillText").map(({ values, alpha }) => [values[0], alpha]);
   assert.deepEqual(drawn, [["dog 98 %", 0.3], ["cat 50 %", 1]]);
 });
+
+test("labels never cover each other, and lie above every box", () => {
+  const ctx = recorder();
+  const twin = { ...dog, score: 0.6, class_name: "wolf" };
+  drawDetections(ctx, [dog, twin], OPTIONS);
+  const [below, above] = ctx.named("fillRect").map(({ values: [x, y, width, height] }) => ({ x, y, width, height }));
+  assert.equal(above.y + above.height, 200);
+  assert.equal(below.y, 200);
+  assert.deepEqual(
+    ctx.calls.map(({ name }) => name).filter((name) => name !== "clearRect"),
+    ["strokeRect", "strokeRect", "fillRect", "fillText", "fillRect", "fillText"],
+  );
+});
