@@ -52,15 +52,13 @@ def receive_chunk(video: Video, chunk: bytes, *, offset: int) -> None:
     Raises the ``VisionError`` that fits; every one but those of a bad file leaves the upload
     as it was.
     """
-    if video.state != State.UPLOADING:
-        if video.file and offset == video.size_bytes and not chunk:
-            return
-        raise UploadFinished(f"This upload has ended; the video is {video.state}.")
     _check_chunk(video, len(chunk), offset)
     check_room(len(chunk))
-    with _opened_alone(video) as file:
-        # Before anything else: without its row there is no right place for a chunk.
-        _note(video)
+    with _alone(video):
+        if video.state != State.UPLOADING:
+            if video.file and offset == video.size_bytes and not chunk:
+                return
+            raise UploadFinished(f"This upload has ended; the video is {video.state}.")
         arrived = received_bytes(video)
         if offset != arrived:
             raise WrongOffset(
@@ -68,10 +66,15 @@ def receive_chunk(video: Video, chunk: bytes, *, offset: int) -> None:
                 f"{offset:,}. Go on at byte {arrived:,}.",
                 offset=arrived,
             )
-        _append(file, chunk, arrived)
-        _note(video, received_bytes=arrived + len(chunk))
-        if video.received_bytes == video.size_bytes:
-            _complete(video, file)
+        # Renamed already, when only the row did not hear of it.
+        is_renamed = video.source_path.exists()
+        # Unbuffered: what could not be written must not be tried again when it is closed.
+        path = video.source_path if is_renamed else video.part_path
+        with storage_full_told(), path.open("ab", buffering=0) as file:
+            _append(file, chunk, arrived)
+            _note(video, received_bytes=arrived + len(chunk))
+            if video.received_bytes == video.size_bytes:
+                _complete(video, file)
 
 
 def _check_chunk(video: Video, length: int, offset: int) -> None:
@@ -86,28 +89,37 @@ def _check_chunk(video: Video, length: int, offset: int) -> None:
 
 
 @contextmanager
-def _opened_alone(video: Video) -> Iterator[IO[bytes]]:
-    """What has arrived, opened for adding to it; nobody else can until it is closed.
+def _alone(video: Video) -> Iterator[None]:
+    """Keep all others from this upload meanwhile, with ``video`` read anew.
 
-    Raises ``UploadBusy`` when somebody does already, ``NotFound`` when it is deleted meanwhile.
+    Raises ``UploadBusy`` when somebody else is at it, ``NotFound`` when it is deleted.
     """
-    # Renamed already, when only the row did not hear of it.
-    renamed = video.source_path.exists()
     try:
-        video.folder.mkdir(parents=True, exist_ok=True)
-        # Unbuffered: what could not be written must not be tried again when it is closed.
-        path = video.source_path if renamed else video.part_path
-        with storage_full_told(), path.open("ab", buffering=0) as file:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            yield file
-    except NotFound:
+        with storage_full_told():
+            video.folder.mkdir(parents=True, exist_ok=True)
+        with _locked(video.folder):
+            # Whoever was at it before may have completed it.
+            video.refresh_from_db()
+            yield
+    except (NotFound, Video.DoesNotExist) as exc:
         # The folder went with the row; where it came back, it was made anew here.
         shutil.rmtree(video.folder, ignore_errors=True)
-        raise
+        raise NotFound(DELETED) from exc
     except BlockingIOError as exc:
         raise UploadBusy("Another request is sending this video. Try again soon.") from exc
     except FileNotFoundError as exc:
         raise NotFound(DELETED) from exc
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Hold the folder's lock: that of a file in it would go with its name."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    finally:
+        os.close(handle)
 
 
 def _append(file: IO[bytes], chunk: bytes, arrived: int) -> None:

@@ -3,13 +3,16 @@
 import fcntl
 import hashlib
 import json
+import os
 import shutil
+import threading
 from collections import namedtuple
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from django.test import Client
 
-from detect_video import uploads
+from detect_video import upload_view, uploads
 from detect_video.models import State, Video
 
 URL = "/api/videos/"
@@ -142,9 +145,10 @@ def test_a_chunk_at_a_wrong_offset_is_refused_with_the_right_one(client, clip, o
 def test_two_requests_at_once_do_not_mix(client, clip):
     video = announced(client, clip)
     send(client, video, clip[:10], 0)
-    with Video.objects.get().part_path.open("ab") as part:
-        fcntl.flock(part, fcntl.LOCK_EX)
-        response = send(client, video, clip[10:20], 10)
+    folder = os.open(Video.objects.get().folder, os.O_RDONLY)
+    fcntl.flock(folder, fcntl.LOCK_EX)
+    response = send(client, video, clip[10:20], 10)
+    os.close(folder)
 
     assert_problem(response, 409, "upload_busy")
     assert offset_of(client, video) == 10
@@ -296,6 +300,49 @@ def test_a_chunk_for_a_video_that_was_just_deleted_leaves_nothing(client, clip, 
     assert send(client, video, clip[100:200], 100).status_code == 404
     assert send(client, video, clip[:100], 0).status_code == 404
     assert [*(media / "detect_video").iterdir()] == []
+
+
+def test_a_second_last_chunk_leaves_a_video_alone_that_was_completed_meanwhile(
+    client, clip, monkeypatch
+):
+    video = announced(client, clip, sha256="")
+    row = Video.objects.get()
+    row.folder.mkdir(parents=True)
+    row.part_path.write_bytes(clip)
+    look_up = upload_view.requested_video
+
+    def complete_after(request, video_id):
+        found = look_up(request, video_id)
+        uploads.receive_chunk(look_up(request, video_id), b"", offset=len(clip))
+        Video.objects.update(state=State.RUNNING)
+        return found
+
+    monkeypatch.setattr(upload_view, "requested_video", complete_after)
+
+    response = send(client, video, b"", len(clip))
+
+    assert response.status_code == 204
+    assert Video.objects.get().state == State.RUNNING
+
+
+def test_of_many_last_chunks_at_once_one_completes_the_video(client, clip):
+    video = announced(client, clip, sha256="")
+    row = Video.objects.get()
+    row.folder.mkdir(parents=True)
+    row.part_path.write_bytes(clip)
+    together = threading.Barrier(8)
+
+    def complete(_: int) -> int:
+        together.wait()
+        return send(client, video, b"", len(clip)).status_code
+
+    with ThreadPoolExecutor(8) as requests:
+        statuses = set(requests.map(complete, range(8)))
+
+    assert 204 in statuses <= {204, 409}
+    row.refresh_from_db()
+    assert (row.state, row.error, row.received_bytes) == (State.QUEUED, "", len(clip))
+    assert [path.name for path in row.folder.iterdir()] == ["source"]
 
 
 def test_an_interrupted_upload_is_no_job(client, clip):
