@@ -94,9 +94,14 @@ LIMITS = {
     # A video's file, and the pieces it is sent in.
     "video_bytes": 500 * 2**20,
     "video_chunk_bytes": 5 * 2**20,
-    # What is left free on the disk, and how long an upload that broke off is kept.
+    # What is left free on the disk.
     "free_bytes": 200 * 2**20,
+    # Uploads that are not complete, at one time.
+    "uploads_per_owner": 5,
+    "uploads_per_address": 30,
+    # How long one is kept that broke off, and one of which no byte has come.
     "upload_seconds": 24 * 3600,
+    "announcement_seconds": 600,
     # Worked on at one time; the others wait.
     "video_jobs": 2,
     "export_jobs": 1,

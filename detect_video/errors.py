@@ -36,6 +36,14 @@ class UploadBusy(VisionError):
     retry_after_s = 1
 
 
+class TooManyUploads(VisionError):
+    """The owner, or the address, has as many uploads open as there may be."""
+
+    status = 429
+    code = "too_many_uploads"
+    retry_after_s = 60
+
+
 class UploadFinished(VisionError):
     """The upload is complete, or failed for good; there is nothing to add to it."""
 

@@ -137,6 +137,8 @@ class Video(Owned, Job):
     frames_detected = models.PositiveIntegerField(_("frames detected"), default=0, editable=False)
     detect_fps = models.FloatField(_("detected per second"), default=0, editable=False)
     updated_at = models.DateTimeField(_("changed"), auto_now=True, editable=False)
+    # From where it was announced, as limits count addresses; empty as soon as it is no upload.
+    address = models.CharField(max_length=50, blank=True, editable=False)
 
     class Meta:
         verbose_name = _("video")
@@ -152,14 +154,11 @@ class Video(Owned, Job):
 
     @classmethod
     def stored_bytes(cls, rows: models.QuerySet) -> int:
-        """Uploads count from their announcement on, exports from their request on."""
-        kept = rows.exclude(state=State.FAILED, file="")
+        """Uploads count by what has arrived, exports from their request on."""
         exports = Export.objects.filter(video__in=rows.values("pk"))
         exports = exports.exclude(state__in=[State.FAILED, State.CANCELLED])
-        posters = kept.aggregate(total=models.Sum("poster_bytes"))["total"] or 0
-        return posters + sum(
-            q.aggregate(total=models.Sum("size_bytes"))["total"] or 0 for q in (kept, exports)
-        )
+        sums = [(rows, "received_bytes"), (rows, "poster_bytes"), (exports, "size_bytes")]
+        return sum(q.aggregate(total=models.Sum(field))["total"] or 0 for q, field in sums)
 
     @property
     def folder(self) -> Path:

@@ -3,11 +3,14 @@
 import uuid
 from typing import Any
 
-from detect_video.errors import NotFinished, NotFound
+from django.conf import settings
+
+from detect_video import uploads
+from detect_video.errors import NotFinished, NotFound, TooManyUploads
 from detect_video.models import Export, FrameResult, State, Video
 from ml_core import engine, installed
 from ml_core.owners import Owner, check_reachable
-from ml_core.quota import check_quota
+from ml_core.quota import check_quota, reserving
 from ml_core.storage import check_room
 
 
@@ -20,41 +23,64 @@ def find_video(owner: Owner, video_id: uuid.UUID | str) -> Video:
 
 
 def announce_video(
-    owner: Owner, *, name: str, size_bytes: int, sha256: str = "", model: str = ""
+    owner: Owner, *, address: str, name: str, size_bytes: int, sha256: str = "", model: str = ""
 ) -> tuple[Video, bool]:
-    """The row that an upload goes to, and whether it is new.
+    """The row that an upload from ``address`` goes to, and whether it is new.
 
     A file that the owner has sent before is recognised by its SHA-256 (64 hexadecimal digits);
     without one, by its name and size as long as its upload is unfinished. ``model`` may be empty
-    for the default detector. Raises ``UnknownModel``, ``QuotaExceeded``,
-    ``StorageFull``, ``SessionEnded``.
+    for the default detector. Nothing is reserved for it but the row. Raises ``UnknownModel``,
+    ``TooManyUploads``, ``QuotaExceeded``, ``StorageFull``, ``SessionEnded``.
     """
     if model:
         installed.find_model(engine.models(), "detection", model)
+    with reserving():
+        known = _same_file(owner, name, size_bytes, sha256)
+        if known:
+            uploads.keep_open(known)
+            return known, False
+        _check_open_uploads(owner, address)
+        check_quota(owner, size_bytes)
+        check_room(size_bytes)
+        video = Video(
+            user=owner.user,
+            session_key=owner.session_key,
+            address=address,
+            name=name,
+            size_bytes=size_bytes,
+            sha256=sha256,
+            model=model,
+            state=State.UPLOADING,
+        )
+        video.full_clean()
+        video.save()
+    check_reachable(video)
+    return video, True
+
+
+def _same_file(owner: Owner, name: str, size_bytes: int, sha256: str) -> Video | None:
     same = Video.objects.of(owner).filter(size_bytes=size_bytes, sha256=sha256)
     if sha256:
         # One that failed before it was complete has nothing to be found for.
         same = same.exclude(state=State.FAILED, file="")
     else:
         same = same.filter(name=name, state=State.UPLOADING)
-    known = same.first()
-    if known:
-        return known, False
-    check_quota(owner, size_bytes)
-    check_room(size_bytes)
-    video = Video(
-        user=owner.user,
-        session_key=owner.session_key,
-        name=name,
-        size_bytes=size_bytes,
-        sha256=sha256,
-        model=model,
-        state=State.UPLOADING,
-    )
-    video.full_clean()
-    video.save()
-    check_reachable(video)
-    return video, True
+    return same.first()
+
+
+def _check_open_uploads(owner: Owner, address: str) -> None:
+    """Raise ``TooManyUploads``. A program without cookies is another owner each time."""
+    open_uploads = Video.objects.filter(state=State.UPLOADING).exclude(uploads.given_up())
+    if open_uploads.of(owner).count() >= settings.LIMITS["uploads_per_owner"]:
+        raise TooManyUploads(
+            f"You have {settings.LIMITS['uploads_per_owner']} uploads that are not complete. "
+            "Complete or delete one of them first."
+        )
+    if open_uploads.filter(address=address).count() >= settings.LIMITS["uploads_per_address"]:
+        raise TooManyUploads(
+            f"From your address, {settings.LIMITS['uploads_per_address']} videos are being sent "
+            "that are not complete. Complete one of them first, or try again later."
+        )
 
 
 def retry_video(video: Video) -> None:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from django.conf import settings
+from django.db.models import Q
 from django.utils import timezone
 
 from detect_video.decoding import VideoInfo, probe
@@ -28,6 +29,7 @@ from detect_video.errors import (
 )
 from detect_video.models import State, Video
 from ml_core.errors import VisionError
+from ml_core.quota import check_quota, reserving
 from ml_core.storage import (
     check_room,
     force_names_to_disk,
@@ -71,8 +73,12 @@ def receive_chunk(video: Video, chunk: bytes, *, offset: int) -> None:
         # Unbuffered: what could not be written must not be tried again when it is closed.
         path = video.source_path if is_renamed else video.part_path
         with storage_full_told(), path.open("ab", buffering=0) as file:
-            _append(file, chunk, arrived)
-            _note(video, received_bytes=arrived + len(chunk))
+            _reserve(video, arrived + len(chunk))
+            try:
+                _append(file, chunk, arrived)
+            except OSError:
+                _note(video, received_bytes=arrived)
+                raise
             if video.received_bytes == video.size_bytes:
                 _complete(video, file)
 
@@ -122,6 +128,15 @@ def _locked(folder: Path) -> Iterator[None]:
         os.close(handle)
 
 
+def _reserve(video: Video, size_bytes: int) -> None:
+    """Let the upload count as ``size_bytes``. Raises ``QuotaExceeded``."""
+    with reserving():
+        more_bytes = size_bytes - video.received_bytes
+        if more_bytes > 0:
+            check_quota(video.owner, more_bytes)
+        _note(video, received_bytes=size_bytes)
+
+
 def _append(file: IO[bytes], chunk: bytes, arrived: int) -> None:
     """Write all of ``chunk``, or leave the file with the ``arrived`` bytes that it had."""
     rest = memoryview(chunk)
@@ -150,7 +165,7 @@ def _complete(video: Video, file: IO[bytes]) -> None:
     except VisionError as exc:
         path.unlink(missing_ok=True)
         failed = {"state": State.FAILED, "error_code": exc.code, "error": exc.detail}
-        _note(video, received_bytes=0, **failed)
+        _note(video, received_bytes=0, address="", **failed)
         raise
     with video.poster_path.open("wb") as poster_file:
         poster_file.write(poster)
@@ -159,7 +174,7 @@ def _complete(video: Video, file: IO[bytes]) -> None:
     force_names_to_disk(video.folder)
     name = str(video.source_path.relative_to(settings.MEDIA_ROOT))
     kept = {"file": name, "sha256": sha256, "poster_bytes": len(poster)}
-    _note(video, state=State.QUEUED, **kept, **_facts(info))
+    _note(video, state=State.QUEUED, address="", **kept, **_facts(info))
 
 
 def _facts(info: VideoInfo) -> dict[str, Any]:
@@ -186,9 +201,22 @@ def _size_bytes(path: Path) -> int:
     return path.stat().st_size if path.exists() else 0
 
 
+def given_up() -> Q:
+    """Uploads that broke off long ago, and announcements that no byte has followed."""
+    now = timezone.now()
+    broken_off = now - timedelta(seconds=settings.LIMITS["upload_seconds"])
+    never_begun = now - timedelta(seconds=settings.LIMITS["announcement_seconds"])
+    is_over = Q(updated_at__lt=broken_off) | Q(updated_at__lt=never_begun, received_bytes=0)
+    return Q(state=State.UPLOADING) & is_over
+
+
+def keep_open(video: Video) -> None:
+    """Note that somebody goes on with an upload."""
+    if video.state == State.UPLOADING:
+        _note(video)
+
+
 def sweep() -> None:
     """Delete uploads that were given up, and visitors' videos whose session is over."""
-    now = timezone.now()
-    given_up = now - timedelta(seconds=settings.LIMITS["upload_seconds"])
-    Video.objects.filter(state=State.UPLOADING, updated_at__lt=given_up).delete()
+    Video.objects.filter(given_up()).delete()
     Video.objects.of_ended_sessions().delete()

@@ -9,6 +9,7 @@ from rest_framework.views import APIView
 from detect_video import schema, services
 from detect_video.models import Video
 from detect_video.serializers import AnnouncementSerializer, VideoSerializer
+from ml_core.addresses import counted_address
 from ml_core.owners import Owner, owner_with_session
 
 
@@ -31,7 +32,10 @@ class VideosView(APIView):
         announcement = AnnouncementSerializer(data=request.data)
         announcement.is_valid(raise_exception=True)
         owner = owner_with_session(request)
-        video, is_new = services.announce_video(owner, **announcement.validated_data)
+        address = counted_address(request.META["REMOTE_ADDR"])
+        video, is_new = services.announce_video(
+            owner, address=address, **announcement.validated_data
+        )
         body = VideoSerializer(video).data
         status = 201 if is_new else 200
         return Response(body, status=status, headers={"Location": body["urls"]["self"]})

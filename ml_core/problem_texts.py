@@ -45,6 +45,9 @@ _TEXTS = {
     "storage_full": gettext_noop("The server has no room for more. Delete what you do not need."),
     "throttled": gettext_noop("Too many requests. Try again in a moment."),
     "too_many_sockets": gettext_noop("Too many videos are open at one time. Close one."),
+    "too_many_uploads": gettext_noop(
+        "Too many uploads are not complete. Complete or delete one first."
+    ),
     "unknown_model": gettext_noop("There is no model of that name."),
     "unsupported_media_type": gettext_noop("Files of this kind are not accepted."),
     "upload_busy": gettext_noop("This video is being sent already."),

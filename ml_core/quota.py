@@ -1,12 +1,18 @@
 """How much an owner keeps, and how much that may be."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from django.apps import apps
 from django.conf import settings
+from django.db import connection, transaction
 
 from ml_core.errors import QuotaExceeded
 from ml_core.owners import Owned, Owner
+
+# Any number that nothing else on the site locks.
+_POSTGRES_LOCK = 0x71756F7461
 
 
 def owned_models() -> list[type[Owned]]:
@@ -15,13 +21,26 @@ def owned_models() -> list[type[Owned]]:
 
 
 def used_bytes(owner: Owner) -> int:
-    """What everything that ``owner`` keeps takes, with what is reserved for uploads under way."""
+    """What everything that ``owner`` keeps takes, with what exports under way may take."""
     return sum(model.stored_bytes(model.objects.of(owner)) for model in owned_models())
 
 
 def visitors_bytes() -> int:
     """What everything takes that belongs to no account."""
     return sum(model.stored_bytes(model.objects.filter(user=None)) for model in owned_models())
+
+
+@contextmanager
+def reserving() -> Iterator[None]:
+    """A transaction in which what is looked up stays true: no other reserves meanwhile.
+
+    SQLite lets one transaction write at a time; PostgreSQL has to be told.
+    """
+    with transaction.atomic():
+        if connection.vendor == "postgresql":
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_POSTGRES_LOCK])
+        yield
 
 
 def check_quota(owner: Owner, more_bytes: int) -> None:

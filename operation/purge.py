@@ -10,7 +10,8 @@ from django.contrib.sessions.models import Session
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from detect_video.models import State, Video
+from detect_video.models import Video
+from detect_video.uploads import given_up
 from ml_core.owners import Owned
 from ml_core.quota import owned_models
 from ml_core.storage import PART_SUFFIX, files_below, is_older
@@ -36,9 +37,8 @@ def of_ended_sessions() -> Iterator[Rows]:
 
 
 def unfinished_uploads() -> Iterator[Rows]:
-    """Videos whose upload broke off and was not gone on with."""
-    before = timezone.now() - timedelta(seconds=settings.LIMITS["upload_seconds"])
-    yield Video.objects.filter(state=State.UPLOADING, updated_at__lt=before)
+    """Videos whose upload never began, or broke off and was not gone on with."""
+    yield Video.objects.filter(given_up())
 
 
 def expired_sessions() -> QuerySet[Session]:

@@ -7,10 +7,14 @@ import os
 import shutil
 import threading
 from collections import namedtuple
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 
 import pytest
+from django.contrib.auth.models import User
 from django.test import Client
+from django.utils import timezone
 
 from detect_video import upload_view, uploads
 from detect_video.models import State, Video
@@ -61,6 +65,18 @@ def assert_problem(response, status: int, code: str) -> None:
     assert response.status_code == status, response.content
     assert response["Content-Type"] == "application/problem+json"
     assert json.loads(response.content)["code"] == code
+
+
+def at_once(requests: int, ask: Callable[[int], int]) -> list[int]:
+    """The statuses of requests, numbered, that are sent at the same moment."""
+    together = threading.Barrier(requests)
+
+    def one(number: int) -> int:
+        together.wait()
+        return ask(number)
+
+    with ThreadPoolExecutor(requests) as threads:
+        return sorted(threads.map(one, range(requests)))
 
 
 def test_a_video_sent_in_chunks_is_complete_and_queued(client, clip, media):
@@ -330,19 +346,93 @@ def test_of_many_last_chunks_at_once_one_completes_the_video(client, clip):
     row = Video.objects.get()
     row.folder.mkdir(parents=True)
     row.part_path.write_bytes(clip)
-    together = threading.Barrier(8)
 
-    def complete(_: int) -> int:
-        together.wait()
-        return send(client, video, b"", len(clip)).status_code
+    statuses = at_once(8, lambda _: send(client, video, b"", len(clip)).status_code)
 
-    with ThreadPoolExecutor(8) as requests:
-        statuses = set(requests.map(complete, range(8)))
-
-    assert 204 in statuses <= {204, 409}
+    assert 204 in {*statuses} <= {204, 409}
     row.refresh_from_db()
     assert (row.state, row.error, row.received_bytes) == (State.QUEUED, "", len(clip))
-    assert [path.name for path in row.folder.iterdir()] == ["source"]
+    assert {path.name for path in row.folder.iterdir()} == {"source", "source.jpg"}
+
+
+def test_announcements_of_one_file_at_once_make_one_video(client, clip):
+    client.force_login(User.objects.create_user("anna"))
+
+    statuses = at_once(8, lambda _: announce(client, clip).status_code)
+
+    assert statuses == [200] * 7 + [201]
+    assert Video.objects.count() == 1
+
+
+def test_chunks_at_once_cannot_beat_the_quota(client, clip, settings):
+    half = len(clip) // 2 + 1
+    settings.LIMITS = {**settings.LIMITS, "owner_bytes": len(clip)}
+    videos = [announced(client, clip, sha256=f"{number:064}") for number in range(4)]
+
+    statuses = at_once(4, lambda number: send(client, videos[number], clip[:half], 0).status_code)
+
+    assert statuses == [204, 413, 413, 413]
+    assert sum(offset_of(client, video) for video in videos) == half
+
+
+def test_an_owner_may_have_as_many_open_uploads_as_the_limit_and_not_one_more(client, settings):
+    at_most = settings.LIMITS["uploads_per_owner"]
+    videos = [announced(client, b"%d" % number) for number in range(at_most)]
+
+    refused = announce(client, b"one more")
+    known = announce(client, b"0")
+    client.delete(videos[0]["urls"]["self"])
+
+    assert_problem(refused, 429, "too_many_uploads")
+    assert refused["Retry-After"] == "60"
+    assert known.status_code == 200
+    assert announce(client, b"one more").status_code == 201
+
+
+def test_an_address_may_have_as_many_open_uploads_as_the_limit_and_not_one_more(settings):
+    settings.LIMITS = {**settings.LIMITS, "uploads_per_address": 2}
+    addresses = ["2001:db8::1", "2001:db8::2", "2001:db8::3", "2001:db8:0:1::1"]
+
+    answers = [announce(Client(REMOTE_ADDR=address), b"clip") for address in addresses]
+
+    assert [answer.status_code for answer in answers] == [201, 201, 429, 201]
+    assert_problem(answers[2], 429, "too_many_uploads")
+
+
+def test_the_address_of_an_upload_is_forgotten_when_it_ends(client, clip):
+    upload(client, clip)
+    text = announced(client, b"no video")
+    send(client, text, b"no video", 0)
+
+    assert {*Video.objects.values_list("address", flat=True)} == {""}
+
+
+def test_announcements_without_a_byte_end_soon_and_uploads_that_broke_off_later(
+    client, clip, settings
+):
+    settings.LIMITS = {**settings.LIMITS, "uploads_per_owner": 2}
+    begun, only_announced = announced(client, clip), announced(client, b"only announced")
+    send(client, begun, clip[:1], 0)
+    settings.LIMITS = {**settings.LIMITS, "announcement_seconds": 0}
+
+    assert announce(client, b"another").status_code == 201
+    uploads.sweep()
+    assert client.get(begun["urls"]["self"]).status_code == 200
+    assert client.get(only_announced["urls"]["self"]).status_code == 404
+    settings.LIMITS = {**settings.LIMITS, "upload_seconds": 0}
+    uploads.sweep()
+    assert client.get(begun["urls"]["self"]).status_code == 404
+
+
+def test_an_announcement_that_is_made_again_lives_on(client, clip, settings):
+    video = announced(client, clip)
+    old = timezone.now() - timedelta(seconds=settings.LIMITS["announcement_seconds"])
+    Video.objects.update(updated_at=old)
+
+    announce(client, clip)
+    uploads.sweep()
+
+    assert send(client, video, clip, 0).status_code == 204
 
 
 def test_an_interrupted_upload_is_no_job(client, clip):

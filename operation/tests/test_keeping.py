@@ -169,13 +169,37 @@ def test_without_a_quota_everything_is_kept(client, settings):
     assert post(client, CLASSIFY).status_code == 200
 
 
-def test_announced_videos_count_as_if_they_were_there(client, clip, settings):  # noqa: F811
-    settings.LIMITS = {**settings.LIMITS, "owner_bytes": len(clip)}
+def test_videos_that_are_only_announced_lock_nobody_out(client, clip, settings):  # noqa: F811
+    most = settings.LIMITS["video_bytes"]
+    settings.LIMITS = {**settings.LIMITS, "visitors_bytes": most + len(PICTURE)}
 
-    assert announce(client, clip).status_code == 201
-    response = announce(client, clip + b"more")
+    statuses = [
+        Client(REMOTE_ADDR=f"192.0.2.{number}").post(
+            "/api/videos/", {"name": "clip.mp4", "size_bytes": most}
+        )
+        for number in range(65)
+    ]
 
-    assert (response.status_code, response.json()["code"]) == (413, "quota_exceeded")
+    assert [answer.status_code for answer in statuses] == [201] * 65
+    assert post(client, CLASSIFY).status_code == 200
+    assert quota.visitors_bytes() == len(PICTURE)
+
+
+def test_videos_count_by_what_has_arrived(client, clip, settings):  # noqa: F811
+    settings.LIMITS = {**settings.LIMITS, "owner_bytes": len(clip) + 98}
+    first, second = announced(client, clip), announced(client, clip[:-1])
+    send(client, first, clip[:100], 0)
+
+    refused = send(client, second, clip[:-1], 0)
+    send(client, second, clip[:-2], 0)
+
+    owner = Owner(session_key=client.session.session_key)
+    assert (refused.status_code, refused.json()["code"]) == (413, "quota_exceeded")
+    assert "Delete pictures or videos" in refused.json()["detail"]
+    assert quota.used_bytes(owner) == 100 + len(clip) - 2
+    assert client.head(second["urls"]["upload"])["Upload-Offset"] == str(len(clip) - 2)
+    too_much = announce(client, clip, sha256="0" * 64)
+    assert (too_much.status_code, too_much.json()["code"]) == (413, "quota_exceeded")
 
 
 def test_exports_count_and_are_refused_or_stopped_above_the_quota(client, clip, settings):  # noqa: F811
@@ -183,7 +207,8 @@ def test_exports_count_and_are_refused_or_stopped_above_the_quota(client, clip, 
     send(client, video, clip, 0)
     Video.objects.update(state=State.DONE)
     wish = {"codec": "mjpg"}
-    settings.LIMITS = {**settings.LIMITS, "owner_bytes": 2 * len(clip)}
+    owner_bytes = 2 * len(clip) + Video.objects.get().poster_bytes
+    settings.LIMITS = {**settings.LIMITS, "owner_bytes": owner_bytes}
 
     answers = [
         client.post(video["urls"]["exports"], wish, content_type="application/json").status_code
