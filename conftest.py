@@ -31,9 +31,9 @@ def plain_static_files(settings) -> None:
 
 
 @pytest.fixture(scope="session")
-def converted_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """One cache of converted models for the whole run: making one takes seconds."""
-    return tmp_path_factory.mktemp("converted")
+def converted_dir() -> Path:
+    """One cache of converted models for all runs, whose names say what they were made from."""
+    return settings.BASE_DIR / "var" / "test-converted"
 
 
 @pytest.fixture(scope="session")

@@ -55,7 +55,7 @@ CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 
 MODEL_DIR = (BASE_DIR / env("MODEL_DIR", default=str(DATA_DIR / "models"))).resolve()
 # Converted models, made again whenever they are missing.
-CONVERTED_DIR = DATA_DIR / "converted"
+CONVERTED_DIR = (BASE_DIR / env("CONVERTED_DIR", default=str(DATA_DIR / "converted"))).resolve()
 # The models used when a request names none; empty: yolov3, else the best one installed, and the
 # classifier that comes with the project.
 DETECTOR = env("DETECTOR", default="")

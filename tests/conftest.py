@@ -37,6 +37,7 @@ class Server:
         self._environment = {
             **kept,
             "DATA_DIR": str(data_dir),
+            "CONVERTED_DIR": str(ROOT / "var" / "test-converted"),
             "MODEL_DIR": str(model_dir),
             "PORT": str(self.port),
         }

@@ -71,8 +71,9 @@ def converted(spec: ModelSpec, cache_dir: Path) -> Path:
     width, height = spec.input_wh
     digest = hashlib.sha256(f"{ov.__version__} {width}x{height}".encode())
     # A network that is built in another way is another network.
-    code = sorted((PROJECT_ROOT / "ml_core" / "networks").glob("*.py"))
-    for path in (*code, spec.config_path, spec.weights_path):
+    networks = sorted((PROJECT_ROOT / "ml_core" / "networks").glob("*.py"))
+    conversion = PROJECT_ROOT / "ml_core" / "engines" / "convert.py"
+    for path in (*networks, conversion, spec.config_path, spec.weights_path):
         with path.open("rb") as file:
             digest.update(hashlib.file_digest(file, "sha256").digest())
     target = cache_dir / f"{spec.name}-{digest.hexdigest()[:16]}"
