@@ -80,6 +80,8 @@ def run(paths: list[Path], url: str) -> int:
             failures += 1
         else:
             print(f"{path}  {answer['class_name']}  {answer['score']:.1%}")
+            if "not_kept" in answer:
+                print(f"{path} is not kept: {answer['not_kept']['detail']}", file=sys.stderr)
     return failures
 
 

@@ -4,13 +4,14 @@ from typing import TypedDict
 
 from rest_framework import serializers
 
+from ml_core.keeping import Keep, KeepField, NotKeptSerializer
 from ml_core.results import Classification
 from ml_core.serializers import Size
 from ml_core.uploads import PictureField
 
 
 class ClassifyOptionsSerializer(serializers.Serializer):
-    """Which model to use."""
+    """Which model to use, and whether the picture is kept."""
 
     model = serializers.CharField(
         required=False,
@@ -18,10 +19,15 @@ class ClassifyOptionsSerializer(serializers.Serializer):
         max_length=100,
         help_text="a model's name; the default classifier without it",
     )
+    keep = KeepField(
+        required=False,
+        default=Keep.IF_POSSIBLE,
+        help_text="keep the picture with its class; if_possible: or answer without keeping it",
+    )
 
 
 class ClassifyRequestSerializer(ClassifyOptionsSerializer):
-    """A picture, and optionally which model to use."""
+    """A picture, and what is to be done with it."""
 
     image = PictureField(help_text="the picture: a file, base64 text or a data URL")
 
@@ -75,3 +81,10 @@ class ClassificationSerializer(serializers.Serializer):
 
     def get_timing_ms(self, found: Classification) -> dict[str, float]:
         return {stage: round(value, 2) for stage, value in found.timing_ms.items()}
+
+
+class ClassifyAnswerSerializer(ClassificationSerializer):
+    """For the API's description: the class, and whether the picture is kept."""
+
+    kept = serializers.BooleanField()
+    not_kept = NotKeptSerializer(required=False)

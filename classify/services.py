@@ -11,9 +11,7 @@ from classify.models import ClassifiedImage
 from ml_core import engine
 from ml_core.images import picture_suffix
 from ml_core.owners import Owner, check_reachable
-from ml_core.quota import check_quota
 from ml_core.results import Classification
-from ml_core.storage import check_room
 from ml_core.uploads import decode_upload, picture_in_memory
 
 logger = logging.getLogger(__name__)
@@ -32,16 +30,12 @@ def classify_file(data: bytes, *, model: str, client: str) -> Classification:
     return replace(found, timing_ms={"decode": decode_ms, **found.timing_ms})
 
 
-def classify_upload(data: bytes, *, model: str, client: str, owner: Owner) -> Classification:
-    """Classify an uploaded picture and keep it with its result, which belongs to its owner.
+def keep(data: bytes, found: Classification, *, owner: Owner) -> ClassifiedImage:
+    """Keep a picture's file with its result; they belong to ``owner``.
 
-    Raises what ``classify_file`` raises, ``QuotaExceeded``, ``StorageFull`` and ``SessionEnded``;
-    then nothing is kept.
+    Raises ``StorageFull`` and ``SessionEnded``; then nothing is kept.
     """
     started = time.perf_counter()
-    check_quota(owner, len(data))
-    check_room(len(data))
-    found = classify_file(data, model=model, client=client)
     classified = ClassifiedImage(
         user=owner.user,
         session_key=owner.session_key,
@@ -65,8 +59,8 @@ def classify_upload(data: bytes, *, model: str, client: str, owner: Owner) -> Cl
     logger.info(
         "kept %s: received in %.1f ms, predicted %s in %.1f ms",
         classified.file.name,
-        (time.perf_counter() - started) * 1000 - found.timing_ms["inference"],
+        found.timing_ms["decode"] + (time.perf_counter() - started) * 1000,
         found.class_name,
         found.timing_ms["inference"],
     )
-    return found
+    return classified

@@ -14,6 +14,7 @@ from rest_framework.response import Response
 from classify import services
 from classify.serializers import (
     ClassificationSerializer,
+    ClassifyAnswerSerializer,
     ClassifyOptionsSerializer,
     ClassifyRequestSerializer,
     ClassifyTextSerializer,
@@ -21,10 +22,11 @@ from classify.serializers import (
 from deploy_site.schema import MODEL_ERRORS, PICTURE_ERRORS, STORAGE_ERRORS, problems
 from ml_core import engine
 from ml_core.errors import VisionError
+from ml_core.keeping import Keeping
 from ml_core.labels import shown_name
 from ml_core.owners import Owner, owner_with_session
 from ml_core.problem_texts import shown_detail
-from ml_core.quota import storage_note
+from ml_core.quota import check_keeping, storage_note
 from ml_core.uploads import PictureAPIView, picture_request, requester, server_timing
 
 CLIENT_FILE = Path(__file__).with_name("client.py")
@@ -56,8 +58,9 @@ class ClassifyView(PictureAPIView):
     """Say which class a picture belongs to.
 
     Send it as the multipart field "image", as a raw body of type image/*, or as JSON with base64
-    text in "image". A query parameter, form field or JSON member may name a "model". The picture is
-    kept with its class: see `/api/classify/pictures/`.
+    text in "image". Query parameters, form fields or JSON members may name a "model" and say
+    whether to "keep" the picture with its class, see `/api/classify/pictures/`. With "if_possible",
+    the default, the answer comes without room for it as well, and says in "not_kept" why.
     """
 
     serializer_class = ClassifyRequestSerializer
@@ -68,18 +71,19 @@ class ClassifyView(PictureAPIView):
         parameters=[ClassifyOptionsSerializer],
         request=picture_request(ClassifyRequestSerializer, ClassifyTextSerializer),
         responses={
-            200: ClassificationSerializer,
+            200: ClassifyAnswerSerializer,
             **problems(*PICTURE_ERRORS, *MODEL_ERRORS, *STORAGE_ERRORS),
         },
     )
     def post(self, request: Request) -> Response:
         parameters = self.validated(request)
-        found = services.classify_upload(
-            parameters["image"],
-            model=parameters["model"],
-            client=requester(request),
-            owner=owner_with_session(request),
-        )
-        return Response(
-            ClassificationSerializer(found).data, headers=server_timing(found.timing_ms)
-        )
+        data, keeping = parameters["image"], Keeping(parameters["keep"])
+        if keeping.is_wanted:
+            with keeping.attempt():
+                check_keeping(Owner.of(request.user, request.session), len(data))
+        found = services.classify_file(data, model=parameters["model"], client=requester(request))
+        if keeping.is_wanted:
+            with keeping.attempt():
+                services.keep(data, found, owner=owner_with_session(request))
+        answer = {**ClassificationSerializer(found).data, **keeping.told()}
+        return Response(answer, headers=server_timing(found.timing_ms))

@@ -5,7 +5,6 @@ from http import HTTPStatus
 from typing import Any
 
 from django.core.exceptions import RequestDataTooBig, TooManyFieldsSent, TooManyFilesSent
-from django.db.utils import OperationalError
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect
 from django.urls import resolve
@@ -16,21 +15,13 @@ from rest_framework.renderers import JSONRenderer
 from rest_framework.response import Response
 from rest_framework.views import exception_handler as rest_framework_handler
 
-from ml_core.errors import StorageFull, VisionError
+from ml_core.errors import VisionError
 from ml_core.problem_texts import shown_detail
-from ml_core.storage import FULL, is_full
+from ml_core.storage import refusal_of
 
 logger = logging.getLogger(__name__)
 
 CONTENT_TYPE = "application/problem+json"
-
-
-class DatabaseBusy(VisionError):
-    """Others write to the database for longer than anybody waits for it."""
-
-    status = 503
-    code = "db_busy"
-    retry_after_s = 2
 
 
 def problem(status: int, code: str, detail: str, **more: Any) -> dict[str, Any]:
@@ -71,8 +62,7 @@ def _problem_of(
     exc: Exception, context: dict[str, Any]
 ) -> tuple[dict[str, Any] | None, dict[str, str]]:
     """The body and the headers for an exception; no body when nobody expected it."""
-    if isinstance(exc, OSError | OperationalError):
-        exc = _without_details(exc)
+    exc = refusal_of(exc) or exc
     if isinstance(exc, VisionError):
         if exc.status >= 500:
             logger.warning("%s: %s", exc.code, exc.detail)
@@ -100,15 +90,6 @@ def _problem_of(
     detail = response.data["detail"]
     headers = {name: value for name, value in response.items() if name != "Content-Type"}
     return problem(response.status_code, detail.code, str(detail)), headers
-
-
-def _without_details(exc: OSError | OperationalError) -> Exception:
-    """What the disk or the database refused, as a problem where waiting may help."""
-    if is_full(exc):
-        return StorageFull(FULL)
-    if "database is locked" in str(exc):
-        return DatabaseBusy("The database is busy. Try again in a moment.")
-    return exc
 
 
 @csrf_exempt

@@ -25,6 +25,7 @@ from ml_core.errors import (
     QuotaExceeded,
     SessionEnded,
     StorageFull,
+    StorageUnusable,
     UnknownModel,
     UnsupportedImage,
     VisionError,
@@ -42,7 +43,7 @@ MODEL_ERRORS = (
     InferenceFailed,
 )
 # What keeping something may raise.
-STORAGE_ERRORS = (QuotaExceeded, StorageFull, SessionEnded)
+STORAGE_ERRORS = (QuotaExceeded, StorageFull, StorageUnusable, SessionEnded)
 # Statuses of problems that any address answers; those of bodies; and that of changes.
 EVERYWHERE = {
     401: "`bad_token`, `not_authenticated`: The token is not valid, or the site is closed.",

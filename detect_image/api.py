@@ -27,11 +27,11 @@ from detect_image.serializers import (
 )
 from ml_core.exports import EXPORTS
 from ml_core.file_views import FileAPIView
+from ml_core.keeping import Keep, Keeping
 from ml_core.networks.loading import SCORE_FLOOR
 from ml_core.owners import Owner, owner_with_session
-from ml_core.quota import check_quota
+from ml_core.quota import check_keeping
 from ml_core.serializers import DetectionsSerializer
-from ml_core.storage import check_room
 from ml_core.uploads import PictureAPIView, requester, server_timing
 
 
@@ -41,7 +41,9 @@ class DetectImageView(PictureAPIView):
     Send it as the multipart field "image", as a raw body of type image/*, as JSON with base64
     text in "image", or name one of the server's own pictures in "gallery". The other parameters
     may be query parameters, form fields or JSON members. "return" chooses the answer: "json" has
-    the boxes only; "base64" and "url" add the drawn picture, as a data URL or as an address.
+    the boxes only; "base64" and "url" add the drawn picture, as a data URL or as an address. "keep"
+    keeps the picture with its result, see `/api/pictures/`; "url" always does. With "if_possible"
+    the answer comes without room for it as well, and says in "not_kept" why.
     """
 
     serializer_class = DetectRequestSerializer
@@ -59,26 +61,27 @@ class DetectImageView(PictureAPIView):
         is_seed = request.accepted_renderer.format == SeedRenderer.format
         drawing, search = _wishes(parameters, is_drawn=way != "json" or is_seed)
         client = requester(request)
-        is_kept = way == "url" or parameters["keep"]
-        if is_kept:
-            check_quota(Owner.of(request.user, request.session), len(data))
-            check_room(len(data))
+        # There is no address of a picture that is not kept.
+        keeping = Keeping(Keep.YES if way == "url" else parameters["keep"])
+        if keeping.is_wanted:
+            with keeping.attempt():
+                check_keeping(Owner.of(request.user, request.session), len(data))
 
-        if way == "json" and not is_kept:
+        if way == "json" and not keeping.is_wanted:
             _, found = services.detect_in_file(data, search, client=client)
-            return Response(
-                DetectionsSerializer(found).data, headers=server_timing(found.timing_ms)
-            )
+            answer = {**DetectionsSerializer(found).data, **keeping.told()}
+            return Response(answer, headers=server_timing(found.timing_ms))
 
         jpeg, found = services.draw_in_file(data, search, drawing, client=client)
         answer = DetectionsSerializer(found).data
-        if is_kept:
-            owner = owner_with_session(request)
-            kept = services.keep(data, jpeg, found, search, name=name, owner=owner)
-            answer = DetectedImageSerializer(kept).data
+        if keeping.is_wanted:
+            with keeping.attempt():
+                owner = owner_with_session(request)
+                kept = services.keep(data, jpeg, found, search, name=name, owner=owner)
+                answer = DetectedImageSerializer(kept).data
         if way != "json":
             answer["drawn"] = services.data_url(jpeg) if way == "base64" else kept.drawn_url
-        return Response(answer, headers=server_timing(found.timing_ms))
+        return Response({**answer, **keeping.told()}, headers=server_timing(found.timing_ms))
 
 
 class GalleryView(APIView):

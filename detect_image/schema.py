@@ -26,6 +26,7 @@ from detect_image.serializers import (
 )
 from ml_core.errors import NotInGallery
 from ml_core.exports import EXPORTS
+from ml_core.keeping import NotKeptSerializer
 from ml_core.serializers import DetectionsSerializer
 from ml_core.uploads import picture_request
 
@@ -37,9 +38,11 @@ class DetectTextSerializer(DetectOptionsSerializer):
 
 
 class DetectAnswerSerializer(DetectionsSerializer):
-    """What was found; with return=base64 and return=url the drawn picture, and when the picture
-    is kept (keep=true, return=url) where it is."""
+    """What was found; with return=base64 and return=url the drawn picture; whether the picture is
+    kept, and if so where it is."""
 
+    kept = serializers.BooleanField()
+    not_kept = NotKeptSerializer(required=False)
     drawn = serializers.CharField(required=False, help_text="a data URL or an address")
     id = serializers.UUIDField(required=False)
     name = serializers.CharField(required=False)

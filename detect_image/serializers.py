@@ -11,6 +11,7 @@ from detect_image import gallery
 from detect_image.models import DetectedImage
 from ml_core.engine import IOU_THRESHOLD
 from ml_core.exports import EXPORTS
+from ml_core.keeping import Keep, KeepField
 from ml_core.serializers import DetectionsSerializer
 from ml_core.uploads import PictureField
 
@@ -64,8 +65,10 @@ class DetectOptionsSerializer(serializers.Serializer):
     original_height = serializers.IntegerField(
         required=False, min_value=1, max_value=MAX_SIDE_PIXELS, help_text="the height as well"
     )
-    keep = serializers.BooleanField(
-        required=False, default=False, help_text="keep the picture; url always does"
+    keep = KeepField(
+        required=False,
+        default=Keep.NO,
+        help_text="keep the picture; if_possible: or answer without keeping it; url always does",
     )
     show_names = serializers.BooleanField(
         required=False, default=True, help_text="draw class names (base64 and url)"

@@ -124,6 +124,21 @@ class StorageFull(VisionError):
     code = "storage_full"
 
 
+class StorageUnusable(VisionError):
+    """The disk or the database refuses to be written to."""
+
+    status = 503
+    code = "storage_unusable"
+
+
+class DatabaseBusy(VisionError):
+    """Others write to the database for longer than anybody waits for it."""
+
+    status = 503
+    code = "db_busy"
+    retry_after_s = 2
+
+
 class SessionEnded(VisionError):
     """The visitor signed in or out while the request was worked on."""
 

@@ -10,6 +10,7 @@ from django.db import connection, transaction
 
 from ml_core.errors import QuotaExceeded
 from ml_core.owners import Owned, Owner
+from ml_core.storage import check_room
 
 # Any number that nothing else on the site locks.
 _POSTGRES_LOCK = 0x71756F7461
@@ -61,6 +62,12 @@ def check_quota(owner: Owner, more_bytes: int) -> None:
             "Visitors without an account keep as much here as they may together. Sign in, or try "
             "again later."
         )
+
+
+def check_keeping(owner: Owner, more_bytes: int) -> None:
+    """Raise ``QuotaExceeded`` or ``StorageFull`` when ``more_bytes`` cannot be kept."""
+    check_quota(owner, more_bytes)
+    check_room(more_bytes)
 
 
 def storage_note(owner: Owner) -> dict[str, Any]:

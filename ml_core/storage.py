@@ -14,16 +14,23 @@ from django.core.files.base import File
 from django.core.files.storage import FileSystemStorage
 from django.db.utils import OperationalError
 
-from ml_core.errors import StorageFull
+from ml_core.errors import DatabaseBusy, StorageFull, StorageUnusable, VisionError
 
 # What a file is called while it is being written; leftovers of crashes are found by it.
 PART_SUFFIX = ".part"
 # No room on the disk, none left of what the user of this process may have, or a file's limit.
 FULL_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+# Mounted read-only, somebody else's, or broken.
+UNUSABLE_ERRORS = (errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO)
 # SQLite's words, and PostgreSQL's code for the same.
 DATABASE_FULL = "disk is full"
 POSTGRES_DISK_FULL = "53100"
+DATABASE_READ_ONLY = "readonly database"
 FULL = "The server's storage is full; nothing was kept. Try again later."
+UNUSABLE = (
+    "The server cannot write to its storage. Its administrator has to look: /readyz says more."
+)
+BUSY = "The database is busy. Try again in a moment."
 
 
 class WholeFileStorage(FileSystemStorage):
@@ -112,6 +119,19 @@ def is_full(exc: BaseException) -> bool:
         sqlstate = getattr(exc.__cause__, "sqlstate", None)
         return DATABASE_FULL in str(exc) or sqlstate == POSTGRES_DISK_FULL
     return getattr(exc, "errno", None) in FULL_ERRORS
+
+
+def refusal_of(exc: BaseException) -> VisionError | None:
+    """What the disk or the database refused, as a problem; None for any other failure."""
+    if isinstance(exc, VisionError):
+        return exc
+    if is_full(exc):
+        return StorageFull(FULL)
+    if isinstance(exc, OperationalError):
+        if "database is locked" in str(exc):
+            return DatabaseBusy(BUSY)
+        return StorageUnusable(UNUSABLE) if DATABASE_READ_ONLY in str(exc) else None
+    return StorageUnusable(UNUSABLE) if getattr(exc, "errno", None) in UNUSABLE_ERRORS else None
 
 
 @contextmanager

@@ -23,6 +23,11 @@ CHROMIUM_ARGUMENTS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+# What an answer says of a picture that could not be kept.
+WITHOUT_ROOM = {
+    "kept": False,
+    "not_kept": {"status": 413, "code": "quota_exceeded", "detail": "There is no room."},
+}
 
 
 class Server:

@@ -11,7 +11,7 @@ from playwright.sync_api import Locator, Page, expect
 
 from ml_core.labels import CIFAR10_LABELS
 from ml_core.resizing import shrink
-from tests.conftest import Server
+from tests.conftest import WITHOUT_ROOM, Server
 
 API = "**/api/classify/"
 A_CLASS = re.compile(f"^({'|'.join(CIFAR10_LABELS)})$")
@@ -405,3 +405,23 @@ def test_the_terminal_client_is_told_of_and_can_be_taken_along(page, server: Ser
         page.get_by_role("link", name="classify_client.py").click()
 
     assert download.value.suggested_filename == "classify_client.py"
+
+
+def test_a_picture_that_is_not_kept_is_answered_and_the_page_says_why(page, picture_path):
+    open_page(page)
+    answer = {
+        "model": "a-model",
+        "image": {"width": 120, "height": 80},
+        "class_id": 0,
+        "class_name": "airplane",
+        "score": 0.9,
+        "probabilities": [{"class_id": 0, "class_name": "airplane", "score": 0.9}],
+        "timing_ms": {},
+        **WITHOUT_ROOM,
+    }
+    page.route(API, lambda route: route.fulfill(json=answer))
+
+    card = choose(page, picture_path)
+
+    expect(card.locator(".class-name")).to_have_text(A_CLASS)
+    expect(card.locator(".not-kept")).to_have_text("This picture is not kept: There is no room.")

@@ -10,11 +10,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import ExifTags, Image
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from ml_core.drawing import class_colour
 from ml_core.tests.toy_network import BLUE, RED, cells_picture
-from tests.conftest import Server
+from tests.conftest import WITHOUT_ROOM, Server
 
 TOMATO = 0
 
@@ -487,3 +487,20 @@ def test_a_server_that_is_gone_is_told_and_asked_again_later(
 
     expect(page.locator("#objects li")).to_have_count(2)
     expect(page.get_by_role("alert").first).to_be_empty()
+
+
+def test_a_picture_that_is_not_kept_has_its_objects_and_the_page_says_why(page, picture_path):
+    def answered(route: Route) -> None:
+        assert route.request.post_data_json["keep"] == "if_possible"
+        answer = route.fetch(post_data={**route.request.post_data_json, "keep": False})
+        route.fulfill(json={**answer.json(), **WITHOUT_ROOM})
+
+    page.route("**/api/detect/image/", answered)
+
+    detect(page, picture_path)
+
+    expect(page.locator("#objects li")).to_have_count(2)
+    expect(page.locator("#not-kept")).to_have_text("This picture is not kept: There is no room.")
+    for needs_the_kept_one in ("#kept-link", "#as-received-switch", "a[data-export='csv']"):
+        expect(page.locator(needs_the_kept_one)).to_be_hidden()
+    expect(page.locator("#download-drawn")).to_be_visible()

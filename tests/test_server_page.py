@@ -1,5 +1,6 @@
 """The page where the server draws, in a real browser."""
 
+import base64
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,7 @@ from playwright.sync_api import Page, expect
 
 from ml_core.drawing import class_colour
 from ml_core.tests.toy_network import BLUE, RED, cells_picture
+from tests.conftest import WITHOUT_ROOM
 
 TOMATO = 0
 # The colour of a pixel of the picture shown.
@@ -101,3 +103,16 @@ def test_without_a_picture_the_page_says_so(page):
 
     expect(page.get_by_role("alert").first).to_have_text("Choose a picture first.")
     expect(page.get_by_role("button", name="Show the server's picture")).to_be_disabled()
+
+
+def test_a_picture_that_is_not_kept_is_drawn_and_the_page_says_why(page, picture_path):
+    page.goto("/detect-image/server/")
+    drawn = "data:image/png;base64," + base64.b64encode(picture_path.read_bytes()).decode()
+    answer = {"drawn": drawn, "detections": [], **WITHOUT_ROOM}
+    page.route("**/api/detect/image/", lambda route: route.fulfill(json=answer))
+    page.locator("#file").set_input_files(picture_path)
+
+    page.get_by_role("button", name="Detect").click()
+
+    expect(page.locator("#picture")).to_be_visible()
+    expect(page.locator("#not-kept")).to_have_text("This picture is not kept: There is no room.")

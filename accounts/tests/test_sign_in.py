@@ -91,14 +91,14 @@ def send(client: Client, kind: str):
     if kind == "video":
         body = {"name": "clip.mp4", "size_bytes": 9, "sha256": ""}
         return client.post("/api/videos/", body, content_type="application/json")
-    url = "/api/classify/" if kind == "class" else "/api/detect/image/?return=url"
+    url = "/api/classify/?keep=true" if kind == "class" else "/api/detect/image/?return=url"
     return client.post(url, {"image": SimpleUploadedFile("cells.png", PICTURE)})
 
 
 KINDS = [
     ("video", "detect_video.services.check_room"),
-    ("class", "classify.services.check_room"),
-    ("objects", "detect_image.api.check_room"),
+    ("class", "ml_core.quota.check_room"),
+    ("objects", "ml_core.quota.check_room"),
 ]
 
 

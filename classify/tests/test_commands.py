@@ -13,6 +13,8 @@ import pytest
 import requests
 from django.core.management import CommandError, call_command
 
+from classify import client
+
 ROOT = Path(__file__).parents[2]
 CAR = ROOT / "static" / "samples" / "car.jpg"
 STREET = ROOT / "static" / "samples" / "street.jpg"
@@ -29,6 +31,18 @@ def test_a_picture_is_classified_without_a_server(settings, converted_dir, tmp_p
 
     assert "car.jpg  automobile" in output.getvalue()
     assert "gone.png: No such file" in errors.getvalue()
+
+
+def test_the_client_says_when_a_picture_is_not_kept(monkeypatch, capsys):
+    reason = {"status": 413, "code": "quota_exceeded", "detail": "There is no room."}
+    answer = {"class_name": "automobile", "score": 0.9, "kept": False, "not_kept": reason}
+    monkeypatch.setattr(client, "classify", lambda path, url: answer)
+
+    failures = client.run([CAR], client.DEFAULT_URL)
+
+    printed = capsys.readouterr()
+    assert failures == 0 and "automobile  90.0%" in printed.out
+    assert "car.jpg is not kept: There is no room." in printed.err
 
 
 @pytest.fixture(scope="module")

@@ -1,11 +1,14 @@
 """What is refused when an owner or the disk is full, and that nothing of it stays behind."""
 
+import base64
 import errno
 import os
 from pathlib import Path
 
 import pytest
 from django.contrib.auth.models import User
+from django.contrib.sessions.backends.db import SessionStore
+from django.contrib.sessions.models import Session
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db.utils import OperationalError
 from django.test import Client
@@ -23,7 +26,14 @@ from ml_core import quota
 from ml_core.errors import StorageFull
 from ml_core.owners import Owner
 
-CLASSIFY, DETECT = "/api/classify/", "/api/detect/image/?return=url"
+CLASSIFY, DETECT = "/api/classify/?keep=true", "/api/detect/image/?return=url"
+# What keeps a picture only where there is room.
+KEEPING_IF_POSSIBLE = [
+    "/api/classify/",
+    "/api/classify/?keep=if_possible",
+    "/api/detect/image/?keep=if_possible",
+    "/api/detect/image/?keep=if_possible&return=base64",
+]
 
 pytestmark = [pytest.mark.usefixtures("toy_detector"), pytest.mark.django_db(transaction=True)]
 
@@ -86,6 +96,106 @@ def test_a_database_that_stays_locked_is_told(client, monkeypatch, media):
 
     assert_refused(response, 503, "db_busy", media)
     assert response["Retry-After"] == "2"
+
+
+def assert_answered_but_not_kept(response, code: str, media: Path) -> None:
+    answer = response.json()
+    assert response.status_code == 200
+    assert answer.get("class_name") or [d["class_name"] for d in answer["detections"]]
+    assert answer["kept"] is False and "id" not in answer
+    assert answer["not_kept"]["code"] == code and answer["not_kept"]["detail"]
+    assert not ClassifiedImage.objects.exists() and not DetectedImage.objects.exists()
+    assert [*media.rglob("*.*")] == []
+
+
+@pytest.mark.parametrize("url", KEEPING_IF_POSSIBLE)
+@pytest.mark.parametrize("limit", ["visitors_bytes", "owner_bytes"])
+def test_a_used_up_quota_costs_nobody_the_answer(client, url, limit, settings, media):
+    settings.LIMITS = {**settings.LIMITS, limit: len(PICTURE) - 1}
+
+    assert_answered_but_not_kept(post(client, url), "quota_exceeded", media)
+
+
+@pytest.mark.parametrize("url", KEEPING_IF_POSSIBLE)
+def test_a_disk_that_is_almost_full_costs_nobody_the_answer(client, url, settings, media):
+    settings.LIMITS = {**settings.LIMITS, "free_bytes": 2**62}
+
+    assert_answered_but_not_kept(post(client, url), "storage_full", media)
+
+
+@pytest.mark.parametrize("url", KEEPING_IF_POSSIBLE)
+@pytest.mark.parametrize(
+    ("number", "code"),
+    [
+        (errno.ENOSPC, "storage_full"),
+        (errno.EROFS, "storage_unusable"),
+        (errno.EACCES, "storage_unusable"),
+    ],
+)
+def test_a_disk_that_refuses_the_file_costs_nobody_the_answer(
+    client, url, number, code, media, monkeypatch
+):
+    def fail(*arguments: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr("ml_core.storage.os.fsync", fail)
+
+    assert_answered_but_not_kept(post(client, url), code, media)
+
+
+@pytest.mark.parametrize("url", KEEPING_IF_POSSIBLE)
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        ("database is locked", "db_busy"),
+        ("database or disk is full", "storage_full"),
+        ("attempt to write a readonly database", "storage_unusable"),
+    ],
+)
+def test_a_database_that_refuses_the_session_costs_nobody_the_answer(
+    client, url, words, code, media, monkeypatch
+):
+    def fail(*arguments: object, **options: object) -> None:
+        raise OperationalError(words)
+
+    monkeypatch.setattr(SessionStore, "create", fail)
+
+    assert_answered_but_not_kept(post(client, url), code, media)
+
+
+@pytest.mark.parametrize("url", KEEPING_IF_POSSIBLE)
+def test_with_room_the_picture_is_kept_and_the_answer_says_so(client, url, media):
+    answer = post(client, url).json()
+
+    assert answer["kept"] is True and "not_kept" not in answer
+    assert ClassifiedImage.objects.count() + DetectedImage.objects.count() == 1
+
+
+@pytest.mark.parametrize("url", ["/api/classify/?keep=false", "/api/detect/image/"])
+def test_what_is_not_to_be_kept_is_not_and_makes_no_session(client, url, media):
+    answer = post(client, url).json()
+
+    assert answer["kept"] is False and "not_kept" not in answer
+    assert not Session.objects.exists() and not media.exists()
+
+
+@pytest.mark.parametrize("url", ["/api/classify/", "/api/detect/image/"])
+@pytest.mark.parametrize("wish", [True, "true", "True", "1", False, "false", "if_possible"])
+def test_a_wish_to_keep_may_be_json_or_text(client, url, wish):
+    text = base64.b64encode(PICTURE).decode()
+    response = client.post(url, {"image": text, "keep": wish}, "application/json")
+
+    assert response.json()["kept"] is (wish not in (False, "false"))
+
+
+@pytest.mark.parametrize("wish", ["perhaps", 2, None, [], {"a": 1}])
+def test_a_senseless_wish_to_keep_gets_a_problem(client, wish):
+    body = {"image": base64.b64encode(PICTURE).decode(), "keep": wish}
+
+    response = client.post("/api/classify/", body, "application/json")
+
+    assert (response.status_code, response.json()["code"]) == (422, "invalid_parameters")
+    assert "keep" in response.json()["errors"]
 
 
 def test_a_chunk_for_which_the_disk_has_no_room_leaves_the_upload_as_it_was(

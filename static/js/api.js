@@ -9,8 +9,10 @@
  * @property {Record<string, number>} timing_ms by stage
  */
 /** @typedef {Detections & {id: string, original_url: string, drawn_url: string,
- *   export_url: string, page_url: string, drawn?: string}} KeptDetections
+ *   export_url: string, page_url: string}} KeptDetections
  */
+/** @typedef {{kept: boolean, not_kept?: {code: string, detail: string}}} Keeping */
+/** @typedef {Detections & Partial<KeptDetections> & Partial<Keeping>} PictureAnswer */
 
 /** The server answered, but with an error; the message is for people. */
 export class Problem extends Error {}

@@ -64,6 +64,7 @@ export class Card {
     if (signal.aborted) return;
     const body = new FormData();
     body.append("image", this.file);
+    body.append("keep", "if_possible");
     try {
       this.show(await post(url, body, { signal }));
     } catch (reason) {
@@ -100,6 +101,10 @@ export class Card {
     part(this.root, ".score", HTMLElement).textContent = scoreText(answer.score);
     part(this.root, ".unsure", HTMLElement).hidden = !isUnsure(answer);
     part(this.root, ".facts-line", HTMLElement).textContent = factsText(answer);
+    const notKept = part(this.root, ".not-kept", HTMLElement);
+    notKept.textContent = answer.not_kept
+      ? texts(notKept).reason.replace("{reason}", answer.not_kept.detail)
+      : "";
     const rows = ranked(answer.probabilities).map(probabilityRow);
     part(this.root, "ol", HTMLElement).replaceChildren(...rows);
     // What is shown last is read out, with all the rest in place.

@@ -10,6 +10,7 @@
  * @property {number} score
  * @property {Probability[]} probabilities of every class, by class id
  * @property {Record<string, number>} timing_ms by stage
+ * @property {{code: string, detail: string}} [not_kept] why the picture is not kept
  */
 
 const SURE_FROM = 0.5;

@@ -4,7 +4,7 @@ import { Problem, post } from "../js/api.js";
 import { element, part, texts } from "../js/dom.js";
 import { bytesText, dataUrl, shrink } from "./shrink.js";
 
-/** @typedef {import("../js/api.js").KeptDetections} KeptDetections */
+/** @typedef {import("../js/api.js").PictureAnswer} PictureAnswer */
 /** @typedef {{longestSide: number, quality: number, delay_ms: number, model: string}} Settings */
 /** @typedef {"waiting" | "sending" | "detecting" | "done" | "failed"} State */
 
@@ -39,7 +39,7 @@ export class ChosenPicture {
     this.stateText = part(copy, ".state", HTMLElement);
     this.progress = part(copy, "progress", HTMLProgressElement);
     this.leaving = new AbortController();
-    /** @type {KeptDetections | null} */
+    /** @type {PictureAnswer | null} */
     this.answer = null;
     /** @type {import("./snippets.js").Sent["fields"]} */
     this.fields = {};
@@ -92,7 +92,7 @@ export class ChosenPicture {
         throw new Problem(`${texts(this.stateText).tooLarge} (${bytesText(blob.size)})`);
       }
       this.fields = {
-        keep: true,
+        keep: "if_possible",
         name: this.file.name.slice(0, 255),
         original_width: this.image.naturalWidth,
         original_height: this.image.naturalHeight,

@@ -24,7 +24,7 @@ const asReceived = element("as-received", HTMLInputElement);
 const classes = new ClassChips(element("classes", HTMLElement));
 const objects = element("objects", HTMLElement);
 
-/** @type {import("../js/api.js").KeptDetections | null} */
+/** @type {import("../js/api.js").PictureAnswer | null} */
 let result = null;
 /** @type {ChosenPicture | null} null for a picture that was reopened */
 let source = null;
@@ -34,7 +34,7 @@ let visible = [];
 let highlighted = null;
 
 /**
- * @param {import("../js/api.js").KeptDetections} answer
+ * @param {import("../js/api.js").PictureAnswer} answer
  * @param {ChosenPicture | null} from the picture that was sent; null for a kept one
  */
 export function showResult(answer, from) {
@@ -51,11 +51,26 @@ export function showResult(answer, from) {
   element("picture-size", HTMLElement).textContent = `${image.width} × ${image.height}`;
   element("inference-ms", HTMLElement).textContent = `${Math.round(timing_ms.inference)} ms`;
   element("total-ms", HTMLElement).textContent = `${Math.round(total)} ms`;
-  element("kept-link", HTMLAnchorElement).href = answer.page_url;
+  showKeeping(answer);
   panel.hidden = false;
   showPicture();
   showSnippet(source);
   filter();
+}
+
+/**
+ * Only of a kept picture the server has more to give.
+ * @param {import("../js/api.js").PictureAnswer} answer
+ */
+function showKeeping({ page_url, not_kept }) {
+  const link = element("kept-link", HTMLAnchorElement);
+  link.href = page_url ?? "";
+  link.hidden = !page_url;
+  for (const download of document.querySelectorAll("a[data-export]")) {
+    /** @type {HTMLElement} */ (download).hidden = !page_url;
+  }
+  const reason = element("not-kept", HTMLElement);
+  reason.textContent = not_kept ? texts(reason).reason.replace("{reason}", not_kept.detail) : "";
 }
 
 /** Forget the result, as it belongs to another picture. */
@@ -133,9 +148,10 @@ function drawOn(ctx, width, height) {
 
 /** The picture itself, or the copy that the server received and sends back. */
 function showPicture() {
-  const url = asReceived.checked ? result?.original_url : source?.image.src;
+  const received = result?.original_url;
+  const url = (asReceived.checked && received) || source?.image.src;
   if (url) picture.src = url;
-  element("as-received-switch", HTMLElement).hidden = !source;
+  element("as-received-switch", HTMLElement).hidden = !source || !received;
 }
 
 /** @param {Detection | null} detection */

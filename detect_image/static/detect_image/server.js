@@ -10,11 +10,13 @@ import { bytesText } from "./shrink.js";
  * @property {number} sentBytes
  * @property {number} answerBytes
  * @property {number | null} objects how many were drawn; null for a plain picture
+ * @property {string} notKept why the picture is not kept; empty when it is
  */
 
 const form = element("server-form", HTMLFormElement);
 const error = element("error", HTMLElement);
 const status = element("status", HTMLElement);
+const notKept = element("not-kept", HTMLElement);
 const stage = element("stage", HTMLElement);
 const picture = element("picture", HTMLImageElement);
 const file = element("file", HTMLInputElement);
@@ -49,7 +51,7 @@ async function detected(way) {
   const model = document.getElementById("model");
   const fields = {
     return: way,
-    keep: "true",
+    keep: "if_possible",
     name,
     score_threshold: element("threshold", HTMLInputElement).value,
     show_names: String(element("show-names", HTMLInputElement).checked),
@@ -63,6 +65,7 @@ async function detected(way) {
     sentBytes: upload?.size ?? 0,
     answerBytes: JSON.stringify(answer).length,
     objects: answer.detections.length,
+    notKept: answer.not_kept?.detail ?? "",
   };
 }
 
@@ -79,7 +82,7 @@ async function plain(way) {
   if (!response.ok) throw new Problem(await problemText(response));
   const text = await response.text();
   const { picture: source } = JSON.parse(text);
-  return { picture: source, sentBytes: 0, answerBytes: text.length, objects: null };
+  return { picture: source, sentBytes: 0, answerBytes: text.length, objects: null, notKept: "" };
 }
 
 /**
@@ -102,6 +105,8 @@ async function show(ask, way) {
   const { shown, plain: asItLies } = texts(status);
   status.textContent =
     answer.objects === null ? asItLies : shown.replace("{count}", String(answer.objects));
+  notKept.textContent =
+    answer.notKept && texts(notKept).reason.replace("{reason}", answer.notKept);
   note({
     picture: name,
     way: way === "url" ? "URL" : way,
