@@ -56,8 +56,8 @@ class DetectImageView(PictureAPIView):
         if "image" in parameters:
             data, name = parameters["image"], parameters["name"]
         else:
-            path = gallery.find_picture(parameters["gallery"])[1]
-            data, name = path.read_bytes(), path.name
+            picture = gallery.find_picture(parameters["gallery"])
+            data, name = picture.read(), picture.name
         is_seed = request.accepted_renderer.format == SeedRenderer.format
         drawing, search = _wishes(parameters, is_drawn=way != "json" or is_seed)
         client = requester(request)
@@ -103,12 +103,12 @@ class GalleryPictureView(APIView):
     def get(self, request: Request) -> Response:
         serializer = GalleryRequestSerializer(data=request.query_params)
         serializer.is_valid(raise_exception=True)
-        picture_id, path = gallery.find_picture(request.query_params.get("key", ""))
-        answer = GalleryPictureSerializer(picture_id).data
+        picture = gallery.find_picture(request.query_params.get("key", ""))
+        answer = GalleryPictureSerializer(picture).data
         answer["picture"] = answer["url"]
         if serializer.validated_data["return"] == "base64":
-            media_type = mimetypes.guess_type(path.name)[0]
-            text = base64.b64encode(path.read_bytes()).decode()
+            media_type = mimetypes.guess_type(picture.name)[0]
+            text = base64.b64encode(picture.read()).decode()
             answer["picture"] = f"data:{media_type};base64,{text}"
         return Response(answer)
 

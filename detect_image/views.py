@@ -65,10 +65,10 @@ def kept_file(request: HttpRequest, pk: UUID, file_name: str) -> HttpResponse:
 def gallery_file(request: HttpRequest, key: str) -> FileResponse:
     """A picture of the server's own."""
     try:
-        path = gallery.find_picture(key)[1]
+        file = gallery.find_picture(key).open()
     except NotInGallery as exc:
         raise Http404(exc.detail) from exc
-    return FileResponse(path.open("rb"), headers={**HEADERS, "Cache-Control": "max-age=3600"})
+    return FileResponse(file, headers={**HEADERS, "Cache-Control": "max-age=3600"})
 
 
 def client_file(request: HttpRequest) -> FileResponse:

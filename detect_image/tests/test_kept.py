@@ -13,6 +13,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from PIL import ExifTags, Image
 
+from detect_image import gallery
 from detect_image.models import DetectedImage
 from detect_image.tests.test_api import BASE64, PICTURE, URL, assert_problem, encoded
 from ml_core.drawing import class_colour
@@ -323,6 +324,39 @@ def test_the_gallery_lists_its_pictures_and_gives_them_in_both_ways(client, gall
         assert picture["X-Content-Type-Options"] == "nosniff"
         text = client.get("/api/gallery/picture/", {"key": key, "return": "base64"}).json()
         assert text["picture"] == f"data:image/png;base64,{BASE64}"
+
+
+def test_the_gallery_s_folder_is_read_once_however_many_pictures_it_has(
+    client, gallery_dir, monkeypatch
+):
+    for number in range(50):
+        (gallery_dir / f"{number}.png").write_bytes(PICTURE)
+    looked_at = []
+    is_file = Path.is_file
+
+    def counted(path: Path) -> bool:
+        looked_at.append(path)
+        return is_file(path)
+
+    monkeypatch.setattr(Path, "is_file", counted)
+
+    assert len(client.get("/api/gallery/").json()) == 51
+    assert len([path for path in looked_at if path.parent == gallery_dir]) == 51
+
+
+def test_a_gallery_picture_that_is_removed_meanwhile_is_no_failure(
+    client, gallery_dir, monkeypatch
+):
+    listed = gallery.pictures()
+    (gallery_dir / "cells.png").unlink()
+    monkeypatch.setattr(gallery, "pictures", lambda: listed)
+    key = listed[0].id
+
+    assert client.get("/api/gallery/").status_code == 200
+    assert client.get(f"/detect-image/gallery/{key}").status_code == 404
+    shown = client.get("/api/gallery/picture/", {"key": key, "return": "base64"})
+    assert_problem(shown, 404, "not_in_gallery")
+    assert_problem(client.post(URL, {"gallery": key}), 404, "not_in_gallery")
 
 
 def test_a_gallery_picture_is_detected_in(client, gallery_dir):
