@@ -56,11 +56,15 @@ def shrunk_size(picture_wh: tuple[int, int], model: dict) -> tuple[int, int]:
 
     The aspect is kept: a letterboxed picture fits into the input, a stretched one covers it.
     """
-    factors = (model["input_width"] / picture_wh[0], model["input_height"] / picture_wh[1])
-    factor = min(factors) if model["resizing"] == "letterbox" else max(factors)
-    if factor >= 1:
-        return picture_wh
-    return max(8, round(picture_wh[0] * factor)), max(8, round(picture_wh[1] * factor))
+    width, height = picture_wh
+    input_width, input_height = model["input_width"], model["input_height"]
+    fills_width = input_width * height <= input_height * width
+    # In whole numbers, as Darknet computes the size of a letterboxed picture.
+    if fills_width == (model["resizing"] == "letterbox"):
+        shrunk = input_width, max(8, height * input_width // width)
+    else:
+        shrunk = max(8, width * input_height // height), input_height
+    return min(shrunk, picture_wh)
 
 
 def detect(picture: Image.Image, url: str, model: dict, threshold: float) -> list[dict]:

@@ -94,10 +94,9 @@ def _detect(data: bytes, search: Search, client: str) -> tuple[np.ndarray, Detec
         model=search.model,
         score_threshold=search.score_threshold,
         iou_threshold=search.iou_threshold,
+        original_wh=search.original_wh,
         client=client,
     )
-    if search.original_wh:
-        found = found.scaled_to(search.original_wh)
     return image, replace(found, timing_ms={"decode": decode_ms, **found.timing_ms})
 
 

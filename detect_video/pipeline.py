@@ -49,7 +49,7 @@ def detect_frames(
     threads = ThreadPoolExecutor(WINDOW_FRAMES, thread_name_prefix="video")
 
     def detect(frame: VideoFrame) -> Detections:
-        return _detect(frame, model, client, stop).scaled_to(resolution_wh)
+        return _detect(frame, resolution_wh, model, client, stop)
 
     try:
         for frame in frames:
@@ -75,10 +75,12 @@ def _take_ready(pending: deque[tuple[VideoFrame, "Future[Detections]"]]) -> list
     return ready
 
 
-def _detect(frame: VideoFrame, model: str, client: str, stop: Event) -> Detections:
+def _detect(
+    frame: VideoFrame, resolution_wh: tuple[int, int], model: str, client: str, stop: Event
+) -> Detections:
     while not stop.is_set():
         try:
-            return engine.detect(frame.image, model=model, client=client)
+            return engine.detect(frame.image, model=model, original_wh=resolution_wh, client=client)
         except (Busy, ModelLoading):
             stop.wait(RETRY_AFTER_S)
     raise RunLost

@@ -99,14 +99,16 @@ def detect(
     model: str = "",
     score_threshold: float = SCORE_FLOOR,
     iou_threshold: float = IOU_THRESHOLD,
+    original_wh: tuple[int, int] | None = None,
     client: str = "local",
 ) -> Detections:
     """Find objects in an (H, W, 3) uint8 RGB picture, waiting for the answer.
 
     ``model`` names a catalogued model (the default detector without it); scores and IoU are in
-    [0, 1]; ``client`` is whom the queue treats as one. Raises the ``VisionError`` that fits.
+    [0, 1]; ``original_wh`` is the (width, height) that boxes refer to when the picture is a
+    shrunk copy; ``client`` is whom the queue treats as one. Raises the ``VisionError`` that fits.
     """
-    prepared = _prepare(image, "detection", model)
+    prepared = _prepare(image, "detection", model, original_wh)
     answer = _wait_for_answer(prepared, client)
     return _detections(prepared, answer, score_threshold, iou_threshold)
 
@@ -206,14 +208,16 @@ def check_usable(spec: ModelSpec) -> None:
     verify(spec)
 
 
-def _prepare(image: np.ndarray, task: Task, model: str) -> _Prepared:
+def _prepare(
+    image: np.ndarray, task: Task, model: str, original_wh: tuple[int, int] | None = None
+) -> _Prepared:
     spec = find(task, model)
     broker = _broker(spec)
     started = time.perf_counter()
-    network_input, placement = RESIZE[spec.resizing](image, spec.input_wh)
-    height, width = image.shape[:2]
+    network_input, placement = RESIZE[spec.resizing](image, spec.input_wh, original_wh)
+    resolution_wh = original_wh or (image.shape[1], image.shape[0])
     return _Prepared(
-        spec, broker, network_input, placement, (width, height), _milliseconds_since(started)
+        spec, broker, network_input, placement, resolution_wh, _milliseconds_since(started)
     )
 
 

@@ -10,6 +10,9 @@ from ml_core.boxes import clip_boxes
 
 GREY = 128
 
+# (width, height) in pixels.
+Size = tuple[int, int]
+
 
 @dataclass(frozen=True)
 class Placement:
@@ -24,17 +27,30 @@ class Placement:
 WHOLE = Placement(1.0, 1.0, 0.0, 0.0)
 
 
-def letterbox(image: np.ndarray, resolution_wh: tuple[int, int]) -> tuple[np.ndarray, Placement]:
+def letterbox_size(picture_wh: Size, resolution_wh: Size) -> Size:
+    """How large a picture of (width, height) pixels gets in an input of ``resolution_wh``.
+
+    In whole numbers, as Darknet's ``letterbox_image`` computes it: a product with a rounded
+    scale is one pixel too small for every twentieth size.
+    """
+    (picture_width, picture_height), (width, height) = picture_wh, resolution_wh
+    if width * picture_height <= height * picture_width:
+        return width, max(1, picture_height * width // picture_width)
+    return max(1, picture_width * height // picture_height), height
+
+
+def letterbox(
+    image: np.ndarray, resolution_wh: Size, original_wh: Size | None = None
+) -> tuple[np.ndarray, Placement]:
     """Resize with the aspect kept, centred on grey, as Darknet's ``letterbox_image`` does.
 
     Takes (H, W, 3) uint8 and (width, height) in pixels; returns the (height, width, 3) uint8
-    input and where the picture lies in it.
+    input and where the picture lies in it. A shrunk copy lies where its original would, whose
+    (width, height) is ``original_wh``.
     """
     width, height = resolution_wh
-    image_height, image_width = image.shape[:2]
-    scale = min(width / image_width, height / image_height)
-    inner_width = max(1, int(image_width * scale))
-    inner_height = max(1, int(image_height * scale))
+    picture_wh = original_wh or (image.shape[1], image.shape[0])
+    inner_width, inner_height = letterbox_size(picture_wh, resolution_wh)
     left, top = (width - inner_width) // 2, (height - inner_height) // 2
     canvas = np.full((height, width, 3), GREY, np.uint8)
     canvas[top : top + inner_height, left : left + inner_width] = cv2.resize(
@@ -43,13 +59,17 @@ def letterbox(image: np.ndarray, resolution_wh: tuple[int, int]) -> tuple[np.nda
     return canvas, Placement(inner_width / width, inner_height / height, left / width, top / height)
 
 
-def stretch(image: np.ndarray, resolution_wh: tuple[int, int]) -> tuple[np.ndarray, Placement]:
+def stretch(
+    image: np.ndarray, resolution_wh: Size, original_wh: Size | None = None
+) -> tuple[np.ndarray, Placement]:
     """Resize without keeping the aspect, as Darknet's fork does; see ``letterbox``."""
     resized = cv2.resize(image, resolution_wh, interpolation=cv2.INTER_LINEAR)
     return resized, WHOLE
 
 
-def shrink(image: np.ndarray, resolution_wh: tuple[int, int]) -> tuple[np.ndarray, Placement]:
+def shrink(
+    image: np.ndarray, resolution_wh: Size, original_wh: Size | None = None
+) -> tuple[np.ndarray, Placement]:
     """Resize as ``stretch`` does, but so that every pixel counts, however large the picture.
 
     ``stretch`` looks at four neighbours only, which turns a photo shrunk to 32 pixels into
@@ -65,7 +85,7 @@ RESIZE = {"letterbox": letterbox, "stretch": stretch, "shrink": shrink}
 
 
 def undo_placement(
-    boxes_rel_xyxy: np.ndarray, placement: Placement, resolution_wh: tuple[int, int]
+    boxes_rel_xyxy: np.ndarray, placement: Placement, resolution_wh: Size
 ) -> np.ndarray:
     """(N, 4) boxes in [0, 1] of the network's input as xyxy pixels of the original picture.
 

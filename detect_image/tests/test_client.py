@@ -13,6 +13,7 @@ from PIL import ExifTags, Image
 
 from detect_image import client
 from ml_core import drawing
+from ml_core.resizing import letterbox_size
 from ml_core.tests.toy_network import BLUE, RED, cells_picture
 
 TOMATO = 0
@@ -123,10 +124,18 @@ def test_its_colours_are_the_server_s():
 
 
 @pytest.mark.parametrize(
-    ("resizing", "shrunk"), [("letterbox", (416, 312)), ("stretch", (555, 416))]
+    ("resizing", "shrunk"), [("letterbox", (416, 312)), ("stretch", (554, 416))]
 )
 def test_nothing_is_shrunk_beyond_what_the_network_sees(resizing, shrunk):
     model = {"input_width": 416, "input_height": 416, "resizing": resizing}
 
     assert client.shrunk_size((1600, 1200), model) == shrunk
     assert client.shrunk_size((100, 50), model) == (100, 50)
+
+
+def test_a_letterboxed_picture_is_shrunk_to_the_size_that_the_server_would_give_it():
+    model = {"input_width": 416, "input_height": 416, "resizing": "letterbox"}
+
+    for picture_wh in ((773, 512), (720, 576), (576, 720), (417, 416)):
+        expected = letterbox_size(picture_wh, (416, 416))
+        assert client.shrunk_size(picture_wh, model) == expected

@@ -14,6 +14,7 @@ from ml_core.boxes import box_iou, clip_boxes, cxcywh_to_xyxy, non_max_suppressi
 from ml_core.catalog import VISION_SMALL
 from ml_core.images import ImageLimits, decode_image
 from ml_core.labelled_pictures import read_labelled_pictures
+from ml_core.resizing import GREY
 from ml_core.results import Detection
 
 SAMPLES = ["cars", "dog", "eagle", "giraffe", "horses", "kite", "person"]
@@ -41,19 +42,41 @@ def opencv_detect(network, image: np.ndarray) -> Found:
     """Boxes as OpenCV decodes them, in pixels, suppressed as ours are."""
     height, width = image.shape[:2]
     network.setInput(cv2.dnn.blobFromImage(cv2.resize(image, (320, 320)), 1 / 255, (320, 320)))
+    boxes, scores, class_ids = opencv_rows(network)
+    return suppressed(boxes * (width, height, width, height), scores, class_ids, image)
+
+
+def opencv_detect_letterboxed(network, image: np.ndarray, side: int) -> Found:
+    """The same with OpenCV's letterboxed input, which is ``side`` pixels wide and high."""
+    params = cv2.dnn.Image2BlobParams()
+    params.scalefactor, params.size = (1 / 255,) * 4, (side, side)
+    params.paddingmode, params.borderValue = cv2.dnn.DNN_PMODE_LETTERBOX, (GREY,) * 4
+    blob = cv2.dnn.blobFromImageWithParams(image, params)
+    rows, columns = (np.nonzero((blob != blob[0, 0, 0, 0])[0].any(axis=(0, n)))[0] for n in (2, 1))
+    left, top, right, bottom = columns[0], rows[0], columns[-1] + 1, rows[-1] + 1
+    height, width = image.shape[:2]
+    scale = np.array([width / (right - left), height / (bottom - top)] * 2)
+    network.setInput(blob)
+    boxes, scores, class_ids = opencv_rows(network)
+    return suppressed((boxes * side - [left, top] * 2) * scale, scores, class_ids, image)
+
+
+def opencv_rows(network) -> Found:
     rows = np.concatenate(network.forward(network.getUnconnectedOutLayersNames()))
     row_ids, class_ids = np.nonzero(rows[:, 5:] >= OPENCV_FLOOR)
-    scores = rows[row_ids, 5 + class_ids]
-    boxes = cxcywh_to_xyxy(rows[row_ids, :4]) * (width, height, width, height)
-    boxes = clip_boxes(boxes, (width, height))
+    return cxcywh_to_xyxy(rows[row_ids, :4]), rows[row_ids, 5 + class_ids], class_ids
+
+
+def suppressed(boxes, scores, class_ids, image: np.ndarray) -> Found:
+    boxes = clip_boxes(boxes, image.shape[1::-1])
     kept = non_max_suppression(
         boxes, scores, class_ids, iou_threshold=engine.IOU_THRESHOLD, max_detections=300
     )
     return boxes[kept], scores[kept], class_ids[kept]
 
 
-def our_detect(image: np.ndarray, score_threshold: float) -> Found:
-    found = engine.detect(image, score_threshold=score_threshold).detections
+def our_detect(image: np.ndarray, score_threshold: float, model: str = "") -> Found:
+    found = engine.detect(image, model=model, score_threshold=score_threshold).detections
     return (
         np.array([detection.box for detection in found]).reshape(-1, 4),
         np.array([detection.score for detection in found]),
@@ -72,6 +95,36 @@ def test_boxes_classes_and_scores_are_those_of_opencv(name, shared_dir, opencv_n
     assert class_ids.tolist() == expected_ids.tolist()
     np.testing.assert_allclose(scores, expected_scores, atol=0.01)
     assert (np.diag(box_iou(boxes, expected_boxes)) > 0.99).all()
+
+
+@pytest.fixture
+def letterboxed(shared_dir, tmp_path, settings) -> Path:
+    """A copy of the trained network that looks at letterboxed pictures of 416 x 416."""
+    settings.MODEL_DIR = tmp_path
+    folder = tmp_path / "letterboxed"
+    folder.mkdir()
+    source = shared_dir / "models" / "yolo-fastest-1.1-xl.cfg"
+    config = re.sub(r"(width|height)=320", r"\1=416", source.read_text())
+    folder.joinpath("a.cfg").write_text(config.replace("[net]", "[net]\nletter_box=1"))
+    folder.joinpath("a.weights").symlink_to(source.with_suffix(".weights"))
+    return folder
+
+
+@pytest.mark.parametrize("resolution_wh", [(773, 512), (720, 576)])
+def test_letterboxed_boxes_and_scores_are_those_of_opencv(resolution_wh, letterboxed, shared_dir):
+    network = cv2.dnn.readNetFromDarknet(str(letterboxed / "a.cfg"), str(letterboxed / "a.weights"))
+    for name in ("dog", "horses", "person"):
+        image = cv2.resize(read(shared_dir / "samples" / f"{name}.jpg"), resolution_wh)
+
+        boxes, scores, class_ids = our_detect(image, OPENCV_FLOOR, model="letterboxed")
+
+        expected_boxes, expected_scores, expected_ids = opencv_detect_letterboxed(
+            network, image, 416
+        )
+        assert len(expected_boxes) >= 2
+        assert class_ids.tolist() == expected_ids.tolist()
+        np.testing.assert_allclose(scores, expected_scores, atol=0.001)
+        np.testing.assert_allclose(boxes, expected_boxes, atol=0.2)
 
 
 def as_detections(found: Found) -> list[Detection]:

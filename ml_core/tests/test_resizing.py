@@ -1,7 +1,8 @@
+import cv2
 import numpy as np
 import pytest
 
-from ml_core.resizing import GREY, letterbox, shrink, stretch, undo_placement
+from ml_core.resizing import GREY, letterbox, letterbox_size, shrink, stretch, undo_placement
 
 WHOLE = np.array([[0.0, 0.0, 1.0, 1.0]])
 
@@ -15,6 +16,42 @@ def test_letterbox_keeps_the_aspect_and_pads_with_grey():
     assert (resized[16:48] == 200).all()
     assert (resized[:16] == GREY).all() and (resized[48:] == GREY).all()
     assert (placement.width, placement.height) == (1.0, 0.5)
+
+
+@pytest.mark.parametrize("resolution_wh", [(773, 512), (720, 576), (576, 720), (330, 200)])
+def test_letterbox_makes_the_picture_that_opencv_makes(resolution_wh):
+    width, height = resolution_wh
+    image = np.random.default_rng(0).integers(0, 256, (height, width, 3), np.uint8)
+    params = cv2.dnn.Image2BlobParams()
+    params.size, params.borderValue = (416, 416), (GREY,) * 4
+    params.paddingmode = cv2.dnn.DNN_PMODE_LETTERBOX
+
+    resized, _ = letterbox(image, (416, 416))
+
+    (expected,) = cv2.dnn.blobFromImageWithParams(image, params)
+    np.testing.assert_array_equal(resized.transpose(2, 0, 1), expected)
+
+
+@pytest.mark.parametrize("input_side", [320, 416, 608])
+def test_letterbox_computes_sizes_in_integers_as_darknet_does(input_side):
+    for side in range(8, 3000):
+        for width, height in ((side, 7), (7, side), (side, 5 * side // 8 + 1)):
+            expected = (
+                (input_side, max(1, height * input_side // width))
+                if width >= height
+                else (max(1, width * input_side // height), input_side)
+            )
+
+            assert letterbox_size((width, height), (input_side, input_side)) == expected
+
+
+def test_a_shrunk_copy_is_letterboxed_as_its_original():
+    copy = np.full((276, 416, 3), 200, np.uint8)
+
+    resized, placement = letterbox(copy, (416, 416), original_wh=(773, 512))
+
+    assert (resized[:, 0] != GREY).any(axis=1).sum() == 275
+    assert placement.height == 275 / 416
 
 
 def test_stretch_fills_the_input():
