@@ -4,15 +4,28 @@ import base64
 import binascii
 import io
 import re
+import struct
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, TiffTags, UnidentifiedImageError
 
 from ml_core.errors import ImageTooManyBytes, InvalidImage, UnsupportedImage
 
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP")
 MIN_SIDE_PIXELS = 8
+
+# What turns a picture of each EXIF orientation upright.
+TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
 
 # The cap is ours and checked before decoding; Pillow's own would only warn.
 Image.MAX_IMAGE_PIXELS = None
@@ -29,8 +42,8 @@ class ImageLimits:
 def decode_image(data: bytes, limits: ImageLimits) -> np.ndarray:
     """Decode a picture file into an upright, read-only (H, W, 3) uint8 RGB array.
 
-    Transparent and CMYK pictures are laid on white, 16-bit ones scaled to 8 bits, EXIF
-    rotation is applied. Raises ``InvalidImage``, ``UnsupportedImage`` or
+    Transparent and CMYK pictures are laid on white, 16-bit ones scaled to 8 bits; upright is
+    what a browser shows. Raises ``InvalidImage``, ``UnsupportedImage`` or
     ``ImageTooManyBytes``, whatever the bytes are.
     """
     if not data:
@@ -42,10 +55,10 @@ def decode_image(data: bytes, limits: ImageLimits) -> np.ndarray:
     try:
         with Image.open(io.BytesIO(data), formats=FORMATS) as picture:
             _check_size(picture, limits)
+            orientation = _orientation(picture)
             picture.load()
-            ImageOps.exif_transpose(picture, in_place=True)
             # Each copy of a large picture costs milliseconds: this makes the only one.
-            return np.asarray(_to_rgb(picture))
+            return np.asarray(_to_rgb(_turned(picture, orientation)))
     except InvalidImage:
         raise
     except UnidentifiedImageError as exc:
@@ -65,6 +78,14 @@ def picture_suffix(data: bytes) -> str:
         return (picture.format or "").lower()
 
 
+def upright_wh(path: Path) -> tuple[int, int]:
+    """The (width, height) in pixels that ``decode_image`` gives a picture file."""
+    with Image.open(path, formats=FORMATS) as picture:
+        width, height = picture.size
+        # Those from 5 on lie on a side.
+        return (height, width) if _orientation(picture) >= 5 else (width, height)
+
+
 def encode_jpeg(picture: Image.Image) -> bytes:
     """A JPEG file of an RGB picture, at a quality that shows no loss."""
     output = io.BytesIO()
@@ -75,10 +96,11 @@ def encode_jpeg(picture: Image.Image) -> bytes:
 def thumbnail(data: bytes, side: int) -> bytes:
     """An upright JPEG of at most ``side`` pixels from a file ``decode_image`` has accepted."""
     with Image.open(io.BytesIO(data), formats=FORMATS) as picture:
+        orientation = _orientation(picture)
         # A JPEG is decoded at a fraction of its size, which is all that is needed.
         picture.draft("RGB", (side, side))
         picture.thumbnail((side, side))
-        return encode_jpeg(_to_rgb(ImageOps.exif_transpose(picture)))
+        return encode_jpeg(_to_rgb(_turned(picture, orientation)))
 
 
 def decode_base64(text: str, limits: ImageLimits) -> bytes:
@@ -124,6 +146,33 @@ def _check_size(picture: Image.Image, limits: ImageLimits) -> None:
         raise InvalidImage(
             "The picture is animated; send a still picture.", code="animated_not_supported"
         )
+
+
+def _orientation(picture: Image.Image) -> int:
+    """EXIF's number, 1 to 8, for how a picture lies whose pixels were not read yet.
+
+    By the rules of Chromium: it heeds a short number in the EXIF of a JPEG, or in front of the
+    pixels of a PNG; nothing else, such as WebP's EXIF or XMP. 1 is upright.
+    """
+    if picture.format not in ("JPEG", "MPO", "PNG"):
+        return 1
+    tiff = picture.info.get("exif", b"").removeprefix(b"Exif\0\0")
+    order = {b"II*\0": "<", b"MM\0*": ">"}.get(tiff[:4], "<")
+    try:
+        (start,) = struct.unpack_from(order + "I", tiff, 4)
+        (count,) = struct.unpack_from(order + "H", tiff, start)
+        for place in range(start + 2, start + 2 + 12 * count, 12):
+            tag, kind, _, value = struct.unpack_from(order + "HHIH", tiff, place)
+            if tag == ExifTags.Base.Orientation and kind == TiffTags.SHORT:
+                return value if value in TURNS else 1
+    except struct.error:
+        # Damaged EXIF is no damage to the picture.
+        pass
+    return 1
+
+
+def _turned(picture: Image.Image, orientation: int) -> Image.Image:
+    return picture.transpose(TURNS[orientation]) if orientation in TURNS else picture
 
 
 def _to_rgb(picture: Image.Image) -> Image.Image:

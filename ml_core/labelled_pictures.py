@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps
 
 from ml_core.boxes import cxcywh_to_xyxy
+from ml_core.images import upright_wh
 
 PICTURE_SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp"}
 
@@ -55,9 +55,7 @@ def read_labelled_pictures(
 
 def _read(path: Path, labels_path: Path, class_count: int) -> LabelledPicture:
     try:
-        with Image.open(path) as picture:
-            # As the picture is detected: turned upright.
-            resolution_wh = ImageOps.exif_transpose(picture).size
+        resolution_wh = upright_wh(path)
     except OSError as exc:
         raise LabelError(f"{path} is not a picture that can be read: {exc}.") from exc
     text = ""
