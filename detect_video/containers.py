@@ -6,6 +6,8 @@ from typing import BinaryIO
 EBML_HEADER = b"\x1a\x45\xdf\xa3"
 # Boxes that an mp4 or mov file may begin with.
 MOV_BOXES = {b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot"}
+# Outermost boxes that are looked at; ten minutes in pieces of one frame have fewer.
+MAX_BOXES = 100_000
 MIME_TYPES = {"mov": "video/mp4", "matroska": "video/webm", "avi": "video/x-msvideo"}
 
 
@@ -23,15 +25,19 @@ def container_format(file: BinaryIO) -> str:
 
 
 def missing_bytes(file: BinaryIO, format: str) -> int:
-    """How many bytes are cut off the end, by the sizes that the container states."""
+    """How many bytes are cut off the end, by the sizes that the container states.
+
+    Only for the decoding process: sizes that are no file's raise ``OSError`` or ``OverflowError``,
+    and a file may be made of nothing but sizes.
+    """
     end = {"mov": _mov_end, "matroska": _matroska_end, "avi": _avi_end}[format](file)
     return max(0, end - os.fstat(file.fileno()).st_size)
 
 
 def _mov_end(file: BinaryIO) -> int:
-    """Where the last of the outermost boxes ends."""
+    """Where the last of the outermost boxes ends; 0 where there are more than ``MAX_BOXES``."""
     position = 0
-    while True:
+    for _ in range(MAX_BOXES + 1):
         file.seek(position)
         header = file.read(16)
         if len(header) < 8:
@@ -43,6 +49,7 @@ def _mov_end(file: BinaryIO) -> int:
         if size < 8:
             return 0
         position += size
+    return 0
 
 
 def _matroska_end(file: BinaryIO) -> int:

@@ -17,6 +17,7 @@ import av
 import av.error
 import numpy as np
 
+from detect_video.containers import missing_bytes
 from detect_video.messages import AUDIO, END, FRAME, HEADER, MESSAGE, SKIPPED
 from detect_video.video_file import DEFAULT_RATE, Refused, Video, codec_name, to_us
 
@@ -106,7 +107,7 @@ def send_info(video: Video, size_wh: tuple[int, int]) -> None:
         "height": size_wh[1],
         "rate": str(video.rate),
         "duration_s": video.duration_s,
-        "frames_hint": hint,
+        "frames_hint": min(hint, video.most_frames),
         "codec": codec_name(video.stream),
         "has_audio": video.audio is not None,
     }
@@ -174,14 +175,16 @@ def main() -> None:
     request = json.loads(sys.argv[2])
     lock_down(request["limits"])
     work = {"frames": send_frames, "times": send_times, "audio": send_audio}[request["mode"]]
+    end: dict[str, Any] = {}
     try:
-        end: dict[str, Any] = {"damages": work(request).damages}
+        end["missing_bytes"] = missing_bytes(sys.stdin.buffer, request["format"])
+        end["damages"] = work(request).damages
     except Refused as refused:
-        end = {"error": refused.args}
+        end["error"] = refused.args
     except MemoryError:
-        end = {"error": ("video_too_large", "Decoding the video takes too much memory.")}
+        end["error"] = ("video_too_large", "Decoding the video takes too much memory.")
     # Damaged files make PyAV raise many kinds of errors.
     except Exception as exc:
         reason = getattr(exc, "strerror", None) or exc
-        end = {"error": ("video_unreadable", f"The video is damaged or cut off ({reason}).")}
+        end["error"] = ("video_unreadable", f"The video is damaged or cut off ({reason}).")
     send_json(END, end)

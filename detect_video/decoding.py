@@ -3,6 +3,7 @@
 What the child does, and what it accepts, stands in ``decoder.py``.
 """
 
+import fcntl
 import json
 import os
 import select
@@ -11,7 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -21,7 +22,8 @@ from typing import Any, BinaryIO, NamedTuple, Self
 import numpy as np
 from django.conf import settings
 
-from detect_video.containers import container_format, missing_bytes
+from detect_video.containers import container_format
+from detect_video.errors import FileGone
 from detect_video.messages import END, MESSAGE, SKIPPED
 from ml_core.errors import InvalidVideo, UnsupportedVideo, VisionError
 
@@ -35,7 +37,8 @@ ENVIRONMENT = {
     "MALLOC_MMAP_THRESHOLD_": str(2**25),
     "MALLOC_TRIM_THRESHOLD_": str(2**27),
 }
-PIPE_BYTES = 2**20  # the most that Linux gives without privileges
+# The most that Linux gives without privileges.
+PIPE_BYTES = 2**20
 POSTER_SIDE = 320
 # What a file may seem to lack only because its end is missing.
 NOT_FOUND = {"no_video_stream", "no_video_frames", "codec_not_supported"}
@@ -91,9 +94,8 @@ class Decoder:
         self.truncated = ""
         self._closed = False
         self._reading = Lock()
-        with path.open("rb") as file:
+        with opened(path) as file:
             format = accepted_format(file)
-            self._missing_bytes = missing_bytes(file, format)
             limits = {name: limit for name, limit in settings.LIMITS.items() if "video" in name}
             self._frame_pixels = limits["video_longer_side"] * limits["video_shorter_side"]
             parameters = {"mode": mode, "format": format, "limits": limits, **request}
@@ -103,10 +105,10 @@ class Decoder:
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
                 bufsize=0,
-                pipesize=PIPE_BYTES,
                 env=ENVIRONMENT,
             )
         self._pipe: Any = self._process.stdout
+        self._widen_pipe()
         try:
             self.header: dict[str, Any] = json.loads(next(self).data)
         except BaseException:
@@ -146,6 +148,11 @@ class Decoder:
             self._pipe.close()
         self._process.wait()
 
+    def _widen_pipe(self) -> None:
+        """Save time, unless this user has so many large pipes that there are no more."""
+        with suppress(OSError):
+            fcntl.fcntl(self._pipe, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
+
     def _receive(self) -> Message | None:
         """The child's next message, or None when it has gone."""
         deadline_s = time.monotonic() + settings.LIMITS["video_frame_seconds"]
@@ -174,22 +181,20 @@ class Decoder:
             received += size
         return buffer
 
-    def _conclude(self, damages: int = 0, error: tuple[str, str] | None = None) -> None:
+    def _conclude(
+        self, missing_bytes: int = 0, damages: int = 0, error: tuple[str, str] | None = None
+    ) -> None:
         """Raise the child's error, or note what the file lacked."""
+        cut_off = f"The file is cut off: {missing_bytes:,} bytes are missing."
         if error:
             code, detail = error
-            if self._missing_bytes and code in NOT_FOUND:
-                code, detail = "video_unreadable", f"{self._cut_off()} Upload it again."
+            if missing_bytes and code in NOT_FOUND:
+                code, detail = "video_unreadable", f"{cut_off} Upload it again."
             raise (UnsupportedVideo if code in UNSUPPORTED else InvalidVideo)(detail, code=code)
-        notes = []
-        if self._missing_bytes:
-            notes.append(self._cut_off())
+        notes = [cut_off] if missing_bytes else []
         if damages:
             notes.append(f"Parts that are damaged or missing: {damages}.")
         self.truncated = " ".join(notes)
-
-    def _cut_off(self) -> str:
-        return f"The file is cut off: {self._missing_bytes:,} bytes are missing."
 
     def _death(self) -> VisionError:
         """Why the child ended without a word."""
@@ -197,6 +202,14 @@ class Decoder:
         if status == -signal.SIGXCPU:
             return too_slow()
         return InvalidVideo(f"The video is damaged; its decoder stopped ({status}).")
+
+
+def opened(path: Path) -> BinaryIO:
+    """The file for reading. Raises ``FileGone`` when it is not there."""
+    try:
+        return path.open("rb")
+    except FileNotFoundError as exc:
+        raise FileGone from exc
 
 
 def accepted_format(file: BinaryIO) -> str:

@@ -65,6 +65,16 @@ class NotFound(VisionError):
     code = "not_found"
 
 
+class FileGone(VisionError):
+    """The row is there, but the file that it stands for is not."""
+
+    status = 404
+    code = "file_gone"
+
+    def __init__(self) -> None:
+        super().__init__("The file of this video is gone. Delete the video and send it again.")
+
+
 class NotFinished(VisionError):
     """What is asked for needs every frame, or the whole file."""
 

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from fractions import Fraction
 from typing import Any, NoReturn
 
@@ -42,6 +43,7 @@ class Video:
             container_options=CONTAINER_OPTIONS,
         )
         self.limits = limits
+        self.most_frames = limits["video_seconds"] * (limits["video_fps"] + 1)
         self.damages = 0
         self.stream = video_stream(self.container)
         self.audio = audio_stream(self.container)
@@ -71,9 +73,8 @@ class Video:
 
     def check_count(self, frames: int) -> None:
         """Hold files to the limits whose header keeps silent or lies."""
-        most = self.limits["video_seconds"] * (self.limits["video_fps"] + 1)
-        if frames > most:
-            refuse_above("video_too_many_fps", "more frames", f"{most:,} frames")
+        if frames > self.most_frames:
+            refuse_above("video_too_many_fps", "more frames", f"{self.most_frames:,} frames")
 
     def packets(self, stream: Any) -> Iterator[Any]:
         """The stream's packets; None or an empty one at the end."""
@@ -88,8 +89,13 @@ class Video:
             yield None
 
     def decoded(self, stream: Any) -> Iterator[Any]:
-        """All that the decoder gives; what is damaged is left out."""
+        """All that the decoder gives; what is damaged is left out, but for pictures of JPEG."""
         stream.codec_context.thread_count = 1
+        lenient: Any = None
+        if codec_name(stream) == "mjpeg":
+            # This decoder tells of damages only where it gives no picture then.
+            stream.codec_context.options = {"err_detect": "explode"}
+            lenient = av.CodecContext.create("mjpeg", "r")
         for packet in self.packets(stream):
             try:
                 yield from stream.codec_context.decode(packet)
@@ -97,6 +103,9 @@ class Video:
                 raise
             except av.error.FFmpegError:
                 self.damages += 1
+                if lenient:
+                    with suppress(av.error.FFmpegError):
+                        yield from lenient.decode(packet)
 
     def frames(self) -> Iterator[tuple[int, Any]]:
         """The frames with their time stamps in microseconds, which rise strictly."""

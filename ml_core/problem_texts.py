@@ -20,6 +20,9 @@ _TEXTS = {
     "db_busy": gettext_noop("The database is busy. Try again in a moment."),
     "decode_timeout": gettext_noop("Decoding this video takes too long."),
     "empty_file": gettext_noop("The file is empty."),
+    "file_gone": gettext_noop(
+        "The file of this video is gone. Delete the video and send it again."
+    ),
     "image_too_large": gettext_noop("The picture has too many pixels. Shrink it and try again."),
     "image_too_many_bytes": gettext_noop("The picture's file is too large."),
     "image_too_small": gettext_noop("The picture has too few pixels."),

@@ -1,5 +1,6 @@
 """Videos that are damaged, too much, or no videos: each ends with an error that says so."""
 
+import fcntl
 import json
 import struct
 import subprocess
@@ -13,6 +14,7 @@ import av
 import numpy as np
 import pytest
 
+from detect_video.containers import MAX_BOXES, missing_bytes
 from detect_video.decoding import ENVIRONMENT, PROJECT_DIR, VideoReader, probe, read_audio
 from detect_video.tests.clips import frame_number, numbered_picture, write_clip, write_tone
 from ml_core.errors import InvalidVideo, UnsupportedVideo
@@ -89,12 +91,80 @@ def test_damaged_frames_are_left_out_and_counted(tmp_path, seed):
     assert len(found) == 30 or truncated
 
 
+@pytest.mark.parametrize("seed", range(6))
+def test_damaged_pictures_of_motion_jpeg_are_kept_and_counted(tmp_path, seed):
+    """Each JPEG stands for itself; what its decoder makes of a damaged one is shown."""
+    clip = write_clip(tmp_path / "clip.avi", codec="mjpeg", pixel_format="yuvj420p")
+    data = bytearray(clip.read_bytes())
+    random = np.random.default_rng(seed)
+    picture_start = data.index(b"00dc", data.index(b"movi")) + 8
+    picture = picture_start + 700
+    data[picture : picture + 40] = random.bytes(40)
+    clip.write_bytes(data)
+
+    found, truncated = numbers(clip)
+
+    assert len(found) == 30
+    assert found[1:] == list(range(1, 30))
+    assert truncated == "Parts that are damaged or missing: 1."
+
+
 def test_a_header_without_frames_is_no_video(tmp_path):
     clip = write_clip(tmp_path / "clip.mp4", muxer_options=FRAGMENTED)
     data = clip.read_bytes()
     clip.write_bytes(data[: data.index(b"moof") - 4])
 
     assert problem(clip) == "no_video_frames"
+
+
+BOX = (8).to_bytes(4) + b"free"
+
+
+@pytest.mark.parametrize("size", [2**50, 2**63 - 1, 2**64 - 1])
+def test_boxes_larger_than_any_file_are_unreadable(tmp_path, size):
+    clip = tmp_path / "clip.mp4"
+    clip.write_bytes((1).to_bytes(4) + b"ftyp" + size.to_bytes(8) + bytes(100))
+
+    assert problem(clip) == "video_unreadable"
+
+
+def test_this_process_reads_next_to_nothing_of_a_file_of_many_small_boxes(tmp_path):
+    clip = tmp_path / "clip.mp4"
+    clip.write_bytes((8).to_bytes(4) + b"ftyp" + 1_000_000 * BOX)
+    read_before = bytes_read()
+
+    assert problem(clip) == "video_unreadable"
+    assert bytes_read() - read_before < 1_000_000
+
+
+def bytes_read() -> int:
+    """By this thread, without the processes that it started."""
+    return int(Path("/proc/thread-self/io").read_text().split()[1])
+
+
+def test_a_file_is_walked_to_the_last_box_that_may_be_and_no_further(tmp_path):
+    cut_off = (100).to_bytes(4) + b"free"
+    clip = tmp_path / "clip.mp4"
+    for boxes, missing in ((MAX_BOXES, 92), (MAX_BOXES + 1, 0)):
+        clip.write_bytes((boxes - 1) * BOX + cut_off)
+        with clip.open("rb") as file:
+            assert missing_bytes(file, "mov") == missing
+
+
+def test_a_decoder_starts_where_the_system_gives_no_large_pipe(tmp_path, monkeypatch):
+    """Linux gives each user 64 of them."""
+    control = fcntl.fcntl
+
+    def small_pipes_only(file, command, *arguments):
+        if command == fcntl.F_SETPIPE_SZ:
+            raise PermissionError
+        return control(file, command, *arguments)
+
+    monkeypatch.setattr(fcntl, "fcntl", small_pipes_only)
+
+    found, _ = numbers(write_clip(tmp_path / "clip.mp4"))
+
+    assert found == list(range(30))
 
 
 def test_sound_alone_is_no_video(tmp_path):
@@ -196,6 +266,16 @@ def test_a_length_that_the_header_hides_is_limited_too(tmp_path, settings):
         clip.write_bytes(data)
 
     assert problem(clip) == "video_too_long"
+
+
+def test_a_header_that_promises_more_frames_than_may_be_is_not_believed(tmp_path):
+    clip = write_clip(tmp_path / "clip.mp4")
+    data = bytearray(clip.read_bytes())
+    count_start = data.index(b"stts") + 12
+    data[count_start : count_start + 4] = (2**32 - 1).to_bytes(4)
+    clip.write_bytes(data)
+
+    assert probe(clip).frames_hint == 600 * 61
 
 
 def test_a_decoder_that_gives_nothing_for_too_long_is_killed(tmp_path, settings):

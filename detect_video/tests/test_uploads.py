@@ -440,3 +440,13 @@ def test_an_interrupted_upload_is_no_job(client, clip):
 
     assert not Video.claimable().exists()
     assert Video.objects.get().state == State.UPLOADING
+
+
+@pytest.mark.parametrize("size", [2**50, 2**63 - 1])
+def test_a_file_of_impossible_sizes_ends_its_upload_with_a_problem(client, size):
+    data = (1).to_bytes(4) + b"ftyp" + size.to_bytes(8) + bytes(100)
+    video = announced(client, data)
+
+    assert_problem(send(client, video, data, 0), 422, "video_unreadable")
+    video = client.get(video["urls"]["self"]).json()
+    assert (video["state"], video["error_code"]) == ("failed", "video_unreadable")

@@ -40,7 +40,9 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         source, target = options["path"], options["output"]
-        if target.exists() and source.exists() and target.samefile(source):
+        if not source.is_file():
+            raise CommandError(f"{source}: there is no such file.")
+        if target.exists() and target.samefile(source):
             raise CommandError(f"{target} would be overwritten; choose another --output.")
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
