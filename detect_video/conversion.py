@@ -8,12 +8,13 @@ from threading import BoundedSemaphore
 
 from django.conf import settings
 from django.core.files.uploadedfile import UploadedFile
-from django.http import FileResponse
+from django.http import HttpResponseBase
 from rest_framework.exceptions import ValidationError
 from rest_framework.parsers import MultiPartParser
 from rest_framework.request import Request
 
 from detect_video import schema
+from detect_video.downloads import file_response
 from detect_video.errors import VideoTooManyBytes
 from detect_video.rendering import render_video
 from ml_core.errors import Busy, InvalidVideo
@@ -35,7 +36,7 @@ class AviView(FileAPIView):
     parser_classes = [MultiPartParser]
     throttle_scope = "uploads"
 
-    def post(self, request: Request) -> FileResponse:
+    def post(self, request: Request) -> HttpResponseBase:
         recording = request.FILES.get("video")
         if not isinstance(recording, UploadedFile):
             raise ValidationError({"video": "Expected a video file."})
@@ -49,8 +50,7 @@ class AviView(FileAPIView):
                 with source.open("wb") as file:
                     file.writelines(recording.chunks())
                 render_video(source, target, nothing_found, codec="mjpg", on_size=size_check())
-                # An open file outlives its folder.
-                return FileResponse(target.open("rb"), as_attachment=True, filename="camera.avi")
+                return file_response(target, download_name="camera.avi")
         finally:
             _turn.release()
 

@@ -1,15 +1,18 @@
 """Files and long texts as responses that are never in memory as a whole."""
 
 import asyncio
+import os
 import re
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import BinaryIO
 
 from django.http import HttpResponseBase, StreamingHttpResponse
 from django.utils.http import content_disposition_header
 
 from deploy_site.problems import problem_response
 from detect_video.containers import MIME_TYPES, container_format
+from detect_video.errors import FileGone
 
 BLOCK_BYTES = 256 * 1024
 
@@ -17,19 +20,26 @@ BLOCK_BYTES = 256 * 1024
 def file_response(path: Path, *, byte_range: str = "", download_name: str = "") -> HttpResponseBase:
     """A video file, or the part of it that a ``Range`` header names.
 
-    With a ``download_name`` browsers save it instead of showing it. Raises ``FileNotFoundError``.
+    With a ``download_name`` browsers save it instead of showing it. The file may be deleted as
+    soon as there is a response. Raises ``FileGone``.
     """
-    size_bytes = path.stat().st_size
+    try:
+        file = path.open("rb")
+    except FileNotFoundError as exc:
+        raise FileGone from exc
+    size_bytes = os.fstat(file.fileno()).st_size
     try:
         wanted = parse_range(byte_range, size_bytes)
     except ValueError:
+        file.close()
         detail = f"The file has {size_bytes:,} bytes; there are none of those that Range names."
         response = problem_response(416, "range_not_satisfiable", detail)
         response["Content-Range"] = f"bytes */{size_bytes}"
         return response
     start, end = wanted or (0, size_bytes)
+    content_type = MIME_TYPES.get(container_format(file), "application/octet-stream")
     streamed = StreamingHttpResponse(
-        _blocks(path, start, end), status=206 if wanted else 200, content_type=_content_type(path)
+        Blocks(file, start, end), status=206 if wanted else 200, content_type=content_type
     )
     streamed["Content-Length"] = end - start
     streamed["Accept-Ranges"] = "bytes"
@@ -72,20 +82,18 @@ def parse_range(header: str, size_bytes: int) -> tuple[int, int] | None:
     return start, end
 
 
-def _content_type(path: Path) -> str:
-    with path.open("rb") as file:
-        return MIME_TYPES.get(container_format(file), "application/octet-stream")
+class Blocks:
+    """An open file from ``start`` to ``end`` (bytes), read in a thread; closed by the response."""
 
+    def __init__(self, file: BinaryIO, start: int, end: int) -> None:
+        self._file, self._start, self._end = file, start, end
 
-async def _blocks(path: Path, start: int, end: int) -> AsyncIterator[bytes]:
-    file = await asyncio.to_thread(path.open, "rb")
-    try:
-        file.seek(start)
-        while start < end:
-            block = await asyncio.to_thread(file.read, min(BLOCK_BYTES, end - start))
-            if not block:
-                return
-            start += len(block)
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        self._file.seek(self._start)
+        rest = self._end - self._start
+        while block := await asyncio.to_thread(self._file.read, min(BLOCK_BYTES, rest)):
+            rest -= len(block)
             yield block
-    finally:
-        file.close()
+
+    def close(self) -> None:
+        self._file.close()

@@ -6,6 +6,7 @@ import json
 import re
 import uuid
 from datetime import timedelta
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,7 +18,7 @@ from PIL import Image
 from detect_video.downloads import parse_range
 from detect_video.models import Export, FrameResult, State, Video
 from detect_video.tests.clips import frame_number, write_clip
-from detect_video.tests.test_jobs import queued_video, work_off
+from detect_video.tests.test_jobs import export_of, queued_video, work_off
 from detect_video.tests.test_uploads import announced, assert_problem, upload
 from ml_core.owners import Owner
 from ml_core.quota import used_bytes
@@ -243,6 +244,20 @@ def test_the_first_frame_counts_and_is_deleted_with_its_video(client, owner, cli
 def test_a_video_that_was_kept_without_its_first_frame_has_no_address_for_one(client, done_video):
     assert "poster" not in client.get(url(done_video)).json()["urls"]
     assert_problem(client.get(url(done_video, "poster/")), 404, "not_found")
+
+
+def test_files_that_are_gone_from_the_disk_are_a_problem(client, done_video):
+    """As after a disk's failure, or when somebody tidied up."""
+    done_video.refresh_from_db()
+    saved = export_of(done_video)
+    work_off()
+    saved.refresh_from_db()
+    done_video.source_path.unlink()
+    Path(saved.file.path).unlink()
+
+    assert_problem(client.get(url(done_video, "file/")), 404, "file_gone")
+    address = url(done_video, f"exports/{saved.pk}/file/")
+    assert_problem(client.get(address), 404, "file_gone")
 
 
 def test_an_unfinished_upload_has_no_file_yet(client, clip):

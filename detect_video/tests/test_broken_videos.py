@@ -275,7 +275,7 @@ def test_a_header_that_promises_more_frames_than_may_be_is_not_believed(tmp_path
     data[count_start : count_start + 4] = (2**32 - 1).to_bytes(4)
     clip.write_bytes(data)
 
-    assert probe(clip).frames_hint == 600 * 61
+    assert probe(clip)[0].frames_hint == 600 * 61
 
 
 def test_a_decoder_that_gives_nothing_for_too_long_is_killed(tmp_path, settings):

@@ -1,7 +1,9 @@
 """Browsers' recordings as AVI files."""
 
 import io
+import os
 import shutil
+import tracemalloc
 from collections import namedtuple
 from pathlib import Path
 
@@ -9,12 +11,12 @@ import av
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 
-from detect_video import rendering
+from detect_video import conversion, rendering
 from detect_video.tests.clips import frame_number, write_clip
 
 URL = "/api/videos/avi/"
 
-pytestmark = pytest.mark.django_db
+pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.fixture(autouse=True)
@@ -32,14 +34,32 @@ def recording(tmp_path: Path) -> SimpleUploadedFile:
     return SimpleUploadedFile("recording", clip.read_bytes())
 
 
-def test_a_recording_comes_back_frame_by_frame_as_an_avi(client, tmp_path):
-    response = client.post(URL, {"video": recording(tmp_path)})
+async def test_a_recording_comes_back_frame_by_frame_as_an_avi(async_client, tmp_path):
+    response = await async_client.post(URL, {"video": recording(tmp_path)})
+    content = b"".join([block async for block in response])
 
     assert response["Content-Disposition"] == 'attachment; filename="camera.avi"'
-    with av.open(io.BytesIO(b"".join(response.streaming_content))) as container:
+    with av.open(io.BytesIO(content)) as container:
         numbers = [frame_number(f.to_ndarray(format="rgb24")) for f in container.decode(video=0)]
         assert container.format.name == "avi"
     assert numbers == list(range(30))
+
+
+async def test_a_converted_recording_is_never_in_memory_as_a_whole(async_client, monkeypatch):
+    def write_much(source: Path, target: Path, *arguments: object, **options: object) -> None:
+        target.touch()
+        os.truncate(target, 64 * 2**20)
+
+    monkeypatch.setattr(conversion, "render_video", write_much)
+    response = await async_client.post(URL, {"video": SimpleUploadedFile("a", b"any")})
+
+    tracemalloc.start()
+    sent = [len(block) async for block in response]
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+
+    assert sum(sent) == 64 * 2**20
+    assert peak < 4 * 2**20
 
 
 @pytest.mark.parametrize(

@@ -266,6 +266,26 @@ def test_a_damaged_file_that_vanished_fails(clip):
     assert video.state == State.FAILED and video.error
 
 
+def test_a_video_whose_file_is_gone_fails_at_the_first_attempt(clip):
+    video = queued_video(clip)
+    video.source_path.unlink()
+
+    work_off()
+
+    video.refresh_from_db()
+    assert (video.state, video.error_code) == (State.FAILED, "file_gone")
+
+
+def test_an_export_whose_video_is_gone_fails_at_the_first_attempt(clip):
+    export = export_of(done_video(clip))
+    export.video.source_path.unlink()
+
+    work_off()
+
+    export.refresh_from_db()
+    assert (export.state, export.error_code) == (State.FAILED, "file_gone")
+
+
 def test_pictures_are_answered_while_a_video_is_detected(clip, monkeypatch, tmp_path):
     """The queue serves its clients in turn: a picture waits for a few frames, not for all."""
     video = queued_video(write_tomatoes(tmp_path / "long.mp4", 200).read_bytes())

@@ -339,3 +339,13 @@ async def test_detection_goes_on_while_a_client_takes_no_pictures(client, owner,
     await video.arefresh_from_db()
     assert (header["frame_index"], video.state, video.frames_detected) == (0, State.DONE, 20)
     await communicator.disconnect()
+
+
+async def test_pictures_of_a_video_whose_file_is_gone_are_refused(client, done_video):
+    done_video.source_path.unlink()
+    communicator = socket(client, done_video)
+    await communicator.connect()
+
+    await communicator.send_json_to({"type": "start", "mode": "frames", "from": 0, "credit": 1})
+
+    await assert_refused(communicator, 404, "file_gone")
