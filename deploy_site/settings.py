@@ -18,7 +18,7 @@ from pythonjsonlogger.core import RESERVED_ATTRS
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = environ.Env()
-env.read_env(BASE_DIR / ".env")
+env.read_env(BASE_DIR / ".env", encoding="utf-8-sig")
 
 # TensorFlow comments on each of its starts; only warnings are of use here.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")

@@ -121,7 +121,7 @@ def read_own_detector(folder: Path) -> ModelSpec | None:
             raise DarknetError("all [yolo] sections must have the same number of classes.")
         labels = tuple(f"class {number}" for number in range(num_classes))
         if names:
-            labels = read_names(names[0].read_text(encoding="utf-8", errors="replace"))
+            labels = read_names(names[0].read_text(encoding="utf-8-sig", errors="replace"))
         elif num_classes == len(COCO_LABELS):
             labels = COCO_LABELS
         if len(labels) != num_classes:

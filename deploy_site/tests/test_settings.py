@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -28,11 +29,11 @@ class DictContaining(dict):
 LOOPBACK = ["localhost", "127.0.0.1", "[::1]"]
 
 
-def settings_with(tmp_path: Path, *names: str, **environment: str) -> dict:
+def settings_with(tmp_path: Path, *names: str, folder: Path = ROOT, **environment: str) -> dict:
     kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
     child = subprocess.run(
         [sys.executable, "-c", PRINT_SETTINGS.replace("NAMES", repr(names))],
-        cwd=ROOT,
+        cwd=folder,
         env={
             **kept,
             "DJANGO_SETTINGS_MODULE": "deploy_site.settings",
@@ -44,6 +45,15 @@ def settings_with(tmp_path: Path, *names: str, **environment: str) -> dict:
         check=True,
     )
     return json.loads(child.stdout)
+
+
+def test_an_env_file_that_a_windows_editor_saved_counts_from_its_first_line(tmp_path):
+    shutil.copytree(ROOT / "deploy_site", tmp_path / "deploy_site")
+    tmp_path.joinpath(".env").write_bytes(b"\xef\xbb\xbfPORT=8123\r\n")
+
+    found = settings_with(tmp_path, "PORT", folder=tmp_path, PYTHONPATH=str(ROOT))
+
+    assert found["PORT"] == 8123
 
 
 def test_without_an_environment_the_site_is_local_and_safe(tmp_path):

@@ -40,7 +40,7 @@ def read_description(weights_path: Path) -> ClassifierDescription:
                 f"{weights_path.parent}; {needed.name} is missing. train_classifier writes both."
             )
     try:
-        fields = json.loads(path.read_text(encoding="utf-8"))
+        fields = json.loads(path.read_text(encoding="utf-8-sig"))
         mean = tuple(float(value) for value in fields["mean"])
         if len(mean) != 3:
             raise ValueError(f"expected a mean of 3 numbers, received {len(mean)}")

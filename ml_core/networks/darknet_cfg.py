@@ -117,7 +117,7 @@ def read_config(path: Path) -> DarknetConfig:
 
     Raises ``DarknetError`` with section and line for whatever is unknown or malformed.
     """
-    return parse_config(path.read_text(encoding="utf-8", errors="replace"))
+    return parse_config(path.read_text(encoding="utf-8-sig", errors="replace"))
 
 
 def parse_config(text: str) -> DarknetConfig:

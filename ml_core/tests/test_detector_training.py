@@ -58,6 +58,18 @@ def train(scenes: Path, output: Path, *more: object) -> str:
     return text.getvalue()
 
 
+def test_a_network_and_names_with_a_byte_order_mark_are_trained_as_those_without(scenes, tmp_path):
+    for name in ("tiny.cfg", "scenes.names"):
+        tmp_path.joinpath(name).write_bytes(b"\xef\xbb\xbf" + scenes.joinpath(name).read_bytes())
+
+    train(
+        *(scenes, tmp_path / "own", "--epochs", 1, "--side", 64),
+        *("--model", tmp_path / "tiny.cfg", "--names", tmp_path / "scenes.names"),
+    )
+
+    assert tmp_path.joinpath("own", "own.names").read_text() == "disc\nblock\n"
+
+
 def silent(line: str) -> None:
     pass
 

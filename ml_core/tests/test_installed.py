@@ -136,6 +136,17 @@ def test_an_own_model_without_names_counts_its_classes(tmp_path):
     assert read_catalog(tmp_path)["toy"].labels == ("class 0", "class 1")
 
 
+@pytest.mark.parametrize("file_name", ["toy.cfg", "toy.names"])
+def test_files_that_a_windows_editor_saved_with_a_byte_order_mark_are_read(tmp_path, file_name):
+    install_toy_network(tmp_path)
+    path = tmp_path / "toy" / file_name
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes().replace(b"\n", b"\r\n"))
+
+    spec = read_catalog(tmp_path)["toy"]
+
+    assert (spec.problem, spec.labels) == ("", ("tomato", "plum"))
+
+
 @pytest.mark.parametrize(
     ("file_name", "content", "problem"),
     [

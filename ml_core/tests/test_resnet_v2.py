@@ -72,6 +72,10 @@ def test_a_saved_network_gives_the_same_probabilities(small_network, tmp_path):
     labels = ("a", "b", "c", "d")
     small_network.save_weights(path)
     write_description(ClassifierDescription("own", 11, (0.5, 0.4, 0.3), labels, 0.5), path)
+    # As a Windows editor would save it.
+    tmp_path.joinpath("own.json").write_bytes(
+        b"\xef\xbb\xbf" + tmp_path.joinpath("own.json").read_bytes()
+    )
 
     description = read_description(path)
     loaded = load_resnet_v2(description, path)

@@ -107,7 +107,7 @@ def _first_state(
             f"Expected a --side that is a multiple of {STRIDE} pixels, received {settings.side}."
         )
     config = fit_config(
-        config_path.read_text(encoding="utf-8", errors="replace"),
+        config_path.read_text(encoding="utf-8-sig", errors="replace"),
         side=settings.side,
         num_classes=len(labels),
         sizes_rel_wh=relative_sizes(pictures),

@@ -79,7 +79,7 @@ def train(
     """
     labels = COCO_LABELS
     if options["names"]:
-        labels = read_names(options["names"].read_text(encoding="utf-8"))
+        labels = read_names(options["names"].read_text(encoding="utf-8-sig"))
     if not labels:
         raise LabelError(f"Expected a class name a line in {options['names']}; there is none.")
     pictures = read_labelled_pictures(options["images"], options["labels"], len(labels))
