@@ -35,10 +35,11 @@ def build_darknet(config: DarknetConfig, input_wh: tuple[int, int] | None = None
     for section in config.sections:
         try:
             x = BLOCKS[section.kind](x, outputs, section)
-        except (ValueError, IndexError) as exc:
-            if isinstance(exc, DarknetError):
-                raise
-            raise section.error(str(exc)) from exc
+        except DarknetError:
+            raise
+        # Keras names layers and shapes that nobody finds in a .cfg file.
+        except Exception as exc:
+            raise section.error(f"it does not fit its input of {_shape_text(x)}.") from exc
         if section.kind == "yolo":
             heads.append(x)
         outputs.append(x)
@@ -47,11 +48,11 @@ def build_darknet(config: DarknetConfig, input_wh: tuple[int, int] | None = None
 
 def convolutional_block(x: Tensor, outputs: list[Tensor], section: Section) -> Tensor:
     """Convolution, batch normalisation when asked for, activation."""
-    filters = section.number("filters")
-    size = section.number("size")
-    stride = section.number("stride", 1)
-    groups = section.number("groups", 1)
-    padding = size // 2 if section.number("pad", 0) else section.number("padding", 0)
+    filters = section.number("filters", least=1)
+    size = section.number("size", least=1)
+    stride = section.number("stride", 1, least=1)
+    groups = section.number("groups", 1, least=1)
+    padding = size // 2 if section.number("pad", 0) else section.number("padding", 0, least=0)
     normalized = bool(section.number("batch_normalize", 0))
     channels = x.shape[-1]
     if channels % groups or filters % groups:
@@ -59,6 +60,7 @@ def convolutional_block(x: Tensor, outputs: list[Tensor], section: Section) -> T
             f"groups={groups} must divide {channels} channels and {filters} filters."
         )
 
+    _check_window(x, size, 2 * padding, section)
     if padding:
         # Keras's "same" pads a stride of 2 on the right and below only; Darknet on every side.
         x = layers.ZeroPadding2D(padding, name=f"{section.name}_padding")(x)
@@ -75,20 +77,34 @@ def convolutional_block(x: Tensor, outputs: list[Tensor], section: Section) -> T
 
 
 def shortcut_block(x: Tensor, outputs: list[Tensor], section: Section) -> Tensor:
-    """Sum with earlier outputs of the same shape."""
-    others = [_earlier(outputs, index, section) for index in section.numbers("from")]
-    for other in others:
-        if other.shape != x.shape:
-            raise section.error(f"cannot add {other.shape[1:]} to {x.shape[1:]}.")
+    """Sum with earlier outputs of the same width and height.
+
+    Of an output with more channels the last are left out; where it has fewer, nothing is added.
+    """
+    others = []
+    for index in section.numbers("from"):
+        other = _earlier(outputs, index, section)
+        if other.shape[1:3] != x.shape[1:3]:
+            raise section.error(f"cannot add {_shape_text(other)} to {_shape_text(x)}.")
+        missing = max(0, x.shape[-1] - other.shape[-1])
+        other = other[..., : x.shape[-1]]
+        others.append(ops.pad(other, ((0, 0), (0, 0), (0, 0), (0, missing))) if missing else other)
     return activate(layers.Add(name=section.name)([x, *others]), section)
 
 
 def route_block(x: Tensor, outputs: list[Tensor], section: Section) -> Tensor:
     """Earlier outputs joined along the channels, or one group of the channels of each."""
     sources = [_earlier(outputs, index, section) for index in section.numbers("layers")]
-    groups, group_id = section.number("groups", 1), section.number("group_id", 0)
+    groups, group_id = section.number("groups", 1, least=1), section.number("group_id", 0)
     if not 0 <= group_id < groups:
         raise section.error(f"group_id={group_id} must be below groups={groups}.")
+    for source in sources:
+        if source.shape[1:3] != sources[0].shape[1:3]:
+            raise section.error(
+                f"cannot join {_shape_text(source)} with {_shape_text(sources[0])}."
+            )
+        if source.shape[-1] % groups:
+            raise section.error(f"groups={groups} must divide {source.shape[-1]} channels.")
     if groups > 1:
         sources = [ops.split(source, groups, axis=-1)[group_id] for source in sources]
     if len(sources) == 1:
@@ -98,18 +114,20 @@ def route_block(x: Tensor, outputs: list[Tensor], section: Section) -> Tensor:
 
 def upsample_block(x: Tensor, outputs: list[Tensor], section: Section) -> Tensor:
     """Each pixel repeated ``stride`` times in both directions."""
-    return layers.UpSampling2D(section.number("stride"), name=section.name)(x)
+    return layers.UpSampling2D(section.number("stride", least=1), name=section.name)(x)
 
 
 def maxpool_block(x: Tensor, outputs: list[Tensor], section: Section) -> Tensor:
     """Maximum over a window; Darknet pads ``size - 1`` in all, the smaller half first."""
-    size = section.number("size")
-    padding = section.number("padding", size - 1)
+    size = section.number("size", least=1)
+    padding = section.number("padding", size - 1, least=0)
+    stride = section.number("stride", 1, least=1)
+    _check_window(x, size, padding, section)
     before, after = padding // 2, padding - padding // 2
     if padding:
         sides = ((0, 0), (before, after), (before, after), (0, 0))
         x = ops.pad(x, sides, constant_values=float("-inf"))
-    return layers.MaxPooling2D(size, section.number("stride", 1), name=section.name)(x)
+    return layers.MaxPooling2D(size, stride, name=section.name)(x)
 
 
 def dropout_block(x: Tensor, outputs: list[Tensor], section: Section) -> Tensor:
@@ -149,6 +167,17 @@ def activate(x: Tensor, section: Section) -> Tensor:
         return layers.LeakyReLU(negative_slope=0.1, name=name)(x)
     keras_name = {"logistic": "sigmoid"}.get(activation, activation)
     return layers.Activation(keras_name, name=name)(x)
+
+
+def _check_window(x: Tensor, size: int, padding: int, section: Section) -> None:
+    """``padding`` is that of both sides together."""
+    if size > min(x.shape[1:3]) + padding:
+        raise section.error(f"size={size} is larger than its input of {_shape_text(x)}.")
+
+
+def _shape_text(x: Tensor) -> str:
+    _, height, width, channels = x.shape
+    return f"{width} x {height} with {channels} channels"
 
 
 def _earlier(outputs: list[Tensor], index: int, section: Section) -> Tensor:

@@ -14,8 +14,9 @@ import numpy as np
 
 T = TypeVar("T", int, float)
 
-# What inference needs of each section, and what only training reads.
-# Anything else is refused: an option passed over in silence would give wrong boxes.
+# What inference needs of each section, and what changes nothing there: Darknet reads it in
+# training, tracking, suppression or on GPUs only. Anything else is refused: an option passed over
+# in silence would give wrong boxes.
 INFERENCE_OPTIONS = {
     "convolutional": "batch_normalize filters size stride pad padding groups activation",
     "shortcut": "from activation",
@@ -25,12 +26,23 @@ INFERENCE_OPTIONS = {
     "dropout": "",
     "yolo": "mask anchors classes num scale_x_y",
 }
-TRAINING_OPTIONS = {
-    "convolutional": "stopbackward dontload dontloadscales",
-    "dropout": "probability",
-    "yolo": "jitter ignore_thresh truth_thresh random iou_thresh iou_loss iou_normalizer"
-    " cls_normalizer obj_normalizer nms_kind beta_nms max max_delta resize"
-    " label_smooth_eps counters_per_class focal_loss",
+IGNORED_OPTIONS = {
+    "convolutional": "assisted_excitation cbn grad_centr",
+    "dropout": "probability dropblock dropblock_size_abs dropblock_size_rel",
+    "yolo": "jitter resize random max max_delta counters_per_class label_smooth_eps focal_loss"
+    " ignore_thresh truth_thresh iou_thresh iou_thresh_kind iou_loss objectness_smooth"
+    " iou_normalizer cls_normalizer obj_normalizer delta_normalizer nms_kind beta_nms show_details"
+    " embedding_layer track_history_size track_ciou_norm sim_thresh dets_for_track dets_for_show",
+}
+# The same, in sections of any kind.
+ALWAYS_IGNORED = (
+    "stopbackward dontload dontloadscales dont_update burnin_update train_only_bn onlyforward clip"
+    " learning_rate stream wait_stream"
+)
+# What would matter with any other value.
+NEUTRAL_VALUES = {
+    **{"dilation": "1", "antialiasing": "0", "binary": "0", "xnor": "0", "flipped": "0"},
+    **{"new_coords": "0", "weights_type": "none", "maxpool_depth": "0", "scale": "1"},
 }
 ACTIVATIONS = ("leaky", "relu", "linear", "mish", "swish", "logistic")
 
@@ -55,11 +67,13 @@ class Section:
     def error(self, message: str) -> DarknetError:
         return DarknetError(f"[{self.kind}] at line {self.line}: {message}")
 
-    def number(self, key: str, default: int | None = None) -> int:
-        """One whole number; without a ``default`` the option is required."""
+    def number(self, key: str, default: int | None = None, *, least: int | None = None) -> int:
+        """One whole number, ``least`` or more; without a ``default`` the option is required."""
         numbers = self.numbers(key, default)
         if len(numbers) != 1:
             raise self.error(f"{key} must be one number, received {self.options[key]!r}.")
+        if least is not None and numbers[0] < least:
+            raise self.error(f"{key} must be at least {least}, received {numbers[0]}.")
         return numbers[0]
 
     def numbers(self, key: str, default: int | None = None) -> list[int]:
@@ -159,10 +173,11 @@ def _check(section: Section) -> None:
     if section.kind not in INFERENCE_OPTIONS:
         known = ", ".join(INFERENCE_OPTIONS)
         raise section.error(f"unknown section type; known are {known}.")
-    known_options = INFERENCE_OPTIONS[section.kind] + " " + TRAINING_OPTIONS.get(section.kind, "")
-    for option in section.options:
-        if option not in known_options.split():
-            raise section.error(f"option {option!r} is not supported.")
+    ignored = IGNORED_OPTIONS.get(section.kind, "")
+    known_options = f"{INFERENCE_OPTIONS[section.kind]} {ignored} {ALWAYS_IGNORED}".split()
+    for option, value in section.options.items():
+        if option not in known_options and value != NEUTRAL_VALUES.get(option):
+            raise section.error(f"option {option}={value} is not supported.")
     activation = section.options.get("activation", "linear")
     if activation not in ACTIVATIONS:
         known = ", ".join(ACTIVATIONS)

@@ -104,6 +104,25 @@ def test_large_networks_with_random_weights_agree_with_opencv(name, shared_dir, 
     assert_same_heads(config_path, weights_path, random_image(320, 256))
 
 
+@pytest.mark.parametrize("channels", [(4, 8), (8, 4), (8, 8)])
+def test_shortcuts_of_unequal_channels_agree_with_opencv(channels, tmp_path):
+    config_path, weights_path = tmp_path / "unequal.cfg", tmp_path / "unequal.weights"
+    first, last = channels
+    config_path.write_text(
+        "[net]\nwidth=64\nheight=64\nchannels=3\n"
+        + conv(first)
+        + conv(last)
+        + "[shortcut]\nfrom=-2\nactivation=leaky\n"
+        + HEAD
+        + "[route]\nlayers=-3\n"
+        + HEAD
+    )
+    config = read_config(config_path)
+    write_random_weights(config, weights_path, config.input_wh)
+
+    assert_same_heads(config_path, weights_path, random_image(*config.input_wh))
+
+
 def test_layers_are_named_after_their_sections():
     names = {layer.name for layer in build_darknet(parse_config(EVERYTHING)).layers}
 
@@ -164,10 +183,14 @@ def test_weights_that_do_not_fit_to_the_last_number_are_refused(toy, change, mes
     ("sections", "message"),
     [
         ("[shortcut]\nfrom=-5\n" + HEAD, "\\[shortcut\\] at line 4: there is no earlier section"),
-        (conv(4) + conv(8) + "[shortcut]\nfrom=-2\n" + HEAD, "cannot add"),
+        (
+            conv(4) + conv(8, stride=2) + "[shortcut]\nfrom=-2\n" + HEAD,
+            "cannot add 64 x 64 with 4 channels to 32 x 32 with 8 channels",
+        ),
         (conv(6, more="groups=4\n") + HEAD, "groups=4 must divide"),
-        (conv(8) + conv(8, stride=2) + "[route]\nlayers=-1,-2\n" + HEAD, "\\[route\\] at line 18"),
+        (conv(8) + conv(8, stride=2) + "[route]\nlayers=-1,-2\n" + HEAD, "line 18: cannot join"),
         (conv(8) + "[route]\nlayers=-1\ngroups=2\ngroup_id=2\n" + HEAD, "group_id=2 must be"),
+        (conv(8) + "[route]\nlayers=-1\ngroups=3\n" + HEAD, "groups=3 must divide 8 channels"),
         (conv(9, activation="linear") + YOLO, "expected 16 channels .* received 9"),
     ],
 )
@@ -176,3 +199,28 @@ def test_sections_that_do_not_fit_together_are_named(sections, message):
 
     with pytest.raises(DarknetError, match=message):
         build_darknet(config)
+
+
+NUMBERS = {
+    "convolutional": ["filters", "size", "stride", "groups", "padding", "batch_normalize"],
+    "shortcut": ["from"],
+    "route": ["layers", "groups", "group_id"],
+    "upsample": ["stride"],
+    "maxpool": ["size", "stride", "padding"],
+}
+
+
+@pytest.mark.parametrize("kind", NUMBERS)
+@pytest.mark.parametrize("value", ["-3", "-1", "0", "70", "4000000000"])
+def test_a_number_that_cannot_be_is_refused_in_darknets_words(kind, value):
+    usual = {"filters": "4", "size": "3", "stride": "1", "from": "-1", "layers": "-1"}
+    for option in NUMBERS[kind]:
+        options = {name: usual[name] for name in NUMBERS[kind] if name in usual} | {option: value}
+        lines = "".join(f"{name}={number}\n" for name, number in options.items())
+        text = "[net]\nwidth=64\nheight=64\n" + conv(8) + f"[{kind}]\n" + lines + HEAD
+
+        try:
+            build_darknet(parse_config(text))
+        except DarknetError as exc:
+            assert f"[{kind}] at line 11: " in str(exc) or "[convolutional] at line" in str(exc)
+            assert "layer" not in str(exc).replace("layers", "") and "None" not in str(exc)

@@ -27,6 +27,16 @@ def test_the_fork_says_when_pictures_are_letterboxed():
     assert not parse_config(NET + YOLO).letter_box
 
 
+def test_options_that_matter_in_training_only_are_ignored():
+    ignored = (
+        "objectness_smooth=1\niou_loss=ciou\niou_thresh_kind=giou\ncls_normalizer=0.5\n"
+        "delta_normalizer=1\nnms_kind=diounms\nembedding_layer=3\nstopbackward=800\n"
+        "onlyforward=1\nlearning_rate=0.1\nnew_coords=0\n"
+    )
+
+    assert len(parse_config(NET + YOLO + ignored).yolo_layers) == 1
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -40,7 +50,12 @@ def test_the_fork_says_when_pictures_are_letterboxed():
         ("[net]\nchannels=1\n" + YOLO, "channels must be 3"),
         (NET + "[gru]\n" + YOLO, "\\[gru\\] at line 4: unknown section type"),
         (NET + "[shortcut]\nactivation=selu\n" + YOLO, "line 4: unknown activation 'selu'"),
-        (NET + YOLO + "new_coords=1\n", "\\[yolo\\] at line 4: option 'new_coords' is not"),
+        (NET + YOLO + "new_coords=1\n", "\\[yolo\\] at line 4: option new_coords=1 is not"),
+        (NET + YOLO + "dilation=2\n", "option dilation=2 is not supported"),
+        (
+            NET + "[shortcut]\nfrom=-1\nweights_type=per_channel\n" + YOLO,
+            "weights_type=per_channel",
+        ),
         (NET + YOLO.replace("mask=0", "mask=1"), "line 4: expected 2 numbers in anchors"),
         (NET + YOLO.replace("num=1", "num=3"), "line 4: expected 6 numbers in anchors"),
         (NET + YOLO.replace("classes=2", "classes=2,3"), "classes must be one number"),
