@@ -26,5 +26,5 @@ class ClassifiedImageAdmin(PictureAdmin):
     readonly_fields = fields
 
     @admin.display(description=_("picture"))
-    def picture_seen(self, classified: ClassifiedImage) -> str:
+    def picture_seen(self, classified: ClassifiedImage) -> str | None:
         return self.thumbnail(classified, "file")

@@ -38,7 +38,7 @@ def delete_kept(request: HttpRequest, pk: int) -> HttpResponseRedirect:
 def kept_file(request: HttpRequest, pk: int) -> HttpResponse:
     """The file of one of the visitor's own pictures; ``?small`` asks for a small copy."""
     kept = get_object_or_404(own_pictures(request), pk=pk)
-    return picture_response(kept.file, small="small" in request.GET)
+    return picture_response(request, kept, "file", small="small" in request.GET)
 
 
 @extend_schema_view(get=extend_schema(operation_id="classified_pictures", tags=TAGS))

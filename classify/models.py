@@ -15,10 +15,16 @@ def upload_path(classified: "ClassifiedImage", file_name: str) -> str:
     return f"classify/{uuid.uuid4().hex}.{suffix}"
 
 
+def small_path(classified: "ClassifiedImage", file_name: str) -> str:
+    """Where a picture's small copy is kept."""
+    return f"classify/{uuid.uuid4().hex}-small.jpeg"
+
+
 class ClassifiedImage(Owned):
     """One picture, kept as it came, with its class."""
 
     file = models.FileField(_("file"), upload_to=upload_path, editable=False)
+    file_small = models.FileField(_("small copy"), upload_to=small_path, blank=True, editable=False)
     sha256 = models.CharField(_("SHA-256"), max_length=64, db_index=True, editable=False)
     model = models.CharField(_("model"), max_length=100, editable=False)
     class_name = models.CharField(_("class"), max_length=100, db_index=True, editable=False)

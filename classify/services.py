@@ -5,11 +5,14 @@ import logging
 import time
 from dataclasses import replace
 
+import numpy as np
 from django.core.files.base import ContentFile
+from PIL import Image
 
 from classify.models import ClassifiedImage
 from ml_core import engine
-from ml_core.images import picture_suffix
+from ml_core.images import picture_suffix, small_jpeg
+from ml_core.media import files_of_kept_row
 from ml_core.owners import Owner, check_reachable
 from ml_core.results import Classification
 from ml_core.uploads import decode_upload, picture_in_memory
@@ -25,13 +28,25 @@ def classify_file(data: bytes, *, model: str, client: str) -> Classification:
     """
     engine.wait_until_loaded("classification", model)
     with picture_in_memory(client):
-        image, decode_ms = decode_upload(data)
-        found = engine.classify(image, model=model, client=client)
-    return replace(found, timing_ms={"decode": decode_ms, **found.timing_ms})
+        return _classify(data, model, client)[1]
 
 
-def keep(data: bytes, found: Classification, *, owner: Owner) -> ClassifiedImage:
-    """Keep a picture's file with its result; they belong to ``owner``.
+def classify_to_keep(data: bytes, *, model: str, client: str) -> tuple[bytes, Classification]:
+    """``classify_file``, with a small copy of the picture as a JPEG file."""
+    engine.wait_until_loaded("classification", model)
+    with picture_in_memory(client):
+        image, found = _classify(data, model, client)
+        return small_jpeg(Image.fromarray(image)), found
+
+
+def _classify(data: bytes, model: str, client: str) -> tuple[np.ndarray, Classification]:
+    image, decode_ms = decode_upload(data)
+    found = engine.classify(image, model=model, client=client)
+    return image, replace(found, timing_ms={"decode": decode_ms, **found.timing_ms})
+
+
+def keep(data: bytes, small: bytes, found: Classification, *, owner: Owner) -> ClassifiedImage:
+    """Keep a picture's file and its small copy with its result; they belong to ``owner``.
 
     Raises ``StorageFull`` and ``SessionEnded``; then nothing is kept.
     """
@@ -45,16 +60,13 @@ def keep(data: bytes, found: Classification, *, owner: Owner) -> ClassifiedImage
         score=found.score,
         probabilities=dict(found.probabilities),
         timing_ms={stage: round(ms, 2) for stage, ms in found.timing_ms.items()},
-        size_bytes=len(data),
+        size_bytes=len(data) + len(small),
     )
-    classified.file.save(f"picture.{picture_suffix(data)}", ContentFile(data), save=False)
-    try:
+    with files_of_kept_row(classified):
+        classified.file.save(f"picture.{picture_suffix(data)}", ContentFile(data), save=False)
+        classified.file_small.save("_", ContentFile(small), save=False)
         classified.full_clean()
         classified.save()
-    except Exception:
-        # A file without its row would be nobody's.
-        classified.file.delete(save=False)
-        raise
     check_reachable(classified)
     logger.info(
         "kept %s: received in %.1f ms, predicted %s in %.1f ms",

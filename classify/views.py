@@ -81,9 +81,12 @@ class ClassifyView(PictureAPIView):
         if keeping.is_wanted:
             with keeping.attempt():
                 check_keeping(Owner.of(request.user, request.session), len(data))
-        found = services.classify_file(data, model=parameters["model"], client=requester(request))
+        options = {"model": parameters["model"], "client": requester(request)}
         if keeping.is_wanted:
+            small, found = services.classify_to_keep(data, **options)
             with keeping.attempt():
-                services.keep(data, found, owner=owner_with_session(request))
+                services.keep(data, small, found, owner=owner_with_session(request))
+        else:
+            found = services.classify_file(data, **options)
         answer = {**ClassificationSerializer(found).data, **keeping.told()}
         return Response(answer, headers=server_timing(found.timing_ms))

@@ -37,11 +37,11 @@ class DetectedImageAdmin(PictureAdmin):
     readonly_fields = fields
 
     @admin.display(description=_("original"))
-    def original_seen(self, detected: DetectedImage) -> str:
+    def original_seen(self, detected: DetectedImage) -> str | None:
         return self.thumbnail(detected, "original")
 
     @admin.display(description=_("drawn"))
-    def drawn_seen(self, detected: DetectedImage) -> str:
+    def drawn_seen(self, detected: DetectedImage) -> str | None:
         return self.thumbnail(detected, "drawn")
 
     @admin.display(description=_("objects"))

@@ -72,13 +72,16 @@ class DetectImageView(PictureAPIView):
             answer = {**DetectionsSerializer(found).data, **keeping.told()}
             return Response(answer, headers=server_timing(found.timing_ms))
 
-        jpeg, found = services.draw_in_file(data, search, drawing, client=client)
-        answer = DetectionsSerializer(found).data
         if keeping.is_wanted:
+            jpegs, found = services.draw_to_keep(data, search, drawing, client=client)
+            jpeg, answer = jpegs.drawn, DetectionsSerializer(found).data
             with keeping.attempt():
                 owner = owner_with_session(request)
-                kept = services.keep(data, jpeg, found, search, name=name, owner=owner)
+                kept = services.keep(data, jpegs, found, search, name=name, owner=owner)
                 answer = DetectedImageSerializer(kept).data
+        else:
+            jpeg, found = services.draw_in_file(data, search, drawing, client=client)
+            answer = DetectionsSerializer(found).data
         if way != "json":
             answer["drawn"] = services.data_url(jpeg) if way == "base64" else kept.drawn_url
         return Response({**answer, **keeping.told()}, headers=server_timing(found.timing_ms))

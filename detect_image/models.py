@@ -23,6 +23,11 @@ def drawn_path(detected: "DetectedImage", file_name: str) -> str:
     return f"detect_image/{detected.pk}/drawn-{uuid.uuid4().hex[:8]}.jpeg"
 
 
+def small_path(detected: "DetectedImage", file_name: str) -> str:
+    """Where a small copy of one of the two is kept."""
+    return f"detect_image/{detected.pk}/small-{uuid.uuid4().hex[:8]}.jpeg"
+
+
 class DetectedImage(Owned):
     """One picture as it was received, a copy with the boxes drawn, and what was found.
 
@@ -35,6 +40,12 @@ class DetectedImage(Owned):
     name = models.CharField(_("name"), max_length=255, blank=True, editable=False)
     original = models.FileField(_("original"), upload_to=original_path, editable=False)
     drawn = models.FileField(_("drawn"), upload_to=drawn_path, editable=False)
+    original_small = models.FileField(
+        _("small copy of the original"), upload_to=small_path, blank=True, editable=False
+    )
+    drawn_small = models.FileField(
+        _("small copy of the drawn"), upload_to=small_path, blank=True, editable=False
+    )
     sha256 = models.CharField(_("SHA-256"), max_length=64, db_index=True, editable=False)
     width = models.PositiveIntegerField(_("width"), editable=False)
     height = models.PositiveIntegerField(_("height"), editable=False)

@@ -8,11 +8,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 from django.core.files.base import ContentFile
 from django.utils.translation import get_language
+from PIL import Image
 
 from detect_image.models import DetectedImage
 from ml_core import engine
 from ml_core.drawing import draw_detections
-from ml_core.images import encode_jpeg, picture_suffix
+from ml_core.images import encode_jpeg, picture_suffix, small_jpeg
+from ml_core.media import files_of_kept_row
 from ml_core.metrics import measured
 from ml_core.owners import Owner, check_reachable
 from ml_core.results import Detections
@@ -35,19 +37,26 @@ class Drawing:
     show_scores: bool = True
     language: str = "en"
 
-    def jpeg(self, image: np.ndarray, found: Detections) -> bytes:
-        """A JPEG file of the (H, W, 3) uint8 RGB picture with its boxes."""
+    def on(self, image: np.ndarray, found: Detections) -> Image.Image:
+        """The (H, W, 3) uint8 RGB picture with its boxes."""
         height, width = image.shape[:2]
         sure = found.filtered(self.score_threshold).scaled_to((width, height))
-        return encode_jpeg(
-            draw_detections(
-                image,
-                sure.detections,
-                show_names=self.show_names,
-                show_scores=self.show_scores,
-                language=self.language,
-            )
+        return draw_detections(
+            image,
+            sure.detections,
+            show_names=self.show_names,
+            show_scores=self.show_scores,
+            language=self.language,
         )
+
+
+@dataclass(frozen=True)
+class KeptJpegs:
+    """JPEG files that are kept beside a picture: with its boxes, and small copies for lists."""
+
+    drawn: bytes
+    drawn_small: bytes
+    original_small: bytes
 
 
 @dataclass(frozen=True)
@@ -80,11 +89,29 @@ def draw_in_file(
     """``detect_in_file``, but returns the picture as a JPEG file with its boxes."""
     engine.wait_until_loaded("detection", search.model)
     with picture_in_memory(client):
-        image, found = _detect(data, search, client)
-        started = time.perf_counter()
-        jpeg = drawing.jpeg(image, found)
+        _, drawn, found = _draw(data, search, drawing, client)
+        return encode_jpeg(drawn), found
+
+
+def draw_to_keep(
+    data: bytes, search: Search, drawing: Drawing, *, client: str
+) -> tuple[KeptJpegs, Detections]:
+    """``draw_in_file`` for a picture that is kept, with small copies."""
+    engine.wait_until_loaded("detection", search.model)
+    with picture_in_memory(client):
+        image, drawn, found = _draw(data, search, drawing, client)
+        original_small = small_jpeg(Image.fromarray(image))
+        return KeptJpegs(encode_jpeg(drawn), small_jpeg(drawn), original_small), found
+
+
+def _draw(
+    data: bytes, search: Search, drawing: Drawing, client: str
+) -> tuple[np.ndarray, Image.Image, Detections]:
+    image, found = _detect(data, search, client)
+    started = time.perf_counter()
+    drawn = drawing.on(image, found)
     draw_ms = measured("draw", (time.perf_counter() - started) * 1000)
-    return jpeg, replace(found, timing_ms={**found.timing_ms, "draw": draw_ms})
+    return image, drawn, replace(found, timing_ms={**found.timing_ms, "draw": draw_ms})
 
 
 def _detect(data: bytes, search: Search, client: str) -> tuple[np.ndarray, Detections]:
@@ -102,14 +129,14 @@ def _detect(data: bytes, search: Search, client: str) -> tuple[np.ndarray, Detec
 
 def keep(
     data: bytes,
-    drawn_jpeg: bytes,
+    jpegs: KeptJpegs,
     found: Detections,
     search: Search,
     *,
     name: str,
     owner: Owner,
 ) -> DetectedImage:
-    """Keep a picture's file, its drawn copy and its result; they belong to ``owner``.
+    """Keep a picture's file, what was made of it and its result; they belong to ``owner``.
 
     Raises ``StorageFull`` and ``SessionEnded``; then nothing is kept.
     """
@@ -120,20 +147,13 @@ def keep(
         sha256=hashlib.sha256(data).hexdigest(),
         score_threshold=search.score_threshold,
         iou_threshold=search.iou_threshold,
-        size_bytes=len(data) + len(drawn_jpeg),
         **_result_fields(found),
     )
-    try:
+    with files_of_kept_row(detected):
         detected.original.save(f"_.{picture_suffix(data)}", ContentFile(data), save=False)
-        detected.drawn.save("_", ContentFile(drawn_jpeg), save=False)
+        _set_jpegs(detected, data, jpegs)
         detected.full_clean()
         detected.save()
-    except Exception:
-        # Files without their row would be nobody's.
-        for file in (detected.original, detected.drawn):
-            if file:
-                file.delete(save=False)
-        raise
     check_reachable(detected)
     return detected
 
@@ -150,13 +170,19 @@ def detect_again(detected: DetectedImage) -> None:
     )
     drawn_from = max(detected.score_threshold, DRAWN_SCORE_THRESHOLD)
     drawing = Drawing(drawn_from, language=get_language() or "en")
-    jpeg, found = draw_in_file(data, search, drawing, client="admin")
+    jpegs, found = draw_to_keep(data, search, drawing, client="admin")
     for field, value in _result_fields(found).items():
         setattr(detected, field, value)
-    detected.drawn.save("_", ContentFile(jpeg), save=False)
-    detected.size_bytes = len(data) + len(jpeg)
+    _set_jpegs(detected, data, jpegs)
     detected.full_clean()
     detected.save()
+
+
+def _set_jpegs(detected: DetectedImage, data: bytes, jpegs: KeptJpegs) -> None:
+    """Write the files that were made of the picture's own, whose bytes are ``data``."""
+    for name, jpeg in vars(jpegs).items():
+        getattr(detected, name).save("_", ContentFile(jpeg), save=False)
+    detected.size_bytes = len(data) + sum(map(len, vars(jpegs).values()))
 
 
 def data_url(jpeg: bytes) -> str:

@@ -56,9 +56,9 @@ def kept_file(request: HttpRequest, pk: UUID, file_name: str) -> HttpResponse:
     """One of the two files of a visitor's own picture; ``?small`` asks for a small copy."""
     mine = DetectedImage.objects.of(Owner.of(request.user, request.session))
     kept = get_object_or_404(mine, pk=pk)
-    for file, url in ((kept.original, kept.original_url), (kept.drawn, kept.drawn_url)):
+    for field, url in (("original", kept.original_url), ("drawn", kept.drawn_url)):
         if url == request.path:
-            return picture_response(file, small="small" in request.GET)
+            return picture_response(request, kept, field, small="small" in request.GET)
     raise Http404("This picture has no such file.")
 
 

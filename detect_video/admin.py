@@ -14,7 +14,8 @@ from detect_video.errors import NotFinished
 from detect_video.models import Export, Video
 from detect_video.services import retry_video
 from ml_core.errors import VisionError
-from ml_core.media import HEADERS, THUMBNAIL_SIDE_PIXELS
+from ml_core.images import SMALL_SIDE_PIXELS
+from ml_core.media import HEADERS
 
 # A page of the list must not start twenty decoders at one time.
 _turn = Lock()
@@ -38,7 +39,10 @@ class ExportInline(admin.TabularInline):
         return False
 
 
-def _frame_of(video: Video, *, height: int) -> str:
+def _frame_of(video: Video, *, height: int) -> str | None:
+    if not video.poster_path.exists() and not video.source_path.exists():
+        # An upload that is not complete, or one that failed.
+        return None
     url = reverse("admin:detect_video_video_picture", args=[video.pk])
     return format_html('<img src="{}" alt="" height="{}" loading="lazy">', url, height)
 
@@ -50,7 +54,7 @@ class VideoAdmin(admin.ModelAdmin):
     list_display = ["small_frame", "name", "owner", "size", "length", "state", "progress"]
     list_display += ["exports", "created_at"]
     list_display_links = ["small_frame", "name"]
-    # Each of them costs a process that decodes.
+    # Each of those without a poster costs a process that decodes.
     list_per_page = 20
     list_filter = ["state", "model", "created_at"]
     search_fields = ["name", "sha256", "user__username"]
@@ -101,7 +105,10 @@ class VideoAdmin(admin.ModelAdmin):
         video = self.get_object(request, pk)
         if video is None or not self.has_view_permission(request, video):
             raise Http404
-        source, side = video.source_path, THUMBNAIL_SIDE_PIXELS
+        source, side = video.source_path, SMALL_SIDE_PIXELS
+        if video.poster_path.exists():
+            poster = video.poster_path.read_bytes()
+            return HttpResponse(poster, content_type="image/jpeg", headers=HEADERS)
         try:
             with _turn, VideoReader(source, side=side, as_jpeg=True) as reader:
                 frame = next(iter(reader))
@@ -110,11 +117,11 @@ class VideoAdmin(admin.ModelAdmin):
         return HttpResponse(bytes(frame.data), content_type="image/jpeg", headers=HEADERS)
 
     @admin.display(description=_("first frame"))
-    def first_frame(self, video: Video) -> str:
+    def first_frame(self, video: Video) -> str | None:
         return _frame_of(video, height=160)
 
     @admin.display(description=_("first frame"))
-    def small_frame(self, video: Video) -> str:
+    def small_frame(self, video: Video) -> str | None:
         return _frame_of(video, height=80)
 
     @admin.display(description=_("size"), ordering="size_bytes")

@@ -1,46 +1,98 @@
 """Kept pictures as responses: only their owner's view sends them, never a public address."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from mimetypes import guess_type
 from typing import Any
 
+from django.conf import settings
 from django.contrib import admin
+from django.core.files.base import ContentFile
+from django.db import DatabaseError
+from django.db.models import F, FileField, Model
 from django.db.models.fields.files import FieldFile
 from django.http import Http404, HttpRequest, HttpResponse
 from django.template.defaultfilters import filesizeformat
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
+from PIL import Image
 
-from ml_core.images import thumbnail
-from ml_core.owners import Owner
+from ml_core.errors import InvalidImage, StorageFull, UnsupportedImage
+from ml_core.images import ImageLimits, decode_image, small_jpeg
+from ml_core.owners import Owned, Owner
+from ml_core.storage import check_room
+from ml_core.uploads import picture_in_memory, requester
 
+# The field with the small copy of a field's picture has its name and this.
+SMALL = "_small"
 # A kept file never changes, and whatever is in it, the browser must not run it.
 HEADERS = {
     "Cache-Control": "private, max-age=31536000, immutable",
     "X-Content-Type-Options": "nosniff",
     "Content-Security-Policy": "sandbox; default-src 'none'",
 }
-THUMBNAIL_SIDE_PIXELS = 480
 
 
-def picture_response(file: FieldFile, *, small: bool = False) -> HttpResponse:
-    """A kept picture, or a small JPEG of it.
+def picture_response(
+    request: HttpRequest, row: Owned, field: str, *, small: bool = False
+) -> HttpResponse:
+    """The picture in a file field of a kept ``row``, or its small copy.
 
-    Raises ``Http404`` when the file is gone, or is no picture any more where a small one is made.
+    Raises ``Http404`` when the file is gone, or is no picture any more where a small one is made,
+    and ``Busy`` when that would have to wait too long.
     """
+    file = getattr(row, field)
+    if not small:
+        return HttpResponse(_read(file), content_type=guess_type(file.name)[0], headers=HEADERS)
+    kept = getattr(row, field + SMALL)
+    data = _read(kept) if kept else _made_small(row, field, requester(request))
+    return HttpResponse(data, content_type="image/jpeg", headers=HEADERS)
+
+
+def _read(file: FieldFile) -> bytes:
     try:
         with file.open("rb") as opened:
-            data = opened.read()
+            return opened.read()
     except FileNotFoundError as exc:
         raise Http404("The file of this picture is gone.") from exc
-    if small:
-        try:
-            data = thumbnail(data, THUMBNAIL_SIDE_PIXELS)
-        # Pillow's decoders raise many kinds of errors on damaged files.
-        except Exception as exc:
-            raise Http404("The file of this picture is damaged.") from exc
-        return HttpResponse(data, content_type="image/jpeg", headers=HEADERS)
-    return HttpResponse(data, content_type=guess_type(str(file.name))[0], headers=HEADERS)
+
+
+def _made_small(row: Owned, field: str, client: str) -> bytes:
+    """The small copy of a picture that was kept when there were none yet; it is kept, too."""
+    data = _read(getattr(row, field))
+    limits = ImageLimits(len(data), settings.LIMITS["image_pixels"])
+    try:
+        with picture_in_memory(client):
+            small = small_jpeg(Image.fromarray(decode_image(data, limits)))
+    except (InvalidImage, UnsupportedImage) as exc:
+        raise Http404("The file of this picture is damaged.") from exc
+    # Without room it is made once more next time.
+    with suppress(StorageFull, OSError, DatabaseError):
+        check_room(len(small))
+        made: Any = type(row)()
+        made.pk = row.pk
+        with files_of_kept_row(made):
+            getattr(made, field + SMALL).save("_", ContentFile(small), save=False)
+            unchanged = type(row)._base_manager.filter(**{"pk": row.pk, field + SMALL: ""})
+            name = getattr(made, field + SMALL).name
+            size_bytes = F("size_bytes") + len(small)
+            if not unchanged.update(**{field + SMALL: name, "size_bytes": size_bytes}):
+                raise FileExistsError("Another request was faster, or the row was deleted.")
+    return small
+
+
+@contextmanager
+def files_of_kept_row(row: Model) -> Iterator[None]:
+    """For writing the files of a row and then the row itself: all of it, or nothing stays."""
+    try:
+        yield
+    except Exception:
+        # A file without its row would be nobody's.
+        for field in row._meta.get_fields():
+            if isinstance(field, FileField) and (file := getattr(row, field.name)):
+                file.delete(save=False)
+        raise
 
 
 class PictureAdmin(admin.ModelAdmin):
@@ -51,8 +103,11 @@ class PictureAdmin(admin.ModelAdmin):
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
 
-    def thumbnail(self, row: Any, field: str) -> str:
-        """An ``img`` of the picture in ``row``'s file field."""
+    def thumbnail(self, row: Any, field: str) -> str | None:
+        """An ``img`` of the picture in ``row``'s file field; nothing when the file is gone."""
+        file = getattr(row, field)
+        if not file.storage.exists(file.name):
+            return None
         url = reverse(f"admin:{self._picture_url_name}", args=[row.pk, field])
         return format_html('<img src="{}" alt="{}" height="80" loading="lazy">', url, row)
 
@@ -72,11 +127,11 @@ class PictureAdmin(admin.ModelAdmin):
     def picture(self, request: HttpRequest, pk: str, field: str) -> HttpResponse:
         """A small copy of a row's picture."""
         # None for what is no key at all, too.
-        row = self.get_object(request, pk)
-        file = getattr(row, field, None)
-        if not isinstance(file, FieldFile) or not self.has_view_permission(request, row):
+        row: Any = self.get_object(request, pk)
+        is_picture = row is not None and hasattr(row, field + SMALL)
+        if not is_picture or not self.has_view_permission(request, row):
             raise Http404
-        return picture_response(file, small=True)
+        return picture_response(request, row, field, small=True)
 
     @property
     def _picture_url_name(self) -> str:

@@ -10,6 +10,7 @@ from typing import IO, Any
 import numpy as np
 from django.conf import settings
 from django.core.files.uploadedfile import SimpleUploadedFile, UploadedFile
+from django.http import HttpRequest
 from drf_spectacular.utils import OpenApiTypes
 from rest_framework import serializers
 from rest_framework.exceptions import ParseError
@@ -144,7 +145,7 @@ class PictureAPIView(GenericAPIView):
         return serializer.validated_data
 
 
-def requester(request: Request) -> str:
+def requester(request: HttpRequest) -> str:
     """Whom a model's queue treats as one: the account, or else the address."""
     if request.user.is_authenticated:
         return f"user {request.user.pk}"

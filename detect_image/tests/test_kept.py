@@ -182,7 +182,7 @@ def test_a_kept_picture_belongs_to_who_sent_it(client):
 @pytest.mark.parametrize("way", ["api", "page"])
 def test_deleting_a_kept_picture_deletes_its_files(client, media, way):
     answer = post(client, keep="true").json()
-    assert len([path for path in media.rglob("*") if path.is_file()]) == 2
+    assert len([path for path in media.rglob("*") if path.is_file()]) == 4
 
     if way == "api":
         assert client.delete(f"/api/pictures/{answer['id']}/").status_code == 204
@@ -218,6 +218,7 @@ def test_a_kept_picture_whose_file_is_gone_is_not_found(client, media):
 @pytest.mark.parametrize("damaged", [b"", b"garbage", PICTURE[: len(PICTURE) // 2]])
 def test_a_small_copy_of_a_damaged_picture_is_not_found(client, media, damaged):
     answer = post(client, keep="true").json()
+    DetectedImage.objects.update(original_small="", drawn_small="")
     for path in media.rglob("*.*"):
         path.write_bytes(damaged)
     thumbnail = f"/admin/detect_image/detectedimage/{answer['id']}/picture/drawn/"

@@ -98,3 +98,13 @@ def test_exports_are_listed_found_and_cancelled(admin_client, clip):
     assert "anna" in page and "mjpg" in page
     assert 'type="text"' not in admin_client.get(f"{exports}{export.pk}/change/").content.decode()
     assert Export.objects.get().state == State.CANCELLED
+
+
+def test_a_video_without_a_picture_has_no_image_in_the_list(admin_client, clip):
+    complete = queued_video(clip)
+    uploading = Video.objects.create(name="new.mp4", size_bytes=9, state=State.UPLOADING)
+
+    page = admin_client.get(LIST).content.decode()
+
+    assert f"{complete.pk}/picture/" in page
+    assert f"{uploading.pk}/picture/" not in page

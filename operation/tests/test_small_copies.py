@@ -1,0 +1,136 @@
+"""The small copies of kept pictures: made once, kept beside them, counted, deleted with them."""
+
+import io
+from pathlib import Path
+
+import pytest
+from django.contrib.auth import get_user_model
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.test import Client
+from PIL import Image
+
+from classify.models import ClassifiedImage
+from detect_image.models import DetectedImage
+from detect_image.tests.test_api import PICTURE
+from ml_core import media, uploads
+
+KEPT = [
+    ("/api/classify/", ClassifiedImage, ["file"]),
+    ("/api/detect/image/?keep=true", DetectedImage, ["original", "drawn"]),
+]
+
+pytestmark = [
+    pytest.mark.usefixtures("toy_detector"),
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.parametrize(("url", "model", "fields"), KEPT),
+]
+
+
+@pytest.fixture(autouse=True)
+def media_dir(settings, tmp_path: Path) -> Path:
+    settings.MEDIA_ROOT = tmp_path / "media"
+    return settings.MEDIA_ROOT
+
+
+def keep(client: Client, url: str, model: type):
+    """The row of a picture that was just sent."""
+    response = client.post(url, {"image": SimpleUploadedFile("cells.png", PICTURE)})
+    assert response.json()["kept"], response.json()
+    return model.objects.get()
+
+
+def keep_as_before(client: Client, url: str, model: type, fields: list[str]):
+    """A row from the time when there were no small copies."""
+    row = keep(client, url, model)
+    for field in fields:
+        file = getattr(row, field + "_small")
+        row.size_bytes -= file.size
+        file.delete(save=False)
+    row.save()
+    return row
+
+
+def small_urls(row, fields: list[str]) -> list[str]:
+    return [f"{getattr(row, field + '_url')}?small" for field in fields]
+
+
+def stored_bytes(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+
+
+def test_they_are_made_at_the_upload_and_no_request_decodes_again(
+    client, monkeypatch, url, model, fields
+):
+    row = keep(client, url, model)
+    monkeypatch.setattr(media, "decode_image", None)
+    admin = f"/admin/{model._meta.app_label}/{model._meta.model_name}/{row.pk}/picture/"
+
+    answers = [client.get(each) for each in small_urls(row, fields)]
+    client.force_login(get_user_model().objects.create_superuser("root"))
+    answers += [client.get(f"{admin}{field}/") for field in fields]
+
+    for answer in answers:
+        assert answer["Content-Type"] == "image/jpeg"
+        assert Image.open(io.BytesIO(answer.content)).size == (480, 480)
+
+
+def test_they_count_as_kept_and_are_deleted_with_their_picture(
+    client, media_dir, url, model, fields
+):
+    row = keep(client, url, model)
+
+    assert row.size_bytes == stored_bytes(media_dir)
+    row.delete()
+    assert stored_bytes(media_dir) == 0
+
+
+def test_pictures_of_before_get_theirs_at_the_first_request(
+    client, media_dir, monkeypatch, url, model, fields
+):
+    row = keep_as_before(client, url, model, fields)
+    before_bytes = row.size_bytes
+
+    first = [client.get(each).content for each in small_urls(row, fields)]
+    monkeypatch.setattr(media, "decode_image", None)
+    second = [client.get(each).content for each in small_urls(row, fields)]
+
+    row.refresh_from_db()
+    assert first == second and all(Image.open(io.BytesIO(each)).size for each in first)
+    assert before_bytes + sum(map(len, first)) == row.size_bytes == stored_bytes(media_dir)
+
+
+def test_pictures_of_before_wait_for_a_place_in_memory(client, monkeypatch, url, model, fields):
+    row = keep_as_before(client, url, model, fields)
+    places = []
+
+    def counted(*arguments: object):
+        places.append(uploads._places_taken.total())
+        return decode_image(*arguments)
+
+    decode_image = media.decode_image
+    monkeypatch.setattr(media, "decode_image", counted)
+
+    assert [client.get(each).status_code for each in small_urls(row, fields)] == [200] * len(fields)
+    assert places == [1] * len(fields)
+
+
+def test_without_room_pictures_of_before_are_shown_all_the_same(
+    client, media_dir, settings, url, model, fields
+):
+    row = keep_as_before(client, url, model, fields)
+    before_bytes = stored_bytes(media_dir)
+    settings.LIMITS = {**settings.LIMITS, "free_bytes": 2**62}
+
+    assert [client.get(each).status_code for each in small_urls(row, fields)] == [200] * len(fields)
+    assert stored_bytes(media_dir) == before_bytes == row.size_bytes
+
+
+def test_the_admin_shows_no_image_of_a_file_that_is_gone(client, media_dir, url, model, fields):
+    keep(client, url, model)
+    for path in media_dir.rglob("*.*"):
+        path.unlink()
+    client.force_login(get_user_model().objects.create_superuser("root"))
+
+    page = client.get(f"/admin/{model._meta.app_label}/{model._meta.model_name}/").content.decode()
+
+    assert "1 " in page and "/picture/" not in page
