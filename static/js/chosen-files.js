@@ -11,11 +11,14 @@ export function whenFilesChosen(input, target, use) {
     if (files?.length) use([...files]);
   };
 
-  input.addEventListener("change", () => {
+  const takeChosen = () => {
     take(input.files);
     // So that choosing the same file again counts as a change.
     input.value = "";
-  });
+  };
+  input.addEventListener("change", takeChosen);
+  // On a slow network files are chosen before the page's modules run.
+  queueMicrotask(takeChosen);
 
   document.addEventListener("paste", (event) => take(event.clipboardData?.files));
 

@@ -2,13 +2,22 @@
 
 import { classColour, classCounts, cssColour } from "./boxes.js";
 import { shownName } from "./class-names.js";
+import { remember, remembered } from "./memory.js";
 
 /** @typedef {import("./boxes.js").Detection} Detection */
 
 export class ClassChips {
-  /** @param {HTMLElement} container fires `change` when a class is shown or hidden */
-  constructor(container) {
+  /**
+   * @param {HTMLElement} container fires `change` when a class is shown or hidden
+   * @param {string} key under which this tab remembers the hidden classes
+   */
+  constructor(container, key) {
     this.container = container;
+    /** Of classes that may not have appeared yet, too. */
+    this.hiddenNames = new Set(JSON.parse(remembered(key, "sessionStorage") ?? "[]"));
+    container.addEventListener("change", () => {
+      remember(key, JSON.stringify([...this.hiddenNames]), "sessionStorage");
+    });
     /** @type {Map<number, HTMLLabelElement>} */
     this.chips = new Map();
   }
@@ -57,7 +66,11 @@ export class ClassChips {
     const input = document.createElement("input");
     input.type = "checkbox";
     input.value = String(classId);
-    input.checked = true;
+    input.checked = !this.hiddenNames.has(name);
+    input.addEventListener("change", () => {
+      if (input.checked) this.hiddenNames.delete(name);
+      else this.hiddenNames.add(name);
+    });
     label.append(input, colourDot(classId), shownName(name), document.createElement("small"));
     this.chips.set(classId, label);
     this.container.append(label);

@@ -1,14 +1,49 @@
 import assert from "node:assert/strict";
 import { afterEach, test } from "node:test";
 
-import { remember, remembered } from "../../static/js/memory.js";
+import { remember, rememberControls, remembered } from "../../static/js/memory.js";
 
-/** @param {() => unknown} get */
-const replaceStorage = (get) =>
-  Object.defineProperty(globalThis, "localStorage", { get, configurable: true });
+/**
+ * @param {() => unknown} get
+ * @param {string} [name]
+ */
+const replaceStorage = (get, name = "localStorage") =>
+  Object.defineProperty(globalThis, name, { get, configurable: true });
+
+/** @param {Record<string, string>} kept */
+function storageWith(kept) {
+  const items = new Map(Object.entries(kept));
+  return {
+    items,
+    setItem: (key, value) => items.set(key, value),
+    getItem: (key) => items.get(key) ?? null,
+  };
+}
+
+/** A select element: a value that is no option of it leaves it without one. */
+class FakeSelect extends EventTarget {
+  type = "select-one";
+  #value;
+
+  constructor(id, options) {
+    super();
+    this.id = id;
+    this.options = options;
+    this.#value = options[0];
+  }
+
+  get value() {
+    return this.#value;
+  }
+
+  set value(value) {
+    this.#value = this.options.includes(value) ? value : "";
+  }
+}
 
 afterEach(() => {
   delete globalThis.localStorage;
+  delete globalThis.sessionStorage;
 });
 
 test("what was remembered comes back, what was not is null", () => {
@@ -28,4 +63,37 @@ test("blocked storage remembers nothing and breaks nothing", () => {
   });
   remember("size", "300");
   assert.equal(remembered("size"), null);
+});
+
+test("what only this tab shall remember is kept apart", () => {
+  const [lasting, passing] = [storageWith({}), storageWith({})];
+  replaceStorage(() => lasting);
+  replaceStorage(() => passing, "sessionStorage");
+  remember("place", "7", "sessionStorage");
+  assert.equal(remembered("place"), null);
+  assert.equal(remembered("place", "sessionStorage"), "7");
+});
+
+test("controls get the values of the last visit and remember their changes", () => {
+  const storage = storageWith({ "camera.mirror": "true", "camera.quality": "0.7" });
+  replaceStorage(() => storage);
+  const mirror = Object.assign(new EventTarget(), { id: "mirror", type: "checkbox", checked: false });
+  const quality = new FakeSelect("quality", ["auto", "0.7"]);
+  rememberControls("camera", [mirror, quality]);
+  assert.equal(mirror.checked, true);
+  assert.equal(quality.value, "0.7");
+
+  mirror.checked = false;
+  mirror.dispatchEvent(new Event("change"));
+  quality.value = "auto";
+  quality.dispatchEvent(new Event("change"));
+
+  assert.deepEqual([...storage.items.values()], ["false", "auto"]);
+});
+
+test("a value that a control does not have any more is passed over", () => {
+  replaceStorage(() => storageWith({ "camera.model": "deleted" }));
+  const model = new FakeSelect("model", ["small", "large"]);
+  rememberControls("camera", [model]);
+  assert.equal(model.value, "small");
 });

@@ -18,7 +18,7 @@ const showNames = element("show-names", HTMLInputElement);
 const showScores = element("show-scores", HTMLInputElement);
 const mirror = element("mirror", HTMLInputElement);
 const inSight = element("in-sight", HTMLElement);
-const chips = new ClassChips(element("classes", HTMLElement));
+const chips = new ClassChips(element("classes", HTMLElement), "camera.hidden");
 const history = new CountHistory();
 
 /** @type {{bitmap: ImageBitmap, result: FrameResult} | null} */

@@ -21,7 +21,7 @@ const threshold = element("threshold", HTMLInputElement);
 const showNames = element("show-names", HTMLInputElement);
 const showScores = element("show-scores", HTMLInputElement);
 const asReceived = element("as-received", HTMLInputElement);
-const classes = new ClassChips(element("classes", HTMLElement));
+const classes = new ClassChips(element("classes", HTMLElement), "picture.hidden");
 const objects = element("objects", HTMLElement);
 
 /** @type {import("../js/api.js").PictureAnswer | null} */

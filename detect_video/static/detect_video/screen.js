@@ -16,7 +16,7 @@ const boxes = element("boxes", HTMLCanvasElement);
 const threshold = element("threshold", HTMLInputElement);
 const showNames = element("show-names", HTMLInputElement);
 const showScores = element("show-scores", HTMLInputElement);
-const chips = new ClassChips(element("classes", HTMLElement));
+const chips = new ClassChips(element("classes", HTMLElement), "video.hidden");
 
 /** @type {import("../js/boxes.js").Detection[]} */
 let detections = [];

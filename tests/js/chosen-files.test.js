@@ -1,0 +1,47 @@
+import assert from "node:assert/strict";
+import { afterEach, beforeEach, test } from "node:test";
+
+import { whenFilesChosen } from "../../static/js/chosen-files.js";
+
+beforeEach(() => {
+  globalThis.document = new EventTarget();
+});
+
+afterEach(() => {
+  delete globalThis.document;
+});
+
+/** An `<input type="file">` that holds those files. */
+function fileInput(...files) {
+  return Object.assign(new EventTarget(), { files, value: files.length ? "C:\\fakepath\\a" : "" });
+}
+
+/** The files that a page is given, in the order it gets them. */
+function taken(input) {
+  const given = [];
+  whenFilesChosen(input, /** @type {any} */ ({}), (files) => given.push(files));
+  return given;
+}
+
+test("files that were chosen before the page's modules ran are taken, once", async () => {
+  const input = fileInput("a.mp4");
+  const given = taken(input);
+  assert.deepEqual(given, [], "not before the module that asks is ready");
+
+  await null;
+
+  assert.deepEqual(given, [["a.mp4"]]);
+  assert.equal(input.value, "");
+});
+
+test("a page that begins without files takes those that are chosen later", async () => {
+  const input = fileInput();
+  const given = taken(input);
+  await null;
+  assert.deepEqual(given, []);
+
+  input.files = ["b.mp4"];
+  input.dispatchEvent(new Event("change"));
+
+  assert.deepEqual(given, [["b.mp4"]]);
+});
