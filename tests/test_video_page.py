@@ -175,7 +175,7 @@ def test_seeking_and_stepping_show_the_very_frame(page, clips, source):
     page.locator("#timeline").fill("60")
     wait_for_drawn(page, 1)
     expect(page.locator("#place")).to_contain_text("frame 61 of 100")
-    for count, name in enumerate(["One frame on", "One frame back", "One frame back"], start=2):
+    for count, name in enumerate(["Next frame", "Previous frame", "Previous frame"], start=2):
         page.get_by_role("button", name=name).click()
         wait_for_drawn(page, count)
     for count, key in enumerate(["Home", "ArrowRight", "End", "ArrowLeft"], start=5):
@@ -189,10 +189,15 @@ def test_a_page_that_is_opened_again_reads_the_file_from_the_server(page, clips)
     open_player(page, clips["browser"])
     expect(page.locator("#state")).to_have_text("Every frame is detected.")
 
+    page.keyboard.press("Home")
+    pause(page)
+    place = drawn(page)[-1]["index"]
     page.reload()
-    wait_for_drawn(page, FRAMES)
+    wait_for_drawn(page, 1)
+    page.get_by_role("button", name="Play").click()
+    wait_for_drawn(page, FRAMES - place)
 
-    assert_drawn(drawn(page), list(range(FRAMES)))
+    assert_drawn(drawn(page), list(range(place, FRAMES)))
     assert {frame["source"] for frame in drawn(page)} == {"browser"}
 
 
@@ -401,7 +406,11 @@ def test_the_video_is_saved_as_it_is_shown(page, clips, tmp_path):
         page.get_by_role("link", name="Download").click()
 
     assert request.value.post_data_json["hidden_classes"] == [0]
-    assert download.value.suggested_filename == "h264.avi"
+    assert re.fullmatch(r"h264-\d{8}T\d{6}Z\.avi", download.value.suggested_filename)
+    saved_as = page.locator("#exports li")
+    expect(saved_as).to_contain_text("≥ 25")
+    expect(saved_as).to_contain_text("without tomato")
+    expect(saved_as).to_contain_text(re.compile(r"\d\.\d MB · \w+ \d+, 20\d\d"))
     path = tmp_path / "saved.avi"
     download.value.save_as(path)
     with av.open(str(path)) as saved:
@@ -431,3 +440,155 @@ def test_the_player_fits_a_phone(page, clips, scheme):
     expect(page.locator("#classes label")).to_have_count(1)
 
     assert page.evaluate("() => document.documentElement.scrollWidth") <= 360
+
+
+def test_a_video_chosen_before_the_pages_scripts_run_is_sent(page, clips):
+    held: list[Route] = []
+    page.route("**/detect_video/page*.js", lambda route: held.append(route))
+    page.goto("/detect-video/", wait_until="commit")
+    page.locator("#file").set_input_files(clips["browser"])
+
+    held[0].continue_()
+
+    expect(page.locator("#player")).to_be_visible()
+
+
+def test_a_slider_that_is_moved_asks_the_server_once_for_the_place_where_it_rests(page, clips):
+    starts: list[int] = []
+
+    def note(message: str | bytes) -> None:
+        content = json.loads(message)
+        if content["type"] == "start":
+            starts.append(content["from"])
+
+    page.on("websocket", lambda socket: socket.on("framesent", note))
+    open_player(page, clips["server"])
+    expect(page.locator("#state")).to_have_text("Every frame is detected.")
+    wait_for_drawn(page, 3)
+    pause(page)
+    assert starts == [0]
+
+    page.evaluate(
+        """async () => {
+          const timeline = document.querySelector("#timeline");
+          for (const place of [10, 20, 30, 40, 50, 60, 70, 80]) {
+            timeline.value = place;
+            timeline.dispatchEvent(new Event("input", { bubbles: true }));
+            await new Promise((resolve) => setTimeout(resolve, 40));
+          }
+        }"""
+    )
+
+    expect(page.locator("#place")).to_contain_text("frame 81 of 100")
+    assert starts == [0, 80]
+
+
+def switch_language(page: Page) -> None:
+    page.locator(".languages button").click()
+    expect(page.locator("html")).to_have_attribute("lang", "zh-hans")
+
+
+@pytest.mark.parametrize("leave", [Page.reload, switch_language])
+def test_filters_speed_and_place_outlast_a_reload_and_another_language(page, clips, leave):
+    open_player(page, clips["browser"])
+    expect(page.locator("#state")).to_have_text("Every frame is detected.")
+    wait_for_drawn(page, 3)
+    pause(page)
+    page.locator("#timeline").fill("60")
+    page.locator("#threshold").fill("0.4")
+    page.locator("#show-scores").uncheck()
+    page.locator("#speed").select_option("2")
+    page.locator("#codec").select_option("h264")
+    page.locator("#classes label").click()
+    expect(page.locator("#picture")).to_have_attribute("data-frame-index", "60")
+
+    leave(page)
+
+    expect(page.locator("#picture")).to_have_attribute("data-frame-index", "60")
+    expect(page.locator("#play.playing")).to_have_count(0)
+    expect(page.locator("#timeline")).to_have_value("60")
+    expect(page.locator("#threshold")).to_have_value("0.4")
+    expect(page.locator("#show-names")).to_be_checked()
+    expect(page.locator("#show-scores")).not_to_be_checked()
+    expect(page.locator("#speed")).to_have_value("2")
+    expect(page.locator("#codec")).to_have_value("h264")
+    expect(page.locator("#classes input")).not_to_be_checked()
+    assert page.evaluate("shownCells()") == []
+
+
+def test_the_list_shows_of_each_video_what_it_is(page, clips):
+    open_player(page, clips["browser"])
+    page.goto("/detect-video/")
+    row = page.locator("#video-list li")
+
+    expect(row.locator(".facts-line")).to_have_text(
+        re.compile(r"^\w+ \d+, 20\d\d, .+ · 0:03\.3 · toy$")
+    )
+    page.wait_for_function("() => document.querySelector('#video-list img').naturalWidth > 0")
+    size = "img => [img.naturalWidth, img.naturalHeight]"
+    assert row.locator("img").evaluate(size) == [288, 288]
+
+
+def test_the_list_tells_how_long_detection_will_still_take(page, clips):
+    def running(route: Route) -> None:
+        response = route.fetch()
+        pace = {"state": "running", "frames_detected": 10, "frames_hint": 100, "detect_fps": 0.5}
+        route.fulfill(response=response, json=[{**each, **pace} for each in response.json()])
+
+    open_player(page, clips["browser"])
+    page.route("**/api/videos/", running)
+
+    page.goto("/detect-video/")
+
+    expect(page.locator("#video-list .work span")).to_have_text("detecting, about 3 min left")
+
+
+@pytest.mark.parametrize("size", [(1280, 800), (390, 844), (1366, 620)])
+def test_an_upright_video_fits_the_window_with_its_controls(page, tmp_path, size):
+    page.set_viewport_size({"width": size[0], "height": size[1]})
+    path = write_clip(tmp_path / "upright.mp4", frames=10, size_wh=(270, 480))
+    open_player(page, path)
+    wait_for_drawn(page, 1)
+
+    frame = page.locator("#frame").bounding_box()
+    controls = page.locator(".controls").bounding_box()
+
+    assert frame and controls
+    assert frame["height"] == pytest.approx(frame["width"] * 480 / 270, abs=2)
+    assert frame["height"] >= 0.5 * size[1]
+    assert controls["y"] + controls["height"] - frame["y"] <= size[1]
+
+
+def test_a_click_on_the_picture_plays_and_pauses(page, clips):
+    open_player(page, clips["browser"])
+    wait_for_drawn(page, 3)
+
+    page.locator("#frame").click()
+    expect(page.get_by_role("button", name="Play")).to_be_visible()
+    page.locator("#frame").click()
+
+    expect(page.get_by_role("button", name="Pause")).to_be_visible()
+
+
+def test_the_player_takes_the_whole_screen_with_its_controls_and_gives_it_back(page, clips):
+    open_player(page, clips["browser"])
+
+    page.get_by_role("button", name="Full screen").click()
+    leave = page.get_by_role("button", name="Leave full screen")
+    expect(leave).to_be_visible()
+    assert page.evaluate("() => document.fullscreenElement.id") == "theatre"
+    inside = (
+        "() => document.querySelector('.controls').getBoundingClientRect().bottom <= innerHeight"
+    )
+    assert page.evaluate(inside)
+    page.keyboard.press("f")
+
+    expect(page.get_by_role("button", name="Full screen", exact=True)).to_be_visible()
+
+
+def test_the_names_of_buttons_contain_what_is_written_on_them(page, clips):
+    open_player(page, clips["browser"])
+
+    for button in page.locator("button:visible").all():
+        name, text = button.evaluate("button => [button.ariaLabel, button.textContent.trim()]")
+        assert name is None or text in name

@@ -39,3 +39,12 @@ export function part(within, selector, type) {
 export function texts(holder) {
   return /** @type {Record<string, string>} */ (holder.dataset);
 }
+
+/**
+ * Whether an element does something of its own when the space bar is pressed.
+ * @param {EventTarget | null} target the one that has the keyboard's focus
+ */
+export function usesSpace(target) {
+  const users = "button, select, summary, textarea, a, input:not([type=range])";
+  return target instanceof Element && target.closest(users) !== null;
+}

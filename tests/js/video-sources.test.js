@@ -21,6 +21,9 @@ function packed(frame_index) {
   return message.buffer;
 }
 
+/** As long as a slider has to rest before the server is asked. */
+const rest = () => new Promise((resolve) => setTimeout(resolve, 200));
+
 /** What a generator gives until it would have to wait, or until its end. */
 async function take(frames, count) {
   const indices = [];
@@ -76,6 +79,7 @@ test("the server's frames come in order, and each that was drawn grants another 
   const source = new ServerSource((message) => sent.push(message));
   const frames = source.frames(0, forever);
   const first = take(frames, 1);
+  await rest();
   assert.deepEqual(sent, [{ type: "start", mode: "frames", from: 0, credit: 16 }]);
   for (const index of [0, 1, 2]) source.receive(packed(index));
   assert.deepEqual(await first, [0]);
@@ -85,11 +89,40 @@ test("the server's frames come in order, and each that was drawn grants another 
   assert.deepEqual(sent.slice(1), Array(3).fill({ type: "credit", n: 1 }));
 });
 
+test("a slider that moves on asks the server only for the place where it rests", async () => {
+  const sent = [];
+  const source = new ServerSource((message) => sent.push(message));
+  let leaving = new AbortController();
+  const passed = [];
+  for (const place of [10, 20, 30, 40, 50]) {
+    leaving.abort();
+    leaving = new AbortController();
+    passed.push(source.frames(place, leaving.signal).next().catch(({ name }) => name));
+  }
+
+  await rest();
+
+  assert.deepEqual(sent, [{ type: "start", mode: "frames", from: 50, credit: 16 }]);
+  assert.deepEqual(await Promise.all(passed.slice(0, 4)), Array(4).fill("AbortError"));
+});
+
+test("a connection that opens meanwhile begins with the place, which is not asked for twice", async () => {
+  const sent = [];
+  const source = new ServerSource((message) => sent.push(message));
+  source.frames(7, forever).next();
+
+  assert.equal(source.startMessage().from, 7);
+  await rest();
+
+  assert.deepEqual(sent, []);
+});
+
 test("frames of a former place are passed over, but give their credit back", async () => {
   const sent = [];
   const source = new ServerSource((message) => sent.push(message));
   const frames = source.frames(5, forever);
   const first = take(frames, 1);
+  await rest();
   source.receive(packed(2));
   source.receive(packed(5));
   assert.deepEqual(await first, [5]);

@@ -2,7 +2,12 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { sendChunks } from "../../detect_video/static/detect_video/chunks.js";
-import { frameCount, progressShare, timeText } from "../../detect_video/static/detect_video/video.js";
+import {
+  frameCount,
+  progressShare,
+  remainingSeconds,
+  timeText,
+} from "../../detect_video/static/detect_video/video.js";
 
 const FILE = new Blob(["0123456789"]);
 
@@ -101,4 +106,13 @@ test("progress is that of the upload first, then that of detection", () => {
 test("times are minutes, seconds and tenths", () => {
   assert.deepEqual([0, 9.96, 65.3, 600].map(timeText), ["0:00.0", "0:09.9", "1:05.3", "10:00.0"]);
   assert.equal(timeText(-0.5), "0:00.0");
+});
+
+test("the remaining time follows from the pace, and is unknown without one or without an end", () => {
+  const video = { state: "running", frames_detected: 30, frames_hint: 90, detect_fps: 4, rate: "30/1" };
+  assert.equal(remainingSeconds(video), 15);
+  assert.equal(remainingSeconds({ ...video, detect_fps: 0 }), null);
+  assert.equal(remainingSeconds({ ...video, frames_hint: 0, duration_s: null }), null);
+  assert.equal(remainingSeconds({ ...video, state: "queued" }), null);
+  assert.equal(remainingSeconds({ ...video, state: "done" }), null);
 });

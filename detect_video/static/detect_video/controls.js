@@ -1,6 +1,7 @@
 /** Buttons, keys and the timeline that move the player, and the figures beside them. */
 
-import { element, texts } from "../js/dom.js";
+import { element, texts, usesSpace } from "../js/dom.js";
+import { rememberControls } from "../js/memory.js";
 import { frameCount, isAtWork, timeText } from "./video.js";
 
 /** @typedef {import("./player.js").Player} Player */
@@ -11,6 +12,8 @@ const FIGURES_EVERY_MS = 250;
 const playButton = element("play", HTMLButtonElement);
 const timeline = element("timeline", HTMLInputElement);
 const speed = element("speed", HTMLSelectElement);
+const theatre = element("theatre", HTMLElement);
+const fullScreen = element("full-screen", HTMLButtonElement);
 const playerStatus = element("player-status", HTMLElement);
 
 export class Controls {
@@ -23,10 +26,18 @@ export class Controls {
     playButton.addEventListener("click", () => this.toggle());
     element("back", HTMLButtonElement).addEventListener("click", () => this.move(-1));
     element("forward", HTMLButtonElement).addEventListener("click", () => this.move(1));
+    rememberControls("video", [speed]);
+    player.clock.setSpeed(Number(speed.value));
     speed.addEventListener("change", () => player.clock.setSpeed(Number(speed.value)));
+    element("frame", HTMLElement).addEventListener("click", () => this.toggle());
+    // Some phones give the whole screen to nothing but their own player.
+    fullScreen.hidden = !document.fullscreenEnabled;
+    fullScreen.addEventListener("click", toggleFullScreen);
+    document.addEventListener("fullscreenchange", showFullScreen);
     timeline.addEventListener("input", () => this.seek(timeline.valueAsNumber));
     document.addEventListener("keydown", (event) => this.#key(event));
     setInterval(() => this.#showFigures(), FIGURES_EVERY_MS);
+    this.showPlaying();
   }
 
   /** @param {Video} video how far it is now */
@@ -93,6 +104,7 @@ export class Controls {
       ArrowRight: () => this.move(1),
       Home: () => this.seek(0),
       End: () => this.seek(Infinity),
+      f: toggleFullScreen,
     };
     const action = actions[event.key];
     if (!action) return;
@@ -117,6 +129,17 @@ export class Controls {
   }
 }
 
+/** The picture with its controls takes the whole screen, or gives it back. */
+function toggleFullScreen() {
+  if (document.fullscreenElement) document.exitFullscreen();
+  else theatre.requestFullscreen();
+}
+
+function showFullScreen() {
+  const { enter, leave } = texts(fullScreen);
+  fullScreen.ariaLabel = fullScreen.title = document.fullscreenElement ? leave : enter;
+}
+
 /**
  * Whether the element in focus does something with the key by itself.
  * @param {KeyboardEvent} event
@@ -124,5 +147,5 @@ export class Controls {
 function hasOwnUse({ target, key }) {
   if (!(target instanceof Element)) return false;
   if (target === timeline) return key !== " ";
-  return Boolean(target.closest(key === " " ? "input, select, button, a" : "input, select"));
+  return key === " " ? usesSpace(target) : target.closest("input, select") !== null;
 }

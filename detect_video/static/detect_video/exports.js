@@ -1,15 +1,20 @@
 /** "Save as video": asks the server for a file with the boxes drawn in, and shows how far it is. */
 
 import { Problem, requestJson } from "../js/api.js";
+import { percent } from "../js/boxes.js";
+import { shownName } from "../js/class-names.js";
 import { element, part, texts } from "../js/dom.js";
+import { rememberControls } from "../js/memory.js";
+import { momentText } from "../js/times.js";
 import { showRows } from "./rows.js";
 import { shownOptions } from "./screen.js";
-import { isAtWork } from "./video.js";
+import { isAtWork, sizeText } from "./video.js";
 
 /** @typedef {import("./video.js").Video} Video */
 /** @typedef {import("./video.js").Export} Export */
 
 const form = element("save-form", HTMLFormElement);
+const codec = element("codec", HTMLSelectElement);
 const button = element("save", HTMLButtonElement);
 const reason = element("save-reason", HTMLElement);
 const error = element("save-error", HTMLElement);
@@ -37,7 +42,8 @@ export function showExports(current) {
 function updateRow(row, item) {
   const isActive = isAtWork(item);
   const name = texts(list)[item.codec] ?? item.codec;
-  part(row, "span", HTMLElement).textContent = `${name}: ${item.error || texts(list)[item.state]}`;
+  part(row, ".name", HTMLElement).textContent = `${name}: ${item.error || texts(list)[item.state]}`;
+  part(row, "small", HTMLElement).textContent = facts(item).join(" · ");
   const bar = part(row, "progress", HTMLProgressElement);
   bar.hidden = !isActive;
   bar.value = item.frames_done / (video?.frames_detected || 1);
@@ -45,6 +51,21 @@ function updateRow(row, item) {
   link.hidden = !item.urls.file;
   if (item.urls.file) link.href = item.urls.file;
   part(row, "button", HTMLElement).textContent = isActive ? texts(list).cancel : texts(list).remove;
+}
+
+/**
+ * What tells a saved video from the others.
+ * @param {Export} item
+ */
+function facts({ score_threshold, hidden_class_names, state, size_bytes, created_at }) {
+  const { without, all } = texts(list);
+  const hidden = hidden_class_names.map(shownName).join(", ");
+  return [
+    `≥ ${percent(score_threshold)}`,
+    hidden ? without.replace("{names}", () => hidden) : all,
+    ...(state === "done" ? [sizeText(size_bytes)] : []),
+    momentText(created_at),
+  ];
 }
 
 /** @param {Export} item */
@@ -71,8 +92,9 @@ async function change(url, request) {
   }
 }
 
+rememberControls("video", [codec]);
 form.addEventListener("submit", (event) => {
   event.preventDefault();
-  const codec = element("codec", HTMLSelectElement).value;
-  if (video) change(video.urls.exports, { method: "POST", body: { codec, ...shownOptions() } });
+  const body = { codec: codec.value, ...shownOptions() };
+  if (video) change(video.urls.exports, { method: "POST", body });
 });

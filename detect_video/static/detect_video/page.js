@@ -2,6 +2,7 @@
 
 import { Problem, requestJson } from "../js/api.js";
 import { element, texts } from "../js/dom.js";
+import { remember, remembered } from "../js/memory.js";
 import { Controls } from "./controls.js";
 import { showExports } from "./exports.js";
 import { Player } from "./player.js";
@@ -13,6 +14,8 @@ import { whenVideoSent } from "./upload-form.js";
 import { keepVideoList } from "./video-list.js";
 
 /** @typedef {import("./video.js").Video} Video */
+
+const PLACE = "video.place";
 
 const page = element("page", HTMLElement);
 const playerError = element("player-error", HTMLElement);
@@ -53,13 +56,30 @@ async function watch(video, file) {
       playerError.textContent = detail && (texts(playerError)[detail] ?? detail);
     },
   });
+  const last = lastPlace(video);
+  player.next = last?.frameIndex ?? 0;
   player.use(source);
-  if (!matchMedia("(prefers-reduced-motion: reduce)").matches) player.play();
+  if (last?.isPlaying ?? !matchMedia("(prefers-reduced-motion: reduce)").matches) player.play();
   else player.step();
+  addEventListener("pagehide", () => {
+    const { place: frameIndex, isPlaying } = player;
+    const kept = { id: video.id, frameIndex: Math.max(0, frameIndex), isPlaying };
+    remember(PLACE, JSON.stringify(kept), "sessionStorage");
+  });
   (function onScreen(/** @type {number} */ nowMs) {
     player.tick(nowMs);
     requestAnimationFrame(onScreen);
   })(performance.now());
+}
+
+/**
+ * Where this tab left the video, to be reloaded or shown in another language; null for another one.
+ * @param {Video} video
+ * @returns {{id: string, frameIndex: number, isPlaying: boolean} | null}
+ */
+function lastPlace({ id }) {
+  const last = JSON.parse(remembered(PLACE, "sessionStorage") ?? "null");
+  return last?.id === id ? last : null;
 }
 
 /**
@@ -120,6 +140,13 @@ async function openFromServer() {
 
 whenVideoSent((video, file) => {
   history.pushState(null, "", video.urls.page);
+  // Who chooses another language, or signs in, comes back to the video.
+  for (const field of document.querySelectorAll(".languages [name=next]")) {
+    /** @type {HTMLInputElement} */ (field).value = video.urls.page;
+  }
+  for (const link of document.querySelectorAll(".account a[href*='next=']")) {
+    /** @type {HTMLAnchorElement} */ (link).search = `?next=${encodeURIComponent(video.urls.page)}`;
+  }
   open(video, file);
 });
 window.addEventListener("popstate", () => location.reload());

@@ -4,6 +4,7 @@ import { percent, visibleDetections } from "../js/boxes.js";
 import { drawDetections } from "../js/detection-canvas.js";
 import { element } from "../js/dom.js";
 import { ClassChips } from "../js/class-chips.js";
+import { rememberControls } from "../js/memory.js";
 
 /** @typedef {import("./sources.js").Frame} Frame */
 
@@ -84,5 +85,6 @@ function context(canvas) {
   return /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d"));
 }
 
+rememberControls("video", [threshold, showNames, showScores]);
 element("filters", HTMLElement).addEventListener("input", redraw);
 new ResizeObserver(redraw).observe(boxes);

@@ -26,6 +26,9 @@ import { ResultStore } from "./result-store.js";
 
 // Pictures the server may send ahead of the one that is drawn.
 const CREDIT = 16;
+// Each place that the server is asked for costs it a new decoder: a slider that is moved has to
+// rest for so long.
+const REST_MS = 150;
 
 /**
  * Frames from the server, with their results in the same message.
@@ -37,6 +40,7 @@ export class ServerSource {
   /** @type {ReturnType<typeof parseFrameMessage>[]} */
   #arrived = [];
   #next = 0;
+  #isAsked = false;
   #total = Infinity;
   #change = new Change();
 
@@ -46,6 +50,7 @@ export class ServerSource {
   }
 
   startMessage() {
+    this.#isAsked = true;
     const from = this.#next + this.#arrived.length;
     return { type: "start", mode: "frames", from, credit: CREDIT - this.#arrived.length };
   }
@@ -77,7 +82,11 @@ export class ServerSource {
   async *frames(from, signal) {
     this.#next = from;
     this.#arrived = [];
-    this.send(this.startMessage());
+    this.#isAsked = false;
+    await new Promise((resolve) => setTimeout(resolve, REST_MS));
+    signal.throwIfAborted();
+    // A connection that was opened meanwhile began with it.
+    if (!this.#isAsked) this.send(this.startMessage());
     while (true) {
       const message = this.#arrived[0];
       if (message) {

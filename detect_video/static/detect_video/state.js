@@ -3,7 +3,8 @@
 import { Problem, requestJson } from "../js/api.js";
 import { percent } from "../js/boxes.js";
 import { element, part, texts } from "../js/dom.js";
-import { isAtWork, progressShare, sizeText, timeText } from "./video.js";
+import { remainingText } from "../js/times.js";
+import { isAtWork, progressShare, remainingSeconds, sizeText, timeText } from "./video.js";
 
 /** @typedef {import("./video.js").Video} Video */
 
@@ -26,7 +27,9 @@ export function showState(current) {
   const text = texts(state)[current.state];
   // Screen readers tell every change, so the figure that changes all the time stands beside.
   if (state.textContent !== text) state.textContent = text;
-  element("state-share", HTMLElement).textContent = current.state === "running" ? percent(share) : "";
+  const pace = [percent(share), remainingText(remainingSeconds(current), texts(state).remaining)];
+  element("state-share", HTMLElement).textContent =
+    current.state === "running" ? pace.filter(Boolean).join(", ") : "";
   bar.hidden = current.state === "done";
   bar.value = share;
   error.textContent = current.error || (current.truncated && texts(error).truncated);

@@ -2,8 +2,9 @@
 
 import { Problem, requestJson } from "../js/api.js";
 import { element, part, texts } from "../js/dom.js";
+import { momentText, remainingText } from "../js/times.js";
 import { showRows } from "./rows.js";
-import { progressShare } from "./video.js";
+import { progressShare, remainingSeconds, timeText } from "./video.js";
 
 /** @typedef {import("./video.js").Video} Video */
 
@@ -52,10 +53,21 @@ function newRow(video) {
  * @param {Video} video
  */
 function updateRow(row, video) {
-  part(row, "span", HTMLElement).textContent = texts(list)[video.state];
+  const poster = part(row, "img", HTMLImageElement);
+  if (video.urls.poster && !poster.src) poster.src = video.urls.poster;
+  part(row, ".facts-line", HTMLElement).textContent = facts(video).join(" · ");
+  const { remaining, [video.state]: state } = texts(list);
+  const left = remainingText(remainingSeconds(video), remaining);
+  part(row, "span", HTMLElement).textContent = [state, left].filter(Boolean).join(", ");
   const bar = part(row, "progress", HTMLProgressElement);
   bar.hidden = video.state === "done" || video.state === "failed";
   bar.value = progressShare(video);
+}
+
+/** @param {Video} video */
+function facts({ created_at, duration_s, model }) {
+  const length = duration_s === null ? [] : [timeText(duration_s)];
+  return [momentText(created_at), ...length, ...(model ? [model] : [])];
 }
 
 /** @param {Video} video */

@@ -8,6 +8,10 @@
  * @property {string} codec
  * @property {State} state
  * @property {number} frames_done
+ * @property {number} size_bytes an estimate until it is done
+ * @property {number} score_threshold
+ * @property {string[]} hidden_class_names in English
+ * @property {string} created_at in ISO 8601
  * @property {string} error
  * @property {{self: string, file?: string}} urls
  *
@@ -27,6 +31,7 @@
  * @property {number} frames_detected
  * @property {number} detect_fps
  * @property {string} model
+ * @property {string} created_at in ISO 8601
  * @property {Record<string, string>} urls
  * @property {Export[]} exports
  */
@@ -59,6 +64,17 @@ export function progressShare(video) {
   if (video.state === "done") return 1;
   if (video.state === "uploading") return video.received_bytes / video.size_bytes;
   return video.frames_detected / (frameCount(video) || Infinity);
+}
+
+/**
+ * How long detection will still take, by the pace it has.
+ * @param {Video} video
+ * @returns {number | null} in seconds; null while that cannot be known
+ */
+export function remainingSeconds(video) {
+  const left = frameCount(video) - video.frames_detected;
+  if (video.state !== "running" || video.detect_fps <= 0 || left <= 0) return null;
+  return left / video.detect_fps;
 }
 
 /**

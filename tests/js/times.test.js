@@ -1,0 +1,21 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { fileStamp, remainingText, roughDuration } from "../../static/js/times.js";
+
+test("a rough duration has one unit, and is never less than what it tells", () => {
+  assert.equal(roughDuration(0.2, "en"), "1 sec");
+  assert.equal(roughDuration(59, "en"), "59 sec");
+  assert.equal(roughDuration(61, "en"), "2 min");
+  assert.equal(roughDuration(3601, "en"), "2 hr");
+  assert.equal(roughDuration(90, "zh-Hans"), "2分钟");
+});
+
+test("what cannot be known is not told", () => {
+  assert.equal(remainingText(null, "about {time} left"), "");
+  assert.match(remainingText(61, "about {time} left"), /^about 2.+ left$/);
+});
+
+test("a file's stamp is the moment on the visitor's clock, in digits that sort", () => {
+  assert.equal(fileStamp(new Date(2026, 0, 2, 3, 4, 5)), "20260102-030405");
+});
