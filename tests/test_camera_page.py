@@ -153,6 +153,7 @@ def test_a_snapshot_and_a_recording_can_be_downloaded(page, tmp_path):
 
     with page.expect_download() as taken:
         page.get_by_role("button", name="Snapshot").click()
+    assert re.fullmatch(r"camera-\d{8}-\d{6}\.jpg", taken.value.suggested_filename)
     with Image.open(taken.value.path()) as picture:
         assert picture.size == (WIDTH, HEIGHT)
 
@@ -161,14 +162,16 @@ def test_a_snapshot_and_a_recording_can_be_downloaded(page, tmp_path):
     page.get_by_role("button", name="Stop recording").click()
     with page.expect_download() as recorded:
         page.get_by_role("link", name="Download the recording").click()
-    path = tmp_path / recorded.value.suggested_filename
+    name = recorded.value.suggested_filename
+    assert re.fullmatch(r"camera-\d{8}-\d{6}\.(mp4|webm)", name)
+    path = tmp_path / name
     recorded.value.save_as(path)
     with av.open(str(path)) as container:
         assert sum(1 for _ in container.decode(video=0)) >= 5
 
     with page.expect_download() as converted:
         page.get_by_role("button", name="as AVI").click()
-    assert converted.value.suggested_filename == "camera.avi"
+    assert converted.value.suggested_filename == f"{Path(name).stem}.avi"
     with av.open(str(converted.value.path())) as container:
         assert container.format.name == "avi"
         assert container.streams.video[0].codec_context.name == "mjpeg"
@@ -265,3 +268,83 @@ def test_a_server_that_restarts_is_found_again(page, server: Server, console_err
     assert frames(page) > before
     assert all("WebSocket" in error or "ERR_" in error for error in console_errors)
     console_errors.clear()
+
+
+def test_the_space_bar_pauses_and_plays_unless_the_focused_control_uses_it(page):
+    start(page)
+    page.locator("#threshold").focus()
+
+    page.keyboard.press(" ")
+    expect(page.locator("#status")).to_have_text("Paused")
+    page.keyboard.press(" ")
+    expect(page.locator("#status")).to_have_text("Live")
+    for used in ["#show-names", ".settings summary"]:
+        page.locator(used).press(" ")
+        expect(page.locator("#status")).to_have_text("Live")
+
+    expect(page.locator("#show-names")).to_be_checked()
+    expect(page.locator(".settings")).to_have_attribute("open", "")
+
+
+def test_a_camera_whose_video_the_browser_does_not_play_is_off_and_told(page):
+    page.add_init_script(
+        """HTMLMediaElement.prototype.play = async () => {
+          throw new DOMException("no", "NotAllowedError");
+        };"""
+    )
+    page.goto("/detect-camera/")
+
+    page.get_by_role("button", name="Start the camera").click()
+
+    expect(page.get_by_role("alert").first).to_contain_text("could not be started")
+    expect(page.locator("#status")).to_have_text("The camera is off.")
+    assert page.evaluate("() => document.querySelector('#video').srcObject") is None
+
+
+def test_a_frame_that_cannot_be_read_pauses_the_camera_and_is_told(page):
+    start(page)
+
+    page.evaluate(
+        """() => {
+          window.createImageBitmap = async () => {
+            throw new DOMException("no", "InvalidStateError");
+          };
+        }"""
+    )
+
+    expect(page.get_by_role("alert").first).to_contain_text("cannot be read")
+    expect(page.locator("#status")).to_have_text("Paused")
+    expect(page.get_by_role("button", name="Play")).to_be_enabled()
+
+
+def test_settings_and_filters_of_the_camera_outlast_a_reload_and_another_language(page):
+    start(page)
+    page.locator(".settings summary").click()
+    camera = page.locator("#camera option").last.get_attribute("value")
+    assert camera
+    page.locator("#camera").select_option(camera)
+    page.locator("#resolution").select_option("320")
+    page.locator("#quality").select_option("0.5")
+    page.locator("#mirror").check()
+    page.locator("#threshold").fill("0.5")
+    page.locator("#classes label", has_text="tomato").click()
+
+    for leave in [page.reload, page.locator(".languages button").click]:
+        leave()
+
+        expect(page.locator("#camera")).to_have_value(camera)
+        expect(page.locator("#resolution")).to_have_value("320")
+        expect(page.locator("#quality")).to_have_value("0.5")
+        expect(page.locator("#mirror")).to_be_checked()
+        expect(page.locator("#threshold")).to_have_value("0.5")
+        expect(page.locator("#show-names")).not_to_be_checked()
+
+    page.locator("#play").click()
+    expect(page.locator("#classes input")).not_to_be_checked()
+    expect(page.locator("#frame-size")).to_have_text(re.compile("^320 × 240"))
+
+
+def test_the_chart_names_its_classes(page):
+    start(page)
+
+    expect(page.locator("#chart-legend li")).to_have_text(["tomato"])

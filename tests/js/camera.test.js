@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { problemOf } from "../../detect_camera/static/detect_camera/camera.js";
-import { frameSize } from "../../detect_camera/static/detect_camera/capture.js";
+import { openCamera, playCamera, problemOf } from "../../detect_camera/static/detect_camera/camera.js";
+import { capture, frameSize } from "../../detect_camera/static/detect_camera/capture.js";
 import { frameMessage } from "../../detect_camera/static/detect_camera/frame-message.js";
-import { CountHistory } from "../../detect_camera/static/detect_camera/history.js";
+import { CountHistory, drawHistory } from "../../detect_camera/static/detect_camera/history.js";
 import { Depth, LEVELS, Rate, Smooth, nextLevel } from "../../detect_camera/static/detect_camera/pace.js";
 
 test("a frame's message begins with sixteen bytes that say which one it is", () => {
@@ -87,4 +87,65 @@ test("the history holds the most of each second, and forgets after a minute", ()
   assert.deepEqual(history.counts.get(3)?.slice(-4), [5, 0, 0, 0]);
   history.add(70_000, new Map());
   assert.equal(history.counts.size, 0);
+});
+
+test("a camera that the browser does not play is turned off, and its leave is not blamed", async () => {
+  const stopped = [];
+  const stream = { getTracks: () => [{ stop: () => stopped.push("track") }] };
+  const video = {
+    srcObject: null,
+    play: () => Promise.reject(new DOMException("no gesture", "NotAllowedError")),
+  };
+
+  const reason = await playCamera(stream, video).catch((error) => error);
+
+  assert.equal(problemOf(reason, true), "failed");
+  assert.deepEqual(stopped, ["track"]);
+  assert.equal(video.srcObject, null);
+});
+
+test("the camera of the last visit is wished for, not demanded: it may be away", async () => {
+  const asked = [];
+  const mediaDevices = { getUserMedia: async (constraints) => asked.push(constraints.video) };
+  Object.defineProperty(globalThis, "navigator", { value: { mediaDevices }, configurable: true });
+
+  await openCamera({ deviceId: "front", facing: "user", width: 640 });
+  await openCamera({ deviceId: "", facing: "user", width: 640 });
+  await openCamera({ deviceId: "", facing: "", width: 640 });
+
+  const width = { ideal: 640 };
+  assert.deepEqual(asked, [{ width, deviceId: "front" }, { width, facingMode: "user" }, { width }]);
+});
+
+test("a frame that cannot be encoded is an error, and its memory is given back", async () => {
+  let isOpen = true;
+  globalThis.createImageBitmap = async () => ({ width: 4, height: 3, close: () => (isOpen = false) });
+  globalThis.document = {
+    createElement: () => ({ getContext: () => null, toBlob: (use) => use(null) }),
+  };
+
+  const video = { videoWidth: 4, videoHeight: 3 };
+  await assert.rejects(capture(video, { side: 640, quality: 0.7 }), /could not be encoded/);
+
+  assert.equal(isOpen, false);
+  delete globalThis.createImageBitmap;
+  delete globalThis.document;
+});
+
+test("the chart says how many and when at its axes", () => {
+  const texts = [];
+  const ctx = new Proxy(
+    {
+      measureText: () => ({ width: 8, actualBoundingBoxAscent: 8, actualBoundingBoxDescent: 0 }),
+      fillText: (text) => texts.push(text),
+    },
+    { get: (known, name) => known[name] ?? (() => {}), set: () => true },
+  );
+  const history = new CountHistory();
+  history.add(1000, new Map([[3, 7]]));
+
+  const letters = { ink: "grey", font: "12px sans-serif", past: "60 s ago", now: "now" };
+  drawHistory(ctx, history, { width: 200, height: 80, colourOf: () => "red", ...letters });
+
+  assert.deepEqual(texts, ["7", "0", "now", "60 s ago"]);
 });

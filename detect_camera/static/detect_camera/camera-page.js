@@ -1,9 +1,10 @@
 /** The camera page: off, starting, live, or paused; frames go out one or two at a time. */
 
 import { problemText, requestHeaders } from "../js/api.js";
-import { element, texts } from "../js/dom.js";
-import { remember, remembered } from "../js/memory.js";
-import { cameras, openCamera, problemOf } from "./camera.js";
+import { element, texts, usesSpace } from "../js/dom.js";
+import { remember, rememberControls, remembered } from "../js/memory.js";
+import { fileStamp } from "../js/times.js";
+import { cameras, openCamera, playCamera, problemOf, stopCamera } from "./camera.js";
 import { capture, nextFrame } from "./capture.js";
 import { Link } from "./link.js";
 import { Depth, LEVELS, Rate, Smooth, nextLevel } from "./pace.js";
@@ -12,7 +13,7 @@ import { paint, show, snapshot } from "./view.js";
 
 /** @typedef {"off" | "starting" | "live" | "paused"} State */
 
-const SETTINGS = ["camera", "facing", "resolution", "quality", "mirror", "threshold"];
+const CAMERA = "camera.camera";
 const ADAPT_MS = 2000;
 
 const page = element("camera-page", HTMLElement);
@@ -39,7 +40,7 @@ let link = null;
 /** @type {Map<number, {bitmap: ImageBitmap, captured_ms: number}>} frames without an answer */
 const sent = new Map();
 let newest = 0;
-/** @type {Blob | null} */
+/** @type {{blob: Blob, name: string} | null} the name without an ending */
 let recording = null;
 let level = LEVELS.length - 1;
 let adapted_ms = 0;
@@ -66,11 +67,13 @@ async function play() {
   setState("starting");
   try {
     stream = await openCamera({
-      deviceId: chooser.value,
+      deviceId: chooser.value || (remembered(CAMERA) ?? ""),
       facing: facing.value,
       width: Number(resolution.value),
     });
+    await playCamera(stream, video);
   } catch (reason) {
+    stream = null;
     error.textContent = texts(error)[problemOf(reason, isSecureContext)];
     setState(newest ? "paused" : "off");
     return;
@@ -78,8 +81,6 @@ async function play() {
   for (const track of stream.getTracks()) {
     track.addEventListener("ended", () => pause(texts(error).ended));
   }
-  video.srcObject = stream;
-  await video.play();
   listCameras();
   element("invitation", HTMLElement).hidden = true;
   element("live", HTMLElement).hidden = false;
@@ -90,6 +91,8 @@ async function play() {
   network = new Smooth();
   setState("live");
   run(stream);
+  // The visitor may have left while the browser asked.
+  if (document.hidden) pause(texts(error).hidden);
 }
 
 /** @param {string} [reason] why, when it was not the visitor's wish */
@@ -97,15 +100,14 @@ function pause(reason = "") {
   if (state !== "live") return;
   // Frames under way belong to the past: what is seen now stays.
   forget();
-  stopCamera();
+  turnOff();
   error.textContent = reason;
   setState("paused");
 }
 
-function stopCamera() {
-  stream?.getTracks().forEach((track) => track.stop());
+function turnOff() {
+  stopCamera(stream, video);
   stream = null;
-  video.srcObject = null;
 }
 
 function forget() {
@@ -114,10 +116,23 @@ function forget() {
 }
 
 /**
- * Send the newest frame whenever there is room for one.
- * @param {MediaStream} own ends when another camera has taken over
+ * Send frames until the camera pauses or another one takes over; one that cannot be read ends it.
+ * @param {MediaStream} own
  */
 async function run(own) {
+  try {
+    await sendFrames(own);
+  } catch (reason) {
+    console.warn("A frame of the camera could not be read:", reason);
+    if (stream === own) pause(texts(error).unreadable);
+  }
+}
+
+/**
+ * Send the newest frame whenever there is room for one.
+ * @param {MediaStream} own
+ */
+async function sendFrames(own) {
   while (state === "live" && stream === own) {
     await nextFrame(video);
     if (state !== "live" || stream !== own || !link?.isReady) continue;
@@ -220,8 +235,10 @@ function ms(value) {
 
 /** Cameras have names only once one of them was allowed. */
 async function listCameras() {
-  const found = await cameras();
-  const chosen = stream?.getVideoTracks()[0]?.getSettings().deviceId;
+  // Without leave they have no ids either.
+  const found = (await cameras()).filter(({ deviceId }) => deviceId);
+  const open = stream?.getVideoTracks()[0]?.getSettings().deviceId;
+  const chosen = open ?? (chooser.value || remembered(CAMERA));
   const any = /** @type {HTMLOptionElement} */ (chooser.options[0]);
   const options = found.map(({ deviceId, label }, index) => {
     const option = new Option(label || `${any.text} ${index + 1}`, deviceId);
@@ -242,14 +259,20 @@ function socketUrl() {
 function restart() {
   if (state !== "live") return;
   forget();
-  stopCamera();
+  turnOff();
   play();
 }
 
 async function takeSnapshot() {
   const canvas = snapshot();
   if (!canvas) return;
-  canvas.toBlob((blob) => blob && save(blob, "camera.jpg"), "image/jpeg", 0.92);
+  const name = `${stampedName()}.jpg`;
+  canvas.toBlob((blob) => blob && save(blob, name), "image/jpeg", 0.92);
+}
+
+/** What files of this moment are called. */
+function stampedName() {
+  return `camera-${fileStamp(new Date())}`;
 }
 
 async function toggleRecording() {
@@ -259,29 +282,31 @@ async function toggleRecording() {
     recordButton.textContent = stop;
     return;
   }
-  recording = await recorder.stop();
+  const blob = await recorder.stop();
+  recording = { blob, name: stampedName() };
   recordButton.textContent = record;
   setState(state);
   const link = element("recording", HTMLAnchorElement);
   URL.revokeObjectURL(link.href);
-  link.href = URL.createObjectURL(recording);
-  link.download = `camera.${recording.type.split("/")[1]}`;
+  link.href = URL.createObjectURL(blob);
+  link.download = `${recording.name}.${blob.type.split("/")[1]}`;
   element("recorded", HTMLElement).hidden = false;
 }
 
 /** No browser writes AVI files, so the server makes one of the recording. */
 async function saveAsAvi() {
   if (!recording) return;
+  const { blob, name } = recording;
   const button = element("as-avi", HTMLButtonElement);
   const body = new FormData();
-  body.append("video", recording, "recording");
+  body.append("video", blob, "recording");
   button.disabled = true;
   button.textContent = texts(button).busy;
   error.textContent = "";
   try {
     const url = page.dataset.avi ?? "";
     const response = await fetch(url, { method: "POST", body, headers: requestHeaders() });
-    if (response.ok) save(await response.blob(), "camera.avi");
+    if (response.ok) save(await response.blob(), `${name}.avi`);
     else error.textContent = await problemText(response);
   } catch {
     error.textContent = texts(error).unreachable;
@@ -302,14 +327,30 @@ function save(blob, name) {
   URL.revokeObjectURL(link.href);
 }
 
-playButton.addEventListener("click", () => (state === "live" ? pause() : play()));
+/** Pause, or play on; while the camera starts neither. */
+function toggle() {
+  if (state === "live") pause();
+  else if (state !== "starting") play();
+}
+
+playButton.addEventListener("click", toggle);
+document.addEventListener("keydown", (event) => {
+  if (event.key !== " " || event.altKey || event.ctrlKey || event.metaKey) return;
+  if (usesSpace(event.target)) return;
+  event.preventDefault();
+  if (!event.repeat) toggle();
+});
 element("snapshot", HTMLButtonElement).addEventListener("click", takeSnapshot);
 recordButton.addEventListener("click", toggleRecording);
 element("as-avi", HTMLButtonElement).addEventListener("click", saveAsAvi);
 recordButton.hidden = !Recorder.isSupported;
-chooser.addEventListener("change", restart);
+chooser.addEventListener("change", () => {
+  remember(CAMERA, chooser.value);
+  restart();
+});
 facing.addEventListener("change", () => {
   chooser.value = "";
+  remember(CAMERA, "");
   restart();
 });
 resolution.addEventListener("change", restart);
@@ -323,15 +364,11 @@ document.addEventListener("visibilitychange", () => {
   if (document.hidden) pause(texts(error).hidden);
 });
 addEventListener("pagehide", () => {
-  stopCamera();
+  turnOff();
   link?.close();
 });
 
-for (const id of SETTINGS) {
-  const control = /** @type {HTMLInputElement | HTMLSelectElement} */ (document.getElementById(id));
-  control.addEventListener("change", () => remember(`camera.${id}`, control.value));
-}
-quality.value = remembered("camera.quality") ?? quality.value;
-resolution.value = remembered("camera.resolution") ?? resolution.value;
+rememberControls("camera", [facing, resolution, quality, ...(model ? [model] : [])]);
+listCameras();
 if (!isSecureContext) error.textContent = texts(error).insecure;
 setState("off");

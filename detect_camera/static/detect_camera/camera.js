@@ -20,9 +20,35 @@ export async function openCamera({ deviceId, facing, width }) {
     audio: false,
     video: {
       width: { ideal: width },
-      ...(deviceId ? { deviceId: { exact: deviceId } } : facing && { facingMode: facing }),
+      // Not exactly: the one of the last visit may be away today.
+      ...(deviceId ? { deviceId } : facing && { facingMode: facing }),
     },
   });
+}
+
+/**
+ * Play the camera in a video element. Throws when the browser refuses to; the camera is off then.
+ * @param {MediaStream} stream
+ * @param {HTMLVideoElement} video
+ */
+export async function playCamera(stream, video) {
+  video.srcObject = stream;
+  try {
+    await video.play();
+  } catch (reason) {
+    stopCamera(stream, video);
+    // Its name would say that the camera, not the playing, was not allowed.
+    throw new Error("The browser does not play the camera's video.", { cause: reason });
+  }
+}
+
+/**
+ * @param {MediaStream | null} stream
+ * @param {HTMLVideoElement} video
+ */
+export function stopCamera(stream, video) {
+  stream?.getTracks().forEach((track) => track.stop());
+  video.srcObject = null;
 }
 
 /** @returns {Promise<MediaDeviceInfo[]>} the cameras; named once one was allowed */

@@ -28,13 +28,28 @@ export async function capture(video, { side, quality }) {
     resizeWidth: size.width,
     resizeHeight: size.height,
   });
+  try {
+    return { bitmap, jpeg: await encode(bitmap, quality) };
+  } catch (reason) {
+    bitmap.close();
+    throw reason;
+  }
+}
+
+/**
+ * @param {ImageBitmap} bitmap
+ * @param {number} quality
+ * @returns {Promise<ArrayBuffer>} a JPEG file
+ */
+async function encode(bitmap, quality) {
   const canvas = document.createElement("canvas");
-  Object.assign(canvas, size);
+  canvas.width = bitmap.width;
+  canvas.height = bitmap.height;
   canvas.getContext("2d")?.drawImage(bitmap, 0, 0);
   /** @type {Blob | null} */
   const blob = await new Promise((resolve) => canvas.toBlob(resolve, "image/jpeg", quality));
   if (!blob) throw new Error("The frame could not be encoded.");
-  return { bitmap, jpeg: await blob.arrayBuffer() };
+  return blob.arrayBuffer();
 }
 
 /**

@@ -29,23 +29,59 @@ export class CountHistory {
   }
 }
 
+const MARGIN = 4;
+
 /**
- * One line for each class over the last minute.
+ * One line for each class over the last minute, with the highest count and the time at the axes.
  * @param {CanvasRenderingContext2D} ctx
  * @param {CountHistory} history
- * @param {{width: number, height: number, colourOf: (classId: number) => string}} options
+ * @param {object} options
+ * @param {number} options.width
+ * @param {number} options.height
+ * @param {(classId: number) => string} options.colourOf
+ * @param {string} options.ink of axes and letters
+ * @param {string} options.font
+ * @param {string} options.past how long ago the left end is
+ * @param {string} options.now
  */
-export function drawHistory(ctx, history, { width, height, colourOf }) {
+export function drawHistory(ctx, history, { width, height, colourOf, ink, font, past, now }) {
   ctx.clearRect(0, 0, width, height);
   const most = Math.max(1, ...[...history.counts.values()].flat());
+  ctx.font = font;
+  ctx.fillStyle = ctx.strokeStyle = ink;
+  const letters = ctx.measureText(String(most));
+  const lineHeight = letters.actualBoundingBoxAscent + letters.actualBoundingBoxDescent;
+  const left = letters.width + 2 * MARGIN;
+  const right = width - 1;
+  const top = lineHeight / 2 + 1;
+  const bottom = height - lineHeight - 2 * MARGIN;
+
+  ctx.textBaseline = "middle";
+  ctx.textAlign = "right";
+  ctx.fillText(String(most), left - MARGIN, top);
+  ctx.fillText("0", left - MARGIN, bottom);
+  ctx.textBaseline = "bottom";
+  ctx.fillText(now, right, height);
+  ctx.textAlign = "left";
+  ctx.fillText(past, left, height);
+  ctx.lineWidth = 1;
+  ctx.globalAlpha = 0.4;
+  for (const y of [top, bottom]) {
+    ctx.beginPath();
+    ctx.moveTo(left, Math.round(y) + 0.5);
+    ctx.lineTo(right, Math.round(y) + 0.5);
+    ctx.stroke();
+  }
+  ctx.globalAlpha = 1;
+
   ctx.lineWidth = 2;
   ctx.lineJoin = "round";
   for (const [classId, values] of history.counts) {
     ctx.strokeStyle = colourOf(classId);
     ctx.beginPath();
     values.forEach((value, index) => {
-      const x = (index / (SECONDS - 1)) * width;
-      ctx.lineTo(x, height - 2 - (value / most) * (height - 4));
+      const x = left + (index / (SECONDS - 1)) * (right - left);
+      ctx.lineTo(x, bottom - (value / most) * (bottom - top));
     });
     ctx.stroke();
   }

@@ -1,10 +1,11 @@
 /** What is seen: a frame, its boxes over it, and what they count up to. */
 
 import { classColour, classCounts, cssColour, percent, visibleDetections } from "../js/boxes.js";
-import { ClassChips } from "../js/class-chips.js";
+import { ClassChips, colourDot } from "../js/class-chips.js";
 import { shownName } from "../js/class-names.js";
 import { drawDetections } from "../js/detection-canvas.js";
 import { element, texts } from "../js/dom.js";
+import { rememberControls } from "../js/memory.js";
 import { CountHistory, drawHistory } from "./history.js";
 
 /** @typedef {import("../js/boxes.js").Detection} Detection */
@@ -13,6 +14,7 @@ import { CountHistory, drawHistory } from "./history.js";
 const frameCanvas = element("frame", HTMLCanvasElement);
 const boxesCanvas = element("boxes", HTMLCanvasElement);
 const chart = element("chart", HTMLCanvasElement);
+const legend = element("chart-legend", HTMLElement);
 const threshold = element("threshold", HTMLInputElement);
 const showNames = element("show-names", HTMLInputElement);
 const showScores = element("show-scores", HTMLInputElement);
@@ -20,6 +22,8 @@ const mirror = element("mirror", HTMLInputElement);
 const inSight = element("in-sight", HTMLElement);
 const chips = new ClassChips(element("classes", HTMLElement), "camera.hidden");
 const history = new CountHistory();
+/** @type {Map<number, string>} of the classes in the chart */
+const chartNames = new Map();
 
 /** @type {{bitmap: ImageBitmap, result: FrameResult} | null} */
 let shown = null;
@@ -37,11 +41,13 @@ export function show(bitmap, result) {
   const now_ms = performance.now();
   const counts = classCounts(visible(), threshold.valueAsNumber);
   history.add(now_ms, counts);
+  for (const { class_id, class_name } of visible()) chartNames.set(class_id, class_name);
   drawChart();
   // Words that change thirty times in a second cannot be read.
   if (now_ms - told_ms > 1000) {
     told_ms = now_ms;
     tell();
+    showLegend();
   }
 }
 
@@ -156,8 +162,24 @@ function drawChart() {
   chart.height = Math.round(height * devicePixelRatio);
   const ctx = context(chart);
   ctx.scale(devicePixelRatio, devicePixelRatio);
+  const { color: ink, font } = getComputedStyle(chart);
+  const { past, now } = texts(chart);
   const colourOf = (/** @type {number} */ classId) => cssColour(classColour(classId));
-  drawHistory(ctx, history, { width, height, colourOf });
+  drawHistory(ctx, history, { width, height, colourOf, ink, font, past, now });
+}
+
+/** Name the lines of the chart. */
+function showLegend() {
+  const shownIds = [...history.counts.keys()];
+  const isSame = shownIds.join() === legend.dataset.classes;
+  if (isSame) return;
+  legend.dataset.classes = shownIds.join();
+  const items = shownIds.map((classId) => {
+    const item = document.createElement("li");
+    item.append(colourDot(classId), shownName(chartNames.get(classId) ?? ""));
+    return item;
+  });
+  legend.replaceChildren(...items);
 }
 
 function redraw() {
@@ -171,6 +193,7 @@ function context(canvas) {
   return /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d"));
 }
 
+rememberControls("camera", [threshold, showNames, showScores, mirror]);
 for (const control of [threshold, showNames, showScores, mirror, chips.container]) {
   control.addEventListener("input", redraw);
 }
