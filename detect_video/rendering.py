@@ -31,7 +31,8 @@ ENCODER_OPTIONS = {
     "h264": {"crf": "20", "preset": "veryfast"},
 }
 SOUND_ENCODERS = {".avi": "pcm_s16le", ".mp4": "aac"}
-MAX_RATE = 60
+# Of pictures that come at uneven times: none is more than half a step early or late.
+MIN_RATE, MAX_RATE = 10, 60
 # Phones' clocks waver; nobody sees a picture that comes a fraction of a frame early or late.
 TOLERATED_FRAMES = 0.75
 # How far sound may be from its time stamps before it is cut or filled up with silence.
@@ -47,6 +48,7 @@ def render_video(
     detections_by_pts_us: Callable[[int], Sequence[Detection]],
     *,
     codec: str,
+    until_us: int | None = None,
     show_names: bool = True,
     show_scores: bool = True,
     language: str = "en",
@@ -56,14 +58,16 @@ def render_video(
     """Write ``source`` to ``target`` with boxes and labels drawn, and with its sound.
 
     ``codec`` is one of ``CODECS``. ``detections_by_pts_us`` is asked once for each frame. The rate
-    is constant: where the source's varies, pictures are repeated. ``language`` is that of the
-    names. ``on_frame`` is told how many frames are done, ``on_size`` every second how many bytes
-    are written; both may raise to stop. ``target`` appears whole or not at all. Raises as
-    ``VideoReader`` does.
+    is constant: where the source's varies, pictures are repeated. The frame of the time stamp
+    ``until_us`` is the last one. ``language`` is that of the names. ``on_frame`` is told how many
+    frames are done, ``on_size`` every second how many bytes are written; both may raise to stop.
+    ``target`` appears whole or not at all. Raises as ``VideoReader`` does.
     """
 
     def drawn(reader: VideoReader) -> Iterator[tuple[int, np.ndarray]]:
         for frames_done, frame in enumerate(reader, 1):
+            if until_us is not None and frame.pts_us > until_us:
+                return
             picture = draw_detections(
                 frame.image,
                 detections_by_pts_us(frame.pts_us),
@@ -77,9 +81,11 @@ def render_video(
     part = target.with_name(f"{target.name}.part")
     try:
         with VideoReader(source) as reader:
-            rate, is_even = constant_rate(read_times_us(source), reader.info.rate)
+            times_us = read_times_us(source)
+            rate, is_even = constant_rate(times_us, reader.info.rate)
+            is_cut = until_us is not None and any(time_us > until_us for time_us in times_us)
             pictures = drawn(reader) if is_even else in_slots(drawn(reader), rate)
-            write_pictures(part, pictures, source, reader.info, rate, codec, on_size)
+            write_pictures(part, pictures, source, reader.info, rate, codec, is_cut, on_size)
         with part.open("rb") as file:
             os.fsync(file.fileno())
         os.replace(part, target)
@@ -91,9 +97,11 @@ def constant_rate(times_us: Sequence[int], mean_rate: Fraction) -> tuple[Fractio
     """A rate for the pictures, and whether each of them is shown just once.
 
     That is ``mean_rate`` or the measured one where every picture then comes less than
-    ``TOLERATED_FRAMES`` early or late, and otherwise what the shortest step needs, up to
-    ``MAX_RATE``, with pictures repeated.
+    ``TOLERATED_FRAMES`` early or late, and otherwise what the shortest step needs, from
+    ``MIN_RATE`` to ``MAX_RATE``, with pictures repeated.
     """
+    # Encoders take no larger numbers.
+    mean_rate = mean_rate.limit_denominator(1001) or mean_rate
     if len(times_us) < 2 or times_us[-1] == times_us[0]:
         return mean_rate, True
     span_us = times_us[-1] - times_us[0]
@@ -105,7 +113,7 @@ def constant_rate(times_us: Sequence[int], mean_rate: Fraction) -> tuple[Fractio
     if all(abs(slot - index) < TOLERATED_FRAMES for index, slot in enumerate(slots)):
         return rate, True
     shortest_us = min(after - before for before, after in pairwise(times_us) if after > before)
-    return Fraction(min(MAX_RATE, round(1_000_000 / shortest_us))), False
+    return Fraction(max(MIN_RATE, min(MAX_RATE, round(1_000_000 / shortest_us)))), False
 
 
 def in_slots(
@@ -134,9 +142,13 @@ def write_pictures(
     info: VideoInfo,
     rate: Fraction,
     codec: str,
+    is_cut: bool,
     on_size: Callable[[int], None],
 ) -> None:
-    """Encode pictures and the sound of ``source``, interleaved as players want them."""
+    """Encode pictures and the sound of ``source``, interleaved as players want them.
+
+    Of a video that ``is_cut`` the sound ends with the pictures.
+    """
     suffix = CODECS[codec]
     options = {"movflags": "faststart"} if suffix == ".mp4" else {}
     with ExitStack() as stack:
@@ -157,7 +169,7 @@ def write_pictures(
                 sound.write_until(float((slot + 1) / rate))
         mux(stream.encode())
         if sound:
-            sound.finish()
+            sound.finish(is_cut=is_cut)
 
 
 def measured_mux(container: Any, on_size: Callable[[int], None]) -> Mux:
@@ -223,9 +235,9 @@ class Sound:
                 return
             self._write(*block)
 
-    def finish(self) -> None:
-        """Encode the rest."""
-        for block in self._blocks:
+    def finish(self, *, is_cut: bool) -> None:
+        """Encode the rest, unless it ``is_cut``."""
+        for block in () if is_cut else self._blocks:
             self._write(*block)
         self._mux(self._stream.encode(None))
 

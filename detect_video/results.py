@@ -93,8 +93,9 @@ async def coco_lines(video: Video) -> AsyncIterator[str]:
     size = {"width": video.width, "height": video.height}
     yield '{"images": ['
     separator = "\n"
+    end = 0
     async for frame in _frames(video):
-        image_id = frame["frame_index"] + 1
+        end = image_id = frame["frame_index"] + 1
         image = {"id": image_id, "file_name": f"{video.name}#{image_id:06}", **size}
         yield separator + json.dumps({**image, "pts_s": _seconds(frame)})
         separator = ",\n"
@@ -103,6 +104,9 @@ async def coco_lines(video: Video) -> AsyncIterator[str]:
     yield '\n], "annotations": ['
     separator = "\n"
     async for frame in _frames(video):
+        # Found since the images were listed.
+        if frame["frame_index"] == end:
+            break
         for found in detections_of(frame):
             number += 1
             categories[exports.category_id(found)] = found.class_name

@@ -15,8 +15,10 @@ from django.contrib.auth import get_user_model
 from django.test import AsyncClient, Client
 from PIL import Image
 
+from detect_video import results
 from detect_video.downloads import parse_range
 from detect_video.models import Export, FrameResult, State, Video
+from detect_video.services import kept_frames
 from detect_video.tests.clips import frame_number, write_clip
 from detect_video.tests.test_jobs import export_of, queued_video, work_off
 from detect_video.tests.test_uploads import announced, assert_problem, upload
@@ -298,6 +300,26 @@ async def test_results_as_coco(reader, done_video):
     assert [found["image_id"] for found in document["annotations"]] == list(range(1, 21))
     assert document["annotations"][0]["bbox"] == pytest.approx([0, 0, 32, 32], abs=2)
     assert document["categories"] == [{"id": 1, "name": "tomato"}]
+
+
+async def test_coco_has_an_image_for_each_annotation_also_while_more_is_found(
+    reader, done_video, monkeypatch
+):
+    def found_meanwhile(video_id, *, first: int, limit: int):
+        page = kept_frames(video_id, first=first, limit=limit)
+        if not page and first == 20:
+            last = done_video.frames.last()
+            last.pk, last.frame_index, last.pts_us = None, 20, 2_000_000
+            last.save()
+        return page
+
+    monkeypatch.setattr(results, "kept_frames", found_meanwhile)
+    response = await reader.get(url(done_video, "results.coco.json"))
+    document = json.loads(await body_of(response))
+
+    images = [image["id"] for image in document["images"]]
+    assert images == [found["image_id"] for found in document["annotations"]]
+    assert await done_video.frames.acount() == 21
 
 
 @pytest.mark.parametrize("found", [[], None])

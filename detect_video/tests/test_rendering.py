@@ -133,6 +133,41 @@ def test_a_failed_rendering_leaves_the_former_file(tmp_path):
     assert len(list(tmp_path.iterdir())) == 2
 
 
+@pytest.mark.parametrize("codec", CODECS)
+def test_a_sparse_video_is_saved_at_its_duration(tmp_path, codec):
+    times_ms = [0, 2500, 5000, 30_000]
+    source = write_clip(tmp_path / "clip.mp4", frames=4, times_ms=times_ms)
+
+    after = numbered(render(source, codec))
+
+    first_us = [next(group)[1] for _, group in groupby(after, key=lambda frame: frame[0])]
+    assert first_us == pytest.approx([time_ms * 1000 for time_ms in times_ms], abs=50_000)
+    assert after[-1][1] == pytest.approx(30_000_000, abs=100_000)
+
+
+@pytest.mark.parametrize("codec", CODECS)
+def test_a_regular_video_of_few_pictures_keeps_each_once(tmp_path, codec):
+    times_ms = [0, 2500, 5000, 7500]
+    source = write_clip(tmp_path / "clip.mp4", frames=4, times_ms=times_ms)
+
+    assert numbered(render(source, codec)) == [
+        (number, time_ms * 1000) for number, time_ms in enumerate(times_ms)
+    ]
+
+
+@pytest.mark.parametrize("codec", CODECS)
+def test_a_part_is_saved_with_the_sound_of_that_part(tmp_path, codec):
+    source = write_clip(tmp_path / "clip.mp4", frames=60, audio="aac")
+    until_us = numbered(source)[19][1]
+
+    target = render(source, codec, until_us=until_us)
+
+    assert [number for number, _ in numbered(target)] == list(range(20))
+    with read_audio(target) as sound:
+        samples = sum(len(samples) for _, samples in sound)
+    assert samples / 48_000 == pytest.approx(20 / 30, abs=0.1)
+
+
 PHONE_TIMES_US = [0, *(54_680 + number * 33_320 for number in range(68))]
 
 
@@ -148,6 +183,10 @@ PHONE_TIMES_US = [0, *(54_680 + number * 33_320 for number in range(68))]
         ([n * 40_000 for n in range(50)], Fraction(20), (Fraction(25), True)),
         ([0, 40_000, 80_000, 400_000], Fraction(8), (Fraction(25), False)),
         ([0, 1_000, 400_000], Fraction(8), (Fraction(60), False)),
+        ([0, 2_500_000, 5_000_000, 30_000_000], Fraction(2, 15), (Fraction(10), False)),
+        ([0, 120_000, 1_000_000], Fraction(6), (Fraction(10), False)),
+        # Encoders of MPEG-4 take numbers up to 65,535.
+        ([0, 33_344, 66_687], Fraction(90001, 3001), (Fraction(6208, 207), True)),
     ],
 )
 def test_the_rate_gives_each_picture_a_place(times_us, mean_rate, expected):
