@@ -74,8 +74,6 @@ LIMITS = {
     "image_bytes": 10 * 2**20,
     "body_bytes": 15 * 2**20,
     "image_pixels": 25_000_000,
-    # What an npz file to train a classifier on holds once it is unpacked, which is in memory.
-    "npz_bytes": 4 * 2**30,
     # Boxes in one answer.
     "detections": 300,
     # Decoded pictures at one time; who comes later waits with the file.
@@ -107,6 +105,10 @@ LIMITS = {
     # Worked on at one time; the others wait.
     "video_jobs": 2,
     "export_jobs": 1,
+    # What the work on one video may take, its detection as well as one export: at least, and for
+    # each second of its length.
+    "job_seconds": 600,
+    "job_seconds_per_video_second": 120,
     # WebSockets on videos, of one owner and in all.
     "video_sockets_per_owner": 3,
     "video_sockets": 50,

@@ -1,6 +1,8 @@
 """Works on what waits: a thread of the serving process claims rows and runs each in its own.
 
 A process that dies leaves its rows without signs of life; whoever sees that goes on with them.
+What went wrong with the server is tried again, at most ``MAX_ATTEMPTS`` times without getting any
+further. What went wrong with the video would do so each time; the job fails at once.
 """
 
 import logging
@@ -12,13 +14,13 @@ from threading import Event, Thread
 from typing import Any
 
 from django.conf import settings
-from django.db import close_old_connections, connections
+from django.db import InterfaceError, OperationalError, close_old_connections, connections
 
 from detect_video import uploads
 from detect_video.errors import RunLost
 from detect_video.models import MAX_ATTEMPTS, Export, Job, State, Video
 from detect_video.work import run_detection, run_export
-from ml_core.errors import StorageFull, VisionError
+from ml_core.errors import Busy, InferenceTimeout, ModelLoading, StorageFull, VisionError
 from ml_core.storage import FULL, is_full
 
 logger = logging.getLogger(__name__)
@@ -28,6 +30,17 @@ HEARTBEAT_S = 2
 SWEEP_S = 3600
 # After an error of the database, say, which will not be gone in the next moment.
 PAUSE_S = 5
+
+# Of the server at that moment; everything else is the video's fault or a fault of ours.
+TRANSIENT = (
+    OSError,
+    MemoryError,
+    OperationalError,
+    InterfaceError,
+    Busy,
+    ModelLoading,
+    InferenceTimeout,
+)
 
 Work = Callable[[Any, Event], None]
 # How many of them run at one time (a name in settings.LIMITS), and how.
@@ -46,18 +59,17 @@ def start_scheduler() -> None:
 def claim_next(kind: type[Job]) -> Job | None:
     """Begin a run of the next job of a kind that waits; None when there is none.
 
-    One that was begun ``MAX_ATTEMPTS`` times and got no further fails.
+    One fails that was tried ``MAX_ATTEMPTS`` times and got no further, or has had its time.
     """
     for job in kind.claimable():
         if not job.claim():
             continue
-        if job.attempt <= MAX_ATTEMPTS:
+        if job.attempt >= MAX_ATTEMPTS:
+            fail(job, broke_off())
+        elif job.worked_s > job.limit_s:
+            fail(job, took_too_long(job))
+        else:
             return job
-        job.end_run(
-            State.FAILED,
-            error_code="interrupted",
-            error="The work stopped at the same place each time; the server's log may say why.",
-        )
     return None
 
 
@@ -67,18 +79,42 @@ def run(job: Job, work: Work, stop: Event) -> None:
         work(job, stop)
     except RunLost:
         logger.info("%s %s was cancelled, taken over or cut off", type(job).__name__, job.pk)
-    except VisionError as exc:
-        logger.info("%s %s failed: %s", type(job).__name__, job.pk, exc.detail)
-        with suppress(RunLost):
-            job.end_run(State.FAILED, error_code=exc.code, error=exc.detail)
     except Exception as exc:
         if is_full(exc):
             logger.warning("%s %s failed: no room on the disk", type(job).__name__, job.pk)
-            with suppress(RunLost):
-                job.end_run(State.FAILED, error_code=StorageFull.code, error=FULL)
-            return
-        # The row stays as it is: without signs of life it will be claimed again.
-        logger.exception("%s %s broke off", type(job).__name__, job.pk)
+            fail(job, StorageFull(FULL))
+        elif isinstance(exc, TRANSIENT):
+            # The row stays as it is: without signs of life it will be claimed again.
+            logger.exception("%s %s broke off", type(job).__name__, job.pk)
+        elif isinstance(exc, VisionError):
+            logger.info("%s %s failed: %s", type(job).__name__, job.pk, exc.detail)
+            fail(job, exc)
+        else:
+            logger.exception("%s %s failed", type(job).__name__, job.pk)
+            detail = "Something failed in the server; its log says what."
+            fail(job, VisionError(detail, code="server_error"))
+
+
+def fail(job: Job, exc: VisionError) -> None:
+    """End a run with what is to be told; not where it was ended already."""
+    with suppress(RunLost):
+        job.end_run(State.FAILED, error_code=exc.code, error=exc.detail)
+
+
+def broke_off() -> VisionError:
+    return VisionError(
+        f"The work broke off {MAX_ATTEMPTS} times in a row without getting any further; the "
+        "server's log may say why. Try again.",
+        code="interrupted",
+    )
+
+
+def took_too_long(job: Job) -> VisionError:
+    return VisionError(
+        f"The work took longer, or broke off more often, than a video of this length may "
+        f"({job.limit_s:,.0f} seconds). Try again when the server has less to do.",
+        code="job_timeout",
+    )
 
 
 @dataclass
@@ -88,6 +124,11 @@ class Running:
     job: Job
     work: Work
     stop: Event = field(default_factory=Event)
+
+    def __post_init__(self) -> None:
+        self._worked_before_s = self.job.worked_s
+        self._begun_s = time.monotonic()
+        self._is_given_up = False
 
     def start(self) -> None:
         name = f"job-{self.job.pk}"
@@ -100,11 +141,23 @@ class Running:
         finally:
             connections.close_all()
 
+    @property
+    def is_over(self) -> bool:
+        """Whether its place is free; what does not stop when it is told to does not keep it."""
+        return self._is_given_up or not self.thread.is_alive()
+
     def give_sign_of_life(self) -> None:
+        """Note that the run lives, and for how long; end it after the longest."""
+        worked_s = self._worked_before_s + time.monotonic() - self._begun_s
         try:
-            self.job.checkpoint()
+            self.job.checkpoint(worked_s=worked_s)
         except RunLost:
             self.stop.set()
+            return
+        if worked_s > self.job.limit_s:
+            self._is_given_up = True
+            self.stop.set()
+            fail(self.job, took_too_long(self.job))
 
 
 class Scheduler:
@@ -128,7 +181,7 @@ class Scheduler:
     def tick(self) -> None:
         """One look at everything."""
         now = time.monotonic()
-        self._running = [running for running in self._running if running.thread.is_alive()]
+        self._running = [running for running in self._running if not running.is_over]
         if now >= self._heartbeat_due:
             self._heartbeat_due = now + HEARTBEAT_S
             for running in self._running:

@@ -8,22 +8,24 @@ import shutil
 import uuid
 from datetime import UTC, timedelta
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 from django.conf import settings
 from django.db import models, transaction
+from django.db.models.functions import Coalesce, Now, RowNumber
 from django.db.models.signals import post_delete
 from django.dispatch import receiver
-from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from detect_video.errors import RunLost
 from ml_core.owners import Owned, Owner
 
 # A run whose last sign of life is older is dead; one that lives gives it every 2 s.
-STALE_AFTER_S = 8
-# How often a job may be begun without getting any further.
-MAX_ATTEMPTS = 2
+STALE_AFTER = timedelta(seconds=8)
+# How often in a row a job may be tried without getting any further.
+MAX_ATTEMPTS = 3
+# What a run counts as at least, so that jobs end that break off again and again.
+LEAST_RUN_S = 30
 
 
 class State(models.TextChoices):
@@ -48,45 +50,79 @@ class Job(models.Model):
     )
     error_code = models.CharField(_("error code"), max_length=50, blank=True, editable=False)
     error = models.TextField(_("error"), blank=True, editable=False)
-    # Claims since the job last got further.
+    # Tries since the job last got further.
     attempt = models.PositiveIntegerField(_("attempt"), default=0, editable=False)
     run_id = models.UUIDField(null=True, editable=False)
+    # By the clock of the database, as all of the jobs' times.
     heartbeat_at = models.DateTimeField(_("last sign of life"), null=True, editable=False)
+    # When its turn came: jobs of the same kind are numbered as they are begun. 0: not yet.
+    turn = models.PositiveBigIntegerField(default=0, editable=False)
+    # Of all runs together.
+    worked_s = models.FloatField(default=0, editable=False)
     created_at = models.DateTimeField(_("created"), auto_now_add=True, db_index=True)
+
+    # Where the account and the session of its owner stand.
+    OWNER_FIELDS = ("user", "session_key")
 
     class Meta:
         abstract = True
 
     @classmethod
-    def claimable(cls) -> models.QuerySet[Self]:
-        """What waits for a worker, the oldest first: queued jobs, and those whose run died."""
-        stale = timezone.now() - timedelta(seconds=STALE_AFTER_S)
-        died = models.Q(state=State.RUNNING, heartbeat_at__lt=stale)
-        waiting = models.Q(state=State.QUEUED) | died
-        return cls._base_manager.filter(waiting).order_by("created_at")
+    def claimable(cls) -> models.QuerySet[Any]:
+        """What waits for a worker, in the order in which it is begun.
+
+        Jobs whose run died go on first. The others go by rounds, in which each owner has one job,
+        his oldest; he comes first whose last turn is the longest ago.
+        """
+        rows = cls._base_manager.alias(
+            owner_id=Coalesce(cls.OWNER_FIELDS[0], 0), owner_key=models.F(cls.OWNER_FIELDS[1])
+        )
+        of_owner = {name: models.OuterRef(name) for name in ("owner_id", "owner_key")}
+        owners_turns = rows.filter(**of_owner).order_by("-turn").values("turn")
+        queued = models.Q(state=State.QUEUED)
+        # A sign of life from the future was given before the clock was set back.
+        is_alive = (Now() - STALE_AFTER, Now() + STALE_AFTER)
+        died = models.Q(state=State.RUNNING) & ~models.Q(heartbeat_at__range=is_alive)
+        owners_jobs = models.Window(
+            RowNumber(), partition_by=["state", "owner_id", "owner_key"], order_by="created_at"
+        )
+        return (
+            rows.filter(queued | died)
+            .alias(
+                round=models.Case(models.When(queued, then=owners_jobs), default=0),
+                owners_turn=models.Subquery(owners_turns[:1]),
+            )
+            .order_by("round", "owners_turn", "created_at")
+        )
+
+    @property
+    def limit_s(self) -> float:
+        """How long all runs together may take."""
+        raise NotImplementedError
 
     def claim(self) -> bool:
         """Begin a run, unless somebody else was faster."""
-        run_id = uuid.uuid4()
-        unchanged = type(self)._base_manager.filter(
-            pk=self.pk, state=self.state, run_id=self.run_id
-        )
-        claimed = unchanged.update(
-            state=State.RUNNING,
-            run_id=run_id,
-            attempt=models.F("attempt") + 1,
-            heartbeat_at=timezone.now(),
-        )
+        rows = type(self)._base_manager
+        fields: dict[str, Any] = {"state": State.RUNNING, "run_id": uuid.uuid4()}
+        fields["worked_s"] = models.F("worked_s") + LEAST_RUN_S
+        if self.state == State.QUEUED:
+            last = rows.aggregate(last=models.Max("turn"))["last"]
+            fields["turn"] = last + 1
+        unchanged = rows.filter(pk=self.pk, state=self.state, run_id=self.run_id)
+        claimed = unchanged.update(heartbeat_at=Now(), **fields)
         if claimed:
             self.refresh_from_db()
         return bool(claimed)
 
+    def begin_attempt(self) -> None:
+        """Count a try, from where on the job itself may be what ends it. Raises ``RunLost``."""
+        self.checkpoint(attempt=self.attempt + 1)
+
     def checkpoint(self, **fields: Any) -> None:
         """Write ``fields`` and a sign of life. Raises ``RunLost`` when the run was ended."""
-        fields["heartbeat_at"] = timezone.now()
         mine = type(self)._base_manager.filter(pk=self.pk, run_id=self.run_id)
         # Without a run id the row belongs to no run at all.
-        if self.run_id is None or not mine.update(**fields):
+        if self.run_id is None or not mine.update(heartbeat_at=Now(), **fields):
             raise RunLost
         for name, value in fields.items():
             setattr(self, name, value)
@@ -161,6 +197,13 @@ class Video(Owned, Job):
         return sum(q.aggregate(total=models.Sum(field))["total"] or 0 for q, field in sums)
 
     @property
+    def limit_s(self) -> float:
+        """How long all runs together may take, of its detection or of an export."""
+        limits = settings.LIMITS
+        length_s = limits["video_seconds"] if self.duration_s is None else self.duration_s
+        return limits["job_seconds"] + limits["job_seconds_per_video_second"] * length_s
+
+    @property
     def folder(self) -> Path:
         """Where everything of this video lies; nothing of the path comes from the user."""
         return Path(settings.MEDIA_ROOT) / "detect_video" / str(self.pk)
@@ -227,6 +270,8 @@ class Export(Job):
     size_bytes = models.PositiveBigIntegerField(_("size (bytes)"), default=0, editable=False)
     file = models.FileField(max_length=200, blank=True, editable=False)
 
+    OWNER_FIELDS = ("video__user", "video__session_key")
+
     class Meta:
         verbose_name = _("saved video")
         verbose_name_plural = _("saved videos")
@@ -240,6 +285,10 @@ class Export(Job):
         """What browsers call the file: no two of a video have the same name."""
         moment = f"{self.created_at.astimezone(UTC):%Y%m%dT%H%M%SZ}"
         return f"{Path(self.video.name).stem}-{moment}{Path(str(self.file)).suffix}"
+
+    @property
+    def limit_s(self) -> float:
+        return self.video.limit_s
 
     @property
     def folder(self) -> Path:

@@ -9,7 +9,7 @@ from threading import Event
 from detect_video.decoding import VideoFrame, VideoReader
 from detect_video.errors import RunLost
 from ml_core import engine
-from ml_core.errors import Busy, ModelLoading
+from ml_core.errors import Busy, InferenceTimeout, ModelLoading
 from ml_core.results import Detections
 
 # Frames at the model at one time, so that it never waits for one to be read or kept.
@@ -29,6 +29,17 @@ def open_frames(path: Path, *, model: str, after_pts_us: int | None = None) -> V
     return VideoReader(path, after_pts_us=after_pts_us, side=side)
 
 
+def wait_for_model(model: str, stop: Event) -> None:
+    """Return when a model is loaded. Raises the ``VisionError`` that fits, or ``RunLost``."""
+    while not stop.is_set():
+        try:
+            engine.wait_until_loaded("detection", model)
+            return
+        except ModelLoading:
+            pass
+    raise RunLost
+
+
 def detect_frames(
     frames: Iterable[VideoFrame],
     *,
@@ -41,8 +52,8 @@ def detect_frames(
 
     Boxes are in pixels of ``resolution_wh``, the video's own (width, height). ``model`` may be
     empty for the default; ``client`` is whom the model's queue treats as one. A model that is
-    busy or being loaded is waited for. Raises the ``VisionError`` that fits, ``RunLost`` after
-    ``stop`` was set, or at the end of the process.
+    busy, slow or being loaded is waited for. Raises the ``VisionError`` that fits, ``RunLost``
+    after ``stop`` was set, or at the end of the process.
     """
     stop = stop or Event()
     pending: deque[tuple[VideoFrame, Future[Detections]]] = deque()
@@ -81,6 +92,6 @@ def _detect(
     while not stop.is_set():
         try:
             return engine.detect(frame.image, model=model, original_wh=resolution_wh, client=client)
-        except (Busy, ModelLoading):
+        except (Busy, InferenceTimeout, ModelLoading):
             stop.wait(RETRY_AFTER_S)
     raise RunLost

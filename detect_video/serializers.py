@@ -1,6 +1,7 @@
 """The wire shapes of videos and exports."""
 
 import math
+from typing import Any
 
 from django.conf import settings
 from django.urls import reverse
@@ -67,9 +68,20 @@ class JobSerializer(serializers.ModelSerializer):
     """A job, with the reason why it failed in the language of who asks."""
 
     error = serializers.SerializerMethodField()
+    queue_position = serializers.SerializerMethodField(help_text="from 1; null unless it is queued")
 
     def get_error(self, job: Job) -> str:
         return shown_detail(job.error_code, job.error)
+
+    def get_queue_position(self, job: Job) -> int | None:
+        if job.state != State.QUEUED:
+            return None
+        # One query for all jobs of a list.
+        context: Any = self.context
+        if type(job) not in context:
+            queue = type(job).claimable().values_list("pk", flat=True)
+            context[type(job)] = {pk: number for number, pk in enumerate(queue, 1)}
+        return context[type(job)].get(job.pk)
 
 
 class ExportSerializer(JobSerializer):
@@ -90,6 +102,7 @@ class ExportSerializer(JobSerializer):
             "show_names",
             "show_scores",
             "state",
+            "queue_position",
             "frames_done",
             "size_bytes",
             "error_code",
@@ -121,6 +134,7 @@ class VideoSerializer(JobSerializer):
             "received_bytes",
             "sha256",
             "state",
+            "queue_position",
             "error_code",
             "error",
             "truncated",

@@ -91,7 +91,7 @@ def retry_video(video: Video) -> None:
     if not video.file:
         raise NotFinished("The file of this video is not complete. Send it again.")
     ended = Video.objects.filter(pk=video.pk, state__in=[State.FAILED, State.CANCELLED])
-    ended.update(state=State.QUEUED, attempt=0, error_code="", error="")
+    ended.update(state=State.QUEUED, attempt=0, worked_s=0, error_code="", error="")
     video.refresh_from_db()
 
 
@@ -99,11 +99,17 @@ def request_export(video: Video, **options: Any) -> Export:
     """Queue the rendering of a video file with the detections drawn in.
 
     ``options`` are ``codec``, ``score_threshold`` in [0, 1], ``hidden_classes`` (class ids),
-    ``show_names``, ``show_scores`` and ``language`` (of the names). Raises ``NotFinished`` until
-    every frame is detected, ``QuotaExceeded``, ``StorageFull``.
+    ``show_names``, ``show_scores`` and ``language`` (of the names). What was cancelled or failed
+    is saved up to the last frame that was detected. Raises ``NotFinished`` while there may be more
+    or nothing is detected, ``QuotaExceeded``, ``StorageFull``.
     """
-    if video.state != State.DONE:
-        raise NotFinished("The video can be saved as soon as every frame of it is detected.")
+    if video.state not in (State.DONE, State.CANCELLED, State.FAILED):
+        raise NotFinished(
+            "The video can be saved as soon as every frame of it is detected, or detection is "
+            "cancelled."
+        )
+    if not video.frames_detected:
+        raise NotFinished("No frame of this video is detected; there is nothing to save.")
     check_quota(video.owner, video.size_bytes)
     check_room(video.size_bytes)
     export = Export(video=video, size_bytes=video.size_bytes, **options)

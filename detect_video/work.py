@@ -5,8 +5,9 @@ from threading import Event
 
 from django.conf import settings
 
+from detect_video.errors import RunLost
 from detect_video.models import Export, FrameResult, State, Video
-from detect_video.pipeline import Found, detect_frames, open_frames
+from detect_video.pipeline import Found, detect_frames, open_frames, wait_for_model
 from detect_video.rendering import CODECS, render_video
 from detect_video.results import DetectionsByTime
 from ml_core import engine
@@ -26,6 +27,8 @@ def run_detection(video: Video, stop: Event) -> None:
     """
     if not video.model:
         video.checkpoint(model=engine.default_model("detection").name)
+    wait_for_model(video.model, stop)
+    video.begin_attempt()
     last = video.frames.order_by("frame_index").last()
     client = f"video {video.pk}"
     kept_before, started = video.frames_detected, time.monotonic()
@@ -60,10 +63,13 @@ def _frame_results(video: Video, found: list[Found]) -> list[FrameResult]:
 def run_export(export: Export, stop: Event) -> None:
     """Render the file of a claimed export. Raises what ``run_detection`` raises."""
     video = export.video
+    export.begin_attempt()
     # Those before it may have become larger than anybody could know when this one was asked for.
     check_quota(video.owner, 0)
+    last = video.frames.order_by("frame_index").last()
     export.folder.mkdir(parents=True, exist_ok=True)
-    target = export.folder / f"{export.pk}{CODECS[export.codec]}"
+    # A run that is taken over and does not know it yet writes to another file.
+    target = export.folder / f"{export.pk}-{export.run_id}{CODECS[export.codec]}"
     due = 0.0
     frames_done = 0
 
@@ -72,7 +78,7 @@ def run_export(export: Export, stop: Event) -> None:
         frames_done = frames
         if time.monotonic() >= due:
             # A cancelled export ends here, by RunLost.
-            export.checkpoint(frames_done=frames)
+            export.checkpoint(frames_done=frames, attempt=0)
             due = time.monotonic() + PROGRESS_EVERY_S
 
     def on_size(size_bytes: int) -> None:
@@ -85,6 +91,7 @@ def run_export(export: Export, stop: Event) -> None:
         video.source_path,
         target,
         DetectionsByTime(video, export.score_threshold, export.hidden_classes),
+        until_us=last.pts_us if last else None,
         codec=export.codec,
         show_names=export.show_names,
         show_scores=export.show_scores,
@@ -94,4 +101,11 @@ def run_export(export: Export, stop: Event) -> None:
     )
     name = str(target.relative_to(settings.MEDIA_ROOT))
     size_bytes = target.stat().st_size
-    export.end_run(State.DONE, file=name, frames_done=frames_done, size_bytes=size_bytes)
+    try:
+        export.end_run(State.DONE, file=name, frames_done=frames_done, size_bytes=size_bytes)
+    except RunLost:
+        target.unlink()
+        raise
+    for left in export.folder.glob(f"{export.pk}-*"):
+        if left != target:
+            left.unlink(missing_ok=True)

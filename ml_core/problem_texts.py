@@ -29,7 +29,13 @@ _TEXTS = {
     "image_truncated": gettext_noop("The picture is damaged or cut off."),
     "inference_failed": gettext_noop("The network failed on this picture."),
     "inference_timeout": gettext_noop("The answer took too long. Try again in a moment."),
-    "interrupted": gettext_noop("The work was cut off at the same place each time."),
+    "interrupted": gettext_noop(
+        "The work broke off three times in a row without getting any further. Try again."
+    ),
+    "job_timeout": gettext_noop(
+        "The work took longer than a video of this length may. Try again when the server has less "
+        "to do."
+    ),
     "model_loading": gettext_noop("The model is still being loaded. Try again in a moment."),
     "model_not_installed": gettext_noop(
         "The model is not installed. Install one with: python manage.py fetch_models yolov3"
@@ -41,6 +47,7 @@ _TEXTS = {
     "not_found": gettext_noop("There is no such thing, or it is not yours."),
     "not_in_gallery": gettext_noop("The server has no picture of that name."),
     "quota_exceeded": gettext_noop("You have no room left. Delete what you do not need."),
+    "server_error": gettext_noop("Something failed in the server; its log says what."),
     "session_ended": gettext_noop(
         "You signed in or out meanwhile, so nothing was kept. Send it again."
     ),

@@ -359,21 +359,21 @@ def test_a_file_that_is_no_video_is_refused_where_it_was_chosen(page, tmp_path, 
     assert "Failed to load resource" in console_errors.pop()
 
 
-def pretend_to_detect(page: Page) -> None:
-    """Whatever state the video is in, the page is told that frames are still being detected."""
+def pretend(page: Page, **told: object) -> None:
+    """Whatever state the video is in, the page is ``told`` another one."""
 
-    def still_running(video: dict[str, Any]) -> dict[str, Any]:
-        return {**video, "state": "running", "frames_detected": 10}
+    def changed(video: dict[str, Any]) -> dict[str, Any]:
+        return {**video, **told}
 
     def change_answer(route: Route) -> None:
         response = route.fetch()
-        route.fulfill(response=response, json=still_running(response.json()))
+        route.fulfill(response=response, json=changed(response.json()))
 
     def change_messages(socket: WebSocketRoute) -> None:
         def forward(message: str | bytes) -> None:
             content = json.loads(message)
             if content["type"] == "info":
-                content = still_running(content)
+                content = changed(content)
             socket.send(json.dumps(content))
 
         socket.connect_to_server().on_message(forward)
@@ -383,13 +383,32 @@ def pretend_to_detect(page: Page) -> None:
 
 
 def test_a_video_is_not_saved_before_every_frame_is_detected(page, clips):
-    pretend_to_detect(page)
+    pretend(page, state="running", frames_detected=10)
 
     open_player(page, clips["browser"])
 
     expect(page.locator("#state")).to_contain_text("Detecting")
     expect(page.get_by_role("button", name="Save as video")).to_be_disabled()
     expect(page.locator("#save-reason")).to_be_visible()
+
+
+def test_what_was_detected_before_it_was_cancelled_can_be_saved(page, clips):
+    pretend(page, state="cancelled", frames_detected=10)
+
+    open_player(page, clips["browser"])
+
+    expect(page.locator("#state")).to_contain_text("cancelled")
+    expect(page.get_by_role("button", name="Save as video")).to_be_enabled()
+    expect(page.locator("#save-reason")).to_be_hidden()
+
+
+def test_who_waits_is_told_the_place_in_the_queue(page, clips):
+    pretend(page, state="queued", queue_position=3)
+
+    open_player(page, clips["browser"])
+
+    expect(page.locator("#state")).to_contain_text("Waiting for its turn.")
+    expect(page.locator("#state-share")).to_have_text("Position in the queue: 3")
 
 
 def test_the_video_is_saved_as_it_is_shown(page, clips, tmp_path):

@@ -4,22 +4,28 @@ import threading
 import time
 from collections.abc import Callable
 from datetime import timedelta
+from pathlib import Path
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
 from django.contrib.auth import get_user_model
 from django.contrib.sessions.backends.db import SessionStore
+from django.db import OperationalError
 from django.utils import timezone
 
-from detect_video import jobs, pipeline, uploads
-from detect_video.errors import RunLost
+from detect_video import jobs, pipeline, uploads, work
+from detect_video.decoding import VideoReader
+from detect_video.errors import NotFinished, RunLost
 from detect_video.models import Export, FrameResult, State, Video
+from detect_video.rendering import render_video
+from detect_video.serializers import VideoSerializer
 from detect_video.services import request_export, retry_video
 from detect_video.tests.clips import write_clip
 from detect_video.tests.conftest import cell_of, write_tomatoes
 from detect_video.work import run_detection
 from ml_core import engine
-from ml_core.errors import Busy
+from ml_core.errors import Busy, InferenceTimeout, ModelLoading
 
 pytestmark = [pytest.mark.usefixtures("toy_detector"), pytest.mark.django_db(transaction=True)]
 
@@ -35,9 +41,9 @@ def queued_video(data: bytes, **fields: object) -> Video:
 
 def work_off() -> None:
     """Run everything that waits, one after the other."""
-    for _, kind, work in jobs.KINDS:
+    for _, kind, how in jobs.KINDS:
         while job := jobs.claim_next(kind):
-            jobs.run(job, work, threading.Event())
+            jobs.run(job, how, threading.Event())
 
 
 def done_video(data: bytes) -> Video:
@@ -147,24 +153,43 @@ def test_only_one_of_two_that_see_the_same_job_gets_it(clip):
     assert not second.claim()
 
 
-def test_a_job_that_gets_no_further_fails_at_the_third_attempt(clip):
+def broken_off(kind, times: int) -> None:
+    """Runs that die as soon as the work itself has begun."""
+    for _ in range(times):
+        claimed = jobs.claim_next(kind)
+        assert claimed is not None
+        claimed.begin_attempt()
+        make_stale(claimed)
+
+
+def test_a_job_that_gets_no_further_is_tried_three_times(clip):
     video = queued_video(clip)
-    for _ in range(2):
-        assert jobs.claim_next(Video)
-        make_stale(video)
+    broken_off(Video, 3)
 
     assert jobs.claim_next(Video) is None
     video.refresh_from_db()
     assert (video.state, video.error_code) == (State.FAILED, "interrupted")
+    assert "3 times in a row" in video.error
 
     retry_video(video)
     work_off()
     assert_complete(video, 20)
 
 
+def test_a_run_that_dies_before_the_model_is_loaded_is_no_attempt(clip):
+    video = queued_video(clip)
+
+    for _ in range(5):
+        assert jobs.claim_next(Video)
+        make_stale(video)
+
+    assert jobs.claim_next(Video) is not None
+
+
 def test_new_frames_make_attempts_count_anew(clip):
     video = queued_video(clip)
     for index in range(5):
+        broken_off(Video, 2)
         claimed = jobs.claim_next(Video)
         row = FrameResult(video=claimed, frame_index=index, pts_us=index, detections=[])
         claimed.keep_frames([row], detect_fps=1)
@@ -228,13 +253,14 @@ def test_a_model_that_is_not_installed_fails_the_job_with_what_to_do(clip, no_de
     assert "fetch_models" in video.error
 
 
-def test_a_busy_model_is_waited_for(clip, monkeypatch):
+@pytest.mark.parametrize("error", [Busy, InferenceTimeout, ModelLoading])
+def test_a_busy_model_is_waited_for(clip, monkeypatch, error):
     detect = engine.detect
     refusals = iter([True, True])
 
     def busy_at_first(*arguments, **options):
         if next(refusals, False):
-            raise Busy("later")
+            raise error("later")
         return detect(*arguments, **options)
 
     monkeypatch.setattr(engine, "detect", busy_at_first)
@@ -243,11 +269,12 @@ def test_a_busy_model_is_waited_for(clip, monkeypatch):
     done_video(clip)
 
 
-def test_an_unexpected_error_leaves_the_job_to_the_next_attempt(clip, monkeypatch):
+@pytest.mark.parametrize("error", [OSError(5, "no disk"), OperationalError("locked"), MemoryError])
+def test_trouble_of_the_server_leaves_the_job_to_the_next_attempt(clip, monkeypatch, error):
     video = queued_video(clip)
-    monkeypatch.setattr(engine, "detect", lambda *_, **__: 1 / 0)
-    work_off()
-    monkeypatch.undo()
+    with monkeypatch.context() as patched:
+        patched.setattr(Video, "keep_frames", Mock(side_effect=error))
+        work_off()
     video.refresh_from_db()
     assert video.state == State.RUNNING
 
@@ -255,6 +282,17 @@ def test_an_unexpected_error_leaves_the_job_to_the_next_attempt(clip, monkeypatc
     work_off()
 
     assert_complete(video, 20)
+
+
+def test_what_would_go_wrong_each_time_fails_at_the_first_attempt(clip, monkeypatch):
+    video = queued_video(clip)
+    monkeypatch.setattr(engine, "detect", lambda *_, **__: 1 / 0)
+
+    work_off()
+
+    video.refresh_from_db()
+    assert (video.state, video.error_code) == (State.FAILED, "server_error")
+    assert (video.attempt, "log" in video.error) == (1, True)
 
 
 def test_a_damaged_file_that_vanished_fails(clip):
@@ -383,7 +421,8 @@ def test_an_export_deleted_while_it_is_rendered_leaves_no_file(clip, monkeypatch
     checkpoint = Export.checkpoint
 
     def deleted_soon(self, **fields):
-        Export.objects.all().delete()
+        if "frames_done" in fields:
+            Export.objects.all().delete()
         checkpoint(self, **fields)
 
     monkeypatch.setattr(Export, "checkpoint", deleted_soon)
@@ -393,15 +432,209 @@ def test_an_export_deleted_while_it_is_rendered_leaves_no_file(clip, monkeypatch
 
 
 def test_an_interrupted_export_begins_again_but_not_for_ever(clip):
-    video = done_video(clip)
-    export = export_of(video)
-    for _ in range(2):
-        jobs.claim_next(Export).checkpoint(frames_done=5)
-        make_stale(export)
+    export = export_of(done_video(clip))
+    broken_off(Export, 3)
 
     assert jobs.claim_next(Export) is None
     export.refresh_from_db()
     assert (export.state, export.error_code) == (State.FAILED, "interrupted")
+
+
+def test_frames_that_are_drawn_make_an_exports_attempts_count_anew(clip, monkeypatch):
+    export = export_of(done_video(clip))
+    broken_off(Export, 2)
+    monkeypatch.setattr(Export, "end_run", Mock(side_effect=OSError))
+
+    work_off()
+
+    export.refresh_from_db()
+    assert (export.attempt, export.frames_done > 0) == (0, True)
+
+
+def test_a_job_that_breaks_off_again_and_again_has_its_time_too(clip, settings):
+    """It may get a little further each time, and begin at the same place."""
+    settings.LIMITS = {**settings.LIMITS, "job_seconds_per_video_second": 0}
+    export = export_of(done_video(clip))
+    for _ in range(20):
+        claimed = jobs.claim_next(Export)
+        claimed.begin_attempt()
+        claimed.checkpoint(frames_done=1, attempt=0)
+        make_stale(claimed)
+
+    assert jobs.claim_next(Export) is None
+    export.refresh_from_db()
+    assert (export.state, export.error_code) == (State.FAILED, "job_timeout")
+
+
+def test_an_export_that_was_taken_over_leaves_the_other_runs_file_alone(clip, monkeypatch):
+    export = export_of(done_video(clip))
+    overtaken = jobs.claim_next(Export)
+
+    def taken_over(source, target, *arguments, **options):
+        monkeypatch.setattr(work, "render_video", render_video)
+        part = target.with_name(f"{target.name}.part")
+        part.touch()
+        make_stale(overtaken)
+        work_off()
+        part.unlink(missing_ok=True)
+        raise RunLost
+
+    monkeypatch.setattr(work, "render_video", taken_over)
+    jobs.run(overtaken, work.run_export, threading.Event())
+
+    export.refresh_from_db()
+    assert export.state == State.DONE
+    assert [str(path) for path in export.folder.iterdir()] == [export.file.path]
+    assert export.file.size == export.size_bytes
+
+
+def test_what_dead_runs_left_goes_with_the_first_that_ends(clip):
+    export = export_of(done_video(clip))
+    export.folder.mkdir()
+    (export.folder / f"{export.pk}-dead.avi.part").touch()
+
+    work_off()
+
+    export.refresh_from_db()
+    assert [str(path) for path in export.folder.iterdir()] == [export.file.path]
+
+
+def test_what_was_detected_before_it_was_cancelled_is_saved(clip, monkeypatch):
+    video = queued_video(clip)
+    keep_frames = Video.keep_frames
+
+    def cancelled_soon(self, frames, **more):
+        keep_frames(self, frames, **more)
+        Video.objects.get().cancel()
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Video, "keep_frames", cancelled_soon)
+        work_off()
+    video.refresh_from_db()
+    assert (video.state, 0 < video.frames_detected < 20) == (State.CANCELLED, True)
+
+    export = export_of(video)
+    work_off()
+
+    export.refresh_from_db()
+    assert (export.state, export.frames_done) == (State.DONE, video.frames_detected)
+    with VideoReader(Path(export.file.path)) as reader:
+        assert len(list(reader)) == video.frames_detected
+
+
+@pytest.mark.parametrize("state", [State.QUEUED, State.RUNNING, State.CANCELLED])
+def test_nothing_is_saved_while_there_may_be_more_or_where_there_is_nothing(clip, state):
+    video = queued_video(clip, state=state, frames_detected=int(state != State.CANCELLED))
+
+    with pytest.raises(NotFinished):
+        export_of(video)
+
+
+def test_owners_take_turns(clip):
+    """Anna has sent five videos before Ben and a visitor send theirs."""
+    anna, ben = (get_user_model().objects.create_user(name) for name in ("anna", "ben"))
+    annas = [queued_video(clip, user=anna) for _ in range(5)]
+    bens = [queued_video(clip, user=ben) for _ in range(2)]
+    visitors = [queued_video(clip, session_key=key) for key in ("a", "b", "b")]
+
+    began = []
+    expected = [*Video.claimable()]
+    while job := jobs.claim_next(Video):
+        began.append(job)
+
+    assert began == expected
+    assert began == [
+        *(annas[0], bens[0], visitors[0], visitors[1]),
+        *(annas[1], bens[1], visitors[2]),
+        *annas[2:],
+    ]
+
+
+def test_the_owner_whose_last_turn_is_the_longest_ago_comes_first(clip):
+    anna, ben = (get_user_model().objects.create_user(name) for name in ("anna", "ben"))
+    for user in (ben, anna):
+        queued_video(clip, user=user)
+        jobs.claim_next(Video).end_run(State.DONE)
+    annas, bens = queued_video(clip, user=anna), queued_video(clip, user=ben)
+
+    assert [*Video.claimable()] == [bens, annas]
+
+
+def test_a_run_that_died_goes_on_before_anything_new_begins(clip):
+    anna = get_user_model().objects.create_user("anna")
+    first, _ = queued_video(clip, user=anna), queued_video(clip, session_key="a")
+    make_stale(jobs.claim_next(Video))
+
+    assert jobs.claim_next(Video) == first
+    assert jobs.claim_next(Video).turn == 2
+
+
+def test_owners_take_turns_with_exports_too(clip):
+    anna = get_user_model().objects.create_user("anna")
+    annas, other = (
+        queued_video(clip, state=State.DONE, frames_detected=1, **owner)
+        for owner in ({"user": anna}, {"session_key": "a"})
+    )
+    first, second, third = export_of(annas), export_of(annas), export_of(other)
+
+    assert [*Export.claimable()] == [first, third, second]
+
+
+def test_a_job_is_told_its_place_in_the_queue(clip):
+    anna, ben = (get_user_model().objects.create_user(name) for name in ("anna", "ben"))
+    annas = [queued_video(clip, user=anna) for _ in range(3)]
+    bens = queued_video(clip, user=ben)
+    jobs.claim_next(Video)
+
+    told = VideoSerializer([*Video.objects.order_by("created_at")], many=True).data
+
+    assert [video["id"] for video in told] == [str(video.pk) for video in (*annas, bens)]
+    assert [video["queue_position"] for video in told] == [None, 2, 3, 1]
+
+
+@pytest.mark.parametrize("jump", [timedelta(hours=1), timedelta(days=-1)])
+def test_a_clock_that_is_set_leaves_no_job_stuck(clip, jump):
+    """The run died just before; its last sign of life lies in the future or long ago."""
+    video = queued_video(clip)
+    jobs.claim_next(Video)
+    assert jobs.claim_next(Video) is None
+
+    Video.objects.update(heartbeat_at=timezone.now() + jump)
+
+    assert jobs.claim_next(Video) == video
+
+
+def test_a_job_that_takes_too_long_is_ended_and_its_place_is_free(clip, monkeypatch, settings):
+    """However little it does when it is told to stop."""
+    settings.LIMITS = {**settings.LIMITS, "video_jobs": 1}
+    hanging, next_one = queued_video(clip, duration_s=2), queued_video(clip)
+    started, release = [], threading.Event()
+
+    def hang(job, stop):
+        started.append(job)
+        release.wait(60)
+
+    monkeypatch.setattr(jobs, "KINDS", [("video_jobs", Video, hang)])
+    monkeypatch.setattr(jobs, "HEARTBEAT_S", 0)
+    scheduler = jobs.Scheduler()
+    try:
+        scheduler.tick()
+        scheduler.tick()
+        assert hanging.limit_s == 600 + 2 * 120
+        Video.objects.filter(pk=hanging.pk).update(worked_s=0)
+        settings.LIMITS = {
+            **settings.LIMITS,
+            "job_seconds": 0,
+            "job_seconds_per_video_second": 0,
+        }
+        wait_until(lambda: scheduler.tick() or Video.objects.get(pk=hanging.pk).error_code != "")
+        settings.LIMITS = {**settings.LIMITS, "job_seconds": 600}
+        wait_until(lambda: scheduler.tick() or started[1:] == [next_one])
+    finally:
+        release.set()
+
+    hanging.refresh_from_db()
+    assert (hanging.state, hanging.error_code) == (State.FAILED, "job_timeout")
 
 
 def test_uploads_given_up_are_swept_and_others_stay(clip, media):

@@ -30,7 +30,7 @@ let video = null;
  */
 export function showExports(current) {
   video = current;
-  button.disabled = current.state !== "done";
+  button.disabled = isAtWork(current) || !current.frames_detected;
   reason.hidden = !button.disabled;
   showRows(list, current.exports, { create: newRow, update: updateRow });
 }

@@ -28,8 +28,9 @@ export function showState(current) {
   // Screen readers tell every change, so the figure that changes all the time stands beside.
   if (state.textContent !== text) state.textContent = text;
   const pace = [percent(share), remainingText(remainingSeconds(current), texts(state).remaining)];
+  const place = texts(state).place.replace("{position}", String(current.queue_position));
   element("state-share", HTMLElement).textContent =
-    current.state === "running" ? pace.filter(Boolean).join(", ") : "";
+    current.state === "running" ? pace.filter(Boolean).join(", ") : current.queue_position ? place : "";
   bar.hidden = current.state === "done";
   bar.value = share;
   error.textContent = current.error || (current.truncated && texts(error).truncated);

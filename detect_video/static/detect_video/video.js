@@ -21,6 +21,7 @@
  * @property {number} size_bytes
  * @property {number} received_bytes
  * @property {State} state
+ * @property {number | null} queue_position from 1; null unless it is queued
  * @property {string} error for people
  * @property {string} truncated why the file ends early; empty for a whole one
  * @property {number} width
