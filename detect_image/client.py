@@ -129,8 +129,19 @@ def show(picture: Image.Image, title: str) -> bool:
     return True
 
 
-def process(path: Path, options: argparse.Namespace, model: dict) -> None:
-    """Detect in one file, print what was found, and show or save the drawn picture.
+def free_target(path: Path, folder: Path, taken: set[str]) -> Path:
+    """Where to save the drawn copy of ``path``: a place that no other picture has."""
+    target, number = folder / f"{path.stem}.jpg", 2
+    # Many file systems take capital and small letters for the same.
+    while target.name.casefold() in taken:
+        target = folder / f"{path.stem}-{number}.jpg"
+        number += 1
+    taken.add(target.name.casefold())
+    return target
+
+
+def process(path: Path, target: Path, options: argparse.Namespace, model: dict) -> None:
+    """Detect in one file, print what was found, and show the drawn picture or save it.
 
     Raises ``ClientError`` when the file or the server cannot be used.
     """
@@ -147,10 +158,9 @@ def process(path: Path, options: argparse.Namespace, model: dict) -> None:
     drawn = draw(picture, detections)
     if options.output is None and show(drawn, path.name):
         return
-    folder = options.output or Path("drawn")
-    folder.mkdir(parents=True, exist_ok=True)
-    target = folder / f"{path.stem}.jpg"
-    if target.exists() and target.samefile(path):
+    target.parent.mkdir(parents=True, exist_ok=True)
+    originals = (original for original in options.paths if original.exists())
+    if target.exists() and any(target.samefile(original) for original in originals):
         raise ClientError(f"{target} would be overwritten; choose another --output.")
     drawn.save(target, quality=92)
     print(f"  saved as {target}")
@@ -161,9 +171,11 @@ def run(options: argparse.Namespace) -> int:
     options.url = options.url.rstrip("/")
     model = find_model(options.url, options.model)
     failures = 0
+    taken: set[str] = set()
     for path in options.paths:
+        target = free_target(path, options.output or Path("drawn"), taken)
         try:
-            process(path, options, model)
+            process(path, target, options, model)
         except ClientError as exc:
             print(f"{path}: {exc}", file=sys.stderr)
             failures += 1

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from xml.etree import ElementTree
@@ -13,6 +14,10 @@ from ml_core.serializers import DetectionsSerializer
 
 # A picture's name, and what was found in it.
 Named = tuple[str, Detections]
+
+
+# What XML 1.0 cannot hold, in whatever way it is written.
+NOT_XML = re.compile("[^\\t\\n\\r\\x20-\\ud7ff\\ue000-\\ufffd\\U00010000-\\U0010ffff]")
 
 
 @dataclass(frozen=True)
@@ -62,16 +67,19 @@ def to_yolo(found: Detections, *, with_scores: bool = False) -> str:
 
 
 def to_voc(name: str, found: Detections) -> str:
-    """Pascal VOC's annotation XML, with the score as an extra element."""
+    """Pascal VOC's annotation XML, with the score as an extra element.
+
+    Characters that XML cannot hold become U+FFFD.
+    """
     width, height = found.resolution_wh
     root = ElementTree.Element("annotation")
-    ElementTree.SubElement(root, "filename").text = name
+    ElementTree.SubElement(root, "filename").text = NOT_XML.sub("\ufffd", name)
     size = ElementTree.SubElement(root, "size")
     for tag, value in (("width", width), ("height", height), ("depth", 3)):
         ElementTree.SubElement(size, tag).text = str(value)
     for detection in found.detections:
         element = ElementTree.SubElement(root, "object")
-        ElementTree.SubElement(element, "name").text = detection.class_name
+        ElementTree.SubElement(element, "name").text = NOT_XML.sub("\ufffd", detection.class_name)
         ElementTree.SubElement(element, "score").text = str(detection.score)
         box = ElementTree.SubElement(element, "bndbox")
         for tag, coordinate in zip(("xmin", "ymin", "xmax", "ymax"), detection.box, strict=True):

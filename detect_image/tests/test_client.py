@@ -49,6 +49,33 @@ def test_boxes_come_back_in_the_picture_s_own_pixels_and_are_drawn(
     assert distance.max() < 60
 
 
+def test_pictures_of_one_name_are_saved_beside_each_other(live_server, picture_path, tmp_path):
+    other = tmp_path / "more" / "CELLS.jpg"
+    other.parent.mkdir()
+    cells_picture({(0, 0): RED}, 960).save(other)
+
+    call_command(
+        "detect_client", picture_path, other, url=live_server.url, output=tmp_path / "drawn"
+    )
+
+    names = sorted(path.name for path in (tmp_path / "drawn").iterdir())
+    assert names == ["CELLS-2.jpg", "cells.jpg"]
+
+
+def test_no_original_is_overwritten(live_server, tmp_path, capsys):
+    paths = [tmp_path / name / "cells.jpg" for name in ("one", "two")]
+    for path in paths:
+        path.parent.mkdir()
+        cells_picture({(1, 0): RED}, 960).save(path)
+    before = paths[1].read_bytes()
+
+    with pytest.raises(CommandError, match="in 1 pictures"):
+        call_command("detect_client", *paths, url=live_server.url, output=tmp_path / "two")
+
+    assert paths[1].read_bytes() == before
+    assert "cells.jpg would be overwritten" in capsys.readouterr().err
+
+
 def test_a_picture_that_lies_on_its_side_is_drawn_upright(live_server, tmp_path, capsys):
     path = tmp_path / "side.jpg"
     turn_right = Image.Exif()

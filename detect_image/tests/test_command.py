@@ -3,6 +3,8 @@
 import csv
 import io
 import json
+import os
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -112,6 +114,52 @@ def test_pictures_of_one_name_do_not_overwrite_each_other(folder, tmp_path):
     run(folder / "red.png", folder / "more" / "red.png", "--output", tmp_path / "drawn")
 
     assert {path.name for path in (tmp_path / "drawn").iterdir()} == {"red.png", "red-2.png"}
+
+
+def test_pictures_that_differ_in_suffix_or_case_only_do_not_overwrite_each_other(folder, tmp_path):
+    for name in ("red.jpg", "RED.bmp"):
+        cells_picture({(0, 0): RED}).save(folder / "more" / name)
+    cells_picture({(0, 0): RED}).save(folder / "more" / "red.webp")
+
+    text = run(folder / "more", "--format", "yolo", "--output", tmp_path / "drawn")
+
+    written = sorted(path.name.lower() for path in (tmp_path / "drawn").iterdir())
+    assert [name for name in written if "txt" in name] == [
+        *("blue.txt", "red-2.txt", "red-3.txt", "red.txt")
+    ]
+    assert len(written) == 8
+    assert text.count("\n") == 4
+
+
+def test_pictures_of_one_name_in_several_folders_are_told_apart(folder):
+    for name in ("a", "b"):
+        folder.joinpath(name).mkdir()
+        cells_picture({(0, 0): RED}).save(folder / name / "red.png")
+
+    inside = json.loads(run(folder, "--format", "coco"))
+    named = json.loads(run(folder / "a", folder / "b", "--format", "coco"))
+
+    names = [image["file_name"] for image in inside["images"]]
+    assert names == ["a/red.png", "b/red.png", "more/blue.jpg", "red.png"]
+    assert len({image["file_name"] for image in named["images"]}) == 2
+
+
+def test_a_name_that_is_no_utf_8_is_written_all_the_same(folder, tmp_path):
+    odd = Path(os.fsdecode(os.fsencode(folder) + b"/\xff\x1b.png"))
+    folder.joinpath("red.png").rename(odd)
+
+    for format_name in ("csv", "voc", "text"):
+        assert "\udcff" not in run(odd, "--format", format_name, "--output", tmp_path / "drawn")
+
+
+def test_another_pictures_original_is_not_overwritten_either(folder):
+    cells_picture({(0, 0): RED}).save(folder / "more" / "red.png")
+    before = folder.joinpath("red.png").read_bytes()
+
+    with pytest.raises(CommandError, match="would be overwritten"):
+        run(folder / "more" / "red.png", folder / "red.png", "--output", folder)
+
+    assert folder.joinpath("red.png").read_bytes() == before
 
 
 def test_originals_are_never_overwritten(folder):

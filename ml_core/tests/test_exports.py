@@ -1,6 +1,7 @@
 import csv
 import io
 import json
+from dataclasses import replace
 from xml.etree import ElementTree
 
 import pytest
@@ -49,6 +50,17 @@ def test_voc_is_xml_with_whole_pixels():
     assert root.findtext("size/width") == "200"
     assert root.findtext("object/name") == "dog"
     assert [e.text for e in root.find("object/bndbox")] == ["20", "10", "120", "60"]
+
+
+@pytest.mark.parametrize("wrong", ["\0", "\x1b", "\x0b", "\ufffe", "\udcff"])
+def test_voc_stays_well_formed_whatever_the_names_hold(wrong):
+    odd = replace(DOG.detections[0], class_name=f"d{wrong}g")
+
+    text = exports.to_voc(f"a{wrong}\t😀.jpg", replace(DOG, detections=(odd,)))
+
+    root = ElementTree.fromstring(text.encode())
+    assert root.findtext("filename") == "a\ufffd\t😀.jpg"
+    assert root.findtext("object/name") == "d\ufffdg"
 
 
 def test_coco_uses_its_sparse_category_ids():

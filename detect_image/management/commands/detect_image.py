@@ -1,8 +1,10 @@
 """``manage.py detect_image``: objects in picture files, without a server."""
 
 from argparse import ArgumentParser, ArgumentTypeError
-from collections.abc import Callable, Iterable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -36,6 +38,15 @@ PER_RUN: dict[str, tuple[str, Callable[[list[exports.Named]], str]]] = {
     "csv": ("detections.csv", exports.to_csv),
 }
 STREAMED = {"text": exports.to_text, "json": exports.to_jsonl}
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A picture's file, its name in the results, and where its drawn copy goes, if anywhere."""
+
+    path: Path
+    name: str
+    target: Path | None
 
 
 class Command(BaseCommand):
@@ -78,7 +89,7 @@ class Command(BaseCommand):
             self.stderr.write("There is no display here, so no window is shown.")
             options["show"] = False
         options["detector"] = _augmented_detector(options)
-        pictures = list(_with_targets(options["paths"], options["output"]))
+        pictures = _find_pictures(options["paths"], options["output"])
         if not pictures:
             raise CommandError("There is no picture in what was named.")
 
@@ -89,14 +100,14 @@ class Command(BaseCommand):
             process_all = map if options["show"] else threads.map
             outcomes = process_all(partial(_process, options), pictures)
             progress = tqdm(outcomes, total=len(pictures), disable=None, unit="picture")
-            for (path, _), outcome in zip(pictures, progress, strict=True):
+            for picture, outcome in zip(pictures, progress, strict=True):
                 with tqdm.external_write_mode():
                     if isinstance(outcome, Exception):
                         failures += 1
-                        self.stderr.write(f"{path}: {outcome}")
+                        self.stderr.write(f"{_text(picture.path)}: {outcome}")
                         continue
-                    results.append((path.name, outcome))
-                    self._print(path, outcome, options["format"])
+                    results.append((picture.name, outcome))
+                    self._print(picture, outcome, options["format"])
         if options["format"] in PER_RUN:
             file_name, export = PER_RUN[options["format"]]
             text = export(results)
@@ -107,23 +118,21 @@ class Command(BaseCommand):
         if failures:
             raise CommandError(f"{failures} of {len(pictures)} pictures failed.")
 
-    def _print(self, path: Path, found: Detections, format_name: str) -> None:
+    def _print(self, picture: Picture, found: Detections, format_name: str) -> None:
         if format_name in STREAMED:
-            self.stdout.write(STREAMED[format_name](str(path), found), ending="")
+            self.stdout.write(STREAMED[format_name](_text(picture.path), found), ending="")
         elif format_name in PER_PICTURE:
-            self.stdout.write(PER_PICTURE[format_name][1](path.name, found), ending="")
+            self.stdout.write(PER_PICTURE[format_name][1](picture.name, found), ending="")
 
 
-def _process(
-    options: dict[str, Any], picture: tuple[Path, Path | None]
-) -> Detections | VisionError | OSError:
+def _process(options: dict[str, Any], picture: Picture) -> Detections | VisionError | OSError:
     """Detect in one picture, save and show it; what is wrong with it must not stop the others."""
-    path, target = picture
+    path, target = picture.path, picture.target
     try:
         image, found = _detect(options, path.read_bytes())
         if target:
             target.parent.mkdir(parents=True, exist_ok=True)
-            _save_result(path.name, found, target, options["format"])
+            _save_result(picture.name, found, target, options["format"])
         drawn_path = None if options["no_pictures"] else target
         if drawn_path or options["show"]:
             drawn = draw_detections(image, found.detections)
@@ -180,26 +189,49 @@ def _save_result(name: str, found: Detections, target: Path, format_name: str) -
         target.with_suffix(suffix).write_text(export(name, found), encoding="utf-8")
 
 
-def _with_targets(paths: Iterable[Path], output: Path | None) -> Iterator[tuple[Path, Path | None]]:
-    """Each picture with the place its drawn copy goes to: folders keep their inner structure."""
-    taken: set[Path] = set()
-    for path in paths:
-        inside = sorted(p for p in path.rglob("*") if p.suffix.lower() in PICTURE_SUFFIXES)
-        for picture in inside if path.is_dir() else [path]:
-            if output is None:
-                yield picture, None
-                continue
-            target = output / (picture.relative_to(path) if path.is_dir() else picture.name)
-            if target.suffix.lower() not in PICTURE_SUFFIXES:
-                target = target.with_name(f"{target.name}.jpg")
-            number = 2
-            while target.with_suffix("") in taken:
-                target = target.with_stem(f"{picture.stem}-{number}")
-                number += 1
-            if target.exists() and target.samefile(picture):
+def _find_pictures(paths: Iterable[Path], output: Path | None) -> list[Picture]:
+    """Each picture with a name and a place of its own: folders keep their inner structure."""
+    found = [
+        (picture, picture.relative_to(path) if path.is_dir() else Path(picture.name))
+        for path in paths
+        for picture in (_inside(path) if path.is_dir() else [path])
+    ]
+    originals = {picture.resolve() for picture, _ in found}
+    times_used = Counter(place for _, place in found)
+    taken: set[str] = set()
+    pictures = []
+    for path, place in found:
+        name = _text(path if times_used[place] > 1 else place)
+        target = None
+        if output:
+            target = _free_place(output / place, taken)
+            is_its_own = target.exists() and target.samefile(path)
+            if is_its_own or target.resolve() in originals:
                 raise CommandError(f"{target} would be overwritten; choose another --output.")
-            taken.add(target.with_suffix(""))
-            yield picture, target
+        pictures.append(Picture(path, name, target))
+    return pictures
+
+
+def _inside(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.rglob("*") if path.suffix.lower() in PICTURE_SUFFIXES)
+
+
+def _free_place(target: Path, taken: set[str]) -> Path:
+    """``target`` or one beside it, so that no other file there differs by its suffix only."""
+    if target.suffix.lower() not in PICTURE_SUFFIXES:
+        target = target.with_name(f"{target.name}.jpg")
+    stem, number = target.stem, 2
+    # Many file systems take capital and small letters for the same.
+    while (key := str(target.with_suffix("")).casefold()) in taken:
+        target = target.with_stem(f"{stem}-{number}")
+        number += 1
+    taken.add(key)
+    return target
+
+
+def _text(path: Path) -> str:
+    """A path as text that any file can hold, also where its bytes are no UTF-8."""
+    return path.as_posix().encode("utf-8", "replace").decode()
 
 
 def _unit_interval(text: str) -> float:
