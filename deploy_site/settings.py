@@ -74,6 +74,8 @@ LIMITS = {
     "image_bytes": 10 * 2**20,
     "body_bytes": 15 * 2**20,
     "image_pixels": 25_000_000,
+    # What an npz file to train a classifier on holds once it is unpacked, which is in memory.
+    "npz_bytes": 4 * 2**30,
     # Boxes in one answer.
     "detections": 300,
     # Decoded pictures at one time; who comes later waits with the file.

@@ -48,15 +48,10 @@ def decode_image(data: bytes, limits: ImageLimits) -> np.ndarray:
     what a browser shows. Raises ``InvalidImage``, ``UnsupportedImage`` or
     ``ImageTooManyBytes``, whatever the bytes are.
     """
-    if not data:
-        raise InvalidImage("The picture is empty (0 bytes).", code="empty_file")
-    if len(data) > limits.max_bytes:
-        raise ImageTooManyBytes(
-            f"The picture has {len(data):,} bytes; at most {limits.max_bytes:,} are accepted."
-        )
+    check_size(len(data), limits)
     try:
         with Image.open(io.BytesIO(data), formats=FORMATS) as picture:
-            _check_size(picture, limits)
+            _check_resolution(picture, limits)
             orientation = _orientation(picture)
             picture.load()
             # Each copy of a large picture costs milliseconds: this makes the only one.
@@ -78,6 +73,16 @@ def picture_suffix(data: bytes) -> str:
     """The suffix for a picture file that ``decode_image`` has accepted, such as ``jpeg``."""
     with Image.open(io.BytesIO(data), formats=FORMATS) as picture:
         return (picture.format or "").lower()
+
+
+def check_size(size_bytes: int, limits: ImageLimits) -> None:
+    """Raise ``InvalidImage`` for an empty file, ``ImageTooManyBytes`` for one above the limit."""
+    if not size_bytes:
+        raise InvalidImage("The picture is empty (0 bytes).", code="empty_file")
+    if size_bytes > limits.max_bytes:
+        raise ImageTooManyBytes(
+            f"The picture has {size_bytes:,} bytes; at most {limits.max_bytes:,} are accepted."
+        )
 
 
 def upright_wh(path: Path) -> tuple[int, int]:
@@ -129,7 +134,7 @@ def decode_base64(text: str, limits: ImageLimits) -> bytes:
         raise InvalidImage(f"The base64 text is wrong: {exc}.", code="base64_invalid") from exc
 
 
-def _check_size(picture: Image.Image, limits: ImageLimits) -> None:
+def _check_resolution(picture: Image.Image, limits: ImageLimits) -> None:
     width, height = picture.size
     if width * height > limits.max_pixels:
         raise InvalidImage(

@@ -1,7 +1,11 @@
 """Labelled pictures from folders, zip files and npz files."""
 
+import io
 import shutil
+import tracemalloc
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -14,8 +18,11 @@ from ml_core.training.data import Dataset, DatasetError, read_dataset, read_test
 LIMITS = ImageLimits(max_bytes=10**6, max_pixels=10**6)
 
 
+NPZ_BYTES = 10**7
+
+
 def read(path: Path) -> Dataset:
-    return read_dataset(path, resolution_wh=(32, 32), limits=LIMITS)
+    return read_dataset(path, resolution_wh=(32, 32), limits=LIMITS, npz_bytes=NPZ_BYTES)
 
 
 def zipped(folder: Path, inside: str) -> Path:
@@ -73,7 +80,9 @@ def test_without_a_test_split_every_tenth_picture_is_held_out(tmp_path):
 def test_the_held_out_pictures_are_the_same_when_evaluated(tmp_path):
     tree = draw_tree(tmp_path / "shapes", 11)
 
-    split = read_test_split(tree, labels=LABELS, resolution_wh=(32, 32), limits=LIMITS)
+    split = read_test_split(
+        tree, labels=LABELS, resolution_wh=(32, 32), limits=LIMITS, npz_bytes=NPZ_BYTES
+    )
 
     np.testing.assert_array_equal(split.images, read(tree).test.images)
 
@@ -81,14 +90,18 @@ def test_the_held_out_pictures_are_the_same_when_evaluated(tmp_path):
 def test_the_test_split_counts_classes_as_the_model_does(split_tree):
     labels = ("ring", "square", "disc", "bar")
 
-    split = read_test_split(split_tree, labels=labels, resolution_wh=(32, 32), limits=LIMITS)
+    split = read_test_split(
+        split_tree, labels=labels, resolution_wh=(32, 32), limits=LIMITS, npz_bytes=NPZ_BYTES
+    )
 
     assert split.class_ids.tolist() == [0, 0, 2, 2, 3, 3]
 
 
 def test_a_class_the_model_does_not_know_is_named(split_tree):
     with pytest.raises(DatasetError, match="does not know: disc, ring"):
-        read_test_split(split_tree, labels=("bar",), resolution_wh=(32, 32), limits=LIMITS)
+        read_test_split(
+            split_tree, labels=("bar",), resolution_wh=(32, 32), limits=LIMITS, npz_bytes=NPZ_BYTES
+        )
 
 
 def test_broken_pictures_are_named_all_at_once(split_tree):
@@ -204,3 +217,65 @@ def test_an_npz_file_without_a_test_split_holds_one_out(tmp_path):
 def test_an_npz_file_that_does_not_fit_says_why(tmp_path, arrays, message):
     with pytest.raises(DatasetError, match=message):
         read(write_npz(tmp_path / "own.npz", **arrays))
+
+
+@contextmanager
+def little_memory() -> Iterator[None]:
+    """What happens here takes less than a fifth of what the bombs below would."""
+    tracemalloc.start()
+    yield
+    peak_bytes = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak_bytes < 20_000_000
+
+
+def test_a_zip_file_with_a_picture_that_unpacks_to_a_hundred_megabytes_is_refused_unread(tmp_path):
+    path = zipped(draw_tree(tmp_path / "shapes", 3), "")
+    with zipfile.ZipFile(path, "a", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr(f"{LABELS[0]}/bomb.png", bytes(100_000_000))
+    assert path.stat().st_size < 500_000
+
+    with little_memory(), pytest.raises(DatasetError, match="bomb.png: .* 100,000,000 bytes"):
+        read(path)
+
+
+def test_an_npz_file_that_unpacks_to_a_hundred_megabytes_is_refused_unread(tmp_path):
+    path = tmp_path / "bomb.npz"
+    pictures = np.zeros((32_552, 32, 32, 3), np.uint8)
+    np.savez_compressed(path, x_train=pictures, y_train=np.arange(len(pictures)) % 2)
+    del pictures
+    assert path.stat().st_size < 500_000
+
+    with little_memory(), pytest.raises(DatasetError, match=r"would take 100,\d+,\d+ bytes"):
+        read(path)
+
+
+def test_an_npz_header_that_lies_makes_no_room_for_what_is_not_there(tmp_path):
+    path = tmp_path / "lie.npz"
+    header = io.BytesIO()
+    fields = {"descr": "|u1", "fortran_order": False, "shape": (10**8, 32, 32, 3)}
+    np.lib.format.write_array_header_1_0(header, fields)
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("x_train.npy", header.getvalue())
+
+    with little_memory(), pytest.raises(DatasetError, match="would take 307,200,000,000 bytes"):
+        read(path)
+
+
+def test_pictures_of_one_pixel_that_would_grow_too_large_are_refused(tmp_path):
+    pictures = np.zeros((10_000, 1, 1, 3), np.uint8)
+    path = write_npz(tmp_path / "own.npz", x_train=pictures, y_train=np.arange(10_000) % 2)
+
+    with little_memory(), pytest.raises(DatasetError, match="would take 30,720,000 bytes"):
+        read(path)
+
+
+def test_the_limit_of_an_npz_file_itself_is_allowed(tmp_path):
+    path = write_npz(tmp_path / "own.npz", x_train=np.zeros((20, 64, 64, 3), np.uint8))
+    with zipfile.ZipFile(path) as archive:
+        unpacked_bytes = sum(member.file_size for member in archive.infolist())
+    options = {"resolution_wh": (32, 32), "limits": LIMITS}
+
+    assert read_dataset(path, **options, npz_bytes=unpacked_bytes).labels == ("0", "1")
+    with pytest.raises(DatasetError, match=f"at most {unpacked_bytes - 1:,}"):
+        read_dataset(path, **options, npz_bytes=unpacked_bytes - 1)

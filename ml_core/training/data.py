@@ -6,6 +6,7 @@ A folder, or a zip file of one, holds ``train/CLASS/PICTURE`` and ``test/CLASS/P
 always the same, so that a later evaluation never meets a picture that was trained on.
 """
 
+import math
 import zipfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -16,7 +17,7 @@ import numpy as np
 from tqdm import tqdm
 
 from ml_core.errors import VisionError
-from ml_core.images import ImageLimits, decode_image
+from ml_core.images import ImageLimits, check_size, decode_image
 from ml_core.resizing import shrink
 
 PICTURE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
@@ -54,10 +55,15 @@ class Dataset:
     test: Split
 
 
-def read_dataset(path: Path, *, resolution_wh: tuple[int, int], limits: ImageLimits) -> Dataset:
-    """Read both splits. Raises ``DatasetError``."""
+def read_dataset(
+    path: Path, *, resolution_wh: tuple[int, int], limits: ImageLimits, npz_bytes: int
+) -> Dataset:
+    """Read both splits; ``limits`` are for each picture, ``npz_bytes`` for an npz file unpacked.
+
+    Raises ``DatasetError``, for an archive that unpacks to more before it is unpacked.
+    """
     if path.suffix == ".npz":
-        return _read_npz(path, resolution_wh)
+        return _read_npz(path, resolution_wh, npz_bytes)
     train, test = _find_pictures(path)
     if not train:
         raise DatasetError(f"{path} holds no pictures to train on, only a test split.")
@@ -76,11 +82,19 @@ def read_dataset(path: Path, *, resolution_wh: tuple[int, int], limits: ImageLim
 
 
 def read_test_split(
-    path: Path, *, labels: tuple[str, ...], resolution_wh: tuple[int, int], limits: ImageLimits
+    path: Path,
+    *,
+    labels: tuple[str, ...],
+    resolution_wh: tuple[int, int],
+    limits: ImageLimits,
+    npz_bytes: int,
 ) -> Split:
-    """Read the test split alone, its class ids counted in the order of a model's ``labels``."""
+    """Read the test split alone, its class ids counted in the order of a model's ``labels``.
+
+    For the limits see ``read_dataset``.
+    """
     if path.suffix == ".npz":
-        dataset = _read_npz(path, resolution_wh)
+        dataset = _read_npz(path, resolution_wh, npz_bytes)
         numbered = tuple(map(str, range(len(dataset.labels))))
         if len(dataset.labels) > len(labels) or dataset.labels not in (labels, numbered):
             raise DatasetError(
@@ -172,6 +186,7 @@ def _read_pictures(
 
     def read(index: int) -> None:
         try:
+            check_size(_file_bytes(places[index]), limits)
             image = decode_image(places[index].read_bytes(), limits)
         except (VisionError, OSError, zipfile.BadZipFile) as exc:
             broken.append(f"{places[index]}: {exc}")
@@ -192,16 +207,47 @@ def _read_pictures(
     return Split(images, np.array(class_ids, np.int64))
 
 
-def _read_npz(path: Path, resolution_wh: tuple[int, int]) -> Dataset:
+def _file_bytes(place: Place) -> int:
+    """The size of a file, unpacked; no more than that comes out of a zip file."""
+    if isinstance(place, zipfile.Path):
+        return place.root.getinfo(place.at).file_size
+    return place.stat().st_size
+
+
+def _check_npz(path: Path, most_bytes: int) -> None:
+    """Raise ``DatasetError`` when its arrays would take more memory than ``most_bytes``."""
+    needed_bytes = 0
+    with zipfile.ZipFile(path) as archive:
+        for member in archive.infolist():
+            with archive.open(member) as file:
+                if np.lib.format.read_magic(file) == (1, 0):
+                    shape, _, dtype = np.lib.format.read_array_header_1_0(file)
+                else:
+                    shape, _, dtype = np.lib.format.read_array_header_2_0(file)
+            # NumPy makes room for what the header says before it reads any of it.
+            needed_bytes += max(member.file_size, math.prod(shape) * dtype.itemsize)
+    _check_memory(path, needed_bytes, most_bytes)
+
+
+def _check_memory(path: Path, needed_bytes: int, most_bytes: int) -> None:
+    if needed_bytes > most_bytes:
+        raise DatasetError(
+            f"{path} would take {needed_bytes:,} bytes of memory; at most {most_bytes:,} are "
+            "accepted (LIMIT_NPZ_BYTES). Pictures in a folder or a zip file have no such limit."
+        )
+
+
+def _read_npz(path: Path, resolution_wh: tuple[int, int], most_bytes: int) -> Dataset:
     try:
+        _check_npz(path, most_bytes)
         # Without pickle: an array of Python objects could run code.
         with np.load(path, allow_pickle=False) as file:
             arrays = dict(file)
     except (OSError, ValueError, zipfile.BadZipFile) as exc:
         raise DatasetError(f"{path} cannot be read as an npz file: {exc}") from exc
-    train = _npz_split(arrays, "train", path, resolution_wh)
+    train = _npz_split(arrays, "train", path, resolution_wh, most_bytes)
     if "x_test" in arrays:
-        test = _npz_split(arrays, "test", path, resolution_wh)
+        test = _npz_split(arrays, "test", path, resolution_wh, most_bytes)
     else:
         held_out = np.zeros(len(train), bool)
         for class_id in np.unique(train.class_ids):
@@ -219,7 +265,11 @@ def _read_npz(path: Path, resolution_wh: tuple[int, int]) -> Dataset:
 
 
 def _npz_split(
-    arrays: dict[str, np.ndarray], split: str, path: Path, resolution_wh: tuple[int, int]
+    arrays: dict[str, np.ndarray],
+    split: str,
+    path: Path,
+    resolution_wh: tuple[int, int],
+    most_bytes: int,
 ) -> Split:
     for key in (f"x_{split}", f"y_{split}"):
         if key not in arrays:
@@ -237,5 +287,7 @@ def _npz_split(
         )
     if not len(images) or class_ids.min() < 0:
         raise DatasetError(f"{path}: the {split} split is empty or has a negative class id.")
+    # Pictures of one pixel would grow.
+    _check_memory(path, len(images) * math.prod(resolution_wh) * 3, most_bytes)
     resized = np.stack([shrink(image, resolution_wh)[0] for image in images])
     return Split(resized, class_ids.astype(np.int64))

@@ -47,6 +47,7 @@ class Command(BaseCommand):
                 labels=description.labels,
                 resolution_wh=RESOLUTION_WH,
                 limits=limits,
+                npz_bytes=settings.LIMITS["npz_bytes"],
             )
             model = load_resnet_v2(description, options["weights"])
         except (DatasetError, DescriptionError) as exc:

@@ -65,7 +65,12 @@ class Command(BaseCommand):
         output = options["output"] or settings.MODEL_DIR / name
         limits = ImageLimits(settings.LIMITS["image_bytes"], settings.LIMITS["image_pixels"])
         try:
-            dataset = read_dataset(options["data"], resolution_wh=RESOLUTION_WH, limits=limits)
+            dataset = read_dataset(
+                options["data"],
+                resolution_wh=RESOLUTION_WH,
+                limits=limits,
+                npz_bytes=settings.LIMITS["npz_bytes"],
+            )
             if options["resume"]:
                 evaluation = resume_training(dataset, output, report=self.stdout.write)
             else:
