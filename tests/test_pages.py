@@ -55,3 +55,15 @@ def test_the_page_of_the_api_tries_a_request(page: Page) -> None:
     limits.get_by_role("button", name="Execute").click()
 
     expect(limits.locator(".live-responses-table").get_by_text("image_bytes").first).to_be_visible()
+
+
+@pytest.mark.parametrize("path", ["/detect-camera/"])
+def test_no_button_can_be_clicked_in_vain_before_the_pages_modules_have_run(
+    page: Page, console_errors, path: str
+) -> None:
+    page.route("**/*.js", lambda route: route.abort())
+    page.goto(path)
+
+    expect(page.locator("main button:visible").first).to_be_visible()
+    expect(page.locator("main button:visible:enabled")).to_have_count(0)
+    console_errors.clear()

@@ -334,6 +334,7 @@ function toggle() {
 }
 
 playButton.addEventListener("click", toggle);
+playButton.disabled = false;
 document.addEventListener("keydown", (event) => {
   if (event.key !== " " || event.altKey || event.ctrlKey || event.metaKey) return;
   if (usesSpace(event.target)) return;
