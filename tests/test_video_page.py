@@ -559,7 +559,7 @@ def test_the_list_tells_how_long_detection_will_still_take(page, clips):
 
     page.goto("/detect-video/")
 
-    expect(page.locator("#video-list .work span")).to_have_text("detecting, about 3 min left")
+    expect(page.locator("#video-list .work span")).to_have_text("detecting · about 3 min left")
 
 
 @pytest.mark.parametrize("size", [(1280, 800), (390, 844), (1366, 620)])
@@ -589,17 +589,23 @@ def test_a_click_on_the_picture_plays_and_pauses(page, clips):
     expect(page.get_by_role("button", name="Pause")).to_be_visible()
 
 
-def test_the_player_takes_the_whole_screen_with_its_controls_and_gives_it_back(page, clips):
-    open_player(page, clips["browser"])
+@pytest.mark.parametrize("size_wh", [(270, 480), (480, 270)])
+def test_the_player_takes_the_whole_screen_with_its_controls_and_gives_it_back(
+    page, tmp_path, size_wh
+):
+    open_player(page, write_clip(tmp_path / "clip.mp4", frames=10, size_wh=size_wh))
 
     page.get_by_role("button", name="Full screen").click()
     leave = page.get_by_role("button", name="Leave full screen")
     expect(leave).to_be_visible()
     assert page.evaluate("() => document.fullscreenElement.id") == "theatre"
-    inside = (
-        "() => document.querySelector('.controls').getBoundingClientRect().bottom <= innerHeight"
-    )
-    assert page.evaluate(inside)
+    frame = page.locator("#frame").bounding_box()
+    controls = page.locator(".controls").bounding_box()
+    assert frame and controls
+    assert frame["width"] / frame["height"] == pytest.approx(size_wh[0] / size_wh[1], rel=0.01)
+    assert frame["y"] >= 0
+    assert frame["y"] + frame["height"] <= controls["y"]
+    assert controls["y"] + controls["height"] <= page.evaluate("innerHeight")
     page.keyboard.press("f")
 
     expect(page.get_by_role("button", name="Full screen", exact=True)).to_be_visible()

@@ -30,7 +30,7 @@ export function showState(current) {
   const pace = [percent(share), remainingText(remainingSeconds(current), texts(state).remaining)];
   const place = texts(state).place.replace("{position}", String(current.queue_position));
   element("state-share", HTMLElement).textContent =
-    current.state === "running" ? pace.filter(Boolean).join(", ") : current.queue_position ? place : "";
+    current.state === "running" ? pace.filter(Boolean).join(" · ") : current.queue_position ? place : "";
   bar.hidden = current.state === "done";
   bar.value = share;
   error.textContent = current.error || (current.truncated && texts(error).truncated);

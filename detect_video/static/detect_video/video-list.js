@@ -54,11 +54,14 @@ function newRow(video) {
  */
 function updateRow(row, video) {
   const poster = part(row, "img", HTMLImageElement);
-  if (video.urls.poster && !poster.src) poster.src = video.urls.poster;
+  if (video.urls.poster && poster.hidden) {
+    poster.src = video.urls.poster;
+    poster.hidden = false;
+  }
   part(row, ".facts-line", HTMLElement).textContent = facts(video).join(" · ");
   const { remaining, [video.state]: state } = texts(list);
   const left = remainingText(remainingSeconds(video), remaining);
-  part(row, "span", HTMLElement).textContent = [state, left].filter(Boolean).join(", ");
+  part(row, "span", HTMLElement).textContent = [state, left].filter(Boolean).join(" · ");
   const bar = part(row, "progress", HTMLProgressElement);
   bar.hidden = video.state === "done" || video.state === "failed";
   bar.value = progressShare(video);
