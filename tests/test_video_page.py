@@ -114,7 +114,7 @@ def choose(page: Page, path: Path) -> None:
 def open_player(page: Page, path: Path) -> None:
     page.add_init_script(RECORDER)
     choose(page, path)
-    expect(page.locator("#player")).to_be_visible()
+    expect(page.locator("#player")).to_be_visible(timeout=30_000)
 
 
 def drawn(page: Page) -> list[dict[str, Any]]:
@@ -332,7 +332,7 @@ def test_an_upload_goes_on_in_a_page_that_was_loaded_again(page, large_clip):
     offsets = patches(page)
 
     page.locator("#file").set_input_files(large_clip)
-    expect(page.locator("#player")).to_be_visible()
+    expect(page.locator("#player")).to_be_visible(timeout=30_000)
 
     assert offsets == [CHUNK_BYTES, 2 * CHUNK_BYTES]
 
@@ -469,7 +469,7 @@ def test_a_video_chosen_before_the_pages_scripts_run_is_sent(page, clips):
 
     held[0].continue_()
 
-    expect(page.locator("#player")).to_be_visible()
+    expect(page.locator("#player")).to_be_visible(timeout=30_000)
 
 
 def test_a_slider_that_is_moved_asks_the_server_once_for_the_place_where_it_rests(page, clips):
