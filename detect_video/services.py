@@ -103,13 +103,12 @@ def request_export(video: Video, **options: Any) -> Export:
     is saved up to the last frame that was detected. Raises ``NotFinished`` while there may be more
     or nothing is detected, ``QuotaExceeded``, ``StorageFull``.
     """
-    if video.state not in (State.DONE, State.CANCELLED, State.FAILED):
+    has_ended = video.state in (State.CANCELLED, State.FAILED) and video.frames_detected
+    if video.state != State.DONE and not has_ended:
         raise NotFinished(
-            "The video can be saved as soon as every frame of it is detected, or detection is "
-            "cancelled."
+            "The video can be saved as soon as every frame of it is detected, or up to where "
+            "detection is cancelled."
         )
-    if not video.frames_detected:
-        raise NotFinished("No frame of this video is detected; there is nothing to save.")
     check_quota(video.owner, video.size_bytes)
     check_room(video.size_bytes)
     export = Export(video=video, size_bytes=video.size_bytes, **options)
