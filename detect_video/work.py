@@ -67,7 +67,6 @@ def run_export(export: Export, stop: Event) -> None:
     # Those before it may have become larger than anybody could know when this one was asked for.
     check_quota(video.owner, 0)
     last = video.frames.order_by("frame_index").last()
-    export.folder.mkdir(parents=True, exist_ok=True)
     # A run that is taken over and does not know it yet writes to another file.
     target = export.folder / f"{export.pk}-{export.run_id}{CODECS[export.codec]}"
     due = 0.0

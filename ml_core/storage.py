@@ -48,6 +48,11 @@ class WholeFileStorage(FileSystemStorage):
                 raise
         return str(target.relative_to(self.location)).replace("\\", "/")
 
+    def delete(self, name: str) -> None:
+        """Delete a file, and its folder if that held nothing else."""
+        super().delete(name)
+        delete_empty_folder(Path(self.path(name)).parent, Path(self.location))
+
     def _write(self, target: Path, content: File) -> None:
         mode = self.directory_permissions_mode
         os.makedirs(target.parent, mode=0o777 if mode is None else mode, exist_ok=True)
@@ -84,27 +89,44 @@ def files_below(folder: Path) -> list[Path]:
     return [Path(parent, name) for parent, _, names in os.walk(folder) for name in names]
 
 
+def empty_folders_below(folder: Path) -> list[Path]:
+    """The folders that hold nothing, but for those right in ``folder``."""
+    found = [Path(parent) for parent, folders, names in os.walk(folder) if not folders + names]
+    return [path for path in found if path != folder and path.parent != folder]
+
+
 def is_older(path: Path, moment: float) -> bool:
-    """Whether ``path`` is a file that was last written before ``moment`` (s since the epoch)."""
+    """Whether ``path`` was last written before ``moment`` (s since the epoch), and still is there.
+
+    A folder is written when something is put into it or taken out of it.
+    """
     try:
-        return path.is_file() and path.stat().st_mtime < moment
+        return path.stat().st_mtime < moment
     except FileNotFoundError:
         return False
 
 
-def delete_left_over(path: Path) -> None:
-    """Delete a file that belongs to nothing, and its folder if that held nothing else.
+def delete_empty_folder(folder: Path, root: Path) -> bool:
+    """Delete ``folder`` if it is empty; ``root`` and what lies right in it stays.
 
-    The folders right in the media folder stay: something may be put into them at any moment.
+    Something may be put into those at any moment.
     """
-    path.unlink(missing_ok=True)
-    for folder in path.parents:
-        if folder.parent in (Path(settings.MEDIA_ROOT), *Path(settings.MEDIA_ROOT).parents):
-            return
-        try:
-            folder.rmdir()
-        except OSError:
-            return
+    if folder.parent in (root, *root.parents):
+        return False
+    try:
+        folder.rmdir()
+    except OSError:
+        return False
+    return True
+
+
+def delete_left_over(path: Path) -> None:
+    """Delete a file or an empty folder that belongs to nothing, and the folders left empty."""
+    if not path.is_dir():
+        path.unlink(missing_ok=True)
+        path = path.parent
+    while delete_empty_folder(path, Path(settings.MEDIA_ROOT)):
+        path = path.parent
 
 
 def force_to_disk(file: IO[bytes]) -> None:

@@ -1,15 +1,20 @@
 """Compares the database with the files on the disk."""
 
 import hashlib
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 from django.conf import settings
 from django.db.models import FileField, Model
 
-from detect_video.models import Export, Video
+from detect_video.models import Export, State, Video
 from ml_core.quota import owned_models
-from ml_core.storage import PART_SUFFIX, files_below
+from ml_core.storage import PART_SUFFIX, empty_folders_below, files_below, is_older
+from operation.purge import CRASHED_AFTER_S
+
+# What is younger may get its row in a moment.
+YOUNG_S = 3600
 
 
 def kept_rows() -> Iterator[Model]:
@@ -66,20 +71,23 @@ def problems_of(row: Model) -> list[str]:
 
 
 def orphans() -> Iterator[Path]:
-    """Files in the media folder that no row names, and that no upload or export is writing."""
+    """Files and empty folders in the media folder that belong to no row, but for new ones.
+
+    A file gets its row a moment after it was written, and its name only when it is whole.
+    """
     root = Path(settings.MEDIA_ROOT)
     # The files first: one that is kept meanwhile has no row yet when the rows come first.
-    found = files_below(root)
-    named = {path for row in kept_rows() for path, _ in kept_files(row)}
-    videos = {str(pk) for pk in Video.objects.values_list("pk", flat=True)}
+    found = [*files_below(root), *empty_folders_below(root)]
+    known = {path for row in kept_rows() for path, _ in kept_files(row)}
+    for video in Video.objects.iterator():
+        known.add(video.poster_path)
+        if video.state == State.UPLOADING:
+            # The last chunk renames it before the row says so.
+            known |= {video.part_path, video.source_path}
+    now = time.time()
     for path in found:
-        is_of_video = path.relative_to(root).parts[0] == "detect_video"
-        is_source = is_of_video and path.name.startswith("source")
-        if is_source and path.parent.name in videos:
-            continue
-        is_being_written = path.suffix == PART_SUFFIX and not is_source
-        # What crashes left of these, purge_media deletes after a day.
-        if path not in named and path.is_file() and not is_being_written:
+        may_be_new_s = CRASHED_AFTER_S if path.suffix == PART_SUFFIX else YOUNG_S
+        if path not in known and is_older(path, now - may_be_new_s):
             yield path
 
 

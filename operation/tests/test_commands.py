@@ -3,6 +3,7 @@
 import hashlib
 import io
 import os
+import re
 import time
 import uuid
 from datetime import timedelta
@@ -273,10 +274,59 @@ def test_orphans_are_deleted_on_request_unless_they_may_get_their_row_in_a_momen
     old = old_file(media / "classify" / "old.png")
     young = old_file(media / "classify" / "young.png", days=0)
 
-    with pytest.raises(CommandError, match="1 files"):
-        call_command("check_media", "--delete-orphans", stdout=io.StringIO())
+    output = output_of("check_media", "--delete-orphans")
 
     assert not old.exists() and young.exists()
+    assert f"deleted  {old}" in output and str(young) not in output
+    assert "Every file is as it was kept" in output
+
+
+def old_folder(path: Path) -> Path:
+    path.mkdir(parents=True)
+    then = time.time() - 2 * 86400
+    os.utime(path, (then, then))
+    return path
+
+
+def test_empty_folders_and_half_written_files_are_found_and_deleted_also_of_videos(media):
+    done, under_way = video(), video(state=State.UPLOADING)
+    old_file(under_way.part_path)
+    left_over = [
+        old_file(done.part_path),
+        old_file(done.folder / "exports" / f"{uuid.uuid4()}.avi.part"),
+        old_file(media / "classify" / ".abc.part"),
+        old_folder(media / "detect_image" / str(uuid.uuid4())),
+        old_folder(media / "detect_video" / str(uuid.uuid4()) / "exports"),
+    ]
+    young = [
+        old_file(media / "classify" / ".new.part", days=0.5),
+        old_file(under_way.folder / "exports" / "new.avi.part", days=0),
+    ]
+    (media / "detect_image" / str(uuid.uuid4())).mkdir()
+
+    listed = {Path(line.split()[1]) for line in problems().splitlines()}
+    output_of("check_media", "--delete-orphans")
+
+    assert listed == {*left_over}
+    assert [path for path in left_over if path.exists()] == []
+    assert done.source_path.exists() and under_way.part_path.exists()
+    assert all(path.exists() for path in young)
+    assert {*(media / "detect_video").iterdir()} == {done.folder, under_way.folder}
+    assert "Every file is as it was kept" in output_of("check_media")
+
+
+def test_the_documented_cron_line_succeeds_after_a_crash(media):
+    kept()
+    old_file(media / "detect_image" / str(uuid.uuid4()) / "original.png")
+    old_file(media / "classify" / "new.png", days=0)
+    old_file(media / "classify" / ".new.part", days=0)
+    old_folder(media / "detect_image" / str(uuid.uuid4()))
+    (line,) = re.findall(r"^0 4 .*", Path("docs/deployment.md").read_text("utf-8"), re.MULTILINE)
+
+    for command in line.split(" && ")[1:]:
+        output_of(*command.partition("manage.py ")[2].split())
+
+    assert len([*(media / "detect_image").iterdir()]) == 1
 
 
 def test_the_exit_status_says_whether_something_was_found(media):
