@@ -11,13 +11,12 @@ django_application = get_asgi_application()
 # Only now is Django ready for these.
 from channels.auth import AuthMiddlewareStack  # noqa: E402
 from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402
-from channels.security.websocket import AllowedHostsOriginValidator  # noqa: E402
 from django.conf import settings  # noqa: E402
 from django.urls import re_path  # noqa: E402
 
 from accounts.sockets import AccountSockets  # noqa: E402
 from deploy_site.body_limit import BodyLimit  # noqa: E402
-from deploy_site.consumers import UnknownPathConsumer  # noqa: E402
+from deploy_site.consumers import OriginGuard, UnknownPathConsumer  # noqa: E402
 from deploy_site.languages import SocketLanguage  # noqa: E402
 from detect_camera.routing import websocket_urlpatterns as camera_sockets  # noqa: E402
 from detect_video.jobs import start_scheduler  # noqa: E402
@@ -28,7 +27,7 @@ from operation.request_ids import RequestIds  # noqa: E402
 protocols = ProtocolTypeRouter(
     {
         "http": BodyLimit(django_application, settings.LIMITS["body_bytes"]),
-        "websocket": AllowedHostsOriginValidator(
+        "websocket": OriginGuard(
             AuthMiddlewareStack(
                 SocketLanguage(
                     AccountSockets(

@@ -1,12 +1,15 @@
 """Every error of the API as ``application/problem+json`` (RFC 9457)."""
 
 import logging
+import sys
+from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any
 
 from django.core.exceptions import RequestDataTooBig, TooManyFieldsSent, TooManyFilesSent
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect
+from django.template.loader import render_to_string
 from django.urls import resolve
 from django.views import csrf, defaults
 from django.views.decorators.csrf import csrf_exempt
@@ -92,6 +95,40 @@ def _problem_of(
     return problem(response.status_code, detail.code, str(detail)), headers
 
 
+class ProblemMiddleware:
+    """What the disk, the database or a model refuses to a page is a problem, too, and no 500."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        return self.get_response(request)
+
+    def process_exception(self, request: HttpRequest, exc: Exception) -> HttpResponse | None:
+        return _refused(request, exc)
+
+
+def _refused(request: HttpRequest, exc: BaseException | None) -> HttpResponse | None:
+    """The answer to what was refused: a problem below ``/api/``, a page elsewhere.
+
+    None for what nobody expected.
+    """
+    refusal = refusal_of(exc) if exc else None
+    if refusal is None:
+        return None
+    logger.warning("%s: %s", refusal.code, refusal.detail)
+    detail = shown_detail(refusal.code, refusal.detail)
+    if request.path.startswith("/api/"):
+        response: HttpResponse = problem_response(refusal.status, refusal.code, detail)
+    else:
+        # Without the request: who it is from might be what the database refuses to say.
+        page = render_to_string("problem.html", {"detail": detail})
+        response = HttpResponse(page, status=refusal.status)
+    if refusal.retry_after_s:
+        response.headers["Retry-After"] = str(refusal.retry_after_s)
+    return response
+
+
 @csrf_exempt
 def unknown_api(request: HttpRequest, rest: str) -> HttpResponse:
     """Any address below ``/api/`` that no other view has: a problem.
@@ -131,6 +168,10 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
 
 def server_error(request: HttpRequest) -> HttpResponse:
     """500: a problem below ``/api/``, a page elsewhere."""
+    # What middleware raises comes here only, such as a session that could not be saved.
+    refused = _refused(request, sys.exc_info()[1])
+    if refused:
+        return refused
     if request.path.startswith("/api/"):
         return problem_response(500, "server_error", "Something failed here; the log says what.")
     return defaults.server_error(request)

@@ -25,7 +25,6 @@ from ml_core.errors import (
     QuotaExceeded,
     SessionEnded,
     StorageFull,
-    StorageUnusable,
     UnknownModel,
     UnsupportedImage,
     VisionError,
@@ -43,7 +42,7 @@ MODEL_ERRORS = (
     InferenceFailed,
 )
 # What keeping something may raise.
-STORAGE_ERRORS = (QuotaExceeded, StorageFull, StorageUnusable, SessionEnded)
+STORAGE_ERRORS = (QuotaExceeded, StorageFull, SessionEnded)
 # Statuses of problems that any address answers; those of bodies; and that of changes.
 EVERYWHERE = {
     401: "`bad_token`, `not_authenticated`: The token is not valid, or the site is closed.",
@@ -52,7 +51,8 @@ EVERYWHERE = {
     411: "`length_required`: The body comes in chunks, without `Content-Length`.",
     413: "`body_too_large`: The request's body is too large.",
     500: "`server_error`: Something failed in the server; its log says what.",
-    503: "`db_busy`: The database is busy; try again after `Retry-After` seconds.",
+    503: "`db_busy`: The database is busy; try again after `Retry-After` seconds.\n\n"
+    "`storage_unusable`: The disk or the database is read-only, closed to the server, or broken.",
 }
 WITH_BODY = {
     400: "`parse_error`: The body is not what its `Content-Type` says, or nested too deeply.",

@@ -189,6 +189,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "csp.middleware.CSPMiddleware",
+    "deploy_site.problems.ProblemMiddleware",
     "accounts.middleware.TokenMiddleware",
     "accounts.middleware.RequireLoginMiddleware",
     "axes.middleware.AxesMiddleware",

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from django.contrib.auth import SESSION_KEY
 from django.contrib.sessions.backends.base import SessionBase
+from django.db.utils import OperationalError
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
@@ -36,5 +37,12 @@ def prolong(session: SessionBase) -> None:
     if not key or SESSION_KEY in session or last_visit == today:
         return
     # What has ended meanwhile cannot be saved: somebody signed in, in another request.
-    if session.exists(key):
-        session[LAST_VISIT] = today
+    if not session.exists(key):
+        return
+    was_modified = session.modified
+    session[LAST_VISIT] = today
+    try:
+        session.save()
+    except OperationalError:
+        # Full or busy: the next request is soon enough, and this one does not fail for it.
+        session.modified = was_modified

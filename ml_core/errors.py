@@ -125,7 +125,7 @@ class StorageFull(VisionError):
 
 
 class StorageUnusable(VisionError):
-    """The disk or the database refuses to be written to."""
+    """The disk or the database is read-only, closed to the server, or broken."""
 
     status = 503
     code = "storage_unusable"

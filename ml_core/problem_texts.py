@@ -54,7 +54,7 @@ _TEXTS = {
     "signed_out": gettext_noop("You were signed out. Sign in again."),
     "storage_full": gettext_noop("The server has no room for more. Delete what you do not need."),
     "storage_unusable": gettext_noop(
-        "The server cannot write to its storage. Its administrator has to look."
+        "The server cannot use its storage. Its administrator has to look."
     ),
     "throttled": gettext_noop("Too many requests. Try again in a moment."),
     "too_many_sockets": gettext_noop("Too many videos are open at one time. Close one."),

@@ -21,15 +21,13 @@ PART_SUFFIX = ".part"
 # No room on the disk, none left of what the user of this process may have, or a file's limit.
 FULL_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 # Mounted read-only, somebody else's, or broken.
-UNUSABLE_ERRORS = (errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO)
+UNUSABLE_ERRORS = (errno.EROFS, errno.EACCES, errno.EIO)
 # SQLite's words, and PostgreSQL's code for the same.
 DATABASE_FULL = "disk is full"
 POSTGRES_DISK_FULL = "53100"
 DATABASE_READ_ONLY = "readonly database"
 FULL = "The server's storage is full; nothing was kept. Try again later."
-UNUSABLE = (
-    "The server cannot write to its storage. Its administrator has to look: /readyz says more."
-)
+UNUSABLE = "The server cannot use its storage. Its administrator has to look: /readyz says more."
 BUSY = "The database is busy. Try again in a moment."
 
 

@@ -1,12 +1,25 @@
 """Errors of the site as a whole: problems below ``/api/``, pages elsewhere."""
 
+import errno
 import json
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import count
 
 import pytest
+from django.contrib.auth.models import User
+from django.contrib.sessions.models import Session
+from django.db import connection
+from django.db.utils import OperationalError
 from django.http import Http404
+from django.test import Client
+from django.utils import timezone
 from rest_framework.test import APIRequestFactory
 from rest_framework.views import APIView
 
+from deploy_site.problems import CONTENT_TYPE
 from ml_core.errors import Busy
 
 
@@ -43,6 +56,128 @@ def test_a_failure_nobody_expected_is_a_problem_below_api(client, monkeypatch, t
     assert response.status_code == 500
     assert response["Content-Type"] == "application/problem+json"
     assert "ZeroDivision" not in response.content.decode()
+
+
+@pytest.mark.parametrize("path", ["/", "/api/limits/", "/accounts/sign-in/", "/api/classify/"])
+@pytest.mark.parametrize("method", ["get", "post"])
+def test_an_origin_that_is_no_address_is_no_failure(path, method, no_detector):
+    client = Client(enforce_csrf_checks=True)
+
+    response = getattr(client, method)(path, headers={"origin": "http://["})
+
+    assert response.status_code < 500
+
+
+@contextmanager
+def locked_database() -> Iterator[None]:
+    """Somebody else writes, for longer than anybody waits."""
+    with connection.cursor() as cursor:
+        cursor.execute("PRAGMA busy_timeout = 1")
+    other = sqlite3.connect(connection.settings_dict["NAME"], isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+    finally:
+        other.close()
+        connection.close()
+
+
+@contextmanager
+def full_database() -> Iterator[None]:
+    """Not one page more fits, and those in use are full."""
+    with connection.cursor() as cursor:
+        cursor.execute("VACUUM")
+        cursor.execute("PRAGMA max_page_count = 1")
+    now = timezone.now()
+    with pytest.raises(OperationalError):
+        for number in count():
+            Session.objects.create(session_key=str(number), expire_date=now)
+    with pytest.raises(OperationalError):
+        for number in count():
+            User.objects.create(username=str(number))
+    try:
+        yield
+    finally:
+        connection.close()
+
+
+@contextmanager
+def read_only_database() -> Iterator[None]:
+    with connection.cursor() as cursor:
+        cursor.execute("PRAGMA query_only = true")
+    try:
+        yield
+    finally:
+        connection.close()
+
+
+REFUSALS = [
+    (locked_database, 503, "The database is busy"),
+    (full_database, 507, "storage is full"),
+    (read_only_database, 503, "cannot use its storage"),
+]
+SIGN_UP = {"username": "anna", "password1": "Wolkenbruch-7", "password2": "Wolkenbruch-7"}
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize(("refusal", "status", "words"), REFUSALS)
+@pytest.mark.parametrize("form", ["sign-in", "sign-up"])
+def test_what_the_database_refuses_to_a_form_is_a_page_that_says_so(
+    no_detector, refusal, status, words, form
+):
+    client = Client()
+    fields = SIGN_UP
+    if form == "sign-in":
+        User.objects.create_user("anna", password="Wolkenbruch-7")
+        fields = {"username": "anna", "password": "Wolkenbruch-7"}
+
+    with refusal():
+        response = client.post(f"/accounts/{form}/", fields)
+
+    assert response.status_code == status
+    assert response["Content-Type"].startswith("text/html")
+    assert words in response.content.decode()
+    assert response.get("Retry-After") == ("2" if refusal is locked_database else None)
+
+
+@pytest.mark.parametrize(("path", "kind"), [("/", "text/html"), ("/api/limits/", CONTENT_TYPE)])
+def test_what_the_database_refuses_to_middleware_is_a_problem(
+    db, client, monkeypatch, no_detector, path, kind
+):
+    def fail(request: object) -> None:
+        raise OperationalError("database is locked")
+
+    client.raise_request_exception = False
+    monkeypatch.setattr("accounts.middleware.bearer", fail)
+
+    response = client.get(path)
+
+    assert (response.status_code, response["Retry-After"]) == (503, "2")
+    assert response["Content-Type"].startswith(kind)
+
+
+@pytest.mark.parametrize("number", [errno.EROFS, errno.EACCES, errno.EIO])
+def test_media_that_cannot_be_written_is_a_problem(client, monkeypatch, toy_detector, db, number):
+    def fail(*arguments: object, **options: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr("ml_core.storage.os.makedirs", fail)
+
+    response = client.post("/api/detect/image/?keep=true", {"gallery": "street.jpg"})
+
+    assert (response.status_code, response.json()["code"]) == (503, "storage_unusable")
+
+
+def test_a_model_that_is_busy_is_told_by_a_page_too(client, monkeypatch, no_detector):
+    def fail(request: object) -> None:
+        raise Busy("Too many pictures are being worked on. Try again in a moment.")
+
+    monkeypatch.setattr("classify.views.storage_note", fail)
+
+    response = client.get("/classify/")
+
+    assert (response.status_code, response["Retry-After"]) == (429, "2")
+    assert "Too many pictures" in response.content.decode()
 
 
 @pytest.mark.parametrize(

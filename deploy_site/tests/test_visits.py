@@ -4,7 +4,9 @@ from datetime import timedelta
 
 import pytest
 from django.contrib.auth.models import User
+from django.contrib.sessions.backends.db import SessionStore
 from django.contrib.sessions.models import Session
+from django.db.utils import OperationalError
 from django.test import Client
 from django.utils import timezone
 
@@ -43,6 +45,18 @@ def test_further_requests_of_a_day_write_nothing(client):
 
     assert days_left() == 5
     assert "sessionid" not in response.cookies
+
+
+@pytest.mark.parametrize("words", ["database or disk is full", "database is locked"])
+def test_a_visit_that_cannot_be_noted_is_answered_all_the_same(client, monkeypatch, words):
+    def fail(*arguments: object, **options: object) -> None:
+        raise OperationalError(words)
+
+    visited(client, days_ago=3)
+    monkeypatch.setattr(SessionStore, "save", fail)
+
+    assert client.get("/api/limits/").status_code == 200
+    assert days_left() == 11
 
 
 @pytest.mark.parametrize("is_over", [True, False])

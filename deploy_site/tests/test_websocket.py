@@ -1,3 +1,4 @@
+import pytest
 from channels.testing import WebsocketCommunicator
 
 from deploy_site.asgi import application
@@ -20,6 +21,16 @@ async def test_an_unknown_path_is_answered_and_closed():
 
 async def test_pages_of_other_sites_cannot_connect():
     headers = [(b"origin", b"http://evil.example")]
+    communicator = WebsocketCommunicator(application, "/ws/nothing/", headers=headers)
+
+    connected, _ = await communicator.connect()
+
+    assert not connected
+
+
+@pytest.mark.parametrize("origin", [b"http://[", b"http://[::1", b"http://]", b"\xff", b""])
+async def test_an_origin_that_is_no_address_is_turned_away(origin):
+    headers = [(b"origin", origin)]
     communicator = WebsocketCommunicator(application, "/ws/nothing/", headers=headers)
 
     connected, _ = await communicator.connect()

@@ -295,7 +295,7 @@ def test_videos_that_are_only_announced_lock_nobody_out(client, clip, settings):
 
     assert [answer.status_code for answer in statuses] == [201] * 65
     assert post(client, CLASSIFY).status_code == 200
-    assert quota.visitors_bytes() == len(PICTURE)
+    assert quota.visitors_bytes() == ClassifiedImage.objects.get().size_bytes
 
 
 def test_videos_count_by_what_has_arrived(client, clip, settings):  # noqa: F811
