@@ -16,6 +16,7 @@ from django.urls import re_path  # noqa: E402
 
 from accounts.sockets import AccountSockets  # noqa: E402
 from deploy_site.body_limit import BodyLimit  # noqa: E402
+from deploy_site.connections import ConnectionLimits  # noqa: E402
 from deploy_site.consumers import OriginGuard, UnknownPathConsumer  # noqa: E402
 from deploy_site.languages import SocketLanguage  # noqa: E402
 from detect_camera.routing import websocket_urlpatterns as camera_sockets  # noqa: E402
@@ -45,7 +46,7 @@ protocols = ProtocolTypeRouter(
     }
 )
 
-application = RequestIds(protocols)
+application = RequestIds(ConnectionLimits(protocols))
 
 # In the background: the site answers while its models warm up.
 for problem in engine.start_loading():

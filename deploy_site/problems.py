@@ -1,5 +1,6 @@
 """Every error of the API as ``application/problem+json`` (RFC 9457)."""
 
+import json
 import logging
 import sys
 from collections.abc import Callable
@@ -42,6 +43,31 @@ def problem(status: int, code: str, detail: str, **more: Any) -> dict[str, Any]:
 def problem_response(status: int, code: str, detail: str) -> JsonResponse:
     """A problem as a plain Django response, for what happens outside of API views."""
     return JsonResponse(problem(status, code, detail), status=status, content_type=CONTENT_TYPE)
+
+
+async def send_problem(
+    scope: dict[str, Any], send: Any, refusal: dict[str, Any], more_headers: dict[str, str]
+) -> None:
+    """Answer an ASGI request, or the handshake of a WebSocket, with a problem.
+
+    The connection ends with it: what is still under way of the request is not read.
+    """
+    if scope["type"] == "websocket" and "websocket.http.response" not in scope.get(
+        "extensions", {}
+    ):
+        await send({"type": "websocket.close"})
+        return
+    body = json.dumps(refusal).encode()
+    headers = {
+        "Content-Type": CONTENT_TYPE,
+        "Content-Length": str(len(body)),
+        "Connection": "close",
+        **more_headers,
+    }
+    encoded = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
+    kind = "http.response" if scope["type"] == "http" else "websocket.http.response"
+    await send({"type": f"{kind}.start", "status": refusal["status"], "headers": encoded})
+    await send({"type": f"{kind}.body", "body": body})
 
 
 def exception_handler(exc: Exception, context: dict[str, Any]) -> Response | None:

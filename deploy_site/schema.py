@@ -50,17 +50,26 @@ EVERYWHERE = {
     406: "`not_acceptable`: The answer does not come in the type that `Accept` asks for.",
     411: "`length_required`: The body comes in chunks, without `Content-Length`.",
     413: "`body_too_large`: The request's body is too large.",
+    429: "`too_many_connections`: Too many requests at one time from one address.",
     500: "`server_error`: Something failed in the server; its log says what.",
     503: "`db_busy`: The database is busy; try again after `Retry-After` seconds.\n\n"
-    "`storage_unusable`: The disk or the database is read-only, closed to the server, or broken.",
+    "`storage_unusable`: The disk or the database is read-only, closed to the server, or broken."
+    "\n\n"
+    "`too_many_connections`: Too many requests at one time; try again then, too.",
 }
 WITH_BODY = {
     400: "`parse_error`: The body is not what its `Content-Type` says, or nested too deeply.",
+    408: "`body_too_slow`: The request's body arrives too slowly.",
     415: "`unsupported_media_type`: Bodies of this `Content-Type` are not accepted.",
     422: "`invalid_parameters`: A parameter is wrong; `errors` says which.",
 }
 CHANGING = {403: "`permission_denied`: A browser that is signed in has to send its CSRF token."}
-THROTTLED = {429: "`throttled`: Too many requests; `Retry-After` says how many seconds to wait."}
+THROTTLED = {
+    429: (
+        f"{EVERYWHERE[429]}\n\n"
+        "`throttled`: Too many requests; `Retry-After` says how many seconds to wait."
+    )
+}
 
 
 class ProblemSerializer(serializers.Serializer):

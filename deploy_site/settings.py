@@ -70,6 +70,14 @@ GALLERY_DIR = (BASE_DIR / env("GALLERY_DIR", default="static/samples")).resolve(
 LIMITS = {
     # Open at one time, WebSockets among them; others get a 503.
     "connections": 200,
+    "connections_per_address": 60,
+    "websockets": 200,
+    "websockets_per_address": 60,
+    # A request's headers from their first byte on; its body is refused as too slow when fewer bytes
+    # than these arrive in the time (1 KiB in a second; a phone far from its antenna sends 5).
+    "headers_seconds": 10,
+    "slow_body_seconds": 30,
+    "slow_body_bytes": 30 * 2**10,
     # A picture's file, and a request's body around it (base64 takes a third more).
     "image_bytes": 10 * 2**20,
     "body_bytes": 15 * 2**20,

@@ -33,7 +33,7 @@ WITHOUT_ROOM = {
 class Server:
     """The site as ``manage.py serve`` runs it, with folders of its own."""
 
-    def __init__(self, data_dir: Path, model_dir: Path) -> None:
+    def __init__(self, data_dir: Path, model_dir: Path, **settings: str) -> None:
         with socket.create_server(("127.0.0.1", 0)) as free:
             self.port = free.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}"
@@ -45,6 +45,7 @@ class Server:
             "CONVERTED_DIR": str(ROOT / "var" / "test-converted"),
             "MODEL_DIR": str(model_dir),
             "PORT": str(self.port),
+            **settings,
         }
         self.manage("migrate", "--verbosity", "0")
         self._run("scripts/install-browser-modules")

@@ -1,6 +1,5 @@
 """The served site as programs meet it: over real connections, also at their end."""
 
-import contextlib
 import http.client
 import io
 import json
@@ -65,31 +64,6 @@ def test_a_body_without_a_length_is_refused_before_it_is_sent(server: Server) ->
     assert response.status == 411
     assert json.loads(response.read())["code"] == "length_required"
     connection.close()
-
-
-def test_connections_that_say_nothing_shut_nobody_out(server: Server) -> None:
-    with contextlib.ExitStack() as stack:
-        for _ in range(210):
-            stack.enter_context(socket.create_connection(("127.0.0.1", server.port)))
-        deadline = time.monotonic() + 20
-        while requests.get(f"{server.url}/livez", timeout=5).status_code != 200:
-            assert time.monotonic() < deadline
-            time.sleep(0.5)
-
-
-@pytest.mark.parametrize("beginning", [b"GET / HTTP/1.1\r\nHost: localhost\r\nX-A: ", b"\r\n"])
-def test_connections_that_never_end_their_headers_shut_nobody_out(
-    server: Server, beginning: bytes
-) -> None:
-    with contextlib.ExitStack() as stack:
-        for _ in range(205):
-            slow = stack.enter_context(socket.create_connection(("127.0.0.1", server.port)))
-            slow.sendall(beginning)
-
-        deadline = time.monotonic() + 20
-        while requests.get(f"{server.url}/livez", timeout=5).status_code != 200:
-            assert time.monotonic() < deadline
-            time.sleep(0.5)
 
 
 def test_an_unknown_websocket_is_answered_and_closed(server: Server) -> None:

@@ -44,9 +44,3 @@ async def test_an_announced_body_above_the_limit_is_refused_unread(announced):
 
     assert (status, taken) == (413, 0)
     assert json.loads(body)["code"] == "body_too_large"
-
-
-async def test_an_unannounced_body_is_refused_as_soon_as_it_is_too_large():
-    status, body, taken = await request([b"x" * 60] * 50)
-
-    assert (status, taken) == (413, 2)

@@ -3,7 +3,6 @@
 import io
 import socket
 from argparse import ArgumentParser
-from asyncio import TimerHandle
 from typing import Any
 
 import segno
@@ -11,47 +10,9 @@ import uvicorn
 from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from deploy_site.connections import PunctualProtocol
 from deploy_site.https import certificate, lan_addresses
-
-# So long may the headers of a request take, from their first byte on.
-HEADERS_SECONDS = 10
-
-
-class PunctualProtocol(HttpToolsProtocol):
-    """Closes connections that say nothing, or do not come to the end of a request's headers.
-
-    uvicorn itself waits for the first request, and for the end of each, as long as it takes.
-    """
-
-    headers_deadline: TimerHandle | None = None
-
-    def connection_made(self, transport: Any) -> None:
-        super().connection_made(transport)
-        self.timeout_keep_alive_task = self.loop.call_later(
-            self.timeout_keep_alive, self.timeout_keep_alive_handler
-        )
-
-    def data_received(self, data: bytes) -> None:
-        # Any byte ends uvicorn's own waiting, also those of empty lines, which begin no request.
-        is_between_requests = self.cycle is None or self.cycle.response_complete
-        if is_between_requests and not self.headers_deadline:
-            self.headers_deadline = self.loop.call_later(HEADERS_SECONDS, self.transport.close)
-        super().data_received(data)
-
-    def on_headers_complete(self) -> None:
-        self._forget_deadline()
-        super().on_headers_complete()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._forget_deadline()
-        super().connection_lost(exc)
-
-    def _forget_deadline(self) -> None:
-        if self.headers_deadline:
-            self.headers_deadline.cancel()
-            self.headers_deadline = None
 
 
 class Command(BaseCommand):
@@ -82,7 +43,6 @@ class Command(BaseCommand):
             proxy_headers=bool(settings.TRUSTED_PROXIES),
             forwarded_allow_ips=settings.TRUSTED_PROXIES,
             lifespan="off",
-            limit_concurrency=settings.LIMITS["connections"],
             timeout_keep_alive=5,
             timeout_graceful_shutdown=25,
             ws_max_size=2**20,

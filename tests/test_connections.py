@@ -1,0 +1,232 @@
+"""Slow clients, and many of them, against the real server, whose limits are low where needed."""
+
+import contextlib
+import http.client
+import json
+import socket
+import time
+from collections.abc import Iterator
+
+import pytest
+import requests
+from websockets.exceptions import InvalidStatus
+from websockets.sync.client import ClientConnection, connect
+from websockets.typing import Origin
+
+from tests.conftest import Server
+
+API = "/api/detect/image/"
+CONNECTIONS, OF_ADDRESS = 12, 5
+SOCKETS, SOCKETS_OF_ADDRESS = 4, 2
+WINDOW_S, WINDOW_BYTES = 3, 3000
+
+
+@pytest.fixture(scope="module")
+def small_server(tmp_path_factory: pytest.TempPathFactory, toy_model_dir) -> Iterator[Server]:
+    """A server behind a proxy, which tests play: X-Forwarded-For is the client's address."""
+    limits = {
+        "CONNECTIONS": CONNECTIONS,
+        "CONNECTIONS_PER_ADDRESS": OF_ADDRESS,
+        "WEBSOCKETS": SOCKETS,
+        "WEBSOCKETS_PER_ADDRESS": SOCKETS_OF_ADDRESS,
+        "SLOW_BODY_SECONDS": WINDOW_S,
+        "SLOW_BODY_BYTES": WINDOW_BYTES,
+        "HEADERS_SECONDS": 3,
+    }
+    settings = {f"LIMIT_{name}": str(value) for name, value in limits.items()}
+    folder = tmp_path_factory.mktemp("small")
+    server = Server(folder, toy_model_dir, TRUSTED_PROXIES="127.0.0.1", **settings)
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def opened() -> Iterator[contextlib.ExitStack]:
+    """Closes what a test has opened."""
+    with contextlib.ExitStack() as stack:
+        yield stack
+
+
+def ask(server: Server, path: str, address: str = "192.0.2.99", **more) -> requests.Response:
+    headers = {"X-Forwarded-For": address, **more.pop("headers", {})}
+    method = more.pop("method", "GET")
+    return requests.request(method, server.url + path, headers=headers, timeout=20, **more)
+
+
+def open_post(server: Server, address: str, length: int, path: str = API) -> socket.socket:
+    """A request whose headers have arrived, but nothing of its body."""
+    connection = socket.create_connection(("127.0.0.1", server.port), timeout=30)
+    head = (
+        f"POST {path} HTTP/1.1\r\nHost: localhost\r\nX-Forwarded-For: {address}\r\n"
+        f"Content-Type: image/png\r\nContent-Length: {length}\r\n\r\n"
+    )
+    connection.sendall(head.encode())
+    return connection
+
+
+def answer_to(connection: socket.socket) -> tuple[int, dict]:
+    response = http.client.HTTPResponse(connection)
+    response.begin()
+    return response.status, json.loads(response.read())
+
+
+def wait_until(condition) -> None:
+    deadline = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
+def test_210_connections_that_say_nothing_or_never_end_their_headers_shut_nobody_out(
+    server: Server, opened
+) -> None:
+    slow = [
+        opened.enter_context(socket.create_connection(("127.0.0.1", server.port)))
+        for _ in range(210)
+    ]
+    for number, connection in enumerate(slow):
+        connection.sendall(
+            [b"GET / HTTP/1.1\r\nHost: localhost\r\nX-A: ", b"\r\n", b""][number % 3]
+        )
+    for _ in range(3):
+        for connection in slow:
+            # Those that the server has closed already are what it is about.
+            with contextlib.suppress(OSError):
+                connection.sendall(b"x")
+        assert requests.get(f"{server.url}/livez", timeout=20).status_code == 200
+        assert requests.get(f"{server.url}/detect-image/", timeout=20).status_code == 200
+
+
+def test_half_sent_bodies_of_one_address_shut_out_nobody_else_and_are_cut_off(
+    small_server: Server, opened
+) -> None:
+    address = "192.0.2.1"
+    slow = [
+        opened.enter_context(open_post(small_server, address, 10**6)) for _ in range(OF_ADDRESS)
+    ]
+    wait_until(lambda: ask(small_server, "/", address).status_code == 429)
+
+    refused = ask(small_server, "/", address)
+    answers = [ask(small_server, path).status_code for path in ("/", "/livez", "/readyz")]
+    cut_off = [answer_to(connection) for connection in slow]
+
+    assert refused.json()["code"] == "too_many_connections"
+    assert refused.headers["Content-Type"] == "application/problem+json"
+    assert int(refused.headers["Retry-After"]) > 0
+    assert answers == [200, 200, 200]
+    assert {(status, body["code"]) for status, body in cut_off} == {(408, "body_too_slow")}
+    assert all(connection.recv(1) == b"" for connection in slow)
+    wait_until(lambda: ask(small_server, "/", address).status_code == 200)
+
+
+def test_addresses_of_an_ipv6_network_share_their_places(small_server: Server, opened) -> None:
+    for number in range(OF_ADDRESS):
+        opened.enter_context(open_post(small_server, f"2001:db8:1:2::{number}", 10**6))
+
+    wait_until(lambda: ask(small_server, "/", "2001:db8:1:2:ffff::1").status_code == 429)
+    assert ask(small_server, "/", "2001:db8:1:3::1").status_code == 200
+
+
+def test_the_probes_are_answered_when_every_place_is_taken(small_server: Server, opened) -> None:
+    for number in range(CONNECTIONS):
+        opened.enter_context(open_post(small_server, f"192.0.2.{number // 4}", 10**6))
+    wait_until(lambda: ask(small_server, "/").status_code == 503)
+
+    probes = [ask(small_server, path).status_code for path in ("/livez", "/readyz")]
+    with_body = ask(small_server, "/livez", method="POST", data=b"x")
+
+    assert probes == [200, 200]
+    assert (with_body.status_code, with_body.json()["code"]) == (503, "too_many_connections")
+
+
+def test_a_slow_but_steady_body_is_read_to_its_end(small_server: Server, opened) -> None:
+    # 2 kB in a second, for four windows.
+    connection = opened.enter_context(open_post(small_server, "192.0.2.1", 24 * 1000))
+
+    for _ in range(24):
+        connection.sendall(b"x" * 1000)
+        time.sleep(0.5)
+
+    status, body = answer_to(connection)
+    assert (status, body["code"]) == (415, "unsupported_media_type")
+
+
+def test_a_body_of_a_byte_now_and_then_is_cut_off(small_server: Server, opened) -> None:
+    connection = opened.enter_context(open_post(small_server, "192.0.2.1", 10**6))
+
+    connection.sendall(b"x" * (WINDOW_BYTES - 1))
+
+    status, body = answer_to(connection)
+    assert (status, body["code"]) == (408, "body_too_slow")
+
+
+def test_headers_that_take_too_long_end_the_connection(small_server: Server, opened) -> None:
+    connection = opened.enter_context(
+        socket.create_connection(("127.0.0.1", small_server.port), timeout=20)
+    )
+    connection.sendall(b"GET / HTTP/1.1\r\nX-A: ")
+
+    def is_closed() -> bool:
+        connection.sendall(b"x")
+        connection.setblocking(False)
+        try:
+            return connection.recv(1) == b""
+        except BlockingIOError:
+            return False
+        finally:
+            connection.setblocking(True)
+
+    with contextlib.suppress(ConnectionError):
+        wait_until(is_closed)
+
+
+def test_bytes_beyond_the_announced_length_belong_to_the_next_request(
+    small_server: Server, opened
+) -> None:
+    connection = opened.enter_context(open_post(small_server, "192.0.2.1", 3))
+
+    connection.sendall(b"xyz" + b"GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n")
+
+    assert answer_to(connection)[1]["code"] == "unsupported_media_type"
+    assert answer_to(connection) == (200, {"status": "alive"})
+
+
+def watch(server: Server, address: str) -> ClientConnection:
+    url = server.url.replace("http", "ws") + "/ws/camera/"
+    headers = {"X-Forwarded-For": address}
+    return connect(url, origin=Origin(server.url), additional_headers=headers)
+
+
+def test_websockets_have_places_of_their_own(small_server: Server, opened) -> None:
+    sockets = [
+        opened.enter_context(watch(small_server, f"192.0.2.{number // SOCKETS_OF_ADDRESS}"))
+        for number in range(SOCKETS - 1)
+    ]
+    with pytest.raises(InvalidStatus) as of_address:
+        opened.enter_context(watch(small_server, "192.0.2.0"))
+    sockets.append(opened.enter_context(watch(small_server, "192.0.2.1")))
+    with pytest.raises(InvalidStatus) as of_all:
+        opened.enter_context(watch(small_server, "192.0.2.7"))
+    pages = [ask(small_server, "/", "192.0.2.0").status_code for _ in range(CONNECTIONS)]
+
+    assert of_address.value.response.status_code == 429
+    assert json.loads(of_address.value.response.body)["code"] == "too_many_connections"
+    assert of_all.value.response.status_code == 503
+    assert set(pages) == {200}
+    # The deadlines of requests are none of theirs.
+    time.sleep(WINDOW_S + 1)
+    for websocket in sockets:
+        websocket.ping().wait(10)
+
+
+def test_a_websockets_place_is_free_again_when_it_is_closed(small_server: Server) -> None:
+    def can_open() -> bool:
+        try:
+            with watch(small_server, "192.0.2.5"):
+                return True
+        except InvalidStatus:
+            return False
+
+    for _ in range(2 * SOCKETS):
+        wait_until(can_open)
