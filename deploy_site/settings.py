@@ -286,6 +286,10 @@ REST_FRAMEWORK = {
         "accounts.authentication.BearerAuthentication",
         "rest_framework.authentication.SessionAuthentication",
     ],
+    "DEFAULT_RENDERER_CLASSES": [
+        "rest_framework.renderers.JSONRenderer",
+        "deploy_site.renderers.ApiPageRenderer",
+    ],
     "EXCEPTION_HANDLER": "deploy_site.problems.exception_handler",
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
     "DEFAULT_PAGINATION_CLASS": "deploy_site.pagination.Pages",

@@ -10,7 +10,6 @@ from django.shortcuts import get_object_or_404
 from django.utils.http import content_disposition_header
 from django.utils.translation import get_language
 from rest_framework.generics import ListAPIView, RetrieveDestroyAPIView
-from rest_framework.renderers import BrowsableAPIRenderer, JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -47,7 +46,7 @@ class DetectImageView(PictureAPIView):
     """
 
     serializer_class = DetectRequestSerializer
-    renderer_classes = [JSONRenderer, BrowsableAPIRenderer, SeedRenderer]
+    renderer_classes = [*PictureAPIView.renderer_classes, SeedRenderer]
 
     @schema.detect
     def post(self, request: Request) -> Response:

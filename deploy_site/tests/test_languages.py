@@ -133,6 +133,14 @@ def test_an_english_browser_gets_no_chinese_but_the_switch(client, path, toy_det
 
 
 @pytest.mark.django_db
+@pytest.mark.parametrize(("accepted", "language"), [("zh-CN", "zh-hans"), ("en", "en")])
+@pytest.mark.parametrize("path", ["/api/videos/", "/api/models/", "/api/detect/image/"])
+def test_pages_of_the_api_name_their_language(client, path, accepted, language):
+    page = client.get(path, headers={"accept": "text/html", "accept-language": accepted})
+
+    assert f'<html lang="{language}">' in page.content.decode()
+
+
 def test_who_asks_for_neither_language_gets_english(client, toy_detector):
     assert "Six stages" in client.get("/", headers={"Accept-Language": "fr"}).content.decode()
     assert "Six stages" in client.get("/").content.decode()
