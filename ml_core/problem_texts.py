@@ -4,12 +4,15 @@ Details are written in English where the problem is found, with its figures; of 
 the pages show one text for each code.
 """
 
+import re
 from typing import Any
 
+from django.conf import settings
 from django.utils.translation import gettext, gettext_noop
 
 from ml_core.errors import VisionError
 
+_FOLDERS = ("MODEL_DIR", "CONVERTED_DIR", "GALLERY_DIR", "MEDIA_ROOT", "DATA_DIR", "BASE_DIR")
 _TEXTS = {
     "animated_not_supported": gettext_noop("The picture is animated; send a still picture."),
     "base64_invalid": gettext_noop("The picture's base64 text is wrong."),
@@ -83,4 +86,17 @@ def shown_detail(code: str, detail: str) -> str:
     """The ``detail`` itself in English; in other languages the text for its code, if any."""
     text = _TEXTS.get(code, "")
     translated = gettext(text)
-    return detail if translated == text else translated
+    return without_folders(detail) if translated == text else translated
+
+
+def without_folders(text: str) -> str:
+    """``text`` for visitors: the names of settings in place of the folders that they hold.
+
+    Errors of files name their whole path, which is for the terminal and the log.
+    """
+    folders = {str(getattr(settings, name)): name for name in _FOLDERS}
+    # The innermost first: one of them may lie in another.
+    paths = sorted(folders, key=len, reverse=True)
+    is_name_over = r"(?![\w.-]*\w)"
+    pattern = "|".join(re.escape(path) + is_name_over for path in paths)
+    return re.sub(pattern, lambda match: folders[match[0]], text)

@@ -4,6 +4,8 @@ from typing import TypedDict
 
 from rest_framework import serializers
 
+from ml_core.problem_texts import without_folders
+
 
 class Size(TypedDict):
     """Of the upright original picture, in pixels."""
@@ -63,7 +65,7 @@ class ModelSpecSerializer(serializers.Serializer):
     )
     is_trial = serializers.BooleanField(help_text="there to try things out: any other is better")
     is_installed = serializers.BooleanField()
-    problem = serializers.CharField(help_text="why it cannot be used, or empty")
+    problem = serializers.SerializerMethodField(help_text="why it cannot be used, or empty")
     is_default = serializers.SerializerMethodField()
 
     def get_input_width(self, spec) -> int:
@@ -71,6 +73,9 @@ class ModelSpecSerializer(serializers.Serializer):
 
     def get_input_height(self, spec) -> int:
         return spec.input_wh[1]
+
+    def get_problem(self, spec) -> str:
+        return without_folders(spec.problem)
 
     def get_is_default(self, spec) -> bool:
         return spec in self.context["defaults"]

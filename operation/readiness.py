@@ -11,6 +11,7 @@ from django.db import DatabaseError, connection
 
 from ml_core import engine
 from ml_core.errors import VisionError
+from ml_core.problem_texts import without_folders
 
 logger = logging.getLogger(__name__)
 
@@ -34,9 +35,10 @@ def default_models() -> dict[str, dict[str, str]]:
     for task in engine.TASKS:
         try:
             name = engine.default_model(task).name
-            models[task] = {"model": name, "state": loaded.get(name, "not loaded")}
+            state = without_folders(loaded.get(name, "not loaded"))
+            models[task] = {"model": name, "state": state}
         except VisionError as exc:
-            models[task] = {"model": "", "state": exc.detail}
+            models[task] = {"model": "", "state": without_folders(exc.detail)}
     return models
 
 

@@ -1,11 +1,12 @@
-"""Classes as pages show them."""
+"""Classes and models as pages show them."""
 
 from django import template
 from django.utils.translation import get_language
 
-from ml_core import labels
+from ml_core import labels, problem_texts
 
 register = template.Library()
+register.filter(problem_texts.without_folders)
 
 
 @register.filter

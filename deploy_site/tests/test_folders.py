@@ -1,0 +1,105 @@
+"""Visitors are never told where on the server its files lie."""
+
+import uuid
+from pathlib import Path
+
+import pytest
+from channels.testing import WebsocketCommunicator
+from django.conf import settings as site_settings
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.http import HttpResponse
+
+from accounts.tests.routes import filled, routes, socket_routes
+from deploy_site.asgi import application
+from detect_camera.tests.test_socket import jpeg
+from ml_core.problem_texts import without_folders
+from ml_core.tests.toy_network import install_toy_network
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+# Networks that cannot be used, each for a reason of its own.
+DAMAGED = ["cut-off", "no-network", "wrong-names", "no-description", "no-weights"]
+
+
+@pytest.fixture
+def folders(settings, tmp_path: Path) -> list[str]:
+    """The server's folders, with damaged models only; the settings name one of them."""
+    settings.DATA_DIR = tmp_path
+    settings.MODEL_DIR = tmp_path / "models"
+    settings.CONVERTED_DIR = tmp_path / "converted"
+    settings.MEDIA_ROOT = tmp_path / "media"
+    for name in DAMAGED[:3]:
+        install_toy_network(settings.MODEL_DIR / name)
+        (settings.MODEL_DIR / name / "toy").rename(tmp_path / "moved")
+        (settings.MODEL_DIR / name).rmdir()
+        (tmp_path / "moved").rename(settings.MODEL_DIR / name)
+    cut_off = settings.MODEL_DIR / "cut-off" / "toy.weights"
+    cut_off.write_bytes(cut_off.read_bytes()[:-4])
+    (settings.MODEL_DIR / "no-network" / "toy.cfg").write_text("nothing\n[of]\nthe=kind\n")
+    (settings.MODEL_DIR / "wrong-names" / "toy.names").write_text("tomato\n")
+    for name in DAMAGED[3:]:
+        (settings.MODEL_DIR / name).mkdir()
+        (settings.MODEL_DIR / name / "net.weights.h5").write_bytes(b"damaged")
+    (settings.MODEL_DIR / "no-weights" / "net.json").write_text("{")
+    settings.DETECTOR = "cut-off"
+    settings.CLASSIFIER = "no-weights"
+    return [str(tmp_path), str(site_settings.BASE_DIR)]
+
+
+def assert_tells_none(folders: list[str], text: str, where: str) -> None:
+    for folder in folders:
+        assert folder not in text, (where, text[max(0, text.index(folder) - 200) :][:400])
+
+
+def text_of(response: HttpResponse) -> str:
+    content = b"".join(response) if response.streaming else response.content
+    return content.decode(errors="replace")
+
+
+def test_no_public_address_tells_where_files_lie(client, folders, toy_model_dir):
+    client.raise_request_exception = False
+    for route, _ in routes():
+        path = filled(route, pk=uuid.uuid4(), video_id=uuid.uuid4(), export_id=uuid.uuid4())
+        for method in (client.get, client.post):
+            assert_tells_none(folders, text_of(method(path)), path)
+
+
+@pytest.mark.parametrize("model", ["", *DAMAGED])
+@pytest.mark.parametrize("path", ["/api/classify/", "/api/detect/image/"])
+def test_a_damaged_model_is_told_without_its_folder(client, folders, path, model):
+    query = f"?model={model}" if model else ""
+
+    response = client.post(path + query, {"image": SimpleUploadedFile("a.jpg", jpeg())})
+
+    assert response.status_code in (422, 503)
+    assert_tells_none(folders, text_of(response), path)
+
+
+def test_once_a_damaged_model_was_asked_for_no_page_tells_its_folder(client, folders):
+    client.post("/api/detect/image/", {"image": SimpleUploadedFile("a.jpg", jpeg())})
+
+    for path in ("/", "/readyz", "/api/models/", "/detect-image/", "/classify/"):
+        assert_tells_none(folders, text_of(client.get(path)), path)
+
+
+@pytest.mark.parametrize("model", ["", *DAMAGED])
+async def test_sockets_tell_of_a_damaged_model_without_its_folder(folders, model):
+    assert "ws/camera/" in socket_routes()
+    path = f"/ws/camera/?model={model}" if model else "/ws/camera/"
+    communicator = WebsocketCommunicator(application, path, [(b"origin", b"http://localhost")])
+    assert (await communicator.connect())[0]
+
+    message = await communicator.receive_from(60)
+
+    assert '"error"' in message
+    assert_tells_none(folders, message, path)
+    await communicator.disconnect()
+
+
+def test_folders_become_the_names_of_their_settings_the_innermost_first(settings):
+    settings.DATA_DIR = Path("/srv/data")
+    settings.MODEL_DIR = Path("/srv/data/models")
+
+    told = without_folders("/srv/data/models/a.cfg, /srv/data/x: /srv/data, /srv/data2, /srv/data.")
+
+    assert told == "MODEL_DIR/a.cfg, DATA_DIR/x: DATA_DIR, /srv/data2, DATA_DIR."
