@@ -32,12 +32,6 @@ class ClassifyRequestSerializer(ClassifyOptionsSerializer):
     image = PictureField(help_text="the picture: a file, base64 text or a data URL")
 
 
-class ClassifyTextSerializer(ClassifyOptionsSerializer):
-    """For the API's description: the same with the picture as text."""
-
-    image = serializers.CharField(help_text="the picture: base64 text or a data URL")
-
-
 class ClassScore(TypedDict):
     """How sure the model is of one class, from 0 to 1."""
 

@@ -17,7 +17,6 @@ from classify.serializers import (
     ClassifyAnswerSerializer,
     ClassifyOptionsSerializer,
     ClassifyRequestSerializer,
-    ClassifyTextSerializer,
 )
 from deploy_site.schema import MODEL_ERRORS, PICTURE_ERRORS, STORAGE_ERRORS, problems
 from ml_core import engine
@@ -69,7 +68,7 @@ class ClassifyView(PictureAPIView):
         operation_id="classify",
         tags=["classification"],
         parameters=[ClassifyOptionsSerializer],
-        request=picture_request(ClassifyRequestSerializer, ClassifyTextSerializer),
+        request=picture_request(),
         responses={
             200: ClassifyAnswerSerializer,
             **problems(*PICTURE_ERRORS, *MODEL_ERRORS, *STORAGE_ERRORS),

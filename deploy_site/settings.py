@@ -306,8 +306,9 @@ SPECTACULAR_SETTINGS = {
     "TITLE": "Vision models online",
     "DESCRIPTION": (
         "Classes of pictures; objects in pictures and videos. Errors are problems (RFC 9457) "
-        "with a stable `code`. Examples, and the WebSockets of videos and cameras, are in "
-        "docs/api.md of the project."
+        "with a stable `code`. Requests to copy are on the pages that "
+        "[classify](/classify/#terminal) and [detect](/detect-image/); live results of "
+        "[videos](/detect-video/) and [cameras](/detect-camera/) come by WebSocket."
     ),
     "VERSION": "1",
     "DEFAULT_GENERATOR_CLASS": "deploy_site.schema.ApiGenerator",

@@ -19,7 +19,6 @@ from deploy_site.schema import (
 from detect_image.serializers import (
     DetectedImageSerializer,
     DetectOptionsSerializer,
-    DetectRequestSerializer,
     ExportRequestSerializer,
     GalleryPictureSerializer,
     GalleryRequestSerializer,
@@ -29,12 +28,6 @@ from ml_core.exports import EXPORTS
 from ml_core.keeping import NotKeptSerializer
 from ml_core.serializers import DetectionsSerializer
 from ml_core.uploads import picture_request
-
-
-class DetectTextSerializer(DetectOptionsSerializer):
-    """A picture as text, and what is to be done with it."""
-
-    image = serializers.CharField(required=False, help_text="base64 text or a data URL")
 
 
 class DetectAnswerSerializer(DetectionsSerializer):
@@ -73,7 +66,7 @@ detect = extend_schema(
     operation_id="detect_image",
     tags=["pictures"],
     parameters=[DetectOptionsSerializer],
-    request=picture_request(DetectRequestSerializer, DetectTextSerializer),
+    request=picture_request(is_required=False),
     responses={
         200: PolymorphicProxySerializer(
             component_name="DetectImageAnswer",

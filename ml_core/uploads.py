@@ -113,15 +113,23 @@ class RawImageParser(BaseParser):
         return {"image": SimpleUploadedFile("body", stream.read(), media_type)}
 
 
-def picture_request(form: Any, text: Any) -> dict[str, Any]:
+def picture_request(*, is_required: bool = True) -> dict[str, Any]:
     """The bodies of a ``PictureAPIView`` for its description, by their types.
 
-    ``form`` is the serializer with a file, ``text`` the one with base64 in its place.
+    They hold the picture alone: options are described once, as parameters of the query, though
+    bodies other than the picture itself may hold them as well.
     """
+
+    def body_with(picture: dict[str, str]) -> dict[str, Any]:
+        required = {"required": ["image"]} if is_required else {}
+        return {"type": "object", "properties": {"image": picture}, **required}
+
+    file = {"type": "string", "format": "binary", "description": "the picture's file"}
+    text = {"type": "string", "description": "the picture as base64 text or a data URL"}
     return {
-        "multipart/form-data": form,
-        "application/json": text,
-        "application/x-www-form-urlencoded": text,
+        "multipart/form-data": body_with(file),
+        "application/json": body_with(text),
+        "application/x-www-form-urlencoded": body_with(text),
         RawImageParser.media_type: OpenApiTypes.BINARY,
     }
 

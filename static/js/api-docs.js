@@ -2,6 +2,12 @@
 
 import { csrfToken } from "./api.js";
 
+// Swagger UI has a dark mode of its own, which this class turns on.
+const dark = matchMedia("(prefers-color-scheme: dark)");
+const followScheme = () => document.documentElement.classList.toggle("dark-mode", dark.matches);
+dark.addEventListener("change", followScheme);
+followScheme();
+
 const place = /** @type {HTMLElement} */ (document.querySelector("#api-docs"));
 
 /** @type {any} */ (window).SwaggerUIBundle({
