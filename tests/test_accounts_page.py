@@ -59,6 +59,29 @@ def test_a_visitor_signs_up_finds_the_same_pictures_and_signs_out(
     expect(page.get_by_text("street.jpg")).to_be_visible()
 
 
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_what_is_wrong_at_sign_up_looks_like_an_error(page: Page, scheme) -> None:
+    page.emulate_media(color_scheme=scheme)
+    page.goto("/accounts/sign-up/")
+    page.get_by_label("Username").fill("newcomer")
+    page.get_by_label("Password:", exact=True).fill(PASSWORD)
+    page.get_by_label("Password confirmation:").fill("another sentence")
+    page.get_by_role("button", name="Sign up").click()
+
+    error = page.get_by_text("The two password fields")
+    expect(error).to_be_visible()
+    colours = error.evaluate("""error => {
+      const probe = error.appendChild(document.createElement("span"));
+      probe.style.color = "var(--danger)";
+      return [error, probe].map(element => getComputedStyle(element).color);
+    }""")
+
+    assert colours[0] == colours[1]
+    field = page.get_by_label("Password confirmation:")
+    expect(field).to_have_attribute("aria-invalid", "true")
+    expect(field).to_have_css("border-color", colours[1])
+
+
 def test_a_token_is_shown_once_used_and_revoked(
     page: Page, console_errors: list[str], server: Server
 ) -> None:
