@@ -1,17 +1,25 @@
 """What people fill in about their accounts."""
 
-from collections.abc import Mapping
+import threading
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from django import forms
 from django.conf import settings
+from django.contrib.auth import authenticate
+from django.contrib.auth.forms import PasswordResetForm, UserCreationForm
 from django.contrib.auth.models import User
+from django.core.cache import cache
 from django.core.exceptions import ValidationError
+from django.http import HttpRequest
+from django.utils import translation
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import ApiToken
 
 NAME_TAKEN = _("You have a token of that name. Choose another one.")
+# Nobody's mailbox is filled by others who type its address again and again.
+MAIL_PAUSE_SECONDS = 300
 
 
 class TokenForm(forms.ModelForm):
@@ -34,3 +42,62 @@ class TokenForm(forms.ModelForm):
         if own.count() >= settings.LIMITS["tokens_per_account"]:
             raise ValidationError(_("You have as many tokens as are allowed. Revoke one first."))
         return name
+
+
+class SignUpForm(UserCreationForm):
+    """Name, password, and an address for who wants to be able to reset it."""
+
+    class Meta(UserCreationForm.Meta):
+        fields = ("username", "email")
+        help_texts = {
+            "email": _("Optional. With it you can set a new password when you forget yours.")
+        }
+
+
+class MailedResetForm(PasswordResetForm):
+    """Sends the link in the background: waiting would tell which addresses have an account."""
+
+    def get_users(self, email: str) -> Iterator[User]:
+        for user in super().get_users(email):
+            if cache.add(f"password-reset-mail:{user.pk}", True, MAIL_PAUSE_SECONDS):
+                yield user
+
+    def send_mail(self, *args: Any, **kwargs: Any) -> None:
+        language = translation.get_language()
+
+        def send() -> None:
+            with translation.override(language):
+                PasswordResetForm.send_mail(self, *args, **kwargs)
+
+        threading.Thread(target=send, daemon=True).start()
+
+
+class OwnPasswordForm(forms.Form):
+    """The account's password, checked as at a sign-in: too many wrong ones lock it."""
+
+    password = forms.CharField(
+        label=_("Password"),
+        strip=False,
+        widget=forms.PasswordInput(attrs={"autocomplete": "current-password"}),
+    )
+
+    def __init__(self, *args: Any, request: HttpRequest, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.request = request
+
+    def clean_password(self) -> str:
+        """Raises ``ValidationError`` unless it is the account's password."""
+        password = self.cleaned_data["password"]
+        username = self.request.user.get_username()
+        if authenticate(self.request, username=username, password=password) is None:
+            raise ValidationError(_("This is not your password. Nothing was changed."))
+        return password
+
+
+class EmailForm(OwnPasswordForm, forms.ModelForm):
+    """The account's address: who may change it can also set a new password."""
+
+    class Meta:
+        model = User
+        fields = ("email",)
+        help_texts = SignUpForm.Meta.help_texts

@@ -16,7 +16,7 @@ from deploy_site.problems import problem_response
 SESSION_ONLY_APPS = {"accounts", "admin", "operation"}
 # What a closed site answers to everybody: the ways in, and probes. Static files come before.
 OPEN_PATHS = re.compile(
-    r"/(accounts/sign-(in|up)/|admin/login/|i18n/setlang/|favicon\.ico|livez|readyz|metrics)"
+    r"/(accounts/(sign-(in|up)|deleted|password/forgotten(/[^/]+){0,2})/|admin/login/|i18n/setlang/|favicon\.ico|livez|readyz|metrics)"
 )
 
 

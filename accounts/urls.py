@@ -1,24 +1,51 @@
-from django.contrib.auth.decorators import login_required
 from django.contrib.auth.views import PasswordChangeDoneView
 from django.urls import path
+from django.utils.translation import gettext_lazy as _
 from django.views.generic import TemplateView
 
 from accounts import token_views, views
 
 changed = PasswordChangeDoneView.as_view(template_name="accounts/password_changed.html")
+reset_sent = TemplateView.as_view(
+    template_name="accounts/notice.html",
+    extra_context={
+        "heading": _("Look into your mailbox"),
+        "text": _(
+            "If an account has this address, a link to set a new password is on its way to it."
+        ),
+    },
+)
+reset_done = TemplateView.as_view(
+    template_name="accounts/notice.html",
+    extra_context={
+        "heading": _("Password changed"),
+        "text": _("Sign in with your new password."),
+    },
+)
+deleted = TemplateView.as_view(
+    template_name="accounts/notice.html",
+    extra_context={
+        "heading": _("Account deleted"),
+        "text": _("Your account and everything it kept were deleted."),
+    },
+)
 
 app_name = "accounts"
 urlpatterns = [
     path("sign-in/", views.SignInView.as_view(), name="sign-in"),
     path("sign-up/", views.SignUpView.as_view(), name="sign-up"),
     path("sign-out/", views.SignOutView.as_view(), name="sign-out"),
-    path(
-        "",
-        login_required(TemplateView.as_view(template_name="accounts/account.html")),
-        name="account",
-    ),
+    path("", views.AccountView.as_view(), name="account"),
+    path("delete/", views.DeleteAccountView.as_view(), name="delete"),
+    path("deleted/", deleted, name="deleted"),
     path("tokens/", token_views.tokens_page, name="tokens"),
     path("tokens/<int:pk>/revoke/", token_views.revoke_token, name="revoke-token"),
     path("password/", views.PasswordView.as_view(), name="password"),
     path("password/changed/", changed, name="password-changed"),
+    path("password/forgotten/", views.ForgottenPasswordView.as_view(), name="forgotten"),
+    path("password/forgotten/sent/", reset_sent, name="reset-sent"),
+    path("password/forgotten/done/", reset_done, name="reset-done"),
+    path(
+        "password/forgotten/<uidb64>/<token>/", views.NewPasswordView.as_view(), name="new-password"
+    ),
 ]

@@ -1,19 +1,33 @@
-"""Signing up, in and out, and the password."""
+"""Signing up, in and out, the password, and the account itself."""
 
 from typing import Any
 
 from django.conf import settings
-from django.contrib.auth import login
-from django.contrib.auth.forms import UserCreationForm
+from django.contrib.auth import login, logout
+from django.contrib.auth.decorators import login_required
+from django.contrib.auth.forms import PasswordResetForm
 from django.contrib.auth.models import User
-from django.contrib.auth.views import LoginView, LogoutView, PasswordChangeView, RedirectURLMixin
+from django.contrib.auth.views import (
+    LoginView,
+    LogoutView,
+    PasswordChangeView,
+    PasswordResetConfirmView,
+    PasswordResetView,
+    RedirectURLMixin,
+)
 from django.db import IntegrityError, transaction
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
 from django.urls import reverse_lazy
-from django.views.generic import FormView
+from django.utils.decorators import method_decorator
+from django.views.decorators.cache import never_cache
+from django.views.decorators.debug import sensitive_post_parameters
+from django.views.generic import FormView, UpdateView
 
 from accounts.attempts import HOUR_SECONDS, count_try, has_tries_left
+from accounts.forms import EmailForm, MailedResetForm, OwnPasswordForm, SignUpForm
+from ml_core.owners import Owner
+from ml_core.quota import owned_models, storage_note
 
 
 class SignInView(LoginView):
@@ -38,7 +52,7 @@ class SignUpView(RedirectURLMixin, FormView):
     """A new account, signed in at once; 404 where the setting ``SIGN_UP`` is off."""
 
     template_name = "accounts/sign_up.html"
-    form_class = UserCreationForm
+    form_class = SignUpForm
     next_page = "home"
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
@@ -49,7 +63,7 @@ class SignUpView(RedirectURLMixin, FormView):
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         return super().get_context_data(**kwargs) | {"next": self.get_redirect_url()}
 
-    def form_valid(self, form: UserCreationForm) -> HttpResponse:
+    def form_valid(self, form: SignUpForm) -> HttpResponse:
         if not has_tries_left("sign-up", self.request, most=settings.LIMITS["sign_ups_per_hour"]):
             return _too_many(self.request, "accounts/too_many.html", HOUR_SECONDS)
         count_try("sign-up", self.request)
@@ -69,6 +83,88 @@ class PasswordView(PasswordChangeView):
 
     template_name = "accounts/password.html"
     success_url = reverse_lazy("accounts:password-changed")
+
+
+class ForgottenPasswordView(PasswordResetView):
+    """Mails a link to set a new password; without ``EMAIL_URL`` says whom to ask instead.
+
+    The answer is the same whether an account has the address or not.
+    """
+
+    template_name = "accounts/forgotten_password.html"
+    email_template_name = "accounts/reset_mail.txt"
+    subject_template_name = "accounts/reset_mail_subject.txt"
+    form_class = MailedResetForm
+    success_url = reverse_lazy("accounts:reset-sent")
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        return super().get_context_data(**kwargs) | {"sends_email": settings.SENDS_EMAIL}
+
+    def form_valid(self, form: PasswordResetForm) -> HttpResponse:
+        if not settings.SENDS_EMAIL:
+            raise Http404("This site sends no e-mail.")
+        most = settings.LIMITS["password_resets_per_hour"]
+        if not has_tries_left("password-reset", self.request, most=most):
+            return _too_many(self.request, "accounts/too_many_resets.html", HOUR_SECONDS)
+        count_try("password-reset", self.request)
+        return super().form_valid(form)
+
+
+class NewPasswordView(PasswordResetConfirmView):
+    """Where the mailed link leads: a new password, as long as the link is valid."""
+
+    template_name = "accounts/new_password.html"
+    success_url = reverse_lazy("accounts:reset-done")
+
+
+@method_decorator([sensitive_post_parameters(), login_required, never_cache], name="dispatch")
+class AccountView(UpdateView):
+    """What the account keeps, with the ways to it, and its e-mail address."""
+
+    template_name = "accounts/account.html"
+    form_class = EmailForm
+    success_url = reverse_lazy("accounts:account")
+
+    def get_object(self, queryset: Any = None) -> User:
+        return User.objects.get(username=self.request.user.get_username())
+
+    def get_form_kwargs(self) -> dict[str, Any]:
+        return super().get_form_kwargs() | {"request": self.request}
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        owner = Owner(user=self.object)
+        kept = []
+        for model in owned_models():
+            rows = model.objects.of(owner)
+            about = {
+                "kind": model._meta.verbose_name_plural,
+                "count": rows.count(),
+                "stored_bytes": model.stored_bytes(rows),
+                "list_url_name": model.list_url_name,
+            }
+            kept.append(about)
+        context = {"kept": kept, "storage": storage_note(owner)}
+        return super().get_context_data(**kwargs) | context
+
+
+@method_decorator([sensitive_post_parameters(), login_required, never_cache], name="dispatch")
+class DeleteAccountView(FormView):
+    """Deletes the account with its media, jobs, tokens and sessions, once its password is right."""
+
+    template_name = "accounts/delete_account.html"
+    form_class = OwnPasswordForm
+    success_url = reverse_lazy("accounts:deleted")
+
+    def get_form_kwargs(self) -> dict[str, Any]:
+        return super().get_form_kwargs() | {"request": self.request}
+
+    def form_valid(self, form: OwnPasswordForm) -> HttpResponse:
+        account = User.objects.get(username=self.request.user.get_username())
+        # First, so that nothing is kept for it any more; other sessions of it end with its row, and
+        # a job that runs ends at its next checkpoint.
+        logout(self.request)
+        account.delete()
+        return super().form_valid(form)
 
 
 def locked_out(

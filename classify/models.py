@@ -23,6 +23,8 @@ def small_path(classified: "ClassifiedImage", file_name: str) -> str:
 class ClassifiedImage(Owned):
     """One picture, kept as it came, with its class."""
 
+    list_url_name = "classify:kept-list"
+
     file = models.FileField(_("file"), upload_to=upload_path, editable=False)
     file_small = models.FileField(_("small copy"), upload_to=small_path, blank=True, editable=False)
     sha256 = models.CharField(_("SHA-256"), max_length=64, db_index=True, editable=False)

@@ -68,7 +68,7 @@ GALLERY_DIR = (BASE_DIR / env("GALLERY_DIR", default="static/samples")).resolve(
 
 # Everything that is capped, in one place.
 LIMITS = {
-    # Open at one time, WebSockets among them; others get a 503.
+    # HTTP requests in progress, and open WebSockets: all of them, and those of one address.
     "connections": 200,
     "connections_per_address": 60,
     "websockets": 200,
@@ -137,9 +137,10 @@ LIMITS = {
     "recording_work_seconds": 120,
     "recording_bytes": 300 * 2**20,
     "tokens_per_account": 50,
-    # From one address: tries with a wrong name or password, and new accounts.
+    # From one address: tries with a wrong name or password, new accounts, links for new passwords.
     "failed_sign_ins_per_hour": 50,
     "sign_ups_per_hour": 20,
+    "password_resets_per_hour": 20,
     # What one owner may keep, and all visitors without an account together; 0: as much as fits.
     "owner_bytes": 2 * 2**30,
     "visitors_bytes": 20 * 2**30,
@@ -412,6 +413,16 @@ AUTH_PASSWORD_VALIDATORS = [
         "NumericPasswordValidator",
     )
 ]
+
+# --- E-mail ---
+
+# Such as smtp+tls://user:password@mail.example.org:587; without it nobody can reset a password.
+EMAIL_URL = env("EMAIL_URL", default="")
+SENDS_EMAIL = bool(EMAIL_URL)
+if SENDS_EMAIL:
+    vars().update(env.email_url("EMAIL_URL"))
+DEFAULT_FROM_EMAIL = env("EMAIL_FROM", default="vision@localhost")
+EMAIL_TIMEOUT = 20
 
 # --- Language and time ---
 

@@ -35,6 +35,8 @@ class DetectedImage(Owned):
     the upload; the kept files may be smaller.
     """
 
+    list_url_name = "detect_image:kept-list"
+
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     # What the user calls it: shown, never used as a path.
     name = models.CharField(_("name"), max_length=255, blank=True, editable=False)

@@ -143,6 +143,7 @@ class Job(models.Model):
 class Video(Owned, Job):
     """One uploaded file; once it is complete, a job that detects in every frame of it."""
 
+    list_url_name = "detect_video:stage"
     # What an upload that is not complete is called, in the video's folder.
     PART_NAME = "source.part"
     # Its first frame as a small JPEG.

@@ -1,7 +1,7 @@
 """Whom media belongs to: an account, or while there is none the visitor's session."""
 
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 from django.conf import settings
 from django.contrib.auth.models import User
@@ -101,6 +101,8 @@ class Owned(models.Model):
     size_bytes = models.PositiveBigIntegerField(_("size (bytes)"), default=0, editable=False)
 
     objects = OwnedQuerySet.as_manager()
+    # The page on which owners see their rows of this kind.
+    list_url_name: ClassVar[str]
 
     class Meta:
         abstract = True

@@ -49,6 +49,7 @@ OWNED = [
     ("HEAD", VIDEO_API + "upload/", "", 200),
     ("PATCH", VIDEO_API + "upload/", "", 204),
     ("GET", VIDEO_API + "file/", "", 200),
+    ("GET", VIDEO_API + "poster/", "", 200),
     ("POST", VIDEO_API + "cancel/", "", 200),
     ("POST", VIDEO_API + "retry/", "", 200),
     ("GET", VIDEO_API + "results.jsonl", "", 200),
@@ -91,6 +92,13 @@ OPEN = {
     "accounts/",
     "accounts/password/",
     "accounts/password/changed/",
+    "accounts/password/forgotten/",
+    "accounts/password/forgotten/sent/",
+    "accounts/password/forgotten/done/",
+    "accounts/password/forgotten/<uidb64>/<token>/",
+    # It asks for the password; what goes with the account is tested with it.
+    "accounts/delete/",
+    "accounts/deleted/",
     # Tokens are no media; that they are their owner's alone is tested with them.
     "accounts/tokens/",
     "accounts/tokens/<int:pk>/revoke/",
@@ -127,6 +135,8 @@ class Media:
         self.video = Video(name="clip.mp4", size_bytes=5, received_bytes=5, state=State.DONE)
         self.video.user, self.video.session_key = owner.get("user"), owner.get("session_key", "")
         self.video.file.save("clip.mp4", ContentFile(b"video"))
+        self.video.folder.mkdir(parents=True)
+        self.video.poster_path.write_bytes(jpeg().read())
         self.export = Export(video=self.video, codec="h264", score_threshold=0.5, state=State.DONE)
         self.export.show_names = self.export.show_scores = True
         self.export.file.save("export.mp4", ContentFile(b"export"))

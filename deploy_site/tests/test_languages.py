@@ -57,7 +57,7 @@ def texts_in_use() -> set[str]:
     own_apps = [path for app in apps.get_app_configs() if (path := Path(app.path)).parent == ROOT]
     found: set[str] = set()
     for folder in [*own_apps, ROOT / "templates"]:
-        for path in folder.rglob("*.html"):
+        for path in (*folder.rglob("*.html"), *folder.rglob("*.txt")):
             template = templatize(path.read_text(encoding="utf-8"))
             found |= set(map(ast.literal_eval, TEMPLATE_TEXT.findall(template)))
         for path in folder.rglob("*.py"):

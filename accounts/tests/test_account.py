@@ -1,0 +1,224 @@
+"""The page of the account, a forgotten password, and the end of an account."""
+
+import re
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from django.contrib.auth.models import User
+from django.core import mail
+from django.core.cache import cache
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.test import Client
+
+from accounts.models import ApiToken
+from accounts.tests.test_sign_in import PASSWORD, SIGN_IN, SIGN_UP, media_of, sign_in
+from accounts.tokens import create_token
+from detect_image.models import DetectedImage
+from detect_image.tests.test_api import PICTURE
+from detect_video.models import RunLost, State, Video
+from ml_core.owners import Owned
+
+ACCOUNT, FORGOTTEN, DELETE = "/accounts/", "/accounts/password/forgotten/", "/accounts/delete/"
+ADDRESS = "owner@example.org"
+NEW = "another long sentence"
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def user() -> User:
+    return User.objects.create_user("owner", ADDRESS, PASSWORD)
+
+
+@pytest.fixture
+def mailing(settings) -> Iterator[None]:
+    """A site that sends e-mail, and nobody has asked it for any."""
+    settings.SENDS_EMAIL = True
+    cache.clear()
+    yield
+    cache.clear()
+
+
+def ask_for_link(client: Client, address: str = ADDRESS, **headers: str):
+    return client.post(FORGOTTEN, {"email": address}, headers=headers)
+
+
+def mails(count: int) -> list:
+    """The mails that were sent, once there are ``count`` of them."""
+    deadline = time.monotonic() + 20
+    while len(mail.outbox) < count:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    return mail.outbox
+
+
+def link_in(message) -> str:
+    return re.search(r"http://testserver(/\S+)", message.body)[1]
+
+
+@pytest.mark.parametrize("address", ["", "newcomer@example.org"])
+def test_an_address_is_optional_at_sign_up(client, address):
+    names = {"username": "newcomer", "password1": PASSWORD, "password2": PASSWORD}
+
+    response = client.post(SIGN_UP, {**names, "email": address})
+
+    assert response.status_code == 302
+    assert User.objects.get().email == address
+
+
+def test_a_mailed_link_sets_a_new_password_once(client, user, mailing):
+    answer = ask_for_link(client)
+    (message,) = mails(1)
+    form_path = client.get(link_in(message))["Location"]
+
+    done = client.post(form_path, {"new_password1": NEW, "new_password2": NEW}, follow=True)
+
+    assert answer["Location"] == f"{FORGOTTEN}sent/"
+    assert message.to == [ADDRESS]
+    assert "Sign in with your new password." in done.content.decode()
+    assert sign_in(Client(), password=NEW).status_code == 302
+    assert "used already" in Client().get(link_in(message)).content.decode()
+
+
+def test_a_link_is_mailed_in_the_language_of_the_page(client, user, mailing):
+    ask_for_link(client, **{"accept-language": "zh-CN"})
+
+    (message,) = mails(1)
+
+    assert "请在此设置" in message.body and "重设" in message.subject
+
+
+def test_nobody_is_told_which_addresses_have_an_account(client, user, mailing):
+    unknown = ask_for_link(client, "nobody@example.org")
+    known = ask_for_link(client)
+
+    assert (unknown.status_code, unknown["Location"]) == (known.status_code, known["Location"])
+    assert [message.to for message in mails(1)] == [[ADDRESS]]
+
+
+def test_asking_again_and_again_fills_no_mailbox(client, user, mailing):
+    for _ in range(3):
+        assert ask_for_link(client).status_code == 302
+    other = User.objects.create_user("other", "other@example.org", PASSWORD)
+    ask_for_link(client, other.email)
+
+    assert sorted(message.to[0] for message in mails(2)) == ["other@example.org", ADDRESS]
+
+
+def test_an_address_asks_for_only_so_many_links_in_an_hour(client, mailing, settings):
+    settings.LIMITS = {**settings.LIMITS, "password_resets_per_hour": 2}
+
+    statuses = [ask_for_link(client, f"{number}@example.org").status_code for number in range(3)]
+
+    assert statuses == [302, 302, 429]
+    assert ask_for_link(Client(REMOTE_ADDR="192.0.2.7")).status_code == 302
+
+
+def test_a_site_without_mail_says_whom_to_ask_and_offers_no_form(client, user):
+    assert FORGOTTEN in client.get(SIGN_IN).content.decode()
+
+    page = client.get(FORGOTTEN).content.decode()
+
+    assert "manage.py changepassword" in page
+    assert 'type="email"' not in page
+    assert ask_for_link(client).status_code == 404
+
+
+def test_a_closed_site_helps_who_forgot_a_password(client, user, mailing, settings):
+    settings.REQUIRE_LOGIN = True
+
+    assert client.get(FORGOTTEN).status_code == 200
+    sent = ask_for_link(client)
+    assert client.get(sent["Location"]).status_code == 200
+    form_path = client.get(link_in(mails(1)[0]))["Location"]
+    assert client.get(form_path).status_code == 200
+    assert client.get("/accounts/deleted/").status_code == 200
+
+
+def test_the_account_page_shows_what_is_kept_and_leads_to_it(client, user):
+    media_of(user=user)
+    DetectedImage.objects.update(size_bytes=3 * 2**20)
+    media_of()
+    create_token(user, "mine")
+    client.force_login(user)
+
+    page = client.get(ACCOUNT).content.decode()
+
+    for path in ("/classify/pictures/", "/detect-image/pictures/", "/detect-video/"):
+        assert re.search(rf'<th scope="row"><a href="{path}">', page)
+        assert Client().get(path).status_code == 200
+    assert len(re.findall(r'class="number">1</td>', page)) == 4
+    assert "3.0\xa0MB" in page and "2.0\xa0GB" in page
+
+
+def test_the_address_is_changed_with_the_password_only(client, user, mailing):
+    ask_for_link(client)
+    old_link = link_in(mails(1)[0])
+    client.force_login(user)
+    new = {"email": "new@example.org"}
+
+    refused = client.post(ACCOUNT, {**new, "password": "wrong"})
+    assert "This is not your password." in refused.content.decode()
+    assert User.objects.get().email == ADDRESS
+
+    client.post(ACCOUNT, {**new, "password": PASSWORD})
+    assert User.objects.get().email == "new@example.org"
+    assert "used already" in Client().get(old_link).content.decode()
+
+
+def keep_everything(client: Client, media_root: Path) -> Video:
+    """A picture of each kind and a video with its file, kept by who is signed in."""
+    for path in ("/api/classify/?keep=true", "/api/detect/image/?keep=true"):
+        response = client.post(path, {"image": SimpleUploadedFile("cells.png", PICTURE)})
+        assert response.status_code == 200
+    announced = {"name": "clip.mp4", "size_bytes": 9}
+    sent = client.post("/api/videos/", announced, content_type="application/json")
+    video = Video.objects.get(pk=sent.json()["id"])
+    video.folder.mkdir(parents=True)
+    video.source_path.write_bytes(b"123456789")
+    return video
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_account_is_deleted_with_everything_it_keeps(
+    client, user, toy_detector, settings, tmp_path
+):
+    settings.MEDIA_ROOT = tmp_path / "media"
+    other = User.objects.create_user("other", password=PASSWORD)
+    theirs = media_of(user=other)
+    sign_in(client)
+    other_browser = Client()
+    sign_in(other_browser)
+    _, token = create_token(user, "mine")
+    running = keep_everything(client, settings.MEDIA_ROOT)
+    Video.objects.filter(pk=running.pk).update(state=State.QUEUED)
+    running.refresh_from_db()
+    assert running.claim()
+
+    deleted = client.post(DELETE, {"password": PASSWORD}, follow=True)
+
+    assert "Account deleted" in deleted.content.decode()
+    assert [path for path in settings.MEDIA_ROOT.rglob("*") if path.is_file()] == []
+    with pytest.raises(RunLost):
+        running.checkpoint()
+    assert not ApiToken.objects.exists()
+    assert other_browser.get(ACCOUNT).status_code == 302
+    with_token = Client(headers={"authorization": f"Bearer {token}"})
+    assert with_token.get("/api/videos/").status_code == 401
+    assert sign_in(Client()).status_code == 200
+    assert User.objects.get() == other
+    kept: list[Owned] = [row for kind in map(type, theirs) for row in kind.objects.all()]
+    assert kept == theirs
+
+
+def test_an_account_is_deleted_with_its_password_only(client, user):
+    client.force_login(user)
+
+    pages = [client.post(DELETE, {"password": "wrong"}) for _ in range(5)]
+
+    assert "This is not your password." in pages[0].content.decode()
+    assert pages[4].status_code == 429
+    assert client.post(DELETE, {"password": PASSWORD}).status_code == 429
+    assert User.objects.exists()
