@@ -265,14 +265,48 @@ def test_a_file_that_is_no_picture_is_refused_in_its_card_and_the_others_go_on(
     expect(cards.last.get_by_role("alert")).to_be_empty()
 
 
-def test_a_picture_that_is_too_large_is_refused_before_it_is_sent(page, picture_path, tmp_path):
-    large = tmp_path / "large.png"
-    large.write_bytes(picture_path.read_bytes() + bytes(11 * 2**20))
+def test_a_large_picture_travels_shrunk_and_is_told_in_its_own_size(page, tmp_path):
+    path = tmp_path / "large.bmp"
+    scene(size_wh=(2560, 1600)).save(path)
+    assert path.stat().st_size > 10 * 2**20
+
+    with page.expect_response(API) as response:
+        card = classified(page, path)
+
+    assert response.value.json()["image"] == {"width": 1280, "height": 800}
+    expect(card.locator(".facts-line")).to_contain_text("2560 × 1600")
+
+
+def test_a_small_picture_travels_as_it_is(page, picture_path):
+    classified(page, picture_path)
+
+    (kept,) = page.request.get("/api/classify/pictures/").json()["results"]
+    assert page.request.get(kept["file_url"]).body() == picture_path.read_bytes()
+
+
+@pytest.mark.parametrize("kind", ["avif", "gif", "svg"])
+def test_what_only_the_browser_reads_is_converted_before_it_is_sent(page, tmp_path, kind):
+    path = tmp_path / f"scene.{kind}"
+    if kind == "svg":
+        path.write_text(
+            '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 100 100">'
+            '<circle cx="50" cy="50" r="40" fill="red"/></svg>'
+        )
+    else:
+        scene().save(path)
+
+    card = classified(page, path)
+
+    expect(card.get_by_role("alert")).to_be_empty()
+
+
+def test_a_picture_that_is_too_large_even_when_shrunk_is_not_sent(page, picture_path):
     requests: list[str] = []
     page.on("request", lambda request: requests.append(request.url))
     open_page(page)
+    page.locator("#classify-form").evaluate("form => { form.dataset.maxBytes = 100; }")
 
-    card = choose(page, large)
+    card = choose(page, picture_path)
 
     expect(card.get_by_role("alert")).to_contain_text("too large")
     assert not any("/api/" in url for url in requests)

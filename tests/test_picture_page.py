@@ -234,6 +234,31 @@ def test_a_file_that_is_no_picture_is_refused_where_it_was_chosen(page, tmp_path
     expect(page.get_by_role("button", name="Detect")).to_be_disabled()
 
 
+@pytest.mark.parametrize("kind", ["avif", "gif", "svg"])
+@pytest.mark.parametrize("longest_side", ["1280 px", "as it is"])
+def test_what_only_the_browser_reads_is_converted_before_it_is_sent(
+    page, tmp_path, kind, longest_side
+):
+    path = tmp_path / f"cells.{kind}"
+    if kind == "svg":
+        path.write_text(
+            '<svg xmlns="http://www.w3.org/2000/svg" width="960" height="960">'
+            '<rect width="100%" height="100%" fill="black"/>'
+            f'<rect x="320" width="320" height="320" fill="rgb{RED}"/></svg>'
+        )
+    else:
+        cells_picture({(1, 0): RED}, 960).save(path)
+    open_page(page)
+    page.locator(".settings summary").click()
+    page.locator("#longest-side").select_option(longest_side)
+    choose(page, path)
+
+    page.get_by_role("button", name="Detect").click()
+
+    expect(page.locator("#objects li").first).to_contain_text("tomato")
+    expect(page.locator("#picture-size")).to_have_text("960 × 960")
+
+
 def test_a_file_that_is_too_large_is_refused_before_it_is_sent(page, tmp_path):
     path = tmp_path / "large.bmp"
     noise = np.random.default_rng(0).integers(0, 256, (2000, 2000, 3), np.uint8)

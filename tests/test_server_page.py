@@ -116,3 +116,27 @@ def test_a_picture_that_is_not_kept_is_drawn_and_the_page_says_why(page, picture
 
     expect(page.locator("#picture")).to_be_visible()
     expect(page.locator("#not-kept")).to_have_text("This picture is not kept: There is no room.")
+
+
+def test_what_only_the_browser_reads_is_converted_before_it_is_sent(page, tmp_path):
+    path = tmp_path / "cells.avif"
+    cells_picture({(1, 0): RED, (2, 2): BLUE}, 960).save(path)
+    page.goto("/detect-image/server/")
+    page.locator("#file").set_input_files(path)
+
+    page.get_by_role("button", name="Detect").click()
+
+    expect(page.locator("#status")).to_have_text("Objects drawn: 2")
+    assert_box_is_drawn(page)
+
+
+def test_what_neither_reads_is_refused_in_the_servers_words(page, tmp_path, console_errors):
+    path = tmp_path / "cells.tiff"
+    cells_picture({(1, 0): RED}).save(path)
+    page.goto("/detect-image/server/")
+    page.locator("#file").set_input_files(path)
+
+    page.get_by_role("button", name="Detect").click()
+
+    expect(page.get_by_role("alert").first).to_contain_text("JPEG, PNG, WEBP, BMP")
+    assert "415" in console_errors.pop()

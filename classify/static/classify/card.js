@@ -3,10 +3,13 @@
 import { Problem, post } from "../js/api.js";
 import { shownName } from "../js/class-names.js";
 import { element, part, texts } from "../js/dom.js";
+import { isReadByServer, shrink } from "../js/shrink.js";
 import { factsText, isUnsure, ranked, scoreText } from "./classification.js";
 
 /** @typedef {import("./classification.js").Classification} Classification */
 /** @typedef {import("./classification.js").Probability} Probability */
+
+const LARGE = { longestSide: 1280, quality: 0.92 };
 
 const template = element("card", HTMLTemplateElement);
 
@@ -20,6 +23,8 @@ export class Card {
     const copy = /** @type {DocumentFragment} */ (template.content.cloneNode(true));
     this.root = part(copy, "li", HTMLElement);
     this.file = file;
+    /** @type {Blob} what is sent of it */
+    this.upload = file;
     this.leaving = new AbortController();
     this.picture = part(copy, "img", HTMLImageElement);
     this.waiting = part(copy, ".waiting", HTMLElement);
@@ -45,17 +50,31 @@ export class Card {
     const { tooLarge, unreadable } = texts(this.alert);
     try {
       await this.picture.decode();
+      this.drawNetworkView();
+      this.upload = await this.shrunk(maxBytes);
     } catch {
       part(this.root, ".views", HTMLElement).hidden = true;
       this.fail(unreadable);
       return false;
     }
-    this.drawNetworkView();
-    if (this.file.size > maxBytes) {
+    if (this.upload.size > maxBytes) {
       this.fail(tooLarge);
       return false;
     }
     return true;
+  }
+
+  /**
+   * Small pictures travel untouched: at the size of the network's input, what a JPEG loses shows.
+   * @param {number} maxBytes
+   */
+  async shrunk(maxBytes) {
+    const { naturalWidth, naturalHeight } = this.picture;
+    const isSmall = Math.max(naturalWidth, naturalHeight) <= LARGE.longestSide;
+    if (isSmall && this.file.size <= maxBytes && (await isReadByServer(this.file))) {
+      return this.file;
+    }
+    return (await shrink(this.file, this.picture, LARGE)).blob;
   }
 
   /** @param {string} url the API's */
@@ -63,8 +82,8 @@ export class Card {
     const { signal } = this.leaving;
     if (signal.aborted) return;
     const body = new FormData();
-    body.append("image", this.file);
     body.append("keep", "if_possible");
+    body.append("image", this.upload);
     try {
       this.show(await post(url, body, { signal }));
     } catch (reason) {
@@ -100,11 +119,12 @@ export class Card {
     part(this.root, ".class-name", HTMLElement).textContent = shownName(answer.class_name);
     part(this.root, ".score", HTMLElement).textContent = scoreText(answer.score);
     part(this.root, ".unsure", HTMLElement).hidden = !isUnsure(answer);
-    part(this.root, ".facts-line", HTMLElement).textContent = factsText(answer);
     const notKept = part(this.root, ".not-kept", HTMLElement);
     notKept.textContent = answer.not_kept
       ? texts(notKept).reason.replace("{reason}", answer.not_kept.detail)
       : "";
+    const image = { width: this.picture.naturalWidth, height: this.picture.naturalHeight };
+    part(this.root, ".facts-line", HTMLElement).textContent = factsText({ ...answer, image });
     const rows = ranked(answer.probabilities).map(probabilityRow);
     part(this.root, "ol", HTMLElement).replaceChildren(...rows);
     // What is shown last is read out, with all the rest in place.

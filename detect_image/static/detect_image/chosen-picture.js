@@ -2,7 +2,7 @@
 
 import { Problem, post } from "../js/api.js";
 import { element, part, texts } from "../js/dom.js";
-import { bytesText, dataUrl, shrink } from "./shrink.js";
+import { bytesText, dataUrl, openPicture, shrink } from "../js/shrink.js";
 
 /** @typedef {import("../js/api.js").PictureAnswer} PictureAnswer */
 /** @typedef {{longestSide: number, quality: number, delay_ms: number, model: string}} Settings */
@@ -16,15 +16,7 @@ export class ChosenPicture {
    * @param {File} file
    */
   static async open(file) {
-    const image = new Image();
-    image.src = URL.createObjectURL(file);
-    try {
-      await image.decode();
-    } catch (reason) {
-      URL.revokeObjectURL(image.src);
-      throw reason;
-    }
-    return new ChosenPicture(file, image);
+    return new ChosenPicture(file, await openPicture(file));
   }
 
   /**
@@ -69,9 +61,16 @@ export class ChosenPicture {
     this.setState("waiting");
   }
 
-  /** @param {Settings} settings */
-  shrunk(settings) {
-    return shrink(this.file, this.image, settings);
+  /**
+   * What would be sent. Throws `Problem` for a picture that can be shown but not copied.
+   * @param {Settings} settings
+   */
+  async shrunk(settings) {
+    try {
+      return await shrink(this.file, this.image, settings);
+    } catch {
+      throw new Problem(texts(this.stateText).unreadable);
+    }
   }
 
   /**

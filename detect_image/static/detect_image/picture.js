@@ -4,7 +4,7 @@ import { whenFilesChosen } from "../js/chosen-files.js";
 import { element, part, texts } from "../js/dom.js";
 import { ChosenPicture } from "./chosen-picture.js";
 import { clearResult, showResult } from "./result.js";
-import { bytesText } from "./shrink.js";
+import { bytesText } from "../js/shrink.js";
 
 const STILL_BUSY_MS = 3000;
 
@@ -126,8 +126,10 @@ function settings() {
 async function tellSize() {
   if (!selected) return;
   const one = selected;
-  const { blob, width, height } = await one.shrunk(settings());
-  if (one !== selected) return;
+  // A picture that cannot be copied says so when it is to be sent.
+  const copy = await one.shrunk(settings()).catch(() => null);
+  if (one !== selected || !copy) return;
+  const { blob, width, height } = copy;
   const { naturalWidth, naturalHeight } = one.image;
   element("bytes-before", HTMLElement).textContent =
     `${naturalWidth} × ${naturalHeight}, ${bytesText(one.file.size)}`;
@@ -160,10 +162,14 @@ quality.addEventListener("input", () => {
 });
 
 whenFilesChosen(element("file", HTMLInputElement), stage, choose);
-element("photo", HTMLInputElement).addEventListener("change", ({ target }) => {
-  const { files } = /** @type {HTMLInputElement} */ (target);
-  if (files?.length) choose([...files]);
-});
+const photo = element("photo", HTMLInputElement);
+const takePhoto = () => {
+  if (photo.files?.length) choose([...photo.files]);
+  photo.value = "";
+};
+photo.addEventListener("change", takePhoto);
+// As with the other input, a photo may be there before this module runs.
+queueMicrotask(takePhoto);
 
 for (const sample of document.querySelectorAll(".sample")) {
   sample.addEventListener("click", async () => {

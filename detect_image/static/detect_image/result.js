@@ -5,7 +5,7 @@ import { ClassChips, colourDot } from "../js/class-chips.js";
 import { shownName } from "../js/class-names.js";
 import { drawDetections } from "../js/detection-canvas.js";
 import { element, texts } from "../js/dom.js";
-import { toBlob } from "./shrink.js";
+import { toBlob } from "../js/shrink.js";
 import { showSnippet } from "./snippet-box.js";
 
 /** @typedef {import("../js/boxes.js").Detection} Detection */

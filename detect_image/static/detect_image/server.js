@@ -2,7 +2,7 @@
 
 import { Problem, post, problemText } from "../js/api.js";
 import { element, texts } from "../js/dom.js";
-import { bytesText } from "./shrink.js";
+import { bytesText, isReadByServer, openPicture, shrink } from "../js/shrink.js";
 
 /**
  * @typedef {object} Answer
@@ -12,6 +12,8 @@ import { bytesText } from "./shrink.js";
  * @property {number | null} objects how many were drawn; null for a plain picture
  * @property {string} notKept why the picture is not kept; empty when it is
  */
+
+const CONVERTED_QUALITY = 0.92;
 
 const form = element("server-form", HTMLFormElement);
 const error = element("error", HTMLElement);
@@ -44,7 +46,8 @@ function chosen() {
  * @returns {Promise<Answer>}
  */
 async function detected(way) {
-  const { name, file: upload, key } = chosen();
+  const { name, file: own, key } = chosen();
+  const upload = own && (await readable(own));
   const body = new FormData();
   if (upload) body.append("image", upload);
   else body.append("gallery", key);
@@ -67,6 +70,24 @@ async function detected(way) {
     objects: answer.detections.length,
     notKept: answer.not_kept?.detail ?? "",
   };
+}
+
+/**
+ * The file, or a JPEG of it where only the browser reads its format. What neither reads is sent,
+ * so that the server says what it expects.
+ * @param {File} own
+ * @returns {Promise<Blob>}
+ */
+async function readable(own) {
+  if (await isReadByServer(own)) return own;
+  try {
+    const image = await openPicture(own);
+    const { blob } = await shrink(own, image, { longestSide: Infinity, quality: CONVERTED_QUALITY });
+    URL.revokeObjectURL(image.src);
+    return blob;
+  } catch {
+    return own;
+  }
 }
 
 /**
@@ -191,4 +212,7 @@ element("show", HTMLButtonElement).addEventListener("click", () => run(plain, [c
 element("compare", HTMLButtonElement).addEventListener("click", () => {
   run(detected, ["base64", "url"]);
 });
+// On a slow network a file is chosen, or a name typed, before this module runs.
+if (typedName.value) byName.checked = true;
+if (file.files?.length) byUpload.checked = true;
 arrange();

@@ -1,4 +1,4 @@
-/** Pictures made smaller before they travel. */
+/** Pictures made smaller, and readable for the server, before they travel. */
 
 /** @typedef {{width: number, height: number}} Size */
 
@@ -17,18 +17,49 @@ export function shrunkSize({ width, height }, longestSide) {
 }
 
 /**
- * The upright picture as a JPEG file, or the file itself where that would not be smaller.
+ * The picture of a file, decoded. Throws when the browser cannot show it.
+ * @param {Blob} file
+ * @returns {Promise<HTMLImageElement>} its `src` lasts until it is revoked
+ */
+export async function openPicture(file) {
+  const image = new Image();
+  image.src = URL.createObjectURL(file);
+  try {
+    await image.decode();
+    // Some browsers give drawings (SVG) that name no size none.
+    if (!image.naturalWidth || !image.naturalHeight) throw new Error("The picture has no size.");
+  } catch (reason) {
+    URL.revokeObjectURL(image.src);
+    throw reason;
+  }
+  return image;
+}
+
+/**
+ * Whether the server reads files of this kind. Like the server, it looks at the bytes: names and
+ * types of files are anybody's choice.
+ * @param {Blob} file
+ */
+export async function isReadByServer(file) {
+  const start = String.fromCharCode(...new Uint8Array(await file.slice(0, 12).arrayBuffer()));
+  return /^(\xff\xd8\xff|\x89PNG|RIFF.{4}WEBP|BM)/s.test(start);
+}
+
+/**
+ * The upright picture as a JPEG file, or the file itself where that would not be smaller and the
+ * server reads it.
  * @param {File} file
  * @param {HTMLImageElement} image the same, decoded
- * @param {{longestSide: number, quality: number}} options `Infinity` sends the file as it is;
- *   the quality is from 0 to 1
+ * @param {{longestSide: number, quality: number}} options `Infinity` sends the file as it is, if
+ *   the server reads it; the quality is from 0 to 1
  * @returns {Promise<{blob: Blob} & Size>}
  */
 export async function shrink(file, image, { longestSide, quality }) {
   const full = { width: image.naturalWidth, height: image.naturalHeight };
   // Some systems give files no type, which data URLs need; the server looks at the bytes.
   const whole = { blob: file.slice(0, file.size, file.type || "image/jpeg"), ...full };
-  if (longestSide === Infinity) return whole;
+  const isReadable = await isReadByServer(file);
+  if (longestSide === Infinity && isReadable) return whole;
 
   const size = shrunkSize(full, longestSide);
   const canvas = document.createElement("canvas");
@@ -41,7 +72,7 @@ export async function shrink(file, image, { longestSide, quality }) {
   ctx.drawImage(image, 0, 0, size.width, size.height);
   const blob = await toBlob(canvas, quality);
   const isShrunk = size.width < full.width || size.height < full.height;
-  return isShrunk || blob.size < file.size ? { blob, ...size } : whole;
+  return isShrunk || !isReadable || blob.size < file.size ? { blob, ...size } : whole;
 }
 
 /**
