@@ -1,13 +1,16 @@
 """A visitor's own classified pictures: as a page, as files, and for programs."""
 
 from django.core.paginator import Paginator
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.utils.translation import get_language
 from drf_spectacular.utils import extend_schema, extend_schema_view
 from rest_framework.generics import ListAPIView, RetrieveDestroyAPIView
 
 from classify.models import ClassifiedImage
 from classify.serializers import ClassifiedImageSerializer
+from ml_core.labels import shown_name
 from ml_core.media import picture_response
 from ml_core.owners import OwnedQuerySet, Owner
 from ml_core.quota import storage_note
@@ -28,11 +31,18 @@ def kept_page(request: HttpRequest) -> HttpResponse:
     return render(request, "classify/kept.html", {"page": page, "storage": storage_note(owner)})
 
 
-def delete_kept(request: HttpRequest, pk: int) -> HttpResponseRedirect:
-    """POST deletes one of the visitor's own pictures, with its file."""
+def delete_kept(request: HttpRequest, pk: int) -> HttpResponse:
+    """GET asks whether one of the visitor's own pictures is to be deleted; POST deletes it."""
+    kept = get_object_or_404(own_pictures(request), pk=pk)
     if request.method == "POST":
-        get_object_or_404(own_pictures(request), pk=pk).delete()
-    return redirect("classify:kept-list")
+        kept.delete()
+        return redirect("classify:kept-list")
+    context = {
+        "name": shown_name(kept.class_name, get_language() or "en"),
+        "picture_url": kept.file_url,
+        "back_url": reverse("classify:kept-list"),
+    }
+    return render(request, "confirm_delete.html", context)
 
 
 def kept_file(request: HttpRequest, pk: int) -> HttpResponse:

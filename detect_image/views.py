@@ -5,8 +5,9 @@ from uuid import UUID
 
 from django.conf import settings
 from django.core.paginator import Paginator
-from django.http import FileResponse, Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import FileResponse, Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
 
 from detect_image import gallery
 from detect_image.models import DetectedImage
@@ -14,6 +15,7 @@ from detect_image.serializers import GalleryPictureSerializer
 from ml_core import engine
 from ml_core.errors import NotInGallery
 from ml_core.exports import EXPORTS
+from ml_core.labels import COCO_LABELS, coco_category_id
 from ml_core.media import HEADERS, picture_response
 from ml_core.owners import Owner
 from ml_core.quota import storage_note
@@ -26,7 +28,11 @@ def picture_page(request: HttpRequest, pk: UUID | None = None) -> HttpResponse:
     """The browser shrinks and draws: a page for new pictures, or one that reopens a kept one."""
     mine = DetectedImage.objects.of(Owner.of(request.user, request.session))
     kept = get_object_or_404(mine, pk=pk) if pk else None
-    context = {**_page_context(), "kept": kept, "exports": list(EXPORTS)}
+    coco = [
+        {"id": coco_category_id(class_id), "name": name}
+        for class_id, name in enumerate(COCO_LABELS)
+    ]
+    context = {**_page_context(), "kept": kept, "exports": list(EXPORTS), "coco": coco}
     return render(request, "detect_image/picture.html", context)
 
 
@@ -44,12 +50,20 @@ def kept_page(request: HttpRequest) -> HttpResponse:
     return render(request, "detect_image/kept.html", context)
 
 
-def delete_kept(request: HttpRequest, pk: UUID) -> HttpResponseRedirect:
-    """POST deletes one of the visitor's own pictures, with its files."""
+def delete_kept(request: HttpRequest, pk: UUID) -> HttpResponse:
+    """GET asks whether one of the visitor's own pictures is to be deleted; POST deletes it."""
+    kept = get_object_or_404(
+        DetectedImage.objects.of(Owner.of(request.user, request.session)), pk=pk
+    )
     if request.method == "POST":
-        mine = DetectedImage.objects.of(Owner.of(request.user, request.session))
-        get_object_or_404(mine, pk=pk).delete()
-    return redirect("detect_image:kept-list")
+        kept.delete()
+        return redirect("detect_image:kept-list")
+    context = {
+        "name": str(kept),
+        "picture_url": kept.drawn_url,
+        "back_url": reverse("detect_image:kept-list"),
+    }
+    return render(request, "confirm_delete.html", context)
 
 
 def kept_file(request: HttpRequest, pk: UUID, file_name: str) -> HttpResponse:

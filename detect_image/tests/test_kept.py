@@ -171,7 +171,8 @@ def test_a_kept_picture_belongs_to_who_sent_it(client):
     for other in (stranger, account):
         assert [other.get(address).status_code for address in addresses] == [404] * 5
         assert other.delete(f"/api/pictures/{answer['id']}/").status_code == 404
-        assert other.post(f"/detect-image/pictures/{answer['id']}/delete/").status_code == 404
+        address = f"/detect-image/pictures/{answer['id']}/delete/"
+        assert other.get(address).status_code == other.post(address).status_code == 404
         assert other.get("/api/pictures/").json()["results"] == []
         assert "mine.png" not in other.get("/detect-image/pictures/").content.decode()
     assert "mine.png" in client.get("/detect-image/pictures/").content.decode()
@@ -188,9 +189,10 @@ def test_deleting_a_kept_picture_deletes_its_files(client, media, way):
         assert client.delete(f"/api/pictures/{answer['id']}/").status_code == 204
     else:
         address = f"/detect-image/pictures/{answer['id']}/delete/"
-        assert client.get(address).url == "/detect-image/pictures/"
+        question = client.get(address).content.decode()
+        assert '<form method="post"' in question and answer["drawn_url"] in question
         assert client.get(answer["page_url"]).status_code == 200
-        client.post(address)
+        assert client.post(address).url == "/detect-image/pictures/"
 
     # Its folder goes with them.
     assert [*(media / "detect_image").iterdir()] == []
@@ -432,3 +434,11 @@ def test_every_known_model_is_listed(client):
     assert (models["toy"]["input_width"], models["toy"]["input_height"]) == (96, 96)
     assert not models["yolov3"]["is_installed"] and not models["yolov3"]["is_default"]
     assert models["resnet56v2-cifar10"]["is_default"]
+
+
+def test_only_a_kept_pictures_own_page_offers_to_delete_it(client):
+    answer = post(client, keep="true").json()
+    address = f"/detect-image/pictures/{answer['id']}/delete/"
+
+    assert address in client.get(answer["page_url"]).content.decode()
+    assert "/delete/" not in client.get("/detect-image/").content.decode()
