@@ -459,3 +459,55 @@ def test_a_picture_that_is_not_kept_is_answered_and_the_page_says_why(page, pict
 
     expect(card.locator(".class-name")).to_have_text(A_CLASS)
     expect(card.locator(".not-kept")).to_have_text("This picture is not kept: There is no room.")
+
+
+@pytest.mark.parametrize("way", ["reload", "language"])
+def test_pictures_and_their_classes_outlast(page, picture_path, tmp_path, way):
+    newer = tmp_path / "newer.png"
+    scene("red").save(newer)
+    classified(page, picture_path)
+    choose(page, newer)
+    expect(page.locator(".verdict:visible")).to_have_count(2)
+    page.locator("#network-view").check()
+    requests: list[str] = []
+    page.on("request", lambda request: requests.append(request.url))
+
+    if way == "reload":
+        page.reload()
+    else:
+        page.get_by_role("button", name="简体中文").click()
+
+    expect(page.locator(".verdict:visible")).to_have_count(2)
+    expect(page.locator("#cards h3")).to_have_text(["newer.png", "scene.png"])
+    expect(page.locator("#network-view")).to_be_checked()
+    assert not any("/api/" in url for url in requests)
+
+    page.locator("#clear").click()
+    page.reload()
+    expect(page.locator("#invitation")).to_be_visible()
+
+
+def test_a_file_chosen_before_the_scripts_have_run_is_not_ignored(page, picture_path):
+    held = []
+    page.route("**/classify/classify*.js", lambda route: held.append(route))
+    page.goto("/classify/", wait_until="commit")
+    page.locator("#file").set_input_files(picture_path)
+    while not held:
+        page.wait_for_timeout(20)
+
+    held[0].continue_()
+
+    expect(page.locator("#cards .verdict")).to_be_visible()
+
+
+def test_a_picture_is_kept_only_with_the_box_ticked(page, picture_path, tmp_path):
+    other = tmp_path / "other.png"
+    scene("red").save(other)
+    classified(page, picture_path)
+    page.get_by_label("Keep pictures and results on the server").uncheck()
+    choose(page, other)
+    expect(page.locator(".verdict:visible")).to_have_count(2)
+
+    kept = page.request.get("/api/classify/pictures/").json()["results"]
+
+    assert len(kept) == 1

@@ -91,6 +91,21 @@ test("controls get the values of the last visit and remember their changes", () 
   assert.deepEqual([...storage.items.values()], ["false", "auto"]);
 });
 
+test("of radio buttons the one that was chosen is chosen again", () => {
+  const storage = storageWith({ "server.return": "url" });
+  replaceStorage(() => storage, "sessionStorage");
+  const [base64, url] = ["base64", "url"].map((value, index) =>
+    Object.assign(new EventTarget(), { name: "return", type: "radio", value, checked: !index }),
+  );
+  rememberControls("server", [base64, url], "sessionStorage");
+  // A browser takes the mark away from the others itself.
+  assert.equal(url.checked, true);
+
+  base64.dispatchEvent(new Event("change"));
+
+  assert.equal(storage.items.get("server.return"), "base64");
+});
+
 test("a value that a control does not have any more is passed over", () => {
   replaceStorage(() => storageWith({ "camera.model": "deleted" }));
   const model = new FakeSelect("model", ["small", "large"]);

@@ -16,12 +16,14 @@ const template = element("card", HTMLTemplateElement);
 export class Card {
   /**
    * A card that waits, its picture shown already.
+   * @param {number} id the newest have the largest
    * @param {File} file
    * @param {{retry: (card: Card) => void, remove: (card: Card) => void}} actions of its buttons
    */
-  constructor(file, actions) {
+  constructor(id, file, actions) {
     const copy = /** @type {DocumentFragment} */ (template.content.cloneNode(true));
     this.root = part(copy, "li", HTMLElement);
+    this.id = id;
     this.file = file;
     /** @type {Blob} what is sent of it */
     this.upload = file;
@@ -77,19 +79,26 @@ export class Card {
     return (await shrink(this.file, this.picture, LARGE)).blob;
   }
 
-  /** @param {string} url the API's */
-  async classify(url) {
+  /**
+   * @param {string} url the API's
+   * @param {string} keep what the request says of keeping the picture
+   * @returns {Promise<Classification | null>} null for none; then the card says why
+   */
+  async classify(url, keep) {
     const { signal } = this.leaving;
-    if (signal.aborted) return;
+    if (signal.aborted) return null;
     const body = new FormData();
-    body.append("keep", "if_possible");
+    body.append("keep", keep);
     body.append("image", this.upload);
     try {
-      this.show(await post(url, body, { signal }));
+      const answer = await post(url, body, { signal });
+      this.show(answer);
+      return answer;
     } catch (reason) {
-      if (signal.aborted) return;
+      if (signal.aborted) return null;
       this.fail(reason instanceof Problem ? reason.message : texts(this.alert).unreachable);
       this.retry.hidden = false;
+      return null;
     }
   }
 

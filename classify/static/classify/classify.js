@@ -2,7 +2,9 @@
 
 import { whenFilesChosen } from "../js/chosen-files.js";
 import { element, texts } from "../js/dom.js";
-import { remember, remembered } from "../js/memory.js";
+import { keepChoice } from "../js/keep-choice.js";
+import { remember, rememberControls, remembered } from "../js/memory.js";
+import { nextId, TabStore } from "../js/tab-store.js";
 import { Card } from "./card.js";
 
 const SIZE_KEY = "classify.size";
@@ -15,6 +17,9 @@ const list = element("cards", HTMLElement);
 const size = element("size", HTMLInputElement);
 const networkView = element("network-view", HTMLInputElement);
 
+const keep = keepChoice();
+const store = new TabStore(`${location.pathname} ${texts(form).owner}`);
+
 /** @type {Card[]} */
 let cards = [];
 let queue = Promise.resolve();
@@ -22,12 +27,16 @@ let queue = Promise.resolve();
 /** @param {File[]} files */
 function add(files) {
   error.textContent = "";
-  const added = files.map((file) => new Card(file, { retry, remove }));
+  // The newest are on top, where they are seen; those that came together stay in their order.
+  const ids = files.map(nextId).reverse();
+  const added = files.map((file, index) => new Card(ids[index], file, { retry, remove }));
   cards = [...added, ...cards];
-  // The newest are on top, where they are seen.
   list.prepend(...added.map(({ root }) => root));
   arrange();
-  added.forEach(send);
+  for (const card of added) {
+    store.put(card.id, "file", card.file);
+    send(card);
+  }
 }
 
 /**
@@ -37,7 +46,8 @@ function add(files) {
 function send(card) {
   const loaded = card.load(Number(form.dataset.maxBytes));
   queue = queue.then(async () => {
-    if (await loaded) await card.classify(form.action);
+    const answer = (await loaded) && (await card.classify(form.action, keep()));
+    if (answer && cards.includes(card)) store.put(card.id, "answer", answer);
   });
 }
 
@@ -52,6 +62,7 @@ function remove(card) {
   const place = cards.indexOf(card);
   cards = cards.filter((other) => other !== card);
   card.remove();
+  store.remove(card.id);
   arrange();
   // The keyboard's focus went with the card.
   const next = cards[place] ?? cards.at(-1);
@@ -83,7 +94,10 @@ size.addEventListener("input", () => {
 networkView.addEventListener("change", showNetworkView);
 
 element("clear", HTMLButtonElement).addEventListener("click", () => {
-  cards.forEach((card) => card.remove());
+  for (const card of cards) {
+    card.remove();
+    store.remove(card.id);
+  }
   cards = [];
   arrange();
   fileInput.focus({ preventScroll: true });
@@ -100,7 +114,22 @@ sample?.addEventListener("click", async () => {
   }
 });
 
+/** What was chosen, and answered, before the page was loaded anew. */
+async function restore() {
+  for (const [id, { file, answer }] of await store.entries()) {
+    const card = new Card(id, file, { retry, remove });
+    // Above the older ones, below what was chosen meanwhile.
+    const place = cards.findIndex((other) => other.id < id);
+    cards.splice(place < 0 ? cards.length : place, 0, card);
+    list.insertBefore(card.root, place < 0 ? null : cards[place + 1].root);
+    arrange();
+    if (!answer) send(card);
+    else if (await card.load(Number(form.dataset.maxBytes))) card.show(answer);
+  }
+}
+
 size.value = remembered(SIZE_KEY) ?? size.value;
 resize();
-// Browsers keep a form's state over a reload.
+rememberControls("classify", [networkView], "sessionStorage");
 showNetworkView();
+restore();
