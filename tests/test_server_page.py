@@ -140,3 +140,73 @@ def test_what_neither_reads_is_refused_in_the_servers_words(page, tmp_path, cons
 
     expect(page.get_by_role("alert").first).to_contain_text("JPEG, PNG, WEBP, BMP")
     assert "415" in console_errors.pop()
+
+
+@pytest.mark.parametrize("threshold", ["0.33", "0.333"])
+def test_every_threshold_between_0_and_1_is_a_number(page, picture_path, threshold):
+    page.goto("/detect-image/server/")
+    page.locator("#file").set_input_files(picture_path)
+    page.locator("#threshold").fill(threshold)
+
+    page.get_by_role("button", name="Detect").click()
+
+    expect(page.locator("#status")).to_have_text("Objects drawn: 2")
+
+
+def test_old_pictures_and_errors_leave_with_the_next_attempt(page, picture_path, console_errors):
+    page.goto("/detect-image/server/")
+    page.locator("#file").set_input_files(picture_path)
+    page.get_by_role("button", name="Detect").click()
+    expect(page.locator("#picture")).to_be_visible()
+    alert = page.get_by_role("alert").first
+
+    page.locator("#threshold").fill("7")
+    page.get_by_role("button", name="Detect").click()
+    expect(alert).to_contain_text("from 0 to 1")
+    expect(page.locator("#picture")).to_be_hidden()
+    expect(page.locator("#status")).to_be_empty()
+    assert "422" in console_errors.pop()
+
+    page.locator("#threshold").fill("0.5")
+    page.get_by_role("button", name="Detect").click()
+    expect(page.locator("#picture")).to_be_visible()
+    expect(alert).to_be_empty()
+
+
+@pytest.mark.parametrize("way", ["reload", "language"])
+def test_choice_result_and_settings_outlast(page, picture_path, way):
+    page.goto("/detect-image/server/")
+    page.locator("#file").set_input_files(picture_path)
+    page.get_by_label("URL", exact=True).check()
+    page.locator("#threshold").fill("0.4")
+    page.locator("#show-scores").uncheck()
+    page.get_by_role("button", name="Detect").click()
+    expect(page.locator("#ways tr")).to_have_count(1)
+
+    if way == "reload":
+        page.reload()
+    else:
+        page.get_by_role("button", name="简体中文").click()
+
+    expect(page.locator("#picture")).to_be_visible()
+    assert_box_is_drawn(page)
+    expect(page.locator("#ways tr")).to_have_count(1)
+    expect(page.locator("#status")).to_contain_text("2")
+    expect(page.locator("#by-upload")).to_be_checked()
+    expect(page.get_by_label("URL", exact=True)).to_be_checked()
+    expect(page.locator("#threshold")).to_have_value("0.4")
+    expect(page.locator("#show-scores")).not_to_be_checked()
+    assert page.locator("#file").evaluate("file => file.files[0].name") == "cells.png"
+
+
+def test_a_file_chosen_before_the_scripts_have_run_is_not_ignored(page, picture_path):
+    held = []
+    page.route("**/server*.js", lambda route: held.append(route))
+    page.goto("/detect-image/server/", wait_until="commit")
+    page.locator("#file").set_input_files(picture_path)
+    while not held:
+        page.wait_for_timeout(20)
+
+    held[0].continue_()
+
+    expect(page.get_by_label("your own", exact=True)).to_be_checked()

@@ -2,7 +2,10 @@
 
 import { Problem, post, problemText } from "../js/api.js";
 import { element, texts } from "../js/dom.js";
+import { keepChoice } from "../js/keep-choice.js";
+import { rememberControls } from "../js/memory.js";
 import { bytesText, isReadByServer, openPicture, shrink } from "../js/shrink.js";
+import { TabStore } from "../js/tab-store.js";
 
 /**
  * @typedef {object} Answer
@@ -14,6 +17,8 @@ import { bytesText, isReadByServer, openPicture, shrink } from "../js/shrink.js"
  */
 
 const CONVERTED_QUALITY = 0.92;
+// What the store has is of the last picture only.
+const LAST = 0;
 
 const form = element("server-form", HTMLFormElement);
 const error = element("error", HTMLElement);
@@ -27,6 +32,11 @@ const byUpload = element("by-upload", HTMLInputElement);
 const byName = element("by-name", HTMLInputElement);
 const ways = element("ways", HTMLElement);
 const buttons = form.querySelectorAll("button");
+const keep = keepChoice();
+const store = new TabStore(`${location.pathname} ${texts(form).owner}`);
+
+/** @type {Record<string, string>[]} lines of the table, the newest last */
+const notes = [];
 
 /** @returns {{name: string, file: File | null, key: string}} what was chosen; empty for nothing */
 function chosen() {
@@ -54,7 +64,7 @@ async function detected(way) {
   const model = document.getElementById("model");
   const fields = {
     return: way,
-    keep: "if_possible",
+    keep: keep(),
     name,
     score_threshold: element("threshold", HTMLInputElement).value,
     show_names: String(element("show-names", HTMLInputElement).checked),
@@ -115,20 +125,13 @@ async function show(ask, way) {
   const { name } = chosen();
   const started = performance.now();
   const answer = await ask(way);
-  picture.src = answer.picture;
-  stage.hidden = false;
-  await picture.decode();
+  await showPicture(answer);
   const seen_ms = performance.now() - started;
   // The browser may have kept the picture: then nothing travelled.
   const loaded = performance.getEntriesByName(picture.src).at(-1);
   const pictureBytes = loaded instanceof PerformanceResourceTiming ? loaded.transferSize : 0;
   performance.clearResourceTimings();
-  const { shown, plain: asItLies } = texts(status);
-  status.textContent =
-    answer.objects === null ? asItLies : shown.replace("{count}", String(answer.objects));
-  notKept.textContent =
-    answer.notKept && texts(notKept).reason.replace("{reason}", answer.notKept);
-  note({
+  notes.push({
     picture: name,
     way: way === "url" ? "URL" : way,
     sent: bytesText(answer.sentBytes),
@@ -136,6 +139,30 @@ async function show(ask, way) {
     after: bytesText(pictureBytes),
     seen: `${Math.round(seen_ms)} ms`,
   });
+  note(notes[notes.length - 1]);
+  store.put(LAST, "answer", answer);
+  store.put(LAST, "notes", notes);
+}
+
+/** @param {Answer} answer */
+async function showPicture(answer) {
+  picture.src = answer.picture;
+  stage.hidden = false;
+  await picture.decode();
+  const { shown, plain: asItLies } = texts(status);
+  status.textContent =
+    answer.objects === null ? asItLies : shown.replace("{count}", String(answer.objects));
+  notKept.textContent =
+    answer.notKept && texts(notKept).reason.replace("{reason}", answer.notKept);
+}
+
+/** What an attempt before this one has left. */
+function clear() {
+  error.textContent = "";
+  status.textContent = "";
+  notKept.textContent = "";
+  stage.hidden = true;
+  store.put(LAST, "answer", null);
 }
 
 /**
@@ -160,7 +187,7 @@ function note(values) {
  * @param {string[]} asked ways, one after the other
  */
 async function run(ask, asked) {
-  error.textContent = "";
+  clear();
   const { name } = chosen();
   if (!name) {
     error.textContent = texts(error).choose;
@@ -170,7 +197,7 @@ async function run(ask, asked) {
   try {
     for (const way of asked) await show(ask, way);
   } catch (reason) {
-    status.textContent = "";
+    clear();
     error.textContent = reason instanceof Problem ? reason.message : texts(error).unreachable;
   }
   setBusy(false);
@@ -195,15 +222,40 @@ function chosenWay() {
   return /** @type {HTMLInputElement} */ (form.querySelector("input[name=return]:checked")).value;
 }
 
+/** @param {HTMLInputElement} radio */
+function pick(radio) {
+  radio.checked = true;
+  radio.dispatchEvent(new Event("change", { bubbles: true }));
+}
+
+/** The chosen file and what was shown before the page was loaded anew. */
+async function restore() {
+  const last = (await store.entries()).get(LAST);
+  if (last?.file && !file.files?.length) {
+    const transfer = new DataTransfer();
+    transfer.items.add(last.file);
+    file.files = transfer.files;
+  }
+  if (last?.notes && !notes.length) {
+    notes.push(...last.notes);
+    notes.forEach(note);
+  }
+  // Unless something is being asked for already.
+  if (!last?.answer || stage.ariaBusy === "true") return;
+  try {
+    await showPicture(last.answer);
+  } catch {
+    // It was deleted meanwhile.
+    clear();
+  }
+}
+
 form.addEventListener("change", arrange);
 file.addEventListener("change", () => {
-  byUpload.checked = true;
-  arrange();
+  pick(byUpload);
+  store.put(LAST, "file", file.files?.[0] ?? null);
 });
-typedName.addEventListener("input", () => {
-  byName.checked = true;
-  arrange();
-});
+typedName.addEventListener("input", () => pick(byName));
 form.addEventListener("submit", (event) => {
   event.preventDefault();
   run(detected, [chosenWay()]);
@@ -212,7 +264,10 @@ element("show", HTMLButtonElement).addEventListener("click", () => run(plain, [c
 element("compare", HTMLButtonElement).addEventListener("click", () => {
   run(detected, ["base64", "url"]);
 });
-// On a slow network a file is chosen, or a name typed, before this module runs.
-if (typedName.value) byName.checked = true;
-if (file.files?.length) byUpload.checked = true;
+/** @type {NodeListOf<HTMLInputElement | HTMLSelectElement>} */
+const controls = form.querySelectorAll("input:not([type=file], #keep), select");
+rememberControls("server", [...controls], "sessionStorage");
+// On a slow network a file is chosen before this module runs.
+if (file.files?.length) file.dispatchEvent(new Event("change"));
+restore();
 arrange();
