@@ -208,7 +208,6 @@ def test_the_slider_changes_the_size_at_once_and_is_remembered(page, picture_pat
         expect(page.locator("#size-text")).to_have_text(f"{size} px")
     page.reload()
 
-    card = choose(page, picture_path)
     expect(card.locator("img")).to_be_visible()
     assert shown_width(card) == 400
     expect(slider).to_have_value("400")

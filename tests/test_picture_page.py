@@ -2,9 +2,11 @@
 
 import base64
 import io
+import json
 import re
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -416,14 +418,14 @@ def test_picture_and_result_can_be_downloaded_as_they_are_shown(page, picture_pa
     assert np.abs(np.subtract(plum, BLUE)).max() < 60
 
     for name, part in [
-        ("JSON", '"class_name": "tomato"'),
+        ("JSON", '"class_name":"tomato"'),
         ("COCO", '"bbox"'),
         ("YOLO", "0 0.500000"),
         ("VOC", "<name>tomato</name>"),
         ("CSV", "cells.png,0,tomato"),
     ]:
         with page.expect_download() as result:
-            page.get_by_role("link", name=name).click()
+            page.get_by_role("button", name=name, exact=True).click()
         text = Path(result.value.path()).read_text(encoding="utf-8")
         assert part in text
         assert "plum" not in text and "\n1 " not in text
@@ -469,10 +471,18 @@ def test_a_kept_picture_is_reopened_and_deleted(page, picture_path):
     expect(page.locator("#picture")).to_be_visible()
     assert colour_at(page, 320, 160, right=1)[3] == 255
     address = page.url
+    # A page leads to what can be done with its picture, and not to itself.
+    expect(page.locator("#kept-link")).to_be_hidden()
+    expect(page.get_by_role("link", name="Delete this picture")).to_be_visible()
 
-    page.get_by_role("link", name="My pictures").click()
+    page.get_by_role("link", name="My pictures").first.click()
     expect(page.locator(".kept li")).to_have_count(1)
-    page.get_by_role("button", name="Delete cells.png").click()
+    page.get_by_role("link", name="Delete cells.png").click()
+    page.get_by_role("link", name="Cancel").click()
+    expect(page.locator(".kept li")).to_have_count(1)
+    page.get_by_role("link", name="Delete cells.png").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Delete cells.png?")
+    page.get_by_role("button", name="Delete", exact=True).click()
     expect(page.locator(".kept li")).to_have_count(0)
     assert page.request.get(address).status == 404
 
@@ -526,6 +536,190 @@ def test_a_picture_that_is_not_kept_has_its_objects_and_the_page_says_why(page, 
 
     expect(page.locator("#objects li")).to_have_count(2)
     expect(page.locator("#not-kept")).to_have_text("This picture is not kept: There is no room.")
-    for needs_the_kept_one in ("#kept-link", "#as-received-switch", "a[data-export='csv']"):
+    for needs_the_kept_one in ("#kept-link", "#as-received-switch"):
         expect(page.locator(needs_the_kept_one)).to_be_hidden()
-    expect(page.locator("#download-drawn")).to_be_visible()
+    for needs_only_the_answer in ("#download-drawn", "[data-export='csv']"):
+        expect(page.locator(needs_only_the_answer)).to_be_visible()
+
+
+def chosen_and_done(page: Page, tmp_path: Path, count: int) -> None:
+    """Several pictures with a tomato each, all of them answered."""
+    paths = [tmp_path / f"{number}.png" for number in range(count)]
+    for path in paths:
+        cells_picture({(1, 0): RED, (2, 2): BLUE}).save(path)
+    open_page(page)
+    page.locator("#file").set_input_files(paths)
+    page.get_by_role("button", name="Upload and detect").click()
+    expect(page.locator("#queue [data-state=done]")).to_have_count(count)
+
+
+def test_many_pictures_say_how_many_are_done_and_that_there_are_more_to_scroll_to(page, tmp_path):
+    chosen_and_done(page, tmp_path, 12)
+
+    expect(page.locator("#progress")).to_have_text("12 of 12 done")
+    queue = page.locator("#queue")
+    expect(queue).to_have_class(re.compile("more-after"))
+    expect(queue).not_to_have_class(re.compile("more-before"))
+    queue.evaluate("queue => { queue.scrollLeft = queue.scrollWidth; }")
+    expect(queue).to_have_class(re.compile("more-before"))
+    expect(queue).not_to_have_class(re.compile("more-after"))
+    page.get_by_role("button", name="Remove all").click()
+    expect(queue).to_be_hidden()
+    expect(page.locator("#invitation")).to_be_visible()
+
+
+def test_cards_of_the_queue_keep_their_height(page, picture_path):
+    open_page(page)
+    page.evaluate(
+        """() => {
+          window.heights = new Set();
+          const note = () => {
+            const card = document.querySelector("#queue li");
+            if (card) window.heights.add(`${card.dataset.state} ${card.offsetHeight}`);
+          };
+          document.querySelector("#queue").addEventListener("statechange", note);
+        }"""
+    )
+    choose(page, picture_path)
+    page.get_by_role("button", name="Upload and detect").click()
+    expect(page.locator("#queue [data-state=done]")).to_be_visible()
+
+    heights = dict(entry.split() for entry in page.evaluate("() => [...window.heights]"))
+    assert {"sending", "done"} <= set(heights)
+    assert len(set(heights.values())) == 1
+
+
+def test_all_results_come_in_one_archive_as_they_are_shown(page, tmp_path):
+    chosen_and_done(page, tmp_path, 2)
+    page.locator("#classes label", has_text="plum").click()
+
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Download all (ZIP)").click()
+
+    with zipfile.ZipFile(download.value.path()) as archive:
+        assert archive.testzip() is None
+        files = {name: archive.read(name) for name in archive.namelist()}
+    assert sorted(files) == [
+        "coco.json",
+        "drawn/0-boxes.jpg",
+        "drawn/1-boxes.jpg",
+        "objects.csv",
+        "voc/0.xml",
+        "voc/1.xml",
+        "yolo/0.txt",
+        "yolo/1.txt",
+    ]
+    coco = json.loads(files["coco.json"])
+    assert [image["file_name"] for image in coco["images"]] == ["0.png", "1.png"]
+    assert [annotation["image_id"] for annotation in coco["annotations"]] == [1, 2]
+    assert files["yolo/1.txt"].startswith(b"0 0.500000")
+    with Image.open(io.BytesIO(files["drawn/1-boxes.jpg"])) as drawn:
+        assert drawn.size == (96, 96)
+    assert b"plum" not in b"".join(files.values())
+
+
+def test_a_single_picture_can_be_removed(page, picture_path):
+    detect(page, picture_path)
+
+    page.get_by_role("button", name="Remove (cells.png)").click()
+
+    expect(page.locator("#result")).to_be_hidden()
+    expect(page.locator("#invitation")).to_be_visible()
+    page.reload()
+    expect(page.locator("#invitation")).to_be_visible()
+
+
+def test_a_file_that_is_no_picture_is_told_beside_those_that_are(page, picture_path, tmp_path):
+    notes = tmp_path / "notes.png"
+    notes.write_text("no picture")
+    open_page(page)
+
+    page.locator("#file").set_input_files([notes, picture_path])
+
+    expect(page.locator("#picture")).to_be_visible()
+    expect(page.get_by_role("alert").first).to_contain_text("(notes.png)")
+    page.get_by_role("button", name="Upload and detect").click()
+    expect(page.get_by_role("alert").first).to_be_empty()
+
+
+@pytest.mark.parametrize("way", ["reload", "language"])
+def test_pictures_results_filters_and_settings_outlast(page, tmp_path, way):
+    chosen_and_done(page, tmp_path, 2)
+    page.locator(".settings summary").click()
+    page.locator("#longest-side").select_option("640 px")
+    page.get_by_role("button", name="Upload and detect").click()
+    expect(page.locator("#queue [data-state=done]")).to_have_count(2)
+    page.locator("#queue .select", has_text="1.png").click()
+    page.locator("#threshold").fill("0.4")
+    page.locator("#show-scores").uncheck()
+    page.locator("#classes label", has_text="plum").click()
+
+    if way == "reload":
+        page.reload()
+    else:
+        page.get_by_role("button", name="简体中文").click()
+
+    expect(page.locator("#queue [data-state=done] .name")).to_have_text(["0.png", "1.png"])
+    expect(page.locator("#queue [aria-pressed=true] .name")).to_have_text("1.png")
+    expect(page.locator("#objects li:visible")).to_have_count(1)
+    expect(page.locator("#threshold-text")).to_have_text("40 %")
+    expect(page.locator("#longest-side")).to_have_value("640")
+    expect(page.locator("#show-scores")).not_to_be_checked()
+    expect(page.locator("#picture")).to_be_visible()
+
+
+def test_filters_survive_the_change_of_picture(page, tmp_path):
+    chosen_and_done(page, tmp_path, 2)
+    page.locator("#classes label", has_text="plum").click()
+
+    page.locator("#queue .select", has_text="1.png").click()
+
+    expect(page.locator("#objects li:visible")).to_have_text(["tomato100 %"])
+    expect(page.get_by_label(re.compile("^plum"))).not_to_be_checked()
+
+
+def test_nobody_else_sees_what_a_page_keeps_in_its_tab(page, tmp_path):
+    chosen_and_done(page, tmp_path, 1)
+    page.route(
+        "**/detect-image/",
+        lambda route: route.fulfill(
+            body=route.fetch().text().replace('data-owner=""', 'data-owner="7"'),
+            content_type="text/html",
+        ),
+    )
+    page.reload()
+
+    expect(page.locator("#invitation")).to_be_visible()
+    expect(page.locator("#queue")).to_be_hidden()
+
+
+def test_a_file_chosen_before_the_scripts_have_run_is_not_ignored(page, picture_path):
+    held = []
+    page.route("**/picture*.js", lambda route: held.append(route))
+    page.goto("/detect-image/", wait_until="commit")
+    page.locator("#file").set_input_files(picture_path)
+    while not held:
+        page.wait_for_timeout(20)
+
+    held[0].continue_()
+
+    expect(page.locator("#queue .name")).to_have_text("cells.png")
+
+
+def test_pictures_are_kept_only_with_the_box_ticked_which_is_remembered(page, picture_path):
+    detect(page, picture_path)
+    expect(page.locator("#kept-link")).to_be_visible()
+    page.get_by_label("Keep pictures and results on the server").uncheck()
+    choose(page, picture_path)
+    page.get_by_role("button", name="Upload and detect").click()
+    expect(page.locator("#queue [data-state=done]")).to_have_count(2)
+    page.locator("#queue .select").last.click()
+    expect(page.locator("#kept-link")).to_be_hidden()
+
+    page.goto("/classify/")
+    expect(page.locator("#keep")).not_to_be_checked()
+    page.goto("/detect-image/server/")
+    expect(page.locator("#keep")).not_to_be_checked()
+
+    page.get_by_role("link", name="My pictures").first.click()
+    expect(page.locator(".kept li")).to_have_count(1)

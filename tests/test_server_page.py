@@ -48,7 +48,7 @@ def test_an_upload_comes_back_drawn(page, picture_path, way, prefix):
     expect(page.locator("#status")).to_have_text("Objects drawn: 2")
     assert page.locator("#picture").get_attribute("src").startswith(prefix)
     assert_box_is_drawn(page)
-    page.get_by_role("link", name="My pictures").click()
+    page.get_by_role("link", name="My pictures").first.click()
     expect(page.get_by_text("cells.png")).to_have_count(1)
 
 

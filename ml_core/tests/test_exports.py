@@ -2,6 +2,7 @@ import csv
 import io
 import json
 from dataclasses import replace
+from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
@@ -10,6 +11,7 @@ from ml_core import exports
 from ml_core.labels import COCO_LABELS, coco_category_id, read_names
 from ml_core.results import Detection, Detections
 
+CONTRACT = Path(__file__).parents[2] / "tests" / "contract" / "exports.json"
 NOTHING = Detections("toy", (200, 100), (), {"inference": 3.0})
 DOG = Detections(
     model="toy",
@@ -88,3 +90,32 @@ def test_category_ids_are_those_of_coco(name, category_id):
 
 def test_old_darknet_names_are_renewed():
     assert read_names("person\naeroplane\n\ntvmonitor\n") == ("person", "airplane", "tv")
+
+
+def test_browser_and_server_write_the_same_files():
+    contract = json.loads(CONTRACT.read_text(encoding="utf-8"))
+    results = [
+        (
+            result["name"],
+            Detections(
+                found["model"],
+                (found["image"]["width"], found["image"]["height"]),
+                tuple(
+                    Detection(**{**one, "box": tuple(one["box"])}) for one in found["detections"]
+                ),
+                found["timing_ms"],
+            ),
+        )
+        for result in contract["results"]
+        for found in [result["found"]]
+    ]
+
+    assert json.loads(exports.to_coco(results)) == contract["coco"]
+    assert exports.to_csv(results) == contract["csv"]
+    assert [exports.to_yolo(found) for _, found in results] == contract["yolo"]
+    assert [exports.to_voc(name, found) for name, found in results] == contract["voc"]
+    assert [json.loads(exports.to_jsonl(*result)) for result in results] == contract["json"]
+    assert contract["coco_categories"] == [
+        {"id": coco_category_id(class_id), "name": name}
+        for class_id, name in enumerate(COCO_LABELS)
+    ]

@@ -8,7 +8,7 @@
  * @property {Detection[]} detections the surest first
  * @property {Record<string, number>} timing_ms by stage
  */
-/** @typedef {Detections & {id: string, original_url: string, drawn_url: string,
+/** @typedef {Detections & {id: string, name: string, original_url: string, drawn_url: string,
  *   export_url: string, page_url: string}} KeptDetections
  */
 /** @typedef {{kept: boolean, not_kept?: {code: string, detail: string}}} Keeping */

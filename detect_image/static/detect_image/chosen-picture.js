@@ -3,9 +3,12 @@
 import { Problem, post } from "../js/api.js";
 import { element, part, texts } from "../js/dom.js";
 import { bytesText, dataUrl, openPicture, shrink } from "../js/shrink.js";
+import { nextId } from "../js/tab-store.js";
 
 /** @typedef {import("../js/api.js").PictureAnswer} PictureAnswer */
-/** @typedef {{longestSide: number, quality: number, delay_ms: number, model: string}} Settings */
+/** @typedef {{longestSide: number, quality: number, delay_ms: number, model: string,
+ *   keep: string}} Settings
+ */
 /** @typedef {"waiting" | "sending" | "detecting" | "done" | "failed"} State */
 
 const template = element("queued", HTMLTemplateElement);
@@ -14,17 +17,20 @@ export class ChosenPicture {
   /**
    * Reads the file. Throws when the browser cannot show it as a picture.
    * @param {File} file
+   * @param {number} [id] the one it had before the page was loaded anew
    */
-  static async open(file) {
-    return new ChosenPicture(file, await openPicture(file));
+  static async open(file, id = nextId()) {
+    return new ChosenPicture(file, await openPicture(file), id);
   }
 
   /**
    * @param {File} file
    * @param {HTMLImageElement} image
+   * @param {number} id the newest have the largest
    */
-  constructor(file, image) {
+  constructor(file, image, id) {
     const copy = /** @type {DocumentFragment} */ (template.content.cloneNode(true));
+    this.id = id;
     this.file = file;
     this.image = image;
     this.row = part(copy, "li", HTMLElement);
@@ -48,8 +54,17 @@ export class ChosenPicture {
     this.state = state;
     this.row.dataset.state = state;
     this.stateText.textContent = texts(this.stateText)[state];
-    this.progress.hidden = state !== "sending" && state !== "detecting";
     this.row.dispatchEvent(new CustomEvent("statechange", { bubbles: true }));
+  }
+
+  /**
+   * Take back what an earlier page knew.
+   * @param {{answer: PictureAnswer, fields: ChosenPicture["fields"]}} result
+   */
+  restore({ answer, fields }) {
+    this.answer = answer;
+    this.fields = fields;
+    this.setState("done");
   }
 
   /** A result belongs to the settings it was made with. */
@@ -91,7 +106,7 @@ export class ChosenPicture {
         throw new Problem(`${texts(this.stateText).tooLarge} (${bytesText(blob.size)})`);
       }
       this.fields = {
-        keep: "if_possible",
+        keep: settings.keep,
         name: this.file.name.slice(0, 255),
         original_width: this.image.naturalWidth,
         original_height: this.image.naturalHeight,

@@ -2,11 +2,16 @@
 
 import { whenFilesChosen } from "../js/chosen-files.js";
 import { element, part, texts } from "../js/dom.js";
+import { keepChoice } from "../js/keep-choice.js";
+import { remember, rememberControls, remembered } from "../js/memory.js";
 import { ChosenPicture } from "./chosen-picture.js";
+import { showQueue } from "./queue-bar.js";
 import { clearResult, showResult } from "./result.js";
 import { bytesText } from "../js/shrink.js";
+import { TabStore } from "../js/tab-store.js";
 
 const STILL_BUSY_MS = 3000;
+const SELECTED_KEY = `selected ${location.pathname}`;
 
 const form = element("picture-form", HTMLFormElement);
 const detectButton = element("detect", HTMLButtonElement);
@@ -20,45 +25,62 @@ const longestSide = element("longest-side", HTMLSelectElement);
 /** @type {HTMLSelectElement | null} there is none without an installed model */
 const model = form.querySelector("#model");
 const quality = element("quality", HTMLInputElement);
+const delay = element("delay", HTMLSelectElement);
+
+const keep = keepChoice();
+const store = new TabStore(`${location.pathname} ${texts(form).owner}`);
 
 /** @type {ChosenPicture[]} */
 let chosen = [];
 /** @type {ChosenPicture | null} */
 let selected = null;
 let isRunning = false;
+/** What no browser could open of the files that were chosen last. */
+let refusal = "";
 
 /** @param {File[]} files */
 async function choose(files) {
-  error.textContent = "";
+  refusal = "";
   const opened = await Promise.allSettled(files.map((file) => ChosenPicture.open(file)));
   const added = opened.flatMap((one) => (one.status === "fulfilled" ? [one.value] : []));
   const refused = files.filter((_, index) => opened[index].status === "rejected");
   if (refused.length) {
     const names = refused.map(({ name }) => name).join(", ");
-    error.textContent = `${texts(error).unreadable} (${names})`;
+    refusal = `${texts(error).unreadable} (${names})`;
   }
-  if (!added.length) return;
-  chosen.push(...added);
-  for (const one of added) {
-    part(one.row, ".select", HTMLButtonElement).addEventListener("click", () => select(one));
-    part(one.row, ".remove", HTMLButtonElement).addEventListener("click", () => remove(one));
-    queue.append(one.row);
-  }
-  select(added[0]);
+  added.forEach(enqueue);
+  for (const { id, file } of added) store.put(id, "file", file);
+  if (added.length) select(added[0]);
+  else arrange();
+}
+
+/** @param {ChosenPicture} one */
+function enqueue(one) {
+  chosen.push(one);
+  part(one.row, ".select", HTMLButtonElement).addEventListener("click", () => select(one));
+  part(one.row, ".remove", HTMLButtonElement).addEventListener("click", () => remove(one));
+  queue.append(one.row);
 }
 
 /** @param {ChosenPicture} one */
 function select(one) {
   selected = one;
+  remember(SELECTED_KEY, String(one.id), "sessionStorage");
   picture.src = one.image.src;
-  frame.style.setProperty("--ratio", String(one.image.naturalWidth / one.image.naturalHeight));
-  frame.hidden = false;
-  element("invitation", HTMLElement).hidden = true;
+  showFrame(one.image.naturalWidth / one.image.naturalHeight);
   for (const { row } of chosen) {
     part(row, ".select", HTMLButtonElement).setAttribute("aria-pressed", String(row === one.row));
   }
   tellSize();
   arrange();
+  one.row.scrollIntoView({ block: "nearest", inline: "nearest" });
+}
+
+/** @param {number} ratio of width to height; 0 for no picture at all */
+function showFrame(ratio) {
+  frame.style.setProperty("--ratio", String(ratio));
+  frame.hidden = !ratio;
+  element("invitation", HTMLElement).hidden = Boolean(ratio);
 }
 
 /** @param {ChosenPicture} one */
@@ -66,12 +88,12 @@ function remove(one) {
   const place = chosen.indexOf(one);
   chosen = chosen.filter((other) => other !== one);
   one.remove();
+  store.remove(one.id);
   const next = chosen[Math.min(place, chosen.length - 1)];
   if (one === selected && next) select(next);
   if (!next) {
     selected = null;
-    frame.hidden = true;
-    element("invitation", HTMLElement).hidden = false;
+    showFrame(0);
   }
   arrange();
   (next ? part(next.row, ".select", HTMLButtonElement) : element("file", HTMLInputElement)).focus();
@@ -79,11 +101,11 @@ function remove(one) {
 
 /** Show the selected picture's state: what can be done, what is under way, what was found. */
 function arrange() {
-  queue.hidden = chosen.length < 2;
+  showQueue(chosen);
   detectButton.disabled = isRunning || !chosen.some(isOpen);
   const isBusy = selected?.state === "sending" || selected?.state === "detecting";
   stage.setAttribute("aria-busy", String(isBusy));
-  error.textContent = selected?.error || (chosen.length ? "" : error.textContent);
+  error.textContent = selected?.error || refusal;
   if (selected?.answer) {
     showResult(selected.answer, selected);
   } else {
@@ -99,6 +121,7 @@ function isOpen({ state }) {
 
 async function detectAll() {
   isRunning = true;
+  refusal = "";
   const patience = setInterval(() => {
     if (selected?.state === "detecting") status.textContent = texts(status).stillBusy;
   }, STILL_BUSY_MS);
@@ -106,6 +129,8 @@ async function detectAll() {
   for (const one of chosen.filter(isOpen)) {
     if (!chosen.includes(one)) continue;
     await one.detect(form.action, settings(), Number(form.dataset.maxBytes));
+    const { id, answer, fields } = one;
+    if (answer && chosen.includes(one)) store.put(id, "result", { answer, fields });
   }
   clearInterval(patience);
   isRunning = false;
@@ -117,8 +142,9 @@ function settings() {
   return {
     longestSide: Number(longestSide.value),
     quality: quality.valueAsNumber / 100,
-    delay_ms: Number(element("delay", HTMLSelectElement).value),
+    delay_ms: Number(delay.value),
     model: model?.value ?? "",
+    keep: keep(),
   };
 }
 
@@ -142,7 +168,11 @@ function settingsChanged() {
   element("quality-text", HTMLOutputElement).value = `${quality.value} %`;
   quality.disabled = settings().longestSide === Infinity;
   tellSize();
-  if (!isRunning) chosen.forEach((one) => one.reset());
+  if (isRunning) return;
+  for (const one of chosen) {
+    one.reset();
+    store.put(one.id, "result", null);
+  }
 }
 
 form.addEventListener("submit", async (event) => {
@@ -154,6 +184,12 @@ form.addEventListener("submit", async (event) => {
   }
 });
 queue.addEventListener("statechange", arrange);
+element("remove-all", HTMLButtonElement).addEventListener("click", () => chosen.forEach(remove));
+rememberControls(
+  "picture",
+  [longestSide, quality, delay, ...(model ? [model] : [])],
+  "sessionStorage",
+);
 for (const setting of [longestSide, quality, model]) {
   setting?.addEventListener("change", settingsChanged);
 }
@@ -192,14 +228,30 @@ async function reopen() {
     const response = await fetch(keptUrl, { headers: { Accept: "application/json" } });
     const answer = await response.json();
     picture.src = answer.original_url;
-    frame.style.setProperty("--ratio", String(answer.image.width / answer.image.height));
-    frame.hidden = false;
-    element("invitation", HTMLElement).hidden = true;
+    showFrame(answer.image.width / answer.image.height);
     showResult(answer, null);
   } catch {
     error.textContent = texts(error).unreachable;
   }
 }
 
+/** What was chosen, and found, before the page was loaded anew. */
+async function restore() {
+  const selectedId = Number(remembered(SELECTED_KEY, "sessionStorage"));
+  for (const [id, { file, result }] of await store.entries()) {
+    try {
+      const one = await ChosenPicture.open(file, id);
+      enqueue(one);
+      if (result) one.restore(result);
+    } catch {
+      // The browser has lost the file.
+      store.remove(id);
+    }
+  }
+  const before = chosen.find(({ id }) => id === selectedId) ?? chosen[0];
+  if (before && !selected) select(before);
+}
+
 settingsChanged();
 reopen();
+restore();

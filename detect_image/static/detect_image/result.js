@@ -5,7 +5,10 @@ import { ClassChips, colourDot } from "../js/class-chips.js";
 import { shownName } from "../js/class-names.js";
 import { drawDetections } from "../js/detection-canvas.js";
 import { element, texts } from "../js/dom.js";
+import { rememberControls } from "../js/memory.js";
 import { toBlob } from "../js/shrink.js";
+import { save, saveResult } from "./downloads.js";
+import { stem } from "./exports.js";
 import { showSnippet } from "./snippet-box.js";
 
 /** @typedef {import("../js/boxes.js").Detection} Detection */
@@ -59,16 +62,13 @@ export function showResult(answer, from) {
 }
 
 /**
- * Only of a kept picture the server has more to give.
+ * A kept picture can be opened again, unless its own page shows it already.
  * @param {import("../js/api.js").PictureAnswer} answer
  */
 function showKeeping({ page_url, not_kept }) {
   const link = element("kept-link", HTMLAnchorElement);
   link.href = page_url ?? "";
-  link.hidden = !page_url;
-  for (const download of document.querySelectorAll("a[data-export]")) {
-    /** @type {HTMLElement} */ (download).hidden = !page_url;
-  }
+  link.hidden = !page_url || page_url === location.pathname;
   const reason = element("not-kept", HTMLElement);
   reason.textContent = not_kept ? texts(reason).reason.replace("{reason}", not_kept.detail) : "";
 }
@@ -92,7 +92,6 @@ function filter() {
   });
   element("threshold-text", HTMLOutputElement).value = percent(score);
   status.textContent = statusText(detections.length);
-  linkDownloads(score);
   draw();
 }
 
@@ -104,19 +103,16 @@ function statusText(found) {
 }
 
 /**
- * Downloads hold what is shown.
- * @param {number} score
+ * What of a picture's result is shown, or would be: downloads hold that.
+ * @param {import("../js/api.js").PictureAnswer} answer
+ * @returns {import("../js/api.js").PictureAnswer}
  */
-function linkDownloads(score) {
-  for (const link of document.querySelectorAll("a[data-export]")) {
-    if (!(link instanceof HTMLAnchorElement)) continue;
-    const wishes = {
-      as: texts(link).export,
-      score_threshold: String(score),
-      class_ids: classes.shown.join(","),
-    };
-    link.href = `${result?.export_url}?${new URLSearchParams(wishes)}`;
-  }
+export function shownPart(answer) {
+  const score = threshold.valueAsNumber;
+  const detections = answer.detections.filter(
+    (detection) => detection.score >= score && !classes.hiddenNames.has(detection.class_name),
+  );
+  return { ...answer, detections };
 }
 
 /** The canvas has one pixel for each of the screen's, whatever the picture's own size. */
@@ -127,19 +123,20 @@ function draw() {
   if (!result) return;
   const ctx = context(canvas);
   ctx.scale(devicePixelRatio, devicePixelRatio);
-  drawOn(ctx, width, height);
+  drawOn(ctx, visible, { width, height, imageWidth: result.image.width, highlighted });
 }
 
 /**
  * @param {CanvasRenderingContext2D} ctx
- * @param {number} width in units of the canvas
- * @param {number} height
+ * @param {Detection[]} detections
+ * @param {{width: number, height: number, imageWidth: number, highlighted: Detection | null}} size
+ *   of the canvas in its units, and the width that boxes refer to
  */
-function drawOn(ctx, width, height) {
-  drawDetections(ctx, visible, {
+function drawOn(ctx, detections, { width, height, imageWidth, highlighted }) {
+  drawDetections(ctx, detections, {
     width,
     height,
-    scale: width / (result?.image.width ?? width),
+    scale: width / imageWidth,
     showNames: showNames.checked,
     showScores: showScores.checked,
     highlighted,
@@ -164,22 +161,33 @@ function highlight(detection) {
   draw();
 }
 
-/** The picture in its full size with the boxes as they are shown. */
-async function downloadDrawn() {
+/**
+ * A picture in its full size with the boxes as they are shown, as a JPEG file.
+ * @param {HTMLImageElement} image
+ * @param {import("../js/api.js").PictureAnswer} answer
+ */
+export function drawnJpeg(image, answer) {
   const full = document.createElement("canvas");
-  full.width = picture.naturalWidth;
-  full.height = picture.naturalHeight;
   const boxes = document.createElement("canvas");
-  Object.assign(boxes, { width: full.width, height: full.height });
-  drawOn(context(boxes), boxes.width, boxes.height);
-  context(full).drawImage(picture, 0, 0);
+  const [width, height] = [image.naturalWidth, image.naturalHeight];
+  for (const one of [full, boxes]) Object.assign(one, { width, height });
+  const size = { width, height, imageWidth: answer.image.width, highlighted: null };
+  drawOn(context(boxes), shownPart(answer).detections, size);
+  // JPEG knows no transparency, and black is no background that anybody saw.
+  context(full).fillStyle = "white";
+  context(full).fillRect(0, 0, width, height);
+  context(full).drawImage(image, 0, 0, width, height);
   context(full).drawImage(boxes, 0, 0);
-  const link = document.createElement("a");
-  link.href = URL.createObjectURL(await toBlob(full, DRAWN_QUALITY));
-  const name = source?.file.name ?? "picture";
-  link.download = `${name.replace(/\.\w+$/, "")}-boxes.jpg`;
-  link.click();
-  URL.revokeObjectURL(link.href);
+  return toBlob(full, DRAWN_QUALITY);
+}
+
+function fileName() {
+  return source?.file.name || result?.name || "picture";
+}
+
+async function downloadDrawn() {
+  if (!result) return;
+  save(await drawnJpeg(picture, result), `${stem(fileName())}-boxes.jpg`);
 }
 
 /** @param {Detection} detection */
@@ -228,4 +236,11 @@ canvas.addEventListener("click", (event) => {
   if (row instanceof HTMLElement) row.focus();
 });
 element("download-drawn", HTMLButtonElement).addEventListener("click", downloadDrawn);
+for (const button of document.querySelectorAll("button[data-export]")) {
+  const { export: format } = texts(/** @type {HTMLElement} */ (button));
+  button.addEventListener("click", () => {
+    if (result) saveResult(format, { name: fileName(), found: shownPart(result) });
+  });
+}
+rememberControls("picture", [threshold, showNames, showScores, asReceived], "sessionStorage");
 new ResizeObserver(draw).observe(canvas);
