@@ -24,8 +24,9 @@ from ml_core.owners import Owned, Owner
 STALE_AFTER = timedelta(seconds=8)
 # How often in a row a job may be tried without getting any further.
 MAX_ATTEMPTS = 3
-# What a run counts as at least, so that jobs end that break off again and again.
-LEAST_RUN_S = 30
+# What a run counts as at least, so that jobs end that break off again and again; about as long
+# passes until another one begins.
+LEAST_RUN_S = 10
 
 
 class State(models.TextChoices):

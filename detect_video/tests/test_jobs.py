@@ -455,7 +455,7 @@ def test_a_job_that_breaks_off_again_and_again_has_its_time_too(clip, settings):
     """It may get a little further each time, and begin at the same place."""
     settings.LIMITS = {**settings.LIMITS, "job_seconds_per_video_second": 0}
     export = export_of(done_video(clip))
-    for _ in range(20):
+    for _ in range(60):
         claimed = jobs.claim_next(Export)
         claimed.begin_attempt()
         claimed.checkpoint(frames_done=1, attempt=0)
