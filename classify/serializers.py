@@ -80,5 +80,8 @@ class ClassificationSerializer(serializers.Serializer):
 class ClassifyAnswerSerializer(ClassificationSerializer):
     """For the API's description: the class, and whether the picture is kept."""
 
+    truncated = serializers.BooleanField(
+        help_text="the file is cut off: what its last rows show is missing"
+    )
     kept = serializers.BooleanField()
     not_kept = NotKeptSerializer(required=False)

@@ -40,9 +40,10 @@ def classify_to_keep(data: bytes, *, model: str, client: str) -> tuple[bytes, Cl
 
 
 def _classify(data: bytes, model: str, client: str) -> tuple[np.ndarray, Classification]:
-    image, decode_ms = decode_upload(data)
-    found = engine.classify(image, model=model, client=client)
-    return image, replace(found, timing_ms={"decode": decode_ms, **found.timing_ms})
+    picture, decode_ms = decode_upload(data)
+    found = engine.classify(picture.image, model=model, client=client)
+    timing_ms = {"decode": decode_ms, **found.timing_ms}
+    return picture.image, replace(found, timing_ms=timing_ms, is_truncated=picture.is_truncated)
 
 
 def keep(data: bytes, small: bytes, found: Classification, *, owner: Owner) -> ClassifiedImage:

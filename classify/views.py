@@ -87,5 +87,6 @@ class ClassifyView(PictureAPIView):
                 services.keep(data, small, found, owner=owner_with_session(request))
         else:
             found = services.classify_file(data, **options)
-        answer = {**ClassificationSerializer(found).data, **keeping.told()}
+        answer = ClassificationSerializer(found).data
+        answer |= {"truncated": found.is_truncated, **keeping.told()}
         return Response(answer, headers=server_timing(found.timing_ms))

@@ -68,7 +68,8 @@ class DetectImageView(PictureAPIView):
 
         if way == "json" and not keeping.is_wanted:
             _, found = services.detect_in_file(data, search, client=client)
-            answer = {**DetectionsSerializer(found).data, **keeping.told()}
+            answer = DetectionsSerializer(found).data
+            answer |= {"truncated": found.is_truncated, **keeping.told()}
             return Response(answer, headers=server_timing(found.timing_ms))
 
         if keeping.is_wanted:
@@ -83,7 +84,8 @@ class DetectImageView(PictureAPIView):
             answer = DetectionsSerializer(found).data
         if way != "json":
             answer["drawn"] = services.data_url(jpeg) if way == "base64" else kept.drawn_url
-        return Response({**answer, **keeping.told()}, headers=server_timing(found.timing_ms))
+        answer |= {"truncated": found.is_truncated, **keeping.told()}
+        return Response(answer, headers=server_timing(found.timing_ms))
 
 
 class GalleryView(APIView):

@@ -34,6 +34,9 @@ class DetectAnswerSerializer(DetectionsSerializer):
     """What was found; with return=base64 and return=url the drawn picture; whether the picture is
     kept, and if so where it is."""
 
+    truncated = serializers.BooleanField(
+        help_text="the file is cut off: what its last rows show is missing"
+    )
     kept = serializers.BooleanField()
     not_kept = NotKeptSerializer(required=False)
     drawn = serializers.CharField(required=False, help_text="a data URL or an address")

@@ -115,16 +115,17 @@ def _draw(
 
 
 def _detect(data: bytes, search: Search, client: str) -> tuple[np.ndarray, Detections]:
-    image, decode_ms = decode_upload(data)
+    picture, decode_ms = decode_upload(data)
     found = engine.detect(
-        image,
+        picture.image,
         model=search.model,
         score_threshold=search.score_threshold,
         iou_threshold=search.iou_threshold,
         original_wh=search.original_wh,
         client=client,
     )
-    return image, replace(found, timing_ms={"decode": decode_ms, **found.timing_ms})
+    timing_ms = {"decode": decode_ms, **found.timing_ms}
+    return picture.image, replace(found, timing_ms=timing_ms, is_truncated=picture.is_truncated)
 
 
 def keep(

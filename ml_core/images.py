@@ -6,6 +6,7 @@ import io
 import re
 import struct
 from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,10 @@ FORMATS = ("JPEG", "PNG", "WEBP", "BMP")
 MIN_SIDE_PIXELS = 8
 # The longer side of the small copies in lists.
 SMALL_SIDE_PIXELS = 480
+
+JPEG_START, JPEG_END = b"\xff\xd8", b"\xff\xd9"
+# The share of its rows that a JPEG may lack: with more, "nothing found" would say too little.
+MOST_MISSING = 0.1
 
 # What turns a picture of each EXIF orientation upright.
 TURNS = {
@@ -41,22 +46,40 @@ class ImageLimits:
     max_pixels: int
 
 
+@dataclass(frozen=True)
+class Picture:
+    """An upright, read-only (H, W, 3) uint8 RGB array, and whether its file is cut off."""
+
+    image: np.ndarray
+    is_truncated: bool
+
+
 def decode_image(data: bytes, limits: ImageLimits) -> np.ndarray:
-    """Decode a picture file into an upright, read-only (H, W, 3) uint8 RGB array.
+    """``read_picture`` for who takes what is there: the picture's (H, W, 3) array alone."""
+    return read_picture(data, limits).image
+
+
+def read_picture(data: bytes, limits: ImageLimits) -> Picture:
+    """Decode a picture file.
 
     Transparent and CMYK pictures are laid on white, 16-bit ones scaled to 8 bits; upright is
-    what a browser shows. Raises ``InvalidImage``, ``UnsupportedImage`` or
-    ``ImageTooManyBytes``, whatever the bytes are.
+    what a browser shows. Of a JPEG a tenth of the rows may be missing, which are grey then.
+    Raises ``InvalidImage``, ``UnsupportedImage`` or ``ImageTooManyBytes``, whatever the bytes are.
     """
     check_size(len(data), limits)
     try:
-        with Image.open(io.BytesIO(data), formats=FORMATS) as picture:
-            _check_resolution(picture, limits)
-            orientation = _orientation(picture)
-            picture.load()
-            # Each copy of a large picture costs milliseconds: this makes the only one.
-            return np.asarray(_to_rgb(_turned(picture, orientation)))
-    except InvalidImage:
+        try:
+            return Picture(_decode(data, limits), is_truncated=False)
+        except OSError as exc:
+            if str(exc).startswith("Unsupported"):
+                raise UnsupportedImage(
+                    f"This is a kind of picture that is not accepted: {exc}. Save it as PNG."
+                ) from exc
+            # Whatever is wrong with a JPEG: with an end, the decoder fills in what is missing.
+            if not data.startswith(JPEG_START) or data.endswith(JPEG_END):
+                raise
+            return Picture(_decode(data, limits, end=JPEG_END), is_truncated=True)
+    except (InvalidImage, UnsupportedImage):
         raise
     except UnidentifiedImageError as exc:
         raise UnsupportedImage(
@@ -67,6 +90,30 @@ def decode_image(data: bytes, limits: ImageLimits) -> np.ndarray:
         raise InvalidImage(
             f"The picture is damaged or cut off: {exc}.", code="image_truncated"
         ) from exc
+
+
+def _decode(data: bytes, limits: ImageLimits, *, end: bytes = b"") -> np.ndarray:
+    with Image.open(io.BytesIO(data + end), formats=FORMATS) as picture:
+        _check_resolution(picture, limits)
+        orientation = _orientation(picture)
+        picture.load()
+        if end:
+            _check_missing_rows(picture)
+        # Each copy of a large picture costs milliseconds: this makes the only one.
+        return np.asarray(_to_rgb(_turned(picture, orientation)))
+
+
+def _check_missing_rows(picture: Image.Image) -> None:
+    """Raise ``InvalidImage`` when too much of a JPEG is what its decoder fills in, mid-grey."""
+    rows = np.asarray(picture)
+    filled_in = (np.abs(row.astype(int) - 128).max() <= 1 for row in rows[::-1])
+    missing = len(list(takewhile(bool, filled_in)))
+    if missing > MOST_MISSING * len(rows):
+        raise InvalidImage(
+            f"The picture is cut off: {missing} of its {len(rows)} rows are missing, at most "
+            f"{MOST_MISSING:.0%} may be. Get the whole file and send it again.",
+            code="image_truncated",
+        )
 
 
 def picture_suffix(data: bytes) -> str:

@@ -25,13 +25,14 @@ class Detections:
     """All objects of one picture, the surest first.
 
     ``resolution_wh`` is the picture's (width, height) in pixels; ``timing_ms`` says where the
-    time went, by stage.
+    time went, by stage; ``is_truncated`` that the last rows were missing in the picture's file.
     """
 
     model: str
     resolution_wh: tuple[int, int]
     detections: tuple[Detection, ...]
     timing_ms: dict[str, float]
+    is_truncated: bool = False
 
     def filtered(
         self, score_threshold: float, class_ids: Collection[int] | None = None
@@ -61,7 +62,8 @@ class Classification:
     """The class of one picture: the surest one, and how sure the model is of each.
 
     ``probabilities`` are (class name, probability in [0, 1]) in the order of the class ids;
-    ``resolution_wh`` is the picture's (width, height) in pixels.
+    ``resolution_wh`` is the picture's (width, height) in pixels; ``is_truncated`` says that the
+    last rows were missing in its file.
     """
 
     model: str
@@ -71,6 +73,7 @@ class Classification:
     score: float
     probabilities: tuple[tuple[str, float], ...]
     timing_ms: dict[str, float]
+    is_truncated: bool = False
 
 
 def classification_from_array(

@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from threading import Condition
 from typing import IO, Any
 
-import numpy as np
 from django.conf import settings
 from django.core.files.uploadedfile import SimpleUploadedFile, UploadedFile
 from django.http import HttpRequest
@@ -20,7 +19,7 @@ from rest_framework.request import Request
 
 from ml_core.addresses import counted_address
 from ml_core.errors import Busy, ImageTooManyBytes
-from ml_core.images import ImageLimits, decode_base64, decode_image
+from ml_core.images import ImageLimits, Picture, decode_base64, read_picture
 from ml_core.metrics import measured
 
 _places_changed = Condition()
@@ -67,14 +66,14 @@ def picture_in_memory(client: str) -> Iterator[None]:
             _places_changed.notify_all()
 
 
-def decode_upload(data: bytes) -> tuple[np.ndarray, float]:
-    """Decode a picture file to (H, W, 3) uint8 RGB, and say how many milliseconds that took.
+def decode_upload(data: bytes) -> tuple[Picture, float]:
+    """Decode a picture file, and say how many milliseconds that took.
 
-    Raises what ``ml_core.images.decode_image`` raises.
+    Raises what ``ml_core.images.read_picture`` raises.
     """
     started = time.perf_counter()
-    image = decode_image(data, image_limits())
-    return image, measured("decode", (time.perf_counter() - started) * 1000)
+    picture = read_picture(data, image_limits())
+    return picture, measured("decode", (time.perf_counter() - started) * 1000)
 
 
 class PictureField(serializers.FileField):

@@ -29,7 +29,8 @@ SHOWN = """async ([base64, type]) => {
   const image = new Image();
   image.src = URL.createObjectURL(blob);
   await image.decode();
-  const bitmap = await createImageBitmap(blob);
+  // It refuses files that are cut off.
+  const bitmap = await createImageBitmap(blob).catch(() => image);
   return [[image, image.naturalWidth, image.naturalHeight], [bitmap, bitmap.width, bitmap.height]]
     .map(([source, width, height]) => {
       const ctx = new OffscreenCanvas(width, height).getContext("2d");
@@ -110,6 +111,7 @@ FILES = {
     "WEBP with EXIF": encoded("WEBP", lossless=True, exif=exif(6)),
     "WEBP with XMP": encoded("WEBP", lossless=True, xmp=XMP),
     "BMP": encoded("BMP"),
+    "JPEG without its last bytes": encoded("JPEG", quality=95)[:-3],
 }
 
 

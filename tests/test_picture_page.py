@@ -319,6 +319,21 @@ def test_the_picture_travels_shrunk_and_boxes_fit_the_whole_one(page, tmp_path):
     assert size == [416, 416]
 
 
+def test_a_jpeg_that_is_cut_off_is_detected_in_and_said_to_be(page, tmp_path):
+    path = tmp_path / "cut.jpg"
+    cells_picture({(1, 0): RED, (2, 2): BLUE}, 960).save(path, quality=95)
+    path.write_bytes(path.read_bytes()[:-2])
+    open_page(page)
+    page.locator(".settings summary").click()
+    page.locator("#longest-side").select_option("as it is")
+    choose(page, path)
+
+    page.get_by_role("button", name="Detect").click()
+
+    expect(page.locator("#result")).to_be_visible()
+    expect(page.locator("#result .cut-off")).to_be_visible()
+
+
 def test_one_click_per_chosen_file(page, picture_path):
     requests: list[str] = []
     page.on("request", lambda request: requests.append(request.method))

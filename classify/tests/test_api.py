@@ -72,6 +72,15 @@ def test_the_answer_holds_the_class_and_the_probabilities_of_all_ten(client):
     assert list(answer["timing_ms"]) == ["decode", "preprocess", "queue", "inference"]
 
 
+def test_a_jpeg_that_lacks_its_last_bytes_is_classified_and_the_answer_says_so(client):
+    whole = Path("static/samples/car.jpg").read_bytes()
+
+    answers = [post(client, data).json() for data in (whole, whole[:-2])]
+
+    assert [answer["truncated"] for answer in answers] == [False, True]
+    assert answers[1]["class_name"] == "automobile"
+
+
 def test_raw_bodies_and_base64_get_the_same_answer(client):
     expected = post(client).json()["probabilities"]
 

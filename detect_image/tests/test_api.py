@@ -50,6 +50,23 @@ def assert_problem(response, status: int, code: str, *words: str) -> None:
         assert word in problem["detail"]
 
 
+@pytest.mark.parametrize("fields", [{}, {"return": "base64"}, {"keep": "true"}])
+def test_a_jpeg_that_lacks_its_last_bytes_is_read_and_the_answer_says_so(client, fields):
+    whole = encoded(cells_picture(CELLS, side=960), "JPEG", quality=95)
+
+    answers = [post_file(client, data, **fields).json() for data in (whole, whole[:-2])]
+
+    assert [answer["truncated"] for answer in answers] == [False, True]
+    assert answers[0]["detections"] == answers[1]["detections"]
+    assert len(answers[1]["detections"]) == 2
+
+
+def test_a_jpeg_that_lacks_more_is_called_cut_off(client):
+    whole = encoded(Image.effect_noise((960, 960), 60).convert("RGB"), "JPEG")
+
+    assert_problem(post_file(client, whole[: len(whole) // 2]), 422, "image_truncated", "rows")
+
+
 def test_an_uploaded_picture_is_answered_with_its_objects(client):
     response = post_file(client, PICTURE)
 

@@ -171,6 +171,17 @@ def test_originals_are_never_overwritten(folder):
     assert folder.joinpath("red.png").read_bytes() == before
 
 
+def test_a_picture_that_is_cut_off_is_detected_in_and_told(folder):
+    path, errors = folder / "cut.jpg", io.StringIO()
+    cells_picture({(1, 0): RED, (2, 2): BLUE}, 960).save(path, quality=95)
+    path.write_bytes(path.read_bytes()[:-2])
+
+    text = run(path, stderr=errors)
+
+    assert "tomato" in text
+    assert errors.getvalue() == f"{path}: the file is cut off; its last rows are missing.\n"
+
+
 def test_a_broken_picture_does_not_stop_the_others(folder, capsys):
     folder.joinpath("broken.png").write_bytes(b"no picture")
     errors = io.StringIO()

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from ml_core.errors import ImageTooManyBytes, InvalidImage, UnsupportedImage
-from ml_core.images import ImageLimits, decode_base64, decode_image
+from ml_core.images import ImageLimits, decode_base64, decode_image, read_picture
 
 LIMITS = ImageLimits(max_bytes=10 * 2**20, max_pixels=25_000_000)
 
@@ -130,6 +130,61 @@ def test_a_picture_that_is_cut_off_is_called_so(format_name):
         decode_image(data[: len(data) // 2], LIMITS)
 
     assert error.value.code == "image_truncated"
+
+
+PHOTO = Image.effect_mandelbrot((200, 160), (-2, -1, 1, 1), 60).convert("RGB")
+MODES = {
+    "baseline": ("RGB", {}),
+    "progressive": ("RGB", {"progressive": True}),
+    "grey": ("L", {}),
+    "CMYK": ("CMYK", {}),
+}
+
+
+@pytest.mark.parametrize("missing_bytes", [1, 2, 30])
+@pytest.mark.parametrize("mode", MODES)
+def test_a_jpeg_that_lacks_its_last_bytes_is_read_and_said_to_be_cut_off(mode, missing_bytes):
+    colours, options = MODES[mode]
+    data = encoded(PHOTO.convert(colours), "JPEG", quality=90, **options)
+    whole = read_picture(data, LIMITS)
+
+    cut = read_picture(data[:-missing_bytes], LIMITS)
+
+    assert (whole.is_truncated, cut.is_truncated) == (False, True)
+    assert np.abs(cut.image[:140].astype(int) - whole.image[:140]).mean() < 3
+
+
+def test_a_tenth_of_a_jpegs_rows_may_be_missing_and_no_row_more():
+    """In grey, which is what the decoder fills in."""
+    accepted, refused = (
+        encoded(picture, "JPEG", quality=100)[:-2] for picture in (grey_below(144), grey_below(143))
+    )
+
+    assert read_picture(accepted, LIMITS).is_truncated
+    with pytest.raises(InvalidImage, match="17 of its 160 rows are missing, at most 10%") as error:
+        read_picture(refused, LIMITS)
+    assert error.value.code == "image_truncated"
+
+
+def grey_below(row: int) -> Image.Image:
+    picture = PHOTO.convert("L").point(lambda value: min(value, 100))
+    picture.paste(128, (0, row, 200, 160))
+    return picture
+
+
+def test_a_whole_jpeg_may_end_in_grey_or_in_other_bytes():
+    assert not read_picture(encoded(grey_below(20), "JPEG"), LIMITS).is_truncated
+    assert not read_picture(encoded(PHOTO, "JPEG") + b"more", LIMITS).is_truncated
+
+
+@pytest.mark.parametrize(("place", "value"), [(30, 4), (30, 5), (28, 2), (14, 20)])
+def test_a_bmp_of_a_kind_that_is_not_accepted_is_not_called_damaged(place, value):
+    """With a JPEG or a PNG inside, of 2 bits a pixel, with an unknown header."""
+    data = bytearray(encoded(two_halves("P"), "BMP"))
+    data[place] = value
+
+    with pytest.raises(UnsupportedImage, match="kind of picture that is not accepted: .*BMP"):
+        decode_image(bytes(data), LIMITS)
 
 
 def bomb(side: int) -> bytes:

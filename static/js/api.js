@@ -11,8 +11,9 @@
 /** @typedef {Detections & {id: string, name: string, original_url: string, drawn_url: string,
  *   export_url: string, page_url: string}} KeptDetections
  */
+/** @typedef {{truncated: boolean}} Reading whether the picture's file is cut off */
 /** @typedef {{kept: boolean, not_kept?: {code: string, detail: string}}} Keeping */
-/** @typedef {Detections & Partial<KeptDetections> & Partial<Keeping>} PictureAnswer */
+/** @typedef {Detections & Partial<KeptDetections> & Partial<Reading & Keeping>} PictureAnswer */
 
 /** The server answered, but with an error; the message is for people. */
 export class Problem extends Error {}

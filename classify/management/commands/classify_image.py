@@ -29,6 +29,8 @@ class Command(BaseCommand):
                 failures += 1
                 self.stderr.write(f"{path}: {exc.strerror}")
             else:
+                if found.is_truncated:
+                    self.stderr.write(f"{path}: the file is cut off; its last rows are missing.")
                 self.stdout.write(f"{path}  {found.class_name}  {found.score:.1%}")
         if failures:
             raise CommandError(f"{failures} of {len(options['paths'])} pictures failed.")

@@ -128,6 +128,7 @@ export class Card {
     part(this.root, ".class-name", HTMLElement).textContent = shownName(answer.class_name);
     part(this.root, ".score", HTMLElement).textContent = scoreText(answer.score);
     part(this.root, ".unsure", HTMLElement).hidden = !isUnsure(answer);
+    part(this.root, ".cut-off", HTMLElement).hidden = !answer.truncated;
     const notKept = part(this.root, ".not-kept", HTMLElement);
     notKept.textContent = answer.not_kept
       ? texts(notKept).reason.replace("{reason}", answer.not_kept.detail)

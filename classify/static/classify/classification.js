@@ -10,6 +10,7 @@
  * @property {number} score
  * @property {Probability[]} probabilities of every class, by class id
  * @property {Record<string, number>} timing_ms by stage
+ * @property {boolean} truncated whether the picture's file is cut off
  * @property {{code: string, detail: string}} [not_kept] why the picture is not kept
  */
 

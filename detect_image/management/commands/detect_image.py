@@ -106,6 +106,11 @@ class Command(BaseCommand):
                         failures += 1
                         self.stderr.write(f"{_text(picture.path)}: {outcome}")
                         continue
+                    if outcome.is_truncated:
+                        path = _text(picture.path)
+                        self.stderr.write(
+                            f"{path}: the file is cut off; its last rows are missing."
+                        )
                     results.append((picture.name, outcome))
                     self._print(picture, outcome, options["format"])
         if options["format"] in PER_RUN:

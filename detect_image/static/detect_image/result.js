@@ -4,7 +4,7 @@ import { detectionAt, percent, visibleDetections } from "../js/boxes.js";
 import { ClassChips, colourDot } from "../js/class-chips.js";
 import { shownName } from "../js/class-names.js";
 import { drawDetections } from "../js/detection-canvas.js";
-import { element, texts } from "../js/dom.js";
+import { element, part, texts } from "../js/dom.js";
 import { rememberControls } from "../js/memory.js";
 import { toBlob } from "../js/shrink.js";
 import { save, saveResult } from "./downloads.js";
@@ -54,6 +54,7 @@ export function showResult(answer, from) {
   element("picture-size", HTMLElement).textContent = `${image.width} × ${image.height}`;
   element("inference-ms", HTMLElement).textContent = `${Math.round(timing_ms.inference)} ms`;
   element("total-ms", HTMLElement).textContent = `${Math.round(total)} ms`;
+  part(panel, ".cut-off", HTMLElement).hidden = !answer.truncated;
   showKeeping(answer);
   panel.hidden = false;
   showPicture();

@@ -1,7 +1,7 @@
 /** The page where the server draws: its picture arrives as base64 or by its address. */
 
 import { Problem, post, problemText } from "../js/api.js";
-import { element, texts } from "../js/dom.js";
+import { element, part, texts } from "../js/dom.js";
 import { keepChoice } from "../js/keep-choice.js";
 import { rememberControls } from "../js/memory.js";
 import { bytesText, isReadByServer, openPicture, shrink } from "../js/shrink.js";
@@ -13,6 +13,7 @@ import { TabStore } from "../js/tab-store.js";
  * @property {number} sentBytes
  * @property {number} answerBytes
  * @property {number | null} objects how many were drawn; null for a plain picture
+ * @property {boolean} isTruncated whether the sent file is cut off
  * @property {string} notKept why the picture is not kept; empty when it is
  */
 
@@ -78,6 +79,7 @@ async function detected(way) {
     sentBytes: upload?.size ?? 0,
     answerBytes: JSON.stringify(answer).length,
     objects: answer.detections.length,
+    isTruncated: answer.truncated,
     notKept: answer.not_kept?.detail ?? "",
   };
 }
@@ -113,7 +115,14 @@ async function plain(way) {
   if (!response.ok) throw new Problem(await problemText(response));
   const text = await response.text();
   const { picture: source } = JSON.parse(text);
-  return { picture: source, sentBytes: 0, answerBytes: text.length, objects: null, notKept: "" };
+  return {
+    picture: source,
+    sentBytes: 0,
+    answerBytes: text.length,
+    objects: null,
+    isTruncated: false,
+    notKept: "",
+  };
 }
 
 /**
@@ -152,6 +161,7 @@ async function showPicture(answer) {
   const { shown, plain: asItLies } = texts(status);
   status.textContent =
     answer.objects === null ? asItLies : shown.replace("{count}", String(answer.objects));
+  part(document, ".cut-off", HTMLElement).hidden = !answer.isTruncated;
   notKept.textContent =
     answer.notKept && texts(notKept).reason.replace("{reason}", answer.notKept);
 }
@@ -161,6 +171,7 @@ function clear() {
   error.textContent = "";
   status.textContent = "";
   notKept.textContent = "";
+  part(document, ".cut-off", HTMLElement).hidden = true;
   stage.hidden = true;
   store.put(LAST, "answer", null);
 }
