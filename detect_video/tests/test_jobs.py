@@ -412,7 +412,7 @@ def test_a_rendered_file_goes_with_its_export(clip):
 
     export.delete()
 
-    assert list((export.video.folder / "exports").iterdir()) == []
+    assert list(export.folder.glob("*")) == []
 
 
 def test_an_export_deleted_while_it_is_rendered_leaves_no_file(clip, monkeypatch):
@@ -473,6 +473,7 @@ def test_an_export_that_was_taken_over_leaves_the_other_runs_file_alone(clip, mo
     def taken_over(source, target, *arguments, **options):
         monkeypatch.setattr(work, "render_video", render_video)
         part = target.with_name(f"{target.name}.part")
+        part.parent.mkdir()
         part.touch()
         make_stale(overtaken)
         work_off()
