@@ -2,10 +2,12 @@
 
 import hashlib
 import secrets
+from contextlib import suppress
 from datetime import timedelta
 
 from django.conf import settings
 from django.contrib.auth.models import User
+from django.db import OperationalError
 from django.utils import timezone
 from django.utils.crypto import constant_time_compare
 
@@ -52,7 +54,9 @@ def find_token(text: str) -> ApiToken:
         raise BadToken("This token is not valid, or it was revoked. Make one in your account.")
     now = timezone.now()
     if token.last_used_at is None or now - token.last_used_at > LAST_USE_PRECISION:
-        ApiToken.objects.filter(pk=token.pk).update(last_used_at=now)
+        # Full or busy: the next request is soon enough, and this one does not fail for it.
+        with suppress(OperationalError):
+            ApiToken.objects.filter(pk=token.pk).update(last_used_at=now)
     return token
 
 

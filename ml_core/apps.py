@@ -7,7 +7,8 @@ class MlCoreConfig(AppConfig):
     verbose_name = _("Models")
 
     def ready(self) -> None:
-        from ml_core import checks  # noqa: F401
+        from ml_core import checks, reserve  # noqa: F401
         from ml_core.memory import keep_freed_memory
 
         keep_freed_memory()
+        reserve.connect()

@@ -10,9 +10,11 @@ import uvicorn
 from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand
+from django.db import connection
 
 from deploy_site.connections import PunctualProtocol
 from deploy_site.https import certificate, lan_addresses
+from ml_core.reserve import lay_down_reserve
 
 
 class Command(BaseCommand):
@@ -31,6 +33,11 @@ class Command(BaseCommand):
         if not encryption:
             host = f"[{settings.HOST}]" if ":" in settings.HOST else settings.HOST
             self.stdout.write(f"\nServing at http://{host}:{settings.PORT}/ (Ctrl-C ends)\n")
+        lay_down_reserve()
+        if connection.vendor == "sqlite":
+            # The files beside the database stay for as long as somebody has it open: on a full
+            # disk they could not be made anew, and nobody could read, let alone delete.
+            connection.ensure_connection()
         uvicorn.run(
             "deploy_site.asgi:application",
             host=settings.HOST,

@@ -7,6 +7,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
+from ml_core.reserve import lay_down_reserve
 from ml_core.storage import delete_left_over
 from operation import purge
 
@@ -42,6 +43,8 @@ class Command(BaseCommand):
             if not dry_run:
                 delete_left_over(path)
         self._say(len(files), "temporary files", "left by crashes")
+        if not dry_run:
+            lay_down_reserve()
 
     def _delete(self, reason: str, groups: Iterable[Any]) -> None:
         for rows in groups:

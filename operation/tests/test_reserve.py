@@ -1,0 +1,61 @@
+"""The part of the disk that is given up for deleting; on a full disk: tests/test_full_disk.py."""
+
+from pathlib import Path
+
+import pytest
+from django.core.management import call_command
+from django.db import transaction
+
+from ml_core import reserve
+from operation.tests.test_commands import kept, media, video  # noqa: F401
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("media")]
+
+
+@pytest.fixture
+def path(settings) -> Path:
+    return settings.DATA_DIR / "reserve"
+
+
+def test_the_reserve_is_taken_while_there_is_room_and_not_else(settings, path):
+    settings.LIMITS = {**settings.LIMITS, "free_bytes": 2**62}
+    reserve.lay_down_reserve()
+    assert not path.exists()
+
+    settings.LIMITS = {**settings.LIMITS, "free_bytes": 0}
+    reserve.lay_down_reserve()
+    assert path.stat().st_size == reserve.RESERVE_BYTES
+
+
+def test_a_reserve_that_was_cut_off_is_made_whole_by_the_daily_care(settings, path):
+    settings.LIMITS = {**settings.LIMITS, "free_bytes": 0}
+    path.write_bytes(b"cut off")
+
+    call_command("purge_media", "--dry-run")
+    assert path.read_bytes() == b"cut off"
+
+    call_command("purge_media")
+    assert path.stat().st_size == reserve.RESERVE_BYTES
+
+
+def test_deleting_leaves_the_reserve_alone_while_there_is_room(path):
+    path.write_bytes(b"reserve")
+
+    kept().delete()
+
+    assert path.exists()
+
+
+@pytest.mark.parametrize("make", [kept, video])
+def test_on_a_full_disk_the_reserve_and_the_files_go_before_the_row(path, monkeypatch, make):
+    path.write_bytes(b"reserve")
+    row = make()
+    row.refresh_from_db()
+    file = Path(row.original.path if make is kept else row.file.path)
+    monkeypatch.setattr(reserve, "_free_bytes", lambda: 0)
+
+    with pytest.raises(RuntimeError), transaction.atomic():
+        row.delete()
+        # Before this transaction is at its end, after which files are deleted otherwise.
+        assert not path.exists() and not file.exists()
+        raise RuntimeError
