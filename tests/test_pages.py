@@ -137,7 +137,9 @@ def test_the_page_of_the_api_tries_a_request(page: Page) -> None:
     expect(limits.locator(".live-responses-table").get_by_text("image_bytes").first).to_be_visible()
 
 
-@pytest.mark.parametrize("path", ["/detect-camera/"])
+@pytest.mark.parametrize(
+    "path", ["/classify/", "/detect-image/", "/detect-image/server/", "/detect-camera/"]
+)
 def test_no_button_can_be_clicked_in_vain_before_the_pages_modules_have_run(
     page: Page, console_errors, path: str
 ) -> None:

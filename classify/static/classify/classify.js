@@ -103,7 +103,9 @@ element("clear", HTMLButtonElement).addEventListener("click", () => {
   fileInput.focus({ preventScroll: true });
 });
 
-const sample = document.getElementById("sample");
+/** @type {HTMLButtonElement | null} there is none without a sample picture */
+const sample = document.querySelector("#sample");
+if (sample) sample.disabled = false;
 sample?.addEventListener("click", async () => {
   const url = sample.dataset.url ?? "";
   try {

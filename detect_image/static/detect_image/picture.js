@@ -207,9 +207,12 @@ photo.addEventListener("change", takePhoto);
 // As with the other input, a photo may be there before this module runs.
 queueMicrotask(takePhoto);
 
-for (const sample of document.querySelectorAll(".sample")) {
+/** @type {NodeListOf<HTMLButtonElement>} */
+const samples = document.querySelectorAll(".sample");
+for (const sample of samples) {
+  sample.disabled = false;
   sample.addEventListener("click", async () => {
-    const { url, name } = texts(/** @type {HTMLElement} */ (sample));
+    const { url, name } = texts(sample);
     try {
       const response = await fetch(url);
       await choose([new File([await response.blob()], name)]);

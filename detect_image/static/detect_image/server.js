@@ -281,4 +281,4 @@ rememberControls("server", [...controls], "sessionStorage");
 // On a slow network a file is chosen before this module runs.
 if (file.files?.length) file.dispatchEvent(new Event("change"));
 restore();
-arrange();
+setBusy(false);
