@@ -34,7 +34,7 @@ from benchmarks.machine import describe  # noqa: E402
 from benchmarks.onnx import save_onnx  # noqa: E402
 from ml_core.catalog import ModelSpec  # noqa: E402
 from ml_core.engines import load_engine  # noqa: E402
-from ml_core.engines.openvino import converted  # noqa: E402
+from ml_core.engines.conversion import converted  # noqa: E402
 from ml_core.images import ImageLimits  # noqa: E402
 from ml_core.installed import read_catalog  # noqa: E402
 from ml_core.networks.darknet_cfg import read_config  # noqa: E402

@@ -8,12 +8,15 @@ import pytest
 from ml_core.boxes import box_iou, non_max_suppression
 from ml_core.catalog import ModelSpec
 from ml_core.engines import Engine, load_engine
+from ml_core.engines.conversion import LOCK
 from ml_core.images import ImageLimits, decode_image
 from ml_core.installed import read_catalog
-from ml_core.networks.darknet_cfg import DarknetError
+from ml_core.networks.darknet_cfg import DarknetError, parse_config
+from ml_core.networks.loading import load_network
 from ml_core.networks.yolo import Candidates
 from ml_core.resizing import stretch
-from ml_core.tests.toy_network import BLUE, RED, cells_picture, install_toy_network
+from ml_core.tests.random_weights import write_random_weights
+from ml_core.tests.toy_network import BLUE, CONFIG, RED, cells_picture, install_toy_network
 
 # Raw feature maps, and the boxes decoded from them.
 Answer = tuple[list[np.ndarray], Candidates]
@@ -107,7 +110,24 @@ def test_weights_that_do_not_fit_are_named_and_leave_nothing_behind(tmp_path):
     with pytest.raises(DarknetError, match="toy.weights ends within convolutional_0"):
         load(spec, "openvino", "float32", tmp_path / "converted")
 
-    assert list((tmp_path / "converted").iterdir()) == []
+    assert [path.name for path in (tmp_path / "converted").iterdir()] == [LOCK]
+
+
+def test_more_outputs_than_have_one_digit_keep_their_order(tmp_path, converted_dir):
+    head = CONFIG[CONFIG.index("[convolutional]") :]
+    config = CONFIG + ("[route]\nlayers=-2\n" + head.replace("=32\n", "=1\n")) * 11
+    folder = tmp_path / "many"
+    folder.mkdir()
+    (folder / "many.cfg").write_text(config)
+    write_random_weights(parse_config(config), folder / "many.weights", (96, 96))
+    spec = read_catalog(tmp_path)["many"]
+    picture = np.random.default_rng(0).integers(0, 256, (1, 96, 96, 3), dtype=np.uint8)
+
+    converted = load(spec, "openvino", "float32", converted_dir).outputs(picture)
+
+    assert len(converted) == 12
+    for ours, keras in zip(converted, load_network(spec)(picture), strict=True):
+        np.testing.assert_allclose(ours, keras, atol=1e-3)
 
 
 @pytest.mark.parametrize("kind", ["openvino", "tensorflow"])

@@ -135,7 +135,7 @@ def test_a_detector_is_evaluated_from_a_terminal(labelled):
 
 
 @pytest.fixture
-def own_toy(settings, tmp_path, converted_dir):
+def own_toy(settings, patient, tmp_path, converted_dir):
     """The toy network in a folder of this test's own, which a quantized copy may join."""
     settings.MODEL_DIR = tmp_path / "models"
     settings.CONVERTED_DIR = converted_dir

@@ -14,7 +14,7 @@ from tqdm import tqdm
 from ml_core import engine
 from ml_core.accuracy import Accuracy, mean_average_precision
 from ml_core.catalog import ModelSpec
-from ml_core.engines.openvino import converted
+from ml_core.engines.conversion import converted
 from ml_core.errors import VisionError
 from ml_core.images import ImageLimits, decode_image
 from ml_core.labelled_pictures import (

@@ -1,0 +1,170 @@
+"""Converted models on disk: whole, made once, and made again when they are damaged."""
+
+import pickle
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ml_core.catalog import ModelSpec
+from ml_core.engines import conversion
+from ml_core.engines.openvino import OpenVinoEngine
+from ml_core.installed import read_catalog
+
+PICTURE = np.zeros((1, 96, 96, 3), np.uint8)
+
+# Runs what follows with Intel's telemetry as a fatal error.
+FORBID_TELEMETRY = """
+import sys, openvino_telemetry
+def refuse(*args, **kwargs):
+    sys.exit("telemetry was started")
+openvino_telemetry.Telemetry.init = refuse
+"""
+
+
+@pytest.fixture
+def spec(toy_model_dir: Path) -> ModelSpec:
+    return read_catalog(toy_model_dir)["toy"]
+
+
+@pytest.fixture
+def folder(spec, converted_dir, tmp_path, monkeypatch) -> Path:
+    """A converted and compiled model of this test's own; made again, it is copied anew."""
+    original = conversion.converted(spec, converted_dir).parent
+
+    def convert(spec: ModelSpec, target: Path) -> None:
+        shutil.copytree(original, target, ignore=shutil.ignore_patterns("*.blob"))
+        conversion.seal(target)
+
+    monkeypatch.setattr(conversion, "_convert", convert)
+    load(spec, tmp_path)
+    return conversion.converted(spec, tmp_path).parent
+
+
+def load(spec: ModelSpec, cache_dir: Path) -> OpenVinoEngine:
+    return OpenVinoEngine(spec, precision="float32", cache_dir=cache_dir)
+
+
+def rewrite(path: Path, content: bytes) -> None:
+    # OpenVINO's own file is for reading only.
+    path.unlink()
+    path.write_bytes(content)
+
+
+def flip_a_byte(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 0xFF
+    rewrite(path, bytes(content))
+
+
+def truncate(path: Path) -> None:
+    rewrite(path, path.read_bytes()[:-10])
+
+
+@pytest.mark.parametrize("name", ["model.xml", "model.bin", "*.blob", "sha256.json"])
+@pytest.mark.parametrize("damage", [flip_a_byte, truncate, Path.unlink])
+def test_a_damaged_model_is_made_again(spec, folder, name, damage):
+    whole = load(spec, folder.parent).outputs(PICTURE)
+    (path,) = folder.glob(name)
+
+    damage(path)
+
+    for head, expected in zip(load(spec, folder.parent).outputs(PICTURE), whole, strict=True):
+        np.testing.assert_array_equal(head, expected)
+    assert conversion._is_whole(folder)
+
+
+def test_a_model_that_cannot_be_loaded_is_made_again_although_its_hashes_are_right(spec, folder):
+    for path in [*folder.glob("*.blob"), folder / "model.bin"]:
+        rewrite(path, b"")
+    conversion.seal(folder)
+
+    load(spec, folder.parent)
+
+    assert (folder / "model.bin").stat().st_size > 0
+
+
+def test_a_file_that_was_not_sealed_is_not_used(folder):
+    added = folder / "half-written.blob"
+    added.touch()
+
+    assert conversion._is_whole(folder)
+
+    assert not added.exists()
+
+
+def test_what_a_killed_conversion_left_is_cleared_once_no_other_is_under_way(spec, folder):
+    cache_dir = folder.parent
+    unfinished = cache_dir / ".unfinished-1"
+    unfinished.mkdir()
+    (cache_dir / "of-somebody-else").touch()
+
+    with conversion._locked(cache_dir):
+        load(spec, cache_dir)
+        assert unfinished.exists()
+    load(spec, cache_dir)
+
+    left = {path.name for path in cache_dir.iterdir()}
+    assert left == {conversion.LOCK, folder.name, "of-somebody-else"}
+
+
+def test_a_conversion_ends_with_the_process_that_wanted_it(spec, tmp_path):
+    program = (
+        "import pickle, sys; from pathlib import Path; from ml_core.engines import conversion;"
+        "conversion.converted(pickle.load(sys.stdin.buffer), Path(sys.argv[1]))"
+    )
+    server = subprocess.Popen(
+        [sys.executable, "-c", program, tmp_path],
+        stdin=subprocess.PIPE,
+        cwd=conversion.PROJECT_ROOT,
+    )
+    assert server.stdin
+    server.stdin.write(pickle.dumps(spec))
+    server.stdin.close()
+    children = Path(f"/proc/{server.pid}/task/{server.pid}/children")
+    deadline = time.monotonic() + 60
+    while not (child := children.read_text().split()):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+    server.send_signal(signal.SIGKILL)
+    server.wait()
+
+    while Path(f"/proc/{child[0]}").exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    (unfinished,) = tmp_path.glob(".unfinished-*")
+    assert not (unfinished / "keras").exists()
+
+
+def test_converting_starts_no_telemetry(spec, tmp_path):
+    convert = "import runpy; runpy.run_module('ml_core.engines.convert', run_name='__main__')"
+
+    for step in conversion.STEPS:
+        run_without_telemetry(convert, step, str(tmp_path), stdin=pickle.dumps(spec))
+
+    assert (tmp_path / "model" / "model.xml").exists()
+
+
+def test_serving_and_quantizing_start_no_telemetry():
+    run_without_telemetry("import ml_core.engines.openvino, ml_core.quantized, nncf")
+
+
+def run_without_telemetry(program: str, *arguments: str, stdin: bytes = b"") -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", FORBID_TELEMETRY + program, *arguments],
+        stdin=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        cwd=conversion.PROJECT_ROOT,
+        bufsize=0,
+    ) as child:
+        assert child.stdin and child.stderr
+        child.stdin.write(stdin)
+        # Standard input stays open until the end.
+        errors = child.stderr.read().decode()
+    assert child.returncode == 0, errors
