@@ -18,9 +18,9 @@ run-https: prepare ## The same by https for the local network, so that phones ma
 
 prepare: .venv/runtime
 	@$(BIN)/python manage.py migrate --verbosity 0
-	@$(BIN)/python scripts/install-browser-modules || echo "Going on without them: the server decodes videos for browsers."
+	@$(BIN)/python scripts/install-browser-modules --if-possible
 	@$(BIN)/python manage.py collectstatic --noinput --verbosity 0
-	@$(BIN)/python manage.py fetch_models || echo "Starting with the trial model."
+	@$(BIN)/python manage.py fetch_models --if-possible
 
 test: .venv/dev node_modules ## Set everything up and run every check and test
 	@scripts/install-system-package $(CHROMIUM) chromium fonts-dejavu-core

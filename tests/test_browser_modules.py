@@ -53,9 +53,10 @@ def registry_url(project: Path) -> Iterator[str]:
         server.shutdown()
 
 
-def install(project: Path, registry_url: str) -> subprocess.CompletedProcess[str]:
+def install(project: Path, registry_url: str, *options: str) -> subprocess.CompletedProcess[str]:
     script = ROOT / "scripts" / "install-browser-modules"
     command = [sys.executable, script, "--root", project, "--target", project / "vendor"]
+    command += options
     environment = {"npm_config_registry": registry_url}
     return subprocess.run(command, env=environment, capture_output=True, text=True)
 
@@ -99,3 +100,13 @@ def test_without_either_the_failure_is_told(project):
 
     assert result.returncode == 1
     assert "mediabunny was not installed" in result.stderr
+
+
+def test_without_either_a_set_up_goes_on_and_says_in_a_line_what_is_used(project):
+    result = install(project, "http://127.0.0.1:9", "--if-possible")
+
+    assert (result.returncode, result.stderr) == (0, "")
+    assert result.stdout.splitlines()[-1] == (
+        "Not downloaded: mediabunny (http://127.0.0.1:9 cannot be reached). "
+        "The server decodes videos for browsers."
+    )

@@ -7,6 +7,7 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from ml_core import weights
+from ml_core.errors import DownloadFailed
 from ml_core.tests.toy_network import install_toy_network
 
 
@@ -63,3 +64,30 @@ def test_without_a_network_it_says_what_to_do_instead(model_dir, monkeypatch):
 
     with pytest.raises(CommandError, match="yolo-fastest-1.1-xl, yolov3.*--from FOLDER"):
         run("fetch_models")
+
+
+def test_where_nothing_can_be_fetched_a_set_up_goes_on_and_says_in_a_line_what_it_uses(
+    model_dir, monkeypatch
+):
+    monkeypatch.setattr(weights, "any_reachable", lambda specs, timeout_s: False)
+
+    lines = run("fetch_models", "--if-possible").splitlines()
+
+    assert lines == [
+        "Not downloaded: yolo-fastest-1.1-xl, yolov3 (no download address can be reached). "
+        "The site detects with vision-small."
+    ]
+
+
+def test_a_download_that_fails_in_a_set_up_is_a_line_too(model_dir, monkeypatch):
+    def fail(spec: object) -> None:
+        raise DownloadFailed("It could not be fetched:\n  https://a: 404\n  https://b: 404")
+
+    monkeypatch.setattr(weights, "any_reachable", lambda specs, timeout_s: True)
+    monkeypatch.setattr(weights, "fetch", fail)
+    install_toy_network(model_dir)
+
+    (line,) = run("fetch_models", "yolov3", "--if-possible").splitlines()
+
+    assert line.startswith("Not downloaded: yolov3 (It could not be fetched: https://a: 404")
+    assert line.endswith("The site detects with toy.")

@@ -9,10 +9,13 @@ from django.core.management.base import BaseCommand, CommandError
 
 from ml_core import installed, weights
 from ml_core.catalog import ModelSpec
-from ml_core.engine import models
+from ml_core.engine import default_model, models
 from ml_core.errors import VisionError
 
 GIVE_UP_SECONDS = 8
+WITH_FILES_AT_HAND = (
+    "With the files at hand in a folder, run: python manage.py fetch_models --from FOLDER"
+)
 
 
 class Command(BaseCommand):
@@ -24,6 +27,11 @@ class Command(BaseCommand):
         )
         parser.add_argument(
             "--from", dest="folder", type=Path, help="copy from this folder instead of the network"
+        )
+        parser.add_argument(
+            "--if-possible",
+            action="store_true",
+            help="without an error where nothing can be fetched: say what the site uses instead",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -37,19 +45,23 @@ class Command(BaseCommand):
         for spec in specs:
             if spec.is_installed:
                 self.stdout.write(f"{spec.name} is installed already.")
-        if missing:
-            self._install(missing, options["folder"])
-
-    def _install(self, missing: list[ModelSpec], folder: Path | None) -> None:
         # The smallest first, so that something works soon.
         missing.sort(key=lambda spec: spec.weights.size_bytes or 0)
-        if folder is None and not weights.any_reachable(missing, timeout_s=GIVE_UP_SECONDS):
-            names = ", ".join(spec.name for spec in missing)
-            raise CommandError(
-                f"Not installed: {names}. None of the download addresses can be reached. With the "
-                "files at hand in a folder, run: python manage.py fetch_models --from FOLDER"
-            )
-        failures = []
+        failures = self._install(missing, options["folder"])
+        text = "; ".join(f"{', '.join(names)} ({why})" for why, names in failures.items())
+        if text and options["if_possible"]:
+            detector = default_model("detection").name
+            line = " ".join(text.split())
+            self.stdout.write(f"Not downloaded: {line}. The site detects with {detector}.")
+        elif text:
+            instead = "" if options["folder"] else f" {WITH_FILES_AT_HAND}"
+            raise CommandError(f"Not installed: {text}.{instead}")
+
+    def _install(self, missing: list[ModelSpec], folder: Path | None) -> dict[str, list[str]]:
+        """Fetch or copy them; returns the names of those that could not be, by the reason."""
+        if not folder and missing and not weights.any_reachable(missing, timeout_s=GIVE_UP_SECONDS):
+            return {"no download address can be reached": [spec.name for spec in missing]}
+        failures: dict[str, list[str]] = {}
         for spec in missing:
             try:
                 if folder is None:
@@ -58,6 +70,5 @@ class Command(BaseCommand):
                     weights.copy_from(folder, spec)
                 self.stdout.write(f"{spec.name} is installed in {settings.MODEL_DIR}.")
             except (VisionError, OSError) as exc:
-                failures.append(f"{spec.name}: {exc}")
-        if failures:
-            raise CommandError("\n".join(failures))
+                failures.setdefault(str(exc), []).append(spec.name)
+        return failures
