@@ -10,6 +10,7 @@ import time
 from collections import OrderedDict, deque
 from concurrent.futures import Future
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 
@@ -60,7 +61,8 @@ class Broker:
         worker began with it within ``timeout_s``, ``InferenceFailed`` when the engine failed.
         """
         request = _Request(image, deadline=time.monotonic() + timeout_s)
-        request.future.add_done_callback(lambda _: self._forget(client, request))
+        # The future must not know its request: a cycle would keep the picture until a collection.
+        request.future.add_done_callback(partial(self._forget, client))
         with self._changed:
             if self._is_closed:
                 raise Busy("The model was just replaced by a newer one. Try again.")
@@ -83,19 +85,20 @@ class Broker:
         return self._queued
 
     def _work(self) -> None:
-        while taken := self._next():
-            requests = [request for request in taken if self._begin(request)]
-            if requests:
-                self._infer(requests)
+        # Nothing may be kept in a variable here: it would stay while there is nothing to do.
+        while self._wait():
+            self._infer([request for request in self._take() if self._begin(request)])
 
-    def _next(self) -> list[_Request]:
-        """Wait for requests, then take one of each client in turn, up to the engine's batch.
-
-        There are none only when the queue is closed and empty.
-        """
+    def _wait(self) -> bool:
+        """Wait for requests; there are none only when the queue is closed and empty."""
         with self._changed:
             while not self._queued and not self._is_closed:
                 self._changed.wait()
+            return self._queued > 0
+
+    def _take(self) -> list[_Request]:
+        """Take one request of each client in turn, up to the engine's batch."""
+        with self._changed:
             requests: list[_Request] = []
             while self._waiting and len(requests) < self.engine.max_batch:
                 client, queue = self._waiting.popitem(last=False)
@@ -116,14 +119,17 @@ class Broker:
         return True
 
     def _infer(self, requests: list[_Request]) -> None:
+        if not requests:
+            return
         started = time.monotonic()
         try:
             found = self.engine.infer(np.stack([request.image for request in requests]))
             answered = list(zip(requests, found, strict=True))
         except Exception as exc:
             logger.exception("inference failed")
+            # Its traceback knows the requests, whose futures will know it.
             failure = (
-                exc
+                exc.with_traceback(None)
                 if isinstance(exc, VisionError)
                 else InferenceFailed("The model failed on this picture; the server's log says why.")
             )
@@ -135,14 +141,16 @@ class Broker:
             queue_ms = (started - request.submitted) * 1000
             request.future.set_result(Answer(prediction, queue_ms, inference_ms))
 
-    def _forget(self, client: str, request: _Request) -> None:
+    def _forget(self, client: str, future: "Future[Answer]") -> None:
         """Take a cancelled request off the queue, so that its place is free at once."""
-        if not request.future.cancelled():
+        if not future.cancelled():
             return
         with self._changed:
-            queue = self._waiting.get(client)
-            if queue and request in queue:
-                queue.remove(request)
-                self._queued -= 1
-                if not queue:
-                    del self._waiting[client]
+            queue = self._waiting.get(client, deque())
+            for request in queue:
+                if request.future is future:
+                    queue.remove(request)
+                    self._queued -= 1
+                    break
+            if not queue:
+                self._waiting.pop(client, None)

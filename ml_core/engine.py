@@ -130,6 +130,12 @@ async def detect_async(
         answer = await asyncio.wait_for(asyncio.wrap_future(future), timeout_s)
     except TimeoutError as exc:
         raise InferenceTimeout(f"The model did not answer within {timeout_s} s.") from exc
+    except VisionError as exc:
+        # Nor may asyncio's frames be kept, which know a future, too.
+        raise exc.with_traceback(None) from None
+    finally:
+        # It knows its error, whose traceback knows this frame, and so the picture.
+        del future
     return await asyncio.to_thread(_detections, prepared, answer, score_threshold, iou_threshold)
 
 
@@ -229,6 +235,9 @@ def _wait_for_answer(prepared: _Prepared, client: str) -> Answer:
     except FutureTimeout as exc:
         future.cancel()
         raise InferenceTimeout(f"The model did not answer within {timeout_s} s.") from exc
+    finally:
+        # It knows its error, whose traceback knows this frame, and so the picture.
+        del future
 
 
 def _timing_ms(prepared: _Prepared, answer: Answer) -> dict[str, float]:

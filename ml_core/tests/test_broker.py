@@ -1,8 +1,10 @@
 """The queue in front of an engine whose every step the test releases."""
 
 import asyncio
+import gc
 import threading
 import time
+import weakref
 
 import numpy as np
 import pytest
@@ -202,3 +204,40 @@ def test_many_threads_get_the_answers_to_their_own_pictures():
         thread.join()
 
     assert len(answers) == 20
+
+
+@pytest.fixture
+def no_collection():
+    gc.collect()
+    gc.disable()
+    yield
+    gc.enable()
+
+
+@pytest.mark.usefixtures("no_collection")
+@pytest.mark.parametrize("end", ["answered", "failed", "late", "cancelled"])
+def test_a_picture_is_given_up_with_its_request_not_at_the_next_garbage_collection(
+    engine, end, monkeypatch
+):
+    # pytest would keep what is logged, and its traceback.
+    monkeypatch.setattr("ml_core.broker.logger.disabled", True)
+    broker = Broker(engine, max_queued=10)
+    start_first(broker, engine)
+    image = picture(255 if end == "failed" else 1)
+    kept = weakref.ref(image)
+    future = broker.submit(image, client="a", timeout_s=0.01 if end == "late" else 60)
+    del image
+    if end == "late":
+        time.sleep(0.05)
+    if end == "cancelled":
+        future.cancel()
+
+    engine.run(2)
+    error = None if end == "cancelled" else future.exception(10)
+
+    assert (error is not None) == (end in ("failed", "late"))
+    # The worker may just be about to put it down.
+    deadline = time.monotonic() + 10
+    while kept() is not None and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert kept() is None

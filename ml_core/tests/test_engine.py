@@ -1,14 +1,24 @@
 """The door to the models, with the toy network behind it."""
 
 import asyncio
+import gc
 import time
+import weakref
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 
 import numpy as np
 import pytest
 
 from ml_core import engine
-from ml_core.errors import Busy, InferenceTimeout, ModelNotInstalled, ModelUnusable, UnknownModel
+from ml_core.errors import (
+    Busy,
+    InferenceFailed,
+    InferenceTimeout,
+    ModelNotInstalled,
+    ModelUnusable,
+    UnknownModel,
+)
 from ml_core.results import Detection
 from ml_core.tests.toy_network import BLUE, GREY, RED, cells_picture, install_toy_network
 
@@ -138,3 +148,34 @@ def test_an_answer_that_takes_too_long_is_given_up(settings, monkeypatch):
 
     with pytest.raises(InferenceTimeout, match=r"within 0.1 s"):
         engine.detect(PICTURE)
+
+
+@pytest.mark.parametrize("ask", ["detect", "detect_async"])
+@pytest.mark.parametrize("does", ["answer", "fail"])
+async def test_no_picture_waits_for_the_garbage_collection(ask, does, monkeypatch):
+    broker = engine._broker(engine.default_model("detection"))
+    if does == "fail":
+
+        def fail(batch: object) -> None:
+            raise InferenceFailed("no")
+
+        monkeypatch.setattr("ml_core.broker.logger.disabled", True)
+        monkeypatch.setattr(broker.engine, "infer", fail)
+    gc.collect()
+    gc.disable()
+
+    async def once() -> weakref.ref:
+        image = PICTURE.copy()
+        with suppress(InferenceFailed):
+            if ask == "detect":
+                await asyncio.to_thread(engine.detect, image)
+            else:
+                await engine.detect_async(image)
+        return weakref.ref(image)
+
+    try:
+        # The first leaves its thread's last locals to the second.
+        kept = [await once() for _ in range(3)]
+        assert kept[0]() is None
+    finally:
+        gc.enable()
