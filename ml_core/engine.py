@@ -10,6 +10,8 @@ import time
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -162,12 +164,8 @@ def start_loading() -> list[str]:
 
 
 def loaded_models() -> dict[str, str]:
-    """The models that were asked for in this process, each "loading", "ready" or its error."""
-    states = {}
-    for name, load in list(_loads.items()):
-        error = load.future.exception() if load.future.done() else None
-        states[name] = str(error) if error else "ready" if load.future.done() else "loading"
-    return states
+    """The models that were asked for in this process, each "loading", "ready" or what is wrong."""
+    return {name: _state(load.future) for name, load in list(_loads.items())}
 
 
 def queued_pictures() -> dict[str, int]:
@@ -305,6 +303,18 @@ def _stamp(path: Path) -> tuple[int, int] | None:
     return status.st_mtime_ns, status.st_size
 
 
+def _state(future: "Future[Broker]") -> str:
+    if not future.done():
+        return "loading"
+    if error := future.exception():
+        return str(error)
+    hangs_for_s = future.result().hangs_for_s
+    if not hangs_for_s:
+        return "ready"
+    since = datetime.now(UTC) - timedelta(seconds=hangs_for_s)
+    return f"no answer since {since:%Y-%m-%dT%H:%M:%SZ}"
+
+
 def _close(future: "Future[Broker]") -> None:
     if not future.exception():
         future.result().close()
@@ -314,13 +324,17 @@ def _load(spec: ModelSpec, future: "Future[Broker]") -> None:
     started = time.perf_counter()
     try:
         check_usable(spec)
-        engine = load_engine(
-            spec,
-            kind=settings.ENGINE,
-            precision=settings.PRECISION,
-            cache_dir=settings.CONVERTED_DIR,
+        broker = Broker(
+            partial(
+                load_engine,
+                spec,
+                kind=settings.ENGINE,
+                precision=settings.PRECISION,
+                cache_dir=settings.CONVERTED_DIR,
+            ),
+            max_queued=settings.LIMITS["queued_pictures"],
+            longest_s=settings.LIMITS["inference_seconds"],
         )
-        broker = Broker(engine, max_queued=settings.LIMITS["queued_pictures"])
     except VisionError as exc:
         future.set_exception(exc)
     except NETWORK_ERRORS as exc:
@@ -332,7 +346,7 @@ def _load(spec: ModelSpec, future: "Future[Broker]") -> None:
         )
     else:
         seconds = time.perf_counter() - started
-        logger.info("%s is ready after %.1f s: %s", spec.name, seconds, engine.info())
+        logger.info("%s is ready after %.1f s: %s", spec.name, seconds, broker.engine.info())
         spare_from_collection()
         future.set_result(broker)
 

@@ -9,7 +9,7 @@ import weakref
 import numpy as np
 import pytest
 
-from ml_core.broker import Broker
+from ml_core.broker import MOST_REPLACEMENTS, Broker
 from ml_core.errors import Busy, InferenceFailed, InferenceTimeout
 from ml_core.networks.yolo import Candidates
 
@@ -46,6 +46,10 @@ class SteppedEngine:
             self.go.release()
 
 
+def broker_of(engine: SteppedEngine, *, max_queued: int) -> Broker:
+    return Broker(lambda: engine, max_queued=max_queued, longest_s=60)
+
+
 def picture(number: int) -> np.ndarray:
     return np.full((2, 2, 3), number, np.uint8)
 
@@ -69,7 +73,7 @@ def start_first(broker: Broker, engine: SteppedEngine):
 
 
 def test_an_answer_tells_how_long_it_waited_and_ran(engine):
-    broker = Broker(engine, max_queued=10)
+    broker = broker_of(engine, max_queued=10)
     start_first(broker, engine)
     waiting = submit(broker, 1)
     time.sleep(0.05)
@@ -83,7 +87,7 @@ def test_an_answer_tells_how_long_it_waited_and_ran(engine):
 
 
 def test_clients_are_served_in_turn_however_much_one_of_them_asks(engine):
-    broker = Broker(engine, max_queued=100)
+    broker = broker_of(engine, max_queued=100)
     start_first(broker, engine)
     many = [submit(broker, number, "video") for number in (1, 2, 3, 4)]
     single = submit(broker, 50, "picture")
@@ -96,7 +100,7 @@ def test_clients_are_served_in_turn_however_much_one_of_them_asks(engine):
 
 
 def test_a_full_queue_turns_away_at_once(engine):
-    broker = Broker(engine, max_queued=2)
+    broker = broker_of(engine, max_queued=2)
     start_first(broker, engine)
     submit(broker, 1)
     submit(broker, 2)
@@ -106,7 +110,7 @@ def test_a_full_queue_turns_away_at_once(engine):
 
 
 def test_a_cancelled_request_gives_its_place_free_and_is_never_computed(engine):
-    broker = Broker(engine, max_queued=1)
+    broker = broker_of(engine, max_queued=1)
     start_first(broker, engine)
     cancelled = submit(broker, 1)
 
@@ -120,7 +124,7 @@ def test_a_cancelled_request_gives_its_place_free_and_is_never_computed(engine):
 
 
 def test_a_request_past_its_deadline_is_not_computed(engine):
-    broker = Broker(engine, max_queued=10)
+    broker = broker_of(engine, max_queued=10)
     start_first(broker, engine)
     late = submit(broker, 1, timeout_s=0.01)
     time.sleep(0.05)
@@ -132,7 +136,7 @@ def test_a_request_past_its_deadline_is_not_computed(engine):
 
 
 def test_a_failure_reaches_its_request_and_the_next_one_is_served(engine, caplog):
-    broker = Broker(engine, max_queued=10)
+    broker = broker_of(engine, max_queued=10)
     broken = submit(broker, 255)
     engine.run(2)
 
@@ -144,7 +148,7 @@ def test_a_failure_reaches_its_request_and_the_next_one_is_served(engine, caplog
 
 
 def test_an_engine_that_answers_nonsense_is_a_failure_and_stops_nobody(engine, monkeypatch):
-    broker = Broker(engine, max_queued=10)
+    broker = broker_of(engine, max_queued=10)
     monkeypatch.setattr(engine, "infer", lambda batch: None)
 
     for number in range(3):
@@ -154,7 +158,7 @@ def test_an_engine_that_answers_nonsense_is_a_failure_and_stops_nobody(engine, m
 
 def test_an_engine_that_batches_gets_several_clients_at_once():
     engine = SteppedEngine(max_batch=3)
-    broker = Broker(engine, max_queued=10)
+    broker = broker_of(engine, max_queued=10)
     start_first(broker, engine)
     futures = [submit(broker, 1, "a"), submit(broker, 2, "a")]
     futures += [submit(broker, 3, "b"), submit(broker, 4, "c")]
@@ -167,7 +171,7 @@ def test_an_engine_that_batches_gets_several_clients_at_once():
 
 
 async def test_a_cancelled_coroutine_leaves_the_queue(engine):
-    broker = Broker(engine, max_queued=10)
+    broker = broker_of(engine, max_queued=10)
     start_first(broker, engine)
     task = asyncio.ensure_future(asyncio.wrap_future(submit(broker, 1)))
     await asyncio.sleep(0)
@@ -188,7 +192,7 @@ def test_many_threads_get_the_answers_to_their_own_pictures():
             number = float(batch[0, 0, 0, 0])
             return [Candidates(np.empty((0, 4)), np.array([number]), np.empty(0, int))]
 
-    broker = Broker(EchoEngine(), max_queued=1000)
+    broker = broker_of(EchoEngine(), max_queued=1000)
     answers = {}
 
     def ask(number: int) -> None:
@@ -221,7 +225,7 @@ def test_a_picture_is_given_up_with_its_request_not_at_the_next_garbage_collecti
 ):
     # pytest would keep what is logged, and its traceback.
     monkeypatch.setattr("ml_core.broker.logger.disabled", True)
-    broker = Broker(engine, max_queued=10)
+    broker = broker_of(engine, max_queued=10)
     start_first(broker, engine)
     image = picture(255 if end == "failed" else 1)
     kept = weakref.ref(image)
@@ -241,3 +245,81 @@ def test_a_picture_is_given_up_with_its_request_not_at_the_next_garbage_collecti
     while kept() is not None and time.monotonic() < deadline:
         time.sleep(0.01)
     assert kept() is None
+
+
+class Engines:
+    """Loads one engine after the other; as many of them as said hang until they are let go."""
+
+    def __init__(self, hanging: int) -> None:
+        self.hanging = hanging
+        self.loaded: list[SteppedEngine] = []
+
+    def load(self) -> SteppedEngine:
+        engine = SteppedEngine()
+        if len(self.loaded) >= self.hanging:
+            engine.run(1000)
+        self.loaded.append(engine)
+        return engine
+
+    def let_go(self) -> None:
+        for engine in self.loaded:
+            engine.run(1000)
+
+
+def wait_until(is_so) -> None:
+    deadline = time.monotonic() + 30
+    while not is_so():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def test_an_engine_that_hangs_is_replaced_and_what_waits_is_answered():
+    engines = Engines(hanging=1)
+    broker = Broker(engines.load, max_queued=10, longest_s=0.1)
+    hanging = start_first(broker, engines.loaded[0])
+    waiting = submit(broker, 1)
+
+    assert waiting.result(30).prediction is NOTHING_FOUND
+
+    assert isinstance(hanging.exception(0), InferenceTimeout)
+    assert [engine.batches for engine in engines.loaded] == [[[0]], [[1]]]
+    assert broker.hangs_for_s == 0
+    # Who comes back in the end has nothing to say any more, and takes nothing more.
+    former = engines.loaded[0]
+    former.run(1)
+    wait_until(lambda: not broker._replacements[0][1].at_work)
+    assert submit(broker, 2).result(30).prediction is NOTHING_FOUND
+    assert former.batches == [[0]]
+
+
+def test_an_engine_that_hangs_again_and_again_is_replaced_only_a_few_times():
+    engines = Engines(hanging=100)
+    broker = Broker(engines.load, max_queued=10, longest_s=0.05)
+    for number in range(MOST_REPLACEMENTS + 1):
+        wait_until(lambda number=number: len(engines.loaded) > number)
+        start_first(broker, engines.loaded[number])
+
+    wait_until(lambda: broker.hangs_for_s and not broker._may_replace())
+    assert len(engines.loaded) == MOST_REPLACEMENTS + 1
+
+    # The last one serves on, should it come to itself.
+    engines.let_go()
+    wait_until(lambda: not broker.hangs_for_s)
+    assert submit(broker, 1).result(30).prediction is NOTHING_FOUND
+    broker.close()
+
+
+def test_an_engine_that_cannot_be_replaced_stays(caplog):
+    engines = Engines(hanging=1)
+    broker = Broker(engines.load, max_queued=10, longest_s=0.05)
+
+    def fail() -> SteppedEngine:
+        raise RuntimeError("no memory")
+
+    broker._load = fail
+    start_first(broker, engines.loaded[0])
+    wait_until(lambda: not broker._may_replace())
+    engines.let_go()
+
+    assert submit(broker, 1).result(30).prediction is NOTHING_FOUND
+    assert "no memory" in caplog.text

@@ -2,6 +2,8 @@
 
 import asyncio
 import gc
+import re
+import threading
 import time
 import weakref
 from concurrent.futures import ThreadPoolExecutor
@@ -179,3 +181,34 @@ async def test_no_picture_waits_for_the_garbage_collection(ask, does, monkeypatc
         assert kept[0]() is None
     finally:
         gc.enable()
+
+
+@pytest.mark.django_db
+def test_readyz_says_which_model_hangs_and_the_site_serves_again_with_a_fresh_engine(
+    client, settings, monkeypatch
+):
+    engine.wait_until_loaded("classification", "")
+    broker = engine._broker(engine.default_model("detection"))
+    may_load, go_on, load = threading.Event(), threading.Event(), broker._load
+
+    def load_when_told():
+        may_load.wait(60)
+        return load()
+
+    monkeypatch.setattr(broker, "_load", load_when_told)
+    monkeypatch.setattr(broker.engine, "infer", lambda batch: go_on.wait(60))
+    with monkeypatch.context() as short:
+        short.setattr(broker, "_longest_s", 0.1)
+        short.setitem(settings.LIMITS, "inference_seconds", 0.3)
+        with pytest.raises(InferenceTimeout):
+            engine.detect(PICTURE)
+        hanging = client.get("/readyz")
+
+    assert hanging.status_code == 503
+    state = hanging.json()["models"]["detection"]
+    assert state["model"] == "toy"
+    assert re.fullmatch(r"no answer since 2\d{3}-\d\d-\d\dT\d\d:\d\d:\d\dZ", state["state"])
+    may_load.set()
+    assert len(engine.detect(PICTURE).detections) == 2
+    assert client.get("/readyz").status_code == 200
+    go_on.set()
