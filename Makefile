@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help prepare run run-https test lint format
+.PHONY: help prepare run run-https test test-pythons lint format
 
 PYTHON ?= python3
 # Files are UTF-8, whatever the locale of the machine or of a library.
@@ -8,7 +8,7 @@ BIN := .venv/bin
 CHROMIUM ?= /usr/bin/chromium
 
 help: ## Show what can be made
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 run: prepare ## Set everything up and serve the site (HOST, PORT, MODEL_DIR... as in .env.example)
 	@exec $(BIN)/python manage.py serve
@@ -35,12 +35,15 @@ test: .venv/dev node_modules ## Set everything up and run every check and test
 	$(BIN)/pytest --numprocesses 2
 	CHROMIUM=$(CHROMIUM) $(BIN)/pytest tests
 
+test-pythons: ## Serve the site with every supported Python of this machine, and try it
+	@PYTHONUNBUFFERED=1 $(PYTHON) scripts/test-pythons
+
 format: .venv/dev ## Format the Python code
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
 .venv/runtime: requirements.txt
-	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or later is needed." if sys.version_info < (3, 11) else 0)'
+	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(0 if (3, 11) <= v[:2] <= (3, 13) else f"Expected Python 3.11, 3.12 or 3.13, found {v[0]}.{v[1]}. Install one of them and run: make PYTHON=python3.13 ...")'
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --disable-pip-version-check --requirement requirements.txt
 	@$(BIN)/python -c 'import cv2' 2>/dev/null || scripts/install-system-package "" libgl1 libglib2.0-0
