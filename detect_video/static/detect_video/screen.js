@@ -33,6 +33,13 @@ export function prepareScreen({ width, height }) {
   picture.width = Math.round(width * scale);
   picture.height = Math.round(height * scale);
   frameBox.style.setProperty("--ratio", String(width / height));
+  fitWindow();
+}
+
+/** The picture and its controls shall fit into the window below what stands above them. */
+function fitWindow() {
+  const above = frameBox.getBoundingClientRect().top + scrollY;
+  frameBox.style.setProperty("--above", `${above}px`);
 }
 
 /**
@@ -87,4 +94,5 @@ function context(canvas) {
 
 rememberControls("video", [threshold, showNames, showScores]);
 element("filters", HTMLElement).addEventListener("input", redraw);
+addEventListener("resize", fitWindow);
 new ResizeObserver(redraw).observe(boxes);
