@@ -45,13 +45,18 @@ class TokenForm(forms.ModelForm):
 
 
 class SignUpForm(UserCreationForm):
-    """Name, password, and an address for who wants to be able to reset it."""
+    """Name, password, and where the site sends e-mail an address to reset it with."""
 
     class Meta(UserCreationForm.Meta):
         fields = ("username", "email")
         help_texts = {
             "email": _("Optional. With it you can set a new password when you forget yours.")
         }
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if not settings.SENDS_EMAIL:
+            del self.fields["email"]
 
 
 class MailedResetForm(PasswordResetForm):

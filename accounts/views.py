@@ -143,7 +143,11 @@ class AccountView(UpdateView):
                 "list_url_name": model.list_url_name,
             }
             kept.append(about)
-        context = {"kept": kept, "storage": storage_note(owner)}
+        context = {
+            "kept": kept,
+            "storage": storage_note(owner),
+            "sends_email": settings.SENDS_EMAIL,
+        }
         return super().get_context_data(**kwargs) | context
 
 

@@ -59,7 +59,7 @@ def link_in(message) -> str:
 
 
 @pytest.mark.parametrize("address", ["", "newcomer@example.org"])
-def test_an_address_is_optional_at_sign_up(client, address):
+def test_an_address_is_optional_at_sign_up(client, mailing, address):
     names = {"username": "newcomer", "password1": PASSWORD, "password2": PASSWORD}
 
     response = client.post(SIGN_UP, {**names, "email": address})
@@ -122,7 +122,9 @@ def test_a_site_without_mail_says_whom_to_ask_and_offers_no_form(client, user):
     page = client.get(FORGOTTEN).content.decode()
 
     assert "manage.py changepassword" in page
-    assert 'type="email"' not in page
+    assert 'type="email"' not in page + client.get(SIGN_UP).content.decode()
+    client.force_login(user)
+    assert 'type="email"' not in client.get(ACCOUNT).content.decode()
     assert ask_for_link(client).status_code == 404
 
 
