@@ -12,6 +12,8 @@ from ml_core.tests.toy_network import install_toy_network
 
 # Tests start the jobs themselves.
 settings.RUN_JOBS = False
+# One cache of converted models for all runs, whose names say what they were made from.
+settings.CONVERTED_DIR = settings.BASE_DIR / "var" / "test-converted"
 SHARED_DIR = Path(os.environ.get("SHARED_DIR", Path(__file__).parent.parent / "shared")).resolve()
 
 
@@ -32,8 +34,7 @@ def plain_static_files(settings) -> None:
 
 @pytest.fixture(scope="session")
 def converted_dir() -> Path:
-    """One cache of converted models for all runs, whose names say what they were made from."""
-    return settings.BASE_DIR / "var" / "test-converted"
+    return settings.CONVERTED_DIR
 
 
 @pytest.fixture(scope="session")
