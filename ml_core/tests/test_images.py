@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from ml_core.errors import ImageTooManyBytes, InvalidImage, UnsupportedImage
-from ml_core.images import ImageLimits, decode_base64, decode_image, read_picture
+from ml_core.images import ImageLimits, decode_base64, decode_image, read_picture, small_jpeg
 
 LIMITS = ImageLimits(max_bytes=10 * 2**20, max_pixels=25_000_000)
 
@@ -281,3 +281,17 @@ def test_wrong_base64_is_called_so(text):
 def test_too_much_base64_is_refused_before_decoding():
     with pytest.raises(ImageTooManyBytes):
         decode_base64("A" * 2000, ImageLimits(max_bytes=1000, max_pixels=1000))
+
+
+@pytest.mark.parametrize(
+    ("size_wh", "small_wh"),
+    [((2000, 1000), (480, 240)), ((481, 300), (480, 299)), ((8, 4000), (1, 480)), ((9, 8), (9, 8))],
+)
+def test_a_small_copy_fits_into_lists_and_never_grows(size_wh, small_wh):
+    picture = Image.new("RGB", size_wh, (10, 200, 30))
+
+    small = Image.open(io.BytesIO(small_jpeg(picture)))
+
+    assert (small.format, small.size) == ("JPEG", small_wh)
+    assert max(abs(a - b) for a, b in zip(small.getpixel((0, 0)), (10, 200, 30), strict=True)) < 8
+    assert picture.size == size_wh

@@ -237,7 +237,7 @@ def test_pictures_above_the_quota_are_refused_before_they_are_looked_at(
     client, url, settings, media, monkeypatch
 ):
     settings.LIMITS = {**settings.LIMITS, "owner_bytes": len(PICTURE) - 1}
-    monkeypatch.setattr("ml_core.uploads.decode_image", None)
+    monkeypatch.setattr("ml_core.uploads.read_picture", None)
 
     assert_refused(post(client, url), 413, "quota_exceeded", media)
 
