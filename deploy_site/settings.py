@@ -101,6 +101,8 @@ LIMITS = {
     # Cameras at one time.
     "cameras": 50,
     "cameras_per_owner": 3,
+    # After so long without a frame a camera's place is given to others.
+    "camera_idle_seconds": 30,
     # A video's file, and the pieces it is sent in.
     "video_bytes": 500 * 2**20,
     "video_chunk_bytes": 5 * 2**20,
@@ -122,6 +124,10 @@ LIMITS = {
     # WebSockets on videos, of one owner and in all.
     "video_sockets_per_owner": 3,
     "video_sockets": 50,
+    # After so long without a message either way, while nothing works on the video, one is closed.
+    "video_socket_idle_seconds": 120,
+    # Memory of the decoders behind them, all together; who needs more waits.
+    "watched_videos_bytes": 2**30,
     # Pixels of a frame, lying or standing.
     "video_longer_side": 4096,
     "video_shorter_side": 2304,

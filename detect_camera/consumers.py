@@ -14,7 +14,8 @@ from django.conf import settings
 from detect_camera.frames import BadFrameMessage, Frame, parse_frame
 from detect_camera.services import detect_in_frame
 from ml_core import engine
-from ml_core.errors import Busy, ImageTooManyBytes, VisionError
+from ml_core.addresses import counted_address
+from ml_core.errors import Busy, ImageTooManyBytes, SocketIdle, VisionError
 from ml_core.owners import Owner
 from ml_core.problem_texts import told
 from ml_core.serializers import DetectionsSerializer
@@ -42,6 +43,7 @@ class CameraConsumer(AsyncJsonWebsocketConsumer):
     async def connect(self) -> None:
         await self.accept()
         self.tasks: set[asyncio.Task] = set()
+        self.idle: asyncio.TimerHandle | None = None
         self.waiting: Frame | None = None
         self.second, self.frames_in_second = 0, 0
         self.owner = ""
@@ -64,6 +66,7 @@ class CameraConsumer(AsyncJsonWebsocketConsumer):
         except VisionError as exc:
             return await self.refuse(exc)
         await self.send_json({"type": "ready", "frames_in_work": FRAMES_IN_WORK})
+        self.expect_frame()
 
     async def receive(
         self, text_data: str | None = None, bytes_data: bytes | None = None, **kwargs: Any
@@ -91,6 +94,8 @@ class CameraConsumer(AsyncJsonWebsocketConsumer):
     async def disconnect(self, code: int) -> None:
         self.waiting = None
         self.stream.close()
+        if self.idle:
+            self.idle.cancel()
         for task in self.tasks:
             task.cancel()
         if self.owner:
@@ -108,7 +113,22 @@ class CameraConsumer(AsyncJsonWebsocketConsumer):
         if self.frames_in_second > settings.LIMITS["camera_frames_per_second"]:
             raise Busy("Too many frames in a second; wait for the answers.")
 
+    def expect_frame(self) -> None:
+        """Give the place to others if no frame comes for too long."""
+        seconds = settings.LIMITS["camera_idle_seconds"]
+        self.idle = asyncio.get_running_loop().call_later(seconds, self.lose_place, seconds)
+
+    def lose_place(self, seconds: int) -> None:
+        detail = (
+            f"No frame came for {seconds} seconds, so the connection was closed. Connect again to "
+            "go on."
+        )
+        self.ending = asyncio.create_task(self.refuse(SocketIdle(detail)))
+
     def begin(self, frame: Frame) -> None:
+        # Who waits for an answer is not idle.
+        if self.idle:
+            self.idle.cancel()
         task = asyncio.create_task(self.work(frame))
         self.tasks.add(task)
         task.add_done_callback(self.ended)
@@ -120,6 +140,8 @@ class CameraConsumer(AsyncJsonWebsocketConsumer):
         if self.waiting:
             frame, self.waiting = self.waiting, None
             self.begin(frame)
+        elif self.owner and not self.tasks:
+            self.expect_frame()
 
     async def work(self, frame: Frame) -> None:
         started = time.perf_counter()
@@ -170,5 +192,5 @@ def _owner_name(scope: dict[str, Any]) -> str:
     owner = Owner.of(scope["user"], scope["session"])
     if owner.user is not None:
         return f"user {owner.user.pk}"
-    address = (scope.get("client") or ["unknown"])[0]
+    address = counted_address((scope.get("client") or ["unknown"])[0])
     return f"session {owner.session_key}" if owner.session_key else f"address {address}"

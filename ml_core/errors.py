@@ -96,6 +96,13 @@ class Busy(VisionError):
     retry_after_s = 2
 
 
+class SocketIdle(VisionError):
+    """Nothing was sent on a WebSocket for so long that its place was given to others."""
+
+    status = 408
+    code = "socket_idle"
+
+
 class InferenceTimeout(VisionError):
     """The answer was not ready before the deadline."""
 

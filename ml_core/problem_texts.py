@@ -55,6 +55,9 @@ _TEXTS = {
         "You signed in or out meanwhile, so nothing was kept. Send it again."
     ),
     "signed_out": gettext_noop("You were signed out. Sign in again."),
+    "socket_idle": gettext_noop(
+        "Nothing was sent for long, so the connection was closed. Connect again to go on."
+    ),
     "storage_full": gettext_noop("The server has no room for more. Delete what you do not need."),
     "storage_unusable": gettext_noop(
         "The server cannot use its storage. Its administrator has to look."
@@ -68,6 +71,10 @@ _TEXTS = {
     "unsupported_media_type": gettext_noop("Files of this kind are not accepted."),
     "upload_busy": gettext_noop("This video is being sent already."),
     "upload_finished": gettext_noop("This upload has ended."),
+    "video_memory": gettext_noop(
+        "Videos that others watch need all the memory there is for it. Yours goes on as soon as "
+        "one of them ends."
+    ),
     "video_too_large": gettext_noop("The video's picture is too large."),
     "video_too_long": gettext_noop("The video is too long."),
     "video_too_many_bytes": gettext_noop("The video's file is too large."),

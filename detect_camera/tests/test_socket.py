@@ -182,6 +182,55 @@ async def test_an_owner_has_so_many_cameras_and_places_become_free(settings):
     assert consumers._cameras.total() == 0
 
 
+async def test_a_camera_that_sends_no_frame_loses_its_place(settings):
+    settings.LIMITS = {**settings.LIMITS, "camera_idle_seconds": 0}
+    idle = camera()
+    await idle.connect()
+    await idle.receive_json_from(30)
+
+    error, code = await closed_with(idle)
+
+    assert (error["code"], code) == ("socket_idle", 4408)
+    await idle.disconnect()
+    assert consumers._cameras.total() == 0
+
+
+async def test_a_camera_that_waits_for_an_answer_is_not_idle(settings, monkeypatch):
+    settings.LIMITS = {**settings.LIMITS, "camera_idle_seconds": 0.5}
+    may_go_on = asyncio.Event()
+    detect = services.detect_in_frame
+
+    async def slow(*args, **kwargs):
+        await may_go_on.wait()
+        return await detect(*args, **kwargs)
+
+    monkeypatch.setattr(consumers, "detect_in_frame", slow)
+    waits = camera()
+    await waits.connect()
+    await waits.receive_json_from(30)
+    await waits.send_to(bytes_data=frame_message(1, jpeg(), 0))
+    assert await waits.receive_nothing(1.2)
+    may_go_on.set()
+
+    assert (await waits.receive_json_from(30))["type"] == "result"
+    assert (await closed_with(waits))[1] == 4408
+    await waits.disconnect()
+
+
+async def test_cameras_of_one_ipv6_network_count_as_one_owners(settings):
+    settings.LIMITS = {**settings.LIMITS, "cameras_per_owner": 1}
+    first, second = camera(), camera()
+    first.scope["client"] = ["2001:db8::1", 1]
+    second.scope["client"] = ["2001:db8::2", 1]
+    await first.connect()
+    await first.receive_json_from(30)
+
+    await second.connect()
+
+    assert (await closed_with(second))[1] == 4429
+    await first.disconnect()
+
+
 async def test_an_unknown_model_is_told(settings):
     communicator = camera("?model=yolov9")
     await communicator.connect()

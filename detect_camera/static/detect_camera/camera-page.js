@@ -101,6 +101,9 @@ function pause(reason = "") {
   // Frames under way belong to the past: what is seen now stays.
   forget();
   turnOff();
+  // A place on the server is for those who send frames.
+  link?.close();
+  link = null;
   error.textContent = reason;
   setState("paused");
 }

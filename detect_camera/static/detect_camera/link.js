@@ -19,6 +19,9 @@ const TIMEOUT_MS = 5000;
 const FIRST_RETRY_MS = 500;
 const LAST_RETRY_MS = 8000;
 
+// Frames are drawn in the order of their numbers, which therefore go on from one link to the next.
+let sequence = 0;
+
 export class Link {
   /**
    * @param {string} url
@@ -30,7 +33,6 @@ export class Link {
     this.isReady = false;
     this.isClosed = false;
     this.retry_ms = FIRST_RETRY_MS;
-    this.sequence = 0;
     /** @type {Map<number, ReturnType<typeof setTimeout>>} */
     this.underWay = new Map();
     this.connect();
@@ -48,12 +50,11 @@ export class Link {
    * @returns {number} the frame's sequence number
    */
   send(jpeg, captured_ms) {
-    this.sequence += 1;
-    const sequence = this.sequence;
-    this.socket?.send(frameMessage(sequence, captured_ms, jpeg));
+    const number = (sequence += 1);
+    this.socket?.send(frameMessage(number, captured_ms, jpeg));
     // One lost answer must not hold its place for ever.
-    this.underWay.set(sequence, setTimeout(() => this.free(sequence, true), TIMEOUT_MS));
-    return sequence;
+    this.underWay.set(number, setTimeout(() => this.free(number, true), TIMEOUT_MS));
+    return number;
   }
 
   /** @param {{type: string, seq?: number, detail?: string} & FrameResult} message */
