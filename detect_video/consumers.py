@@ -3,22 +3,27 @@
 import asyncio
 import json
 import logging
-from collections.abc import Coroutine
+import time
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from channels.db import database_sync_to_async
 from channels.generic.websocket import AsyncWebsocketConsumer
+from django.conf import settings
 
 from detect_video.models import Video
 from detect_video.places import free_place, take_place
 from detect_video.services import find_video
 from detect_video.socket_messages import Start, parse_message
 from detect_video.streaming import send_frames, send_info
-from ml_core.errors import VisionError
+from ml_core.errors import SocketIdle, VisionError
 from ml_core.owners import Owner
 from ml_core.problem_texts import told
 
 logger = logging.getLogger(__name__)
+
+# Who moves through the video gets a decoder where that comes to rest.
+SETTLE_S = 0.1
 
 
 class VideoConsumer(AsyncWebsocketConsumer):
@@ -33,6 +38,9 @@ class VideoConsumer(AsyncWebsocketConsumer):
     async def connect(self) -> None:
         self.owner = Owner.of(self.scope["user"], self.scope["session"])
         self.credit = asyncio.Semaphore(0)
+        # Held while something is sent, until the decoder that it came from has gone.
+        self.sending = asyncio.Lock()
+        self.active_s = time.monotonic()
         await self.accept()
         try:
             take_place(self.owner)
@@ -41,11 +49,12 @@ class VideoConsumer(AsyncWebsocketConsumer):
         except VisionError as exc:
             await self.refuse(exc)
             return
-        self.info = asyncio.create_task(self._guarded(send_info(self.video.pk, self.send_json)))
+        self.info = self._begin(send_info, self.video.pk, self.send_json, self.check_idle)
 
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
         if self.video is None:
             return
+        self.active_s = time.monotonic()
         try:
             message = parse_message(text_data)
         except VisionError as exc:
@@ -59,7 +68,12 @@ class VideoConsumer(AsyncWebsocketConsumer):
 
     async def disconnect(self, code: int) -> None:
         self._end_tasks()
-        free_place(self.owner)
+        try:
+            # The place is another's when the decoder has gone, too.
+            async with self.sending:
+                pass
+        finally:
+            free_place(self.owner)
 
     async def refuse(self, exc: VisionError) -> None:
         """Say what was wrong, and close."""
@@ -69,23 +83,45 @@ class VideoConsumer(AsyncWebsocketConsumer):
         await self.close(4000 + exc.status)
 
     async def send_json(self, message: dict[str, Any]) -> None:
+        self.active_s = time.monotonic()
         await self.send(text_data=json.dumps(message))
 
     async def send_bytes(self, data: bytes) -> None:
+        self.active_s = time.monotonic()
         await self.send(bytes_data=data)
 
+    def check_idle(self) -> None:
+        """Raise ``SocketIdle`` when nothing was sent or received for too long."""
+        seconds = settings.LIMITS["video_socket_idle_seconds"]
+        if time.monotonic() - self.active_s >= seconds:
+            raise SocketIdle(
+                f"Nothing was sent for {seconds} seconds, so the connection was closed. Connect "
+                "again to go on."
+            )
+
     def _start(self, video: Video, wanted: Start) -> None:
-        """Begin to send, in place of what was being sent."""
+        """Begin to send, in place of what is being sent."""
+        is_seeking = self.stream is not None and not self.stream.done()
         if self.stream:
             self.stream.cancel()
         self.credit = asyncio.Semaphore(wanted.credit)
-        frames = send_frames(video, wanted, self.credit, self.send_json, self.send_bytes)
-        self.stream = asyncio.create_task(self._guarded(frames))
+        self.stream = self._begin(self._send, video, wanted, self.credit, is_seeking)
 
-    async def _guarded(self, work: Coroutine[Any, Any, None]) -> None:
+    async def _send(
+        self, video: Video, wanted: Start, credit: asyncio.Semaphore, is_seeking: bool
+    ) -> None:
+        async with self.sending:
+            if is_seeking:
+                await asyncio.sleep(SETTLE_S)
+            await send_frames(video, wanted, credit, self.send_json, self.send_bytes)
+
+    def _begin(self, work: Callable[..., Awaitable[None]], *arguments: Any) -> asyncio.Task:
+        return asyncio.create_task(self._guarded(work, *arguments))
+
+    async def _guarded(self, work: Callable[..., Awaitable[None]], *arguments: Any) -> None:
         """Tell the client what goes wrong in a task that nobody awaits."""
         try:
-            await work
+            await work(*arguments)
         except VisionError as exc:
             await self.refuse(exc)
         except Exception:

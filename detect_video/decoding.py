@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cached_property
 from pathlib import Path
 from threading import Lock
 from typing import Any, BinaryIO, NamedTuple, Self
@@ -109,11 +110,18 @@ class Decoder:
             )
         self._pipe: Any = self._process.stdout
         self._widen_pipe()
+
+    @cached_property
+    def header(self) -> dict[str, Any]:
+        """The child's first message; waits for it. Raises ``VisionError``."""
         try:
-            self.header: dict[str, Any] = json.loads(next(self).data)
+            message = next(self, None)
         except BaseException:
             self.close()
             raise
+        if message is None:
+            raise ValueError("The decoder was closed before it had opened the video.")
+        return json.loads(message.data)
 
     def __iter__(self) -> Self:
         return self
@@ -232,8 +240,10 @@ class VideoReader:
 
     With ``after_pts_us`` only frames with a larger time stamp come; with ``side`` they are scaled
     down to at most so many pixels on the longer side; ``as_jpeg`` makes them files. ``info``, which
-    tells the full size, is known at once; ``truncated`` says at the end what the file lacked, ""
-    when it was whole. Raises ``InvalidVideo`` or ``UnsupportedVideo``, here or while iterating.
+    tells the full size, is known when the ``with`` begins; ``truncated`` says at the end what the
+    file lacked, "" when it was whole. Raises ``InvalidVideo`` or ``UnsupportedVideo``, there or
+    while iterating. Until then nothing waits for the child: it can be closed while it opens the
+    file.
     """
 
     def __init__(
@@ -247,8 +257,12 @@ class VideoReader:
         self._decoder = Decoder(
             path, "frames", after_pts_us=after_pts_us, side=side, as_jpeg=as_jpeg
         )
+
+    @cached_property
+    def info(self) -> VideoInfo:
+        """What is known before all is decoded; waits until the child has opened the file."""
         header = self._decoder.header
-        self.info = VideoInfo(**{**header, "rate": Fraction(header["rate"])})
+        return VideoInfo(**{**header, "rate": Fraction(header["rate"])})
 
     @property
     def truncated(self) -> str:
@@ -256,6 +270,8 @@ class VideoReader:
         return self._decoder.truncated
 
     def __iter__(self) -> Iterator[VideoFrame]:
+        # Comes before the frames.
+        _ = self._decoder.header
         for message in self._decoder:
             if message.kind != SKIPPED:
                 yield VideoFrame(*message[1:])
@@ -265,6 +281,7 @@ class VideoReader:
         self._decoder.close()
 
     def __enter__(self) -> Self:
+        _ = self.info
         return self
 
     def __exit__(self, *exc_info: object) -> None:

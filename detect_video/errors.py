@@ -96,5 +96,12 @@ class TooManySockets(VisionError):
     code = "too_many_sockets"
 
 
+class WaitsForMemory(VisionError):
+    """The decoders of other viewers take as much memory as all of them may."""
+
+    status = 503
+    code = "video_memory"
+
+
 class RunLost(Exception):
     """The job was cancelled, deleted or taken over: whoever gets this stops and keeps nothing."""

@@ -4,39 +4,51 @@ import asyncio
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
+from threading import Lock
 from typing import Any
 
 from channels.db import database_sync_to_async
 from django.conf import settings
 
 from detect_video.decoding import VideoFrame, VideoReader
-from detect_video.errors import NotFound
+from detect_video.errors import NotFound, WaitsForMemory
 from detect_video.models import State, Video
+from detect_video.places import decoder_bytes, memory
 from detect_video.serializers import VideoSerializer
 from detect_video.services import kept_frames
 from detect_video.socket_messages import Start, pack_picture
 from ml_core.errors import InvalidVideo
+from ml_core.problem_texts import told
 
 LOOK_EVERY_S = 0.1
 INFO_EVERY_S = 0.5
+# At a video that nothing works on; only its owner can change that.
+REST_EVERY_S = 2
 BATCH_FRAMES = 64
 JPEG_SIDE = 960
 # A client that is paused for longer gets its reader back when it goes on.
 IDLE_S = 20
 
+AT_WORK = (State.QUEUED, State.RUNNING)
+
 SendJson = Callable[[dict[str, Any]], Awaitable[None]]
 SendBytes = Callable[[bytes], Awaitable[None]]
 
-# Not the event loop's own threads, which readers that wait for a decoder would use up.
-_reading = ThreadPoolExecutor(settings.LIMITS["video_sockets"], thread_name_prefix="pictures")
+WAITING = (
+    "Videos that others watch need all the memory there is for it. Yours goes on as soon as one of "
+    "them ends."
+)
+
+# Not the event loop's own threads, which readers that wait for a decoder would use up. One ends a
+# decoder while another still waits for it.
+_reading = ThreadPoolExecutor(2 * settings.LIMITS["video_sockets"], thread_name_prefix="pictures")
 _querying = ThreadPoolExecutor(2, thread_name_prefix="socket-queries")
 
 
-async def send_info(video_id: uuid.UUID, send: SendJson) -> None:
+async def send_info(video_id: uuid.UUID, send: SendJson, check_idle: Callable[[], None]) -> None:
     """Send the video as the API shows it, now and whenever it has changed; never ends.
 
-    Raises ``NotFound`` when it is deleted.
+    Calls ``check_idle`` while nothing works on the video. Raises ``NotFound`` when it is deleted.
     """
     sent = None
     while True:
@@ -44,7 +56,11 @@ async def send_info(video_id: uuid.UUID, send: SendJson) -> None:
         if info != sent:
             await send({"type": "info", **info})
             sent = info
-        await asyncio.sleep(INFO_EVERY_S)
+        if any(job["state"] in AT_WORK for job in (info, *info["exports"])):
+            await asyncio.sleep(INFO_EVERY_S)
+        else:
+            check_idle()
+            await asyncio.sleep(REST_EVERY_S)
 
 
 async def send_frames(
@@ -63,27 +79,35 @@ async def send_frames(
         async for frames in kept_batches(video.pk, first=wanted.first):
             await send_json({"type": "frames", "frames": frames})
     else:
-        await _send_pictures(video, wanted.first, credit, send_bytes)
+        await _send_pictures(video, wanted.first, credit, send_json, send_bytes)
     finished = await _query(_video, video.pk)
     await send_json({"type": "end", "total": finished.frames_detected})
 
 
 async def _send_pictures(
-    video: Video, first: int, credit: asyncio.Semaphore, send: SendBytes
+    video: Video,
+    first: int,
+    credit: asyncio.Semaphore,
+    send_json: SendJson,
+    send_bytes: SendBytes,
 ) -> None:
-    pictures = Pictures(video.source_path)
+    async def say_why() -> None:
+        await send_json({"type": "waiting", **told(WaitsForMemory(WAITING))})
+
+    pictures = Pictures(video, say_why)
     try:
         async for frames in kept_batches(video.pk, first=first):
             for result in frames:
                 try:
                     await asyncio.wait_for(credit.acquire(), IDLE_S)
                 except TimeoutError:
-                    pictures.close()
+                    await pictures.close()
+                    pictures = Pictures(video, say_why)
                     await credit.acquire()
                 picture = await pictures.at(result["pts_us"])
-                await send(pack_picture(result, picture))
+                await send_bytes(pack_picture(result, picture))
     finally:
-        pictures.close()
+        await pictures.close()
 
 
 async def kept_batches(video_id: uuid.UUID, *, first: int) -> AsyncIterator[list[dict[str, Any]]]:
@@ -99,41 +123,62 @@ async def kept_batches(video_id: uuid.UUID, *, first: int) -> AsyncIterator[list
         elif state == State.DONE:
             return
         else:
-            await asyncio.sleep(LOOK_EVERY_S)
+            await asyncio.sleep(LOOK_EVERY_S if state in AT_WORK else REST_EVERY_S)
 
 
 class Pictures:
-    """The frames of a video file as JPEG, in rising time, read without blocking the loop."""
+    """The frames of a video file as JPEG, in rising time, read without blocking the loop.
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
+    One decoder reads them, from the first that is asked for on, until ``close``.
+    """
+
+    def __init__(self, video: Video, on_wait: Callable[[], Awaitable[None]]) -> None:
+        self._path = video.source_path
+        self._bytes = decoder_bytes(video)
+        self._on_wait = on_wait
+        self._has_memory = self._is_closed = False
+        self._opening = Lock()
         self._reader: VideoReader | None = None
         self._frames: Iterator[VideoFrame] = iter(())
-        self._generation = 0
 
     async def at(self, pts_us: int) -> VideoFrame:
-        """The frame of that time stamp (µs). Raises ``InvalidVideo`` when there is none."""
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(_reading, self._read, pts_us, self._generation)
+        """The frame of that time stamp (µs). Raises ``InvalidVideo`` when there is none.
 
-    def close(self) -> None:
-        """End the decoder at once, also while a frame is being waited for."""
-        self._generation += 1
-        if self._reader is not None:
-            self._reader.close()
-            self._reader = None
+        Waits for the memory that the decoder needs.
+        """
+        if not self._has_memory:
+            await memory.take(self._bytes, self._on_wait)
+            self._has_memory = True
+        return await asyncio.get_running_loop().run_in_executor(_reading, self._read, pts_us)
 
-    def _read(self, pts_us: int, generation: int) -> VideoFrame:
-        if self._reader is None:
-            reader = VideoReader(self._path, after_pts_us=pts_us - 1, side=JPEG_SIDE, as_jpeg=True)
-            self._reader, self._frames = reader, iter(reader)
-            if generation != self._generation:
-                # Closed while it was being opened.
-                reader.close()
+    async def close(self) -> None:
+        """End the decoder, also while it opens the file; its process has gone afterwards."""
+        ended = asyncio.get_running_loop().run_in_executor(_reading, self._end)
+        ended.add_done_callback(self._give_memory_back)
+        await asyncio.shield(ended)
+
+    def _give_memory_back(self, _: asyncio.Future) -> None:
+        if self._has_memory:
+            self._has_memory = False
+            memory.give_back(self._bytes)
+
+    def _read(self, pts_us: int) -> VideoFrame:
+        with self._opening:
+            if self._reader is None and not self._is_closed:
+                self._reader = VideoReader(
+                    self._path, after_pts_us=pts_us - 1, side=JPEG_SIDE, as_jpeg=True
+                )
+                self._frames = iter(self._reader)
         frame = next(self._frames, None)
         if frame is None or frame.pts_us != pts_us:
             raise InvalidVideo("The video's file does not give its frames a second time.")
         return frame
+
+    def _end(self) -> None:
+        with self._opening:
+            self._is_closed = True
+        if self._reader is not None:
+            self._reader.close()
 
 
 async def _query(function: Callable, *arguments: Any) -> Any:

@@ -5,6 +5,7 @@ import io
 import json
 import struct
 import threading
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from PIL import Image
 
 from deploy_site.asgi import application
 from detect_video import jobs, places, streaming
+from detect_video.decoding import VideoReader
 from detect_video.models import FrameResult, State, Video
 from detect_video.tests.clips import frame_number
 from detect_video.tests.test_jobs import queued_video, work_off
@@ -44,7 +46,7 @@ def socket(client: Client, video: Video) -> WebsocketCommunicator:
 async def next_json(communicator: WebsocketCommunicator, kind: str) -> dict:
     """The next message of that type; what else comes in between is passed over."""
     while True:
-        message = await communicator.receive_output(timeout=5)
+        message = await communicator.receive_output(timeout=30)
         assert message["type"] == "websocket.send", message
         if message.get("text") and (content := json.loads(message["text"]))["type"] == kind:
             return content
@@ -52,7 +54,7 @@ async def next_json(communicator: WebsocketCommunicator, kind: str) -> dict:
 
 async def next_picture(communicator: WebsocketCommunicator):
     while True:
-        message = await communicator.receive_output(timeout=5)
+        message = await communicator.receive_output(timeout=30)
         if message.get("bytes"):
             (length,) = struct.unpack("<I", message["bytes"][:4])
             return json.loads(message["bytes"][4 : 4 + length]), message["bytes"][4 + length :]
@@ -60,7 +62,7 @@ async def next_picture(communicator: WebsocketCommunicator):
 
 async def assert_refused(communicator: WebsocketCommunicator, status: int, code: str) -> None:
     error = await next_json(communicator, "error")
-    closing = await communicator.receive_output(timeout=5)
+    closing = await communicator.receive_output(timeout=30)
     assert (error["status"], error["code"]) == (status, code)
     assert (closing["type"], closing["code"]) == ("websocket.close", 4000 + status)
     await communicator.disconnect()
@@ -69,7 +71,7 @@ async def assert_refused(communicator: WebsocketCommunicator, status: int, code:
 async def frames_until_end(communicator: WebsocketCommunicator) -> tuple[list[dict], int]:
     frames: list[dict] = []
     while True:
-        message = json.loads((await communicator.receive_output(timeout=5))["text"])
+        message = json.loads((await communicator.receive_output(timeout=30))["text"])
         if message["type"] == "frames":
             assert len(message["frames"]) <= 64
             frames += message["frames"]
@@ -349,3 +351,202 @@ async def test_pictures_of_a_video_whose_file_is_gone_are_refused(client, done_v
     await communicator.send_json_to({"type": "start", "mode": "frames", "from": 0, "credit": 1})
 
     await assert_refused(communicator, 404, "file_gone")
+
+
+@pytest.fixture(autouse=True)
+def memory(monkeypatch) -> None:
+    """Each test's own: one that ends while a decoder does leaves it no time to be given back."""
+    monkeypatch.setattr(streaming, "memory", places.Memory())
+
+
+async def until(is_so: Callable[[], object]) -> None:
+    for _ in range(3000):
+        if is_so():
+            return
+        await asyncio.sleep(0.01)
+    raise AssertionError
+
+
+@pytest.fixture
+def readers(monkeypatch) -> list[VideoReader]:
+    """The decoders of viewers that were opened, each after those before it had ended."""
+    opened: list[VideoReader] = []
+
+    class Alone(VideoReader):
+        def __init__(self, *args, **kwargs):
+            assert not any(is_alive(reader) for reader in opened)
+            super().__init__(*args, **kwargs)
+            opened.append(self)
+
+    monkeypatch.setattr(streaming, "VideoReader", Alone)
+    return opened
+
+
+def is_alive(reader: VideoReader) -> bool:
+    return reader._decoder._process.poll() is None
+
+
+async def test_each_decoder_has_gone_before_the_next_is_opened(
+    client, done_video, readers, monkeypatch
+):
+    monkeypatch.setattr("detect_video.consumers.SETTLE_S", 0)
+    communicator = socket(client, done_video)
+    await communicator.connect()
+
+    for first in range(12):
+        await communicator.send_json_to(
+            {"type": "start", "mode": "frames", "from": first, "credit": 1}
+        )
+        await asyncio.sleep(0.05)
+    header, _ = await next_picture(communicator)
+    while header["frame_index"] < 11:
+        header, _ = await next_picture(communicator)
+
+    assert header["frame_index"] == 11
+    assert len(readers) > 1
+    assert sum(map(is_alive, readers)) == 1
+    await communicator.disconnect()
+
+
+async def test_of_a_flood_of_starts_only_the_latest_gets_a_decoder(client, done_video, readers):
+    communicator = socket(client, done_video)
+    await communicator.connect()
+
+    for first in range(20):
+        await communicator.send_json_to(
+            {"type": "start", "mode": "frames", "from": first % 20, "credit": 1}
+        )
+    header, _ = await next_picture(communicator)
+
+    assert header["frame_index"] == 19
+    assert len(readers) <= 2
+    await communicator.disconnect()
+
+
+async def test_a_decoder_that_still_opens_its_file_ends_when_it_is_not_needed_any_more(
+    client, done_video, readers, monkeypatch
+):
+    communicator = socket(client, done_video)
+    await communicator.connect()
+    start = {"type": "start", "mode": "frames", "from": 0, "credit": 1}
+    with monkeypatch.context() as patch:
+        patch.setattr("detect_video.decoding.PROGRAM", "import time; time.sleep(60)")
+        await communicator.send_json_to(start)
+        await until(lambda: readers)
+
+    await communicator.send_json_to(start)
+
+    assert (await next_picture(communicator))[0]["frame_index"] == 0
+    await communicator.disconnect()
+
+
+async def test_viewers_share_the_memory_for_decoders_and_who_waits_is_told(
+    client, done_video, settings
+):
+    needed = places.decoder_bytes(done_video)
+    settings.LIMITS = {**settings.LIMITS, "watched_videos_bytes": 2 * needed}
+    start = {"type": "start", "mode": "frames", "from": 0, "credit": 1}
+    sockets = [socket(client, done_video) for _ in range(3)]
+    for communicator in sockets[:2]:
+        await communicator.connect()
+        await communicator.send_json_to(start)
+        await next_picture(communicator)
+
+    await sockets[2].connect()
+    await sockets[2].send_json_to(start)
+    waiting = await next_json(sockets[2], "waiting")
+    await sockets[0].disconnect()
+    header, _ = await next_picture(sockets[2])
+
+    assert waiting["code"] == "video_memory"
+    assert "goes on as soon as" in waiting["detail"]
+    assert header["frame_index"] == 0
+    for communicator in sockets[1:]:
+        await communicator.disconnect()
+    await until(lambda: not streaming.memory.taken_bytes)
+
+
+async def test_memory_is_given_in_turn_up_to_the_limit_and_not_one_byte_more(settings):
+    settings.LIMITS = {**settings.LIMITS, "watched_videos_bytes": 100}
+    memory = places.Memory()
+    told: list[str] = []
+
+    async def take(name: str, wanted_bytes: int) -> None:
+        async def on_wait() -> None:
+            told.append(name)
+
+        await memory.take(wanted_bytes, on_wait)
+
+    await take("fits", 60)
+    await take("fills it", 40)
+    large = asyncio.create_task(take("large", 500))
+    small = asyncio.create_task(take("small", 1))
+    leaves = asyncio.create_task(take("leaves", 1))
+    await asyncio.sleep(0)
+    leaves.cancel()
+    await asyncio.wait([leaves])
+    memory.give_back(60)
+    await asyncio.sleep(0)
+
+    assert (told, memory.taken_bytes) == (["large", "small", "leaves"], 40)
+    memory.give_back(40)
+    await large
+    assert memory.taken_bytes == 500
+    memory.give_back(500)
+    await small
+    assert memory.taken_bytes == 1
+
+
+@pytest.mark.parametrize("state", [State.FAILED, State.CANCELLED])
+async def test_a_video_that_rests_is_looked_at_rarely_and_goes_on_when_it_is_retried(
+    client, owner, clip, monkeypatch, state
+):
+    looks = 0
+    news = streaming._news
+
+    def counted(*args):
+        nonlocal looks
+        looks += 1
+        return news(*args)
+
+    monkeypatch.setattr(streaming, "_news", counted)
+    monkeypatch.setattr(streaming, "REST_EVERY_S", 0.5)
+    video = await sync_to_async(queued_video)(clip, user=owner)
+    await Video.objects.filter(pk=video.pk).aupdate(state=state)
+    communicator = socket(client, video)
+    await communicator.connect()
+    await communicator.send_json_to({"type": "start", "mode": "results", "from": 0})
+
+    await asyncio.sleep(1.2)
+    looks_at_rest = looks
+    await keep(video, range(1))
+    await Video.objects.filter(pk=video.pk).aupdate(state=State.QUEUED)
+
+    assert looks_at_rest <= 3
+    assert (await next_json(communicator, "frames"))["frames"][0]["frame_index"] == 0
+    await communicator.disconnect()
+
+
+async def test_a_connection_on_which_nothing_is_sent_loses_its_place(client, done_video, settings):
+    settings.LIMITS = {**settings.LIMITS, "video_socket_idle_seconds": 0}
+    communicator = socket(client, done_video)
+    await communicator.connect()
+
+    await assert_refused(communicator, 408, "socket_idle")
+
+    assert not places.open_sockets
+
+
+async def test_who_waits_for_a_video_to_be_detected_keeps_the_place(
+    client, owner, clip, settings, monkeypatch
+):
+    settings.LIMITS = {**settings.LIMITS, "video_socket_idle_seconds": 0}
+    monkeypatch.setattr(streaming, "INFO_EVERY_S", 0.01)
+    video = await sync_to_async(queued_video)(clip, user=owner)
+    communicator = socket(client, video)
+    await communicator.connect()
+    await next_json(communicator, "info")
+
+    assert await communicator.receive_nothing(timeout=0.3)
+
+    await communicator.disconnect()

@@ -122,3 +122,34 @@ test("one of too many connections is tried again", (t) => {
 
   assert.equal(sockets.length, 2);
 });
+
+test("who waits for memory is told so until a picture comes", () => {
+  const { failures, received } = socketWithLog();
+  sockets[0].open();
+
+  sockets[0].say({ type: "waiting", detail: "Others watch." });
+  sockets[0].say({ type: "info" });
+  assert.deepEqual(failures, ["Others watch."]);
+  sockets[0].say(new ArrayBuffer(8));
+
+  assert.deepEqual(failures, ["Others watch.", ""]);
+  assert.equal(received.length, 2);
+});
+
+test("a connection that was idle is renewed when somebody is back, and without complaint", () => {
+  globalThis.document = new EventTarget();
+  const { failures } = socketWithLog();
+  sockets[0].open();
+  sockets[0].say({ type: "error", detail: "Nothing was sent." });
+  sockets[0].end(4408);
+  assert.equal(sockets.length, 1);
+
+  document.dispatchEvent(new Event("keydown"));
+  document.dispatchEvent(new Event("pointerdown"));
+  sockets[1].open();
+
+  assert.equal(sockets.length, 2);
+  assert.equal(sockets[1].sent.length, 1);
+  assert.deepEqual(failures, []);
+  delete globalThis.document;
+});
