@@ -234,11 +234,12 @@ TEMPLATES = [
 
 DATABASES = {"default": env.db("DATABASE_URL", default=f"sqlite:///{DATA_DIR / 'db.sqlite3'}")}
 if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
-    # Without WAL and IMMEDIATE, writers that meet are refused instead of waiting in turn.
+    # Without WAL and IMMEDIATE, writers that meet are refused instead of waiting in turn. With FULL
+    # what was answered outlasts a power cut, for a third of a millisecond a transaction.
     DATABASES["default"]["OPTIONS"] = {
         "transaction_mode": "IMMEDIATE",
         "timeout": 10,
-        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
+        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;",
     }
     # In memory, threads would be refused instead of waiting in turn.
     DATABASES["default"]["TEST"] = {"NAME": DATA_DIR / "test.sqlite3"}

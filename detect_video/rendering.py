@@ -1,6 +1,5 @@
 """A video with its detections drawn, written as a file that common players show."""
 
-import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
@@ -21,6 +20,7 @@ from detect_video.decoding import (
 )
 from ml_core.drawing import draw_detections
 from ml_core.results import Detection
+from ml_core.storage import force_to_disk, make_folder, rename_for_good
 
 CODECS = {"mjpg": ".avi", "xvid": ".avi", "h264": ".mp4"}
 ENCODERS = {"mjpg": "mjpeg", "xvid": "mpeg4", "h264": "libx264"}
@@ -85,12 +85,12 @@ def render_video(
             rate, is_even = constant_rate(times_us, reader.info.rate)
             is_cut = until_us is not None and any(time_us > until_us for time_us in times_us)
             # Not before: an export that is deleted takes a folder along that is empty.
-            part.parent.mkdir(parents=True, exist_ok=True)
+            make_folder(target.parent)
             pictures = drawn(reader) if is_even else in_slots(drawn(reader), rate)
             write_pictures(part, pictures, source, reader.info, rate, codec, is_cut, on_size)
-        with part.open("rb") as file:
-            os.fsync(file.fileno())
-        os.replace(part, target)
+        with part.open("rb+") as file:
+            force_to_disk(file)
+        rename_for_good(part, target)
     finally:
         part.unlink(missing_ok=True)
 

@@ -34,6 +34,8 @@ from ml_core.storage import (
     check_room,
     force_names_to_disk,
     force_to_disk,
+    make_folder,
+    rename_for_good,
     storage_full_told,
 )
 
@@ -75,6 +77,8 @@ def receive_chunk(video: Video, chunk: bytes, *, offset: int) -> None:
         with storage_full_told(), path.open("ab", buffering=0) as file:
             _reserve(video, arrived + len(chunk))
             try:
+                if not arrived:
+                    force_names_to_disk(video.folder)
                 _append(file, chunk, arrived)
             except OSError:
                 _note(video, received_bytes=arrived)
@@ -102,7 +106,7 @@ def _alone(video: Video) -> Iterator[None]:
     """
     try:
         with storage_full_told():
-            video.folder.mkdir(parents=True, exist_ok=True)
+            make_folder(video.folder)
         with _locked(video.folder):
             # Whoever was at it before may have completed it.
             video.refresh_from_db()
@@ -138,11 +142,12 @@ def _reserve(video: Video, size_bytes: int) -> None:
 
 
 def _append(file: IO[bytes], chunk: bytes, arrived: int) -> None:
-    """Write all of ``chunk``, or leave the file with the ``arrived`` bytes that it had."""
+    """Write all of ``chunk`` to the disk, or leave the file with the ``arrived`` bytes it had."""
     rest = memoryview(chunk)
     try:
         while rest:
             rest = rest[file.write(rest) :]
+        force_to_disk(file)
     except OSError:
         file.truncate(arrived)
         raise
@@ -150,7 +155,6 @@ def _append(file: IO[bytes], chunk: bytes, arrived: int) -> None:
 
 def _complete(video: Video, file: IO[bytes]) -> None:
     """Check the whole file and queue the video for detection."""
-    os.fsync(file.fileno())
     path = Path(file.name)
     with path.open("rb") as whole:
         sha256 = hashlib.file_digest(whole, "sha256").hexdigest()
@@ -170,8 +174,7 @@ def _complete(video: Video, file: IO[bytes]) -> None:
     with video.poster_path.open("wb") as poster_file:
         poster_file.write(poster)
         force_to_disk(poster_file)
-    os.replace(path, video.source_path)
-    force_names_to_disk(video.folder)
+    rename_for_good(path, video.source_path)
     name = str(video.source_path.relative_to(settings.MEDIA_ROOT))
     kept = {"file": name, "sha256": sha256, "poster_bytes": len(poster)}
     _note(video, state=State.QUEUED, address="", **kept, **_facts(info))

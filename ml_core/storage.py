@@ -52,8 +52,7 @@ class WholeFileStorage(FileSystemStorage):
         delete_empty_folder(Path(self.path(name)).parent, Path(self.location))
 
     def _write(self, target: Path, content: File) -> None:
-        mode = self.directory_permissions_mode
-        os.makedirs(target.parent, mode=0o777 if mode is None else mode, exist_ok=True)
+        make_folder(target.parent)
         handle, part = tempfile.mkstemp(PART_SUFFIX, ".", target.parent)
         try:
             with open(handle, "wb") as file:
@@ -62,11 +61,10 @@ class WholeFileStorage(FileSystemStorage):
                 force_to_disk(file)
             if self.file_permissions_mode is not None:
                 os.chmod(part, self.file_permissions_mode)
-            os.replace(part, target)
+            rename_for_good(Path(part), target)
         except BaseException:
             Path(part).unlink(missing_ok=True)
             raise
-        force_names_to_disk(target.parent)
 
 
 def check_room(more_bytes: int) -> None:
@@ -163,6 +161,21 @@ def storage_full_told() -> Iterator[None]:
         if is_full(exc):
             raise StorageFull(FULL) from exc
         raise
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder for media, with those above it, so that they are there after a power cut."""
+    if folder.is_dir():
+        return
+    make_folder(folder.parent)
+    folder.mkdir(settings.FILE_UPLOAD_DIRECTORY_PERMISSIONS or 0o777, exist_ok=True)
+    force_names_to_disk(folder.parent)
+
+
+def rename_for_good(part: Path, target: Path) -> None:
+    """Give a file whose bytes lie on the disk its name, so that it has it after a power cut."""
+    os.replace(part, target)
+    force_names_to_disk(target.parent)
 
 
 def force_names_to_disk(folder: Path) -> None:

@@ -10,6 +10,7 @@ from collections import namedtuple
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from django.contrib.auth.models import User
@@ -433,6 +434,54 @@ def test_an_announcement_that_is_made_again_lives_on(client, clip, settings):
     uploads.sweep()
 
     assert send(client, video, clip, 0).status_code == 204
+
+
+@pytest.fixture
+def forced(monkeypatch) -> list[tuple[Path, int]]:
+    """Every file and folder whose content was forced to the disk, with its size at that moment."""
+    calls: list[tuple[Path, int]] = []
+    fsync = os.fsync
+
+    def noted(handle: int) -> None:
+        fsync(handle)
+        calls.append((Path(os.readlink(f"/proc/self/fd/{handle}")), os.fstat(handle).st_size))
+
+    monkeypatch.setattr(os, "fsync", noted)
+    return calls
+
+
+def test_a_chunk_and_its_names_lie_on_the_disk_before_it_is_acknowledged(
+    client, clip, media, forced
+):
+    media.mkdir()
+    video = announced(client, clip)
+
+    assert send(client, video, clip[:1000], 0).status_code == 204
+    part = Video.objects.get().part_path
+    assert (part, 1000) in forced
+    assert {media, part.parents[1], part.parent} <= {path for path, _ in forced}
+    assert send(client, video, clip[1000:2000], 1000).status_code == 204
+    assert (part, 2000) in forced
+
+
+def test_a_complete_video_has_its_name_on_the_disk_before_it_is_acknowledged(
+    client, clip, forced, monkeypatch
+):
+    video = announced(client, clip)
+    renamed = []
+    replace = os.replace
+
+    def rename(part: Path, target: Path) -> None:
+        assert (part, len(clip)) in forced
+        forced.clear()
+        replace(part, target)
+        renamed.append(target.name)
+
+    monkeypatch.setattr(os, "replace", rename)
+
+    assert send(client, video, clip, 0).status_code == 204
+    assert renamed == ["source"]
+    assert Video.objects.get().folder in {path for path, _ in forced}
 
 
 def test_an_interrupted_upload_is_no_job(client, clip):

@@ -121,6 +121,8 @@ WholeFileStorage(location=sys.argv[1]).save("a/b.bin", ContentFile(b"bytes"))
 
 @pytest.mark.parametrize("step", ["fsync", "replace"])
 def test_a_process_killed_while_it_writes_leaves_no_half_file_under_a_name(tmp_path, step):
+    # New ones are forced to the disk, too.
+    (tmp_path / "a").mkdir()
     child = subprocess.run(
         [sys.executable, "-c", KILLED_WHILE_WRITING, str(tmp_path), step],
         cwd=Path(__file__).parents[2],

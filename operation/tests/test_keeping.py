@@ -10,6 +10,7 @@ from django.contrib.auth.models import User
 from django.contrib.sessions.backends.db import SessionStore
 from django.contrib.sessions.models import Session
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.db import connection
 from django.db.utils import OperationalError
 from django.test import Client
 
@@ -318,7 +319,7 @@ def test_videos_count_by_what_has_arrived(client, clip, settings):  # noqa: F811
 def test_exports_count_and_are_refused_or_stopped_above_the_quota(client, clip, settings):  # noqa: F811
     video = announced(client, clip)
     send(client, video, clip, 0)
-    Video.objects.update(state=State.DONE)
+    Video.objects.update(state=State.DONE, frames_detected=20)
     wish = {"codec": "mjpg"}
     owner_bytes = 2 * len(clip) + Video.objects.get().poster_bytes
     settings.LIMITS = {**settings.LIMITS, "owner_bytes": owner_bytes}
@@ -342,7 +343,7 @@ def export(client, clip, monkeypatch) -> Export:  # noqa: F811
     monkeypatch.setattr(rendering, "SIZE_TOLD_EVERY_S", 0)
     video = announced(client, clip)
     send(client, video, clip, 0)
-    Video.objects.update(state=State.DONE)
+    Video.objects.update(state=State.DONE, frames_detected=20)
     client.post(video["urls"]["exports"], {"codec": "mjpg"}, content_type="application/json")
     export = Export.objects.get()
     export.claim()
@@ -402,3 +403,11 @@ def test_visitors_are_told_how_long_their_media_lasts(client, url):
     assert "14 days after your last visit" in of_visitor
     assert "last visit" not in of_account
     assert "staff see them" in of_visitor and "staff see them" in of_account
+
+
+@pytest.mark.skipif(connection.vendor != "sqlite", reason="PostgreSQL waits for the disk by itself")
+def test_the_database_waits_for_the_disk_before_it_says_that_something_is_kept():
+    with connection.cursor() as cursor:
+        cursor.execute("PRAGMA synchronous")
+
+        assert cursor.fetchone() == (2,), "2 is FULL"
