@@ -47,7 +47,7 @@ class AccountSockets:
 
 
 class _Link:
-    """The way to the client. After the close nothing more goes out, whoever still sends."""
+    """The way to the client. After either side's close nothing more goes out, whoever sends."""
 
     def __init__(self, send: Any) -> None:
         self._send = send
@@ -57,7 +57,11 @@ class _Link:
         if self._is_closed:
             return
         self._is_closed = message["type"] == "websocket.close"
-        await self._send(message)
+        try:
+            await self._send(message)
+        except OSError:
+            # As ASGI says it: the client has gone. The consumer is told by a message of its own.
+            self._is_closed = True
 
     async def refuse(self, exc: BadToken) -> None:
         error = problem(exc.status, exc.code, shown_detail(exc.code, exc.detail))
