@@ -583,7 +583,9 @@ def test_many_pictures_say_how_many_are_done_and_that_there_are_more_to_scroll_t
     expect(page.locator("#invitation")).to_be_visible()
 
 
-def test_cards_of_the_queue_keep_their_height(page, picture_path):
+def test_cards_of_the_queue_keep_their_height(page, picture_path, tmp_path):
+    second = tmp_path / "second.png"
+    cells_picture({(0, 0): RED}).save(second)
     open_page(page)
     page.evaluate(
         """() => {
@@ -595,9 +597,9 @@ def test_cards_of_the_queue_keep_their_height(page, picture_path):
           document.querySelector("#queue").addEventListener("statechange", note);
         }"""
     )
-    choose(page, picture_path)
+    page.locator("#file").set_input_files([picture_path, second])
     page.get_by_role("button", name="Upload and detect").click()
-    expect(page.locator("#queue [data-state=done]")).to_be_visible()
+    expect(page.locator("#queue [data-state=done]")).to_have_count(2)
 
     heights = dict(entry.split() for entry in page.evaluate("() => [...window.heights]"))
     assert {"sending", "done"} <= set(heights)
