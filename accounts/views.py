@@ -164,10 +164,10 @@ class DeleteAccountView(FormView):
 
     def form_valid(self, form: OwnPasswordForm) -> HttpResponse:
         account = User.objects.get(username=self.request.user.get_username())
-        # First, so that nothing is kept for it any more; other sessions of it end with its row, and
-        # a job that runs ends at its next checkpoint.
-        logout(self.request)
+        # First, as this makes room on a full disk. Other sessions of it end with its row, and a job
+        # that runs ends at its next checkpoint.
         account.delete()
+        logout(self.request)
         return super().form_valid(form)
 
 
