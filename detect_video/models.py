@@ -12,7 +12,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import models, transaction
-from django.db.models.functions import Coalesce, Now, RowNumber
+from django.db.models.functions import Now, RowNumber
 from django.db.models.signals import post_delete
 from django.dispatch import receiver
 from django.utils.translation import gettext_lazy as _
@@ -75,17 +75,17 @@ class Job(models.Model):
         Jobs whose run died go on first. The others go by rounds, in which each owner has one job,
         his oldest; he comes first whose last turn is the longest ago.
         """
-        rows = cls._base_manager.alias(
-            owner_id=Coalesce(cls.OWNER_FIELDS[0], 0), owner_key=models.F(cls.OWNER_FIELDS[1])
-        )
-        of_owner = {name: models.OuterRef(name) for name in ("owner_id", "owner_key")}
-        owners_turns = rows.filter(**of_owner).order_by("-turn").values("turn")
+        rows = cls._base_manager
+        user, session_key = cls.OWNER_FIELDS
+        of_account = models.Q((user, models.OuterRef(user)))
+        of_visitor = models.Q((user, None), (session_key, models.OuterRef(session_key)))
+        owners_turns = rows.filter(of_account | of_visitor).order_by("-turn").values("turn")
         queued = models.Q(state=State.QUEUED)
         # A sign of life from the future was given before the clock was set back.
         is_alive = (Now() - STALE_AFTER, Now() + STALE_AFTER)
         died = models.Q(state=State.RUNNING) & ~models.Q(heartbeat_at__range=is_alive)
         owners_jobs = models.Window(
-            RowNumber(), partition_by=["state", "owner_id", "owner_key"], order_by="created_at"
+            RowNumber(), partition_by=["state", user, session_key], order_by="created_at"
         )
         return (
             rows.filter(queued | died)
@@ -116,7 +116,10 @@ class Job(models.Model):
         return bool(claimed)
 
     def begin_attempt(self) -> None:
-        """Count a try, from where on the job itself may be what ends it. Raises ``RunLost``."""
+        """Count a try, from where on the video itself may be what ends the process.
+
+        Raises ``RunLost``.
+        """
         self.checkpoint(attempt=self.attempt + 1)
 
     def checkpoint(self, **fields: Any) -> None:
@@ -182,6 +185,8 @@ class Video(Owned, Job):
         verbose_name = _("video")
         verbose_name_plural = _("videos")
         ordering = ["-created_at"]
+        # For an owner's last turn.
+        indexes = [models.Index(fields=["user", "session_key", "turn"], name="video_turns")]
 
     def __str__(self) -> str:
         return self.name

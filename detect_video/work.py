@@ -12,6 +12,7 @@ from detect_video.rendering import CODECS, render_video
 from detect_video.results import DetectionsByTime
 from ml_core import engine
 from ml_core.quota import check_quota
+from ml_core.results import Detection
 from ml_core.serializers import DetectionSerializer
 from ml_core.storage import check_room
 from ml_core.streams import opened
@@ -28,7 +29,6 @@ def run_detection(video: Video, stop: Event) -> None:
     if not video.model:
         video.checkpoint(model=engine.default_model("detection").name)
     wait_for_model(video.model, stop)
-    video.begin_attempt()
     last = video.frames.order_by("frame_index").last()
     client = f"video {video.pk}"
     kept_before, started = video.frames_detected, time.monotonic()
@@ -37,6 +37,7 @@ def run_detection(video: Video, stop: Event) -> None:
         open_frames(video.source_path, model=video.model, after_pts_us=after_us) as reader,
         opened("video", video.owner) as stream,
     ):
+        video.begin_attempt()
         size_wh = reader.info.width, reader.info.height
         for found in detect_frames(
             reader, resolution_wh=size_wh, model=video.model, client=client, stop=stop
@@ -63,14 +64,19 @@ def _frame_results(video: Video, found: list[Found]) -> list[FrameResult]:
 def run_export(export: Export, stop: Event) -> None:
     """Render the file of a claimed export. Raises what ``run_detection`` raises."""
     video = export.video
-    export.begin_attempt()
     # Those before it may have become larger than anybody could know when this one was asked for.
     check_quota(video.owner, 0)
     last = video.frames.order_by("frame_index").last()
     # A run that is taken over and does not know it yet writes to another file.
     target = export.folder / f"{export.pk}-{export.run_id}{CODECS[export.codec]}"
+    find = DetectionsByTime(video, export.score_threshold, export.hidden_classes)
     due = 0.0
     frames_done = 0
+
+    def detections(pts_us: int) -> list[Detection]:
+        if not frames_done:
+            export.begin_attempt()
+        return find(pts_us)
 
     def on_frame(frames: int) -> None:
         nonlocal due, frames_done
@@ -89,7 +95,7 @@ def run_export(export: Export, stop: Event) -> None:
     render_video(
         video.source_path,
         target,
-        DetectionsByTime(video, export.score_threshold, export.hidden_classes),
+        detections,
         until_us=last.pts_us if last else None,
         codec=export.codec,
         show_names=export.show_names,

@@ -14,7 +14,7 @@ from django.contrib.sessions.backends.db import SessionStore
 from django.db import OperationalError
 from django.utils import timezone
 
-from detect_video import jobs, pipeline, uploads, work
+from detect_video import jobs, pipeline, rendering, uploads, work
 from detect_video.decoding import VideoReader
 from detect_video.errors import NotFinished, RunLost
 from detect_video.models import Export, FrameResult, State, Video
@@ -184,6 +184,22 @@ def test_a_run_that_dies_before_the_model_is_loaded_is_no_attempt(clip):
         make_stale(video)
 
     assert jobs.claim_next(Video) is not None
+
+
+def test_a_run_that_dies_before_the_first_frame_is_read_is_no_attempt(clip, monkeypatch):
+    """On a busy server a run needs seconds until then."""
+    export = export_of(done_video(clip))
+    queued_video(clip)
+    monkeypatch.setattr(work, "open_frames", Mock(side_effect=KeyboardInterrupt))
+    monkeypatch.setattr(rendering, "VideoReader", Mock(side_effect=KeyboardInterrupt))
+
+    for _, kind, how in jobs.KINDS:
+        claimed = jobs.claim_next(kind)
+        with pytest.raises(KeyboardInterrupt):
+            jobs.run(claimed, how, threading.Event())
+        claimed.refresh_from_db()
+        assert (claimed.state, claimed.attempt) == (State.RUNNING, 0)
+    assert export.pk == claimed.pk
 
 
 def test_new_frames_make_attempts_count_anew(clip):
