@@ -58,9 +58,11 @@ def quarters() -> Image.Image:
     return picture
 
 
-def encoded(format_name: str, **options) -> bytes:
+def encoded(format_name: str, *, scale: int = 1, **options) -> bytes:
     output = io.BytesIO()
-    quarters().save(output, format_name, **options)
+    quarters().resize((64 * scale, 32 * scale), Image.Resampling.NEAREST).save(
+        output, format_name, **options
+    )
     return output.getvalue()
 
 
@@ -111,7 +113,8 @@ FILES = {
     "WEBP with EXIF": encoded("WEBP", lossless=True, exif=exif(6)),
     "WEBP with XMP": encoded("WEBP", lossless=True, xmp=XMP),
     "BMP": encoded("BMP"),
-    "JPEG without its last bytes": encoded("JPEG", quality=95)[:-3],
+    # Of the last blocks, which are not complete, Chromium shows nothing.
+    "JPEG without its last bytes": encoded("JPEG", quality=95, scale=10)[:-3],
 }
 
 
