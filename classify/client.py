@@ -38,7 +38,9 @@ def classify(path: Path, url: str) -> dict:
         answer = response.json()
     except OSError as exc:
         if isinstance(exc, requests.RequestException):
-            raise ClientError(f"The server at {url} does not answer: {exc}") from exc
+            raise ClientError(
+                f"The server at {url} does not answer. Is the address right, and is it running?"
+            ) from exc
         raise ClientError(f"{path}: {exc.strerror}") from exc
     if not response.ok:
         raise ClientError(f"{path}: {answer.get('detail', response.reason)}")

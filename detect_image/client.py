@@ -27,13 +27,22 @@ class ClientError(Exception):
     """Nothing could be detected; the text says why."""
 
 
+def why_no_answer(exc: requests.RequestException) -> str:
+    """What became of a request, after "The server at ..."."""
+    if isinstance(exc, requests.Timeout):
+        return f"did not answer within {TIMEOUT_SECONDS} seconds."
+    if isinstance(exc, requests.ConnectionError):
+        return "cannot be reached. Is the address right, and is the server running?"
+    return "does not answer as expected. Is the address right?"
+
+
 def ask(method: str, url: str, **options) -> dict:
     """The JSON a server answers with. Raises ``ClientError`` for no answer or an error."""
     try:
         response = requests.request(method, url, timeout=TIMEOUT_SECONDS, **options)
         answer = response.json()
     except requests.RequestException as exc:
-        raise ClientError(f"The server at {url} does not answer as expected: {exc}") from exc
+        raise ClientError(f"The server at {url} {why_no_answer(exc)}") from exc
     if not response.ok:
         raise ClientError(answer.get("detail", response.reason))
     return answer

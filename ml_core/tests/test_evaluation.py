@@ -2,14 +2,22 @@
 
 import io
 import json
+from dataclasses import replace
 
 import numpy as np
+import openvino as ov
 import pytest
 from django.core.management import CommandError, call_command
 
 from ml_core import engine
-from ml_core.accuracy import mean_average_precision, save_precision_recall
+from ml_core.accuracy import (
+    loss_interval,
+    mean_average_precision,
+    resampled_map_50,
+    save_precision_recall,
+)
 from ml_core.engines import load_engine
+from ml_core.engines.openvino import converted
 from ml_core.errors import ModelUnusable
 from ml_core.labelled_pictures import LabelError, LabelledPicture, read_labelled_pictures
 from ml_core.results import Detection
@@ -134,6 +142,27 @@ def test_a_detector_is_evaluated_from_a_terminal(labelled):
     assert labelled.joinpath("curve.png").exists()
 
 
+@pytest.mark.usefixtures("toy_detector")
+@pytest.mark.parametrize(
+    ("url", "message"),
+    [
+        ("http://127.0.0.1:9", "http://127.0.0.1:9 cannot be reached. Is the address right"),
+        ("127.0.0.1", "The server at 127.0.0.1 does not answer as expected. Is the address right"),
+    ],
+)
+def test_a_server_that_does_not_answer_is_told_in_our_words(labelled, url, message):
+    folders = ("--images", labelled / "images", "--labels", labelled / "labels")
+
+    with pytest.raises(CommandError) as error:
+        run("evaluate_detector", *folders, "--url", url)
+
+    assert message in str(error.value)
+    assert not {"urllib3", "HTTPConnection", "Max retries", "schema"} & set(
+        str(error.value).split()
+    )
+    assert "object at 0x" not in str(error.value)
+
+
 @pytest.fixture
 def own_toy(settings, patient, tmp_path, converted_dir):
     """The toy network in a folder of this test's own, which a quantized copy may join."""
@@ -165,21 +194,77 @@ def test_a_quantized_detector_serves_where_int8_is_chosen(own_toy, labelled, con
     assert found.class_ids.tolist() == [0]
 
 
-def test_a_quantized_network_that_loses_too_much_is_not_kept(own_toy, labelled, monkeypatch):
-    monkeypatch.setattr("ml_core.management.commands.quantize_model.TOLERATED_LOSS", -1)
+def test_a_quantized_network_that_loses_significantly_is_not_kept(
+    own_toy, labelled, monkeypatch, tmp_path
+):
+    install_toy_network(tmp_path / "blind")
+    weights = tmp_path / "blind" / "toy" / "toy.weights"
+    biases = np.array([0, 0, 0, 0, -20, 0, 0], np.float32).tobytes()
+    data = weights.read_bytes()
+    weights.write_bytes(data[:20] + biases + bytes(len(data) - 20 - len(biases)))
+
+    def blind(spec, *arguments):
+        """Stands for a network that quantizing has ruined: it finds nothing."""
+        ruined = replace(spec, directory=weights.parent)
+        return ov.Core().read_model(converted(ruined, tmp_path / "ruined"))
+
+    monkeypatch.setattr("ml_core.management.commands.quantize_model.quantize", blind)
     arguments = (
         *("quantize_model", "toy"),
         *("--images", labelled / "images", "--labels", labelled / "labels"),
     )
 
-    with pytest.raises(CommandError, match="not kept"):
+    with pytest.raises(CommandError, match="loses 1.000 of mAP@0.5 .* not kept"):
         run(*arguments)
     kept_before = own_toy.joinpath("toy.int8.xml").exists()
-    run(*arguments, "--keep")
+    text = run(*arguments, "--keep")
 
     assert not kept_before
+    assert "95% interval over the pictures: 1.000 to 1.000" in text
     assert own_toy.joinpath("toy.int8.xml").exists()
     assert not list(own_toy.glob(".quantized-*"))
+
+
+def noisy(truth, rng, found_share):
+    """Of each picture's objects a share is found, and as many others that are not there."""
+    boxes = truth.boxes_xyxy[rng.random(len(truth.boxes_xyxy)) < found_share]
+    wrong = np.tile([60.0, 60, 90, 90], (len(truth.boxes_xyxy) - len(boxes), 1))
+    scores = rng.uniform(0.1, 1, len(truth.boxes_xyxy))
+    rows = zip([*boxes.tolist(), *wrong.tolist()], scores.tolist(), strict=True)
+    return [Detection(tuple(box), class_id % 3, "", s) for class_id, (box, s) in enumerate(rows)]
+
+
+@pytest.fixture
+def many_pictures():
+    rng = np.random.default_rng(0)
+    corners = rng.uniform(0, 40, (60, 3, 2))
+    return [picture(np.concatenate([c, c + 15], axis=1), range(3)) for c in corners]
+
+
+def test_a_resample_has_the_map_that_coco_computes_for_its_pictures(many_pictures):
+    rng = np.random.default_rng(1)
+    found = [noisy(truth, rng, 0.6) for truth in many_pictures]
+    drawn = rng.integers(0, 60, (3, 60))
+    counts = np.stack([np.bincount(row, minlength=60) for row in drawn])
+
+    resampled = resampled_map_50(many_pictures, found, counts)
+
+    for value, row in zip(resampled, drawn, strict=True):
+        expected = mean_average_precision([many_pictures[i] for i in row], [found[i] for i in row])
+        assert value == pytest.approx(expected.map_50, abs=1e-6)
+
+
+def test_a_loss_within_the_noise_of_the_pictures_is_told_from_a_significant_one(many_pictures):
+    rng = np.random.default_rng(2)
+    before, alike, worse = (
+        [noisy(truth, rng, share) for truth in many_pictures] for share in (0.7, 0.7, 0.4)
+    )
+
+    low, high = loss_interval(many_pictures, before, alike)
+    assert low < 0 < high
+    assert loss_interval(many_pictures, before, worse)[0] > 0.05
+    assert loss_interval(many_pictures, before, before) == (0, 0)
+    assert loss_interval(many_pictures, before, alike) == (low, high)
 
 
 def test_a_quantized_network_of_former_weights_is_refused(own_toy, labelled, settings):

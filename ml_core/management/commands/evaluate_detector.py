@@ -54,8 +54,10 @@ class Command(BaseCommand):
                 accuracy = mean_average_precision(pictures, list(progress))
         except VisionError as exc:
             raise CommandError(exc.detail) from exc
-        except (LabelError, requests.RequestException) as exc:
+        except LabelError as exc:
             raise CommandError(str(exc)) from exc
+        except requests.RequestException as exc:
+            raise CommandError(f"The server at {options['url']} {_why_no_answer(exc)}") from exc
         if options["curve"]:
             save_precision_recall(accuracy, options["curve"])
         summary = {
@@ -82,6 +84,22 @@ def _here(model: str) -> Detect:
     return detect
 
 
+def _why_no_answer(exc: requests.RequestException) -> str:
+    if isinstance(exc, requests.Timeout):
+        return f"did not answer within {REQUEST_SECONDS} seconds."
+    if isinstance(exc, requests.ConnectionError):
+        return "cannot be reached. Is the address right, and is the server running?"
+    return "does not answer as expected. Is the address right?"
+
+
+def _problem(response: requests.Response) -> str:
+    """The ``detail`` of a problem (RFC 9457), or the status of what is none."""
+    try:
+        return response.json()["detail"]
+    except (requests.JSONDecodeError, KeyError, TypeError):
+        return f"HTTP {response.status_code} {response.reason}"
+
+
 def _of_server(url: str, model: str) -> Detect:
     def detect(path: Path) -> list[Detection]:
         response = requests.post(
@@ -91,7 +109,7 @@ def _of_server(url: str, model: str) -> Detect:
             timeout=REQUEST_SECONDS,
         )
         if not response.ok:
-            raise CommandError(f"The server's answer to {path}: {response.text}")
+            raise CommandError(f"The server's answer to {path}: {_problem(response)}")
         return [
             Detection(tuple(row["box"]), row["class_id"], row["class_name"], row["score"])
             for row in response.json()["detections"]
