@@ -124,6 +124,22 @@ def test_pause_freezes_the_picture_and_play_goes_on_from_now(page):
     assert boxed == red
 
 
+def test_a_paused_page_gives_its_place_to_others_and_takes_one_again_to_play(page):
+    sockets = []
+    page.on("websocket", lambda socket: sockets.append(socket))
+    start(page)
+
+    with sockets[0].expect_event("close"):
+        page.get_by_role("button", name="Pause").click()
+    before = frames(page)
+    page.get_by_role("button", name="Play").click()
+    page.wait_for_function(
+        "before => document.querySelector('#camera-page').dataset.frames > before", arg=before
+    )
+
+    assert [socket.is_closed() for socket in sockets] == [True, False]
+
+
 def test_the_picture_can_be_mirrored_with_its_boxes(page):
     start(page)
     page.get_by_role("button", name="Pause").click()
