@@ -9,6 +9,10 @@ from accounts.tokens import create_token
 
 OPEN = {"accounts/sign-in/", "accounts/sign-up/", "admin/login/", "i18n/setlang/"}
 OPEN |= {"favicon.ico", "livez", "readyz"}
+# The way in for who forgot the password, and what an account's last page says.
+FORGOTTEN = "accounts/password/forgotten/"
+OPEN |= {FORGOTTEN, f"{FORGOTTEN}sent/", f"{FORGOTTEN}done/", f"{FORGOTTEN}<uidb64>/<token>/"}
+OPEN |= {"accounts/deleted/"}
 # Asks for a token of its own.
 OPEN |= {"metrics"}
 
