@@ -202,7 +202,11 @@ def ask(client: Client, method: str, path: str) -> int:
         body = {"content_type": content_type, "HTTP_UPLOAD_OFFSET": "5"}
     elif method == "POST" and path.endswith("/exports/"):
         body = {"data": {"codec": "h264"}, "content_type": "application/json"}
-    return getattr(client, method.lower())(path, **body).status_code
+    response = getattr(client, method.lower())(path, **body)
+    # A server closes the answer, and with it the file; here that would close the database, too.
+    for close in response._resource_closers:
+        close()
+    return response.status_code
 
 
 def test_every_address_is_in_one_of_the_tables():
