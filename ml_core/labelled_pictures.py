@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 
 from ml_core.boxes import cxcywh_to_xyxy
-from ml_core.images import upright_wh
+from ml_core.errors import VisionError
+from ml_core.images import ImageLimits, decode_image, upright_wh
 
 PICTURE_SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp"}
 
@@ -27,6 +28,14 @@ class LabelledPicture:
     boxes_xyxy: np.ndarray
     class_ids: np.ndarray
     scores: np.ndarray
+
+
+def read_image(path: Path, limits: ImageLimits) -> np.ndarray:
+    """The upright (H, W, 3) uint8 RGB array of a picture file. Raises ``LabelError``."""
+    try:
+        return decode_image(path.read_bytes(), limits)
+    except (OSError, VisionError) as exc:
+        raise LabelError(f"{path} is not a picture that can be read: {exc}") from exc
 
 
 def picture_paths(folder: Path) -> list[Path]:

@@ -7,7 +7,8 @@ from tempfile import TemporaryDirectory
 import openvino as ov
 
 from ml_core.catalog import ModelSpec
-from ml_core.images import ImageLimits, decode_image
+from ml_core.images import ImageLimits
+from ml_core.labelled_pictures import read_image
 from ml_core.networks.darknet_cfg import DarknetError
 from ml_core.resizing import RESIZE
 
@@ -51,7 +52,7 @@ def quantize(
     import nncf
 
     def network_input(path: Path):
-        image = decode_image(path.read_bytes(), limits)
+        image = read_image(path, limits)
         return RESIZE[spec.resizing](image, spec.input_wh)[0][None]
 
     network = nncf.quantize(

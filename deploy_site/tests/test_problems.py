@@ -161,7 +161,7 @@ def test_media_that_cannot_be_written_is_a_problem(client, monkeypatch, toy_dete
     def fail(*arguments: object, **options: object) -> None:
         raise OSError(number, os.strerror(number))
 
-    monkeypatch.setattr("ml_core.storage.os.makedirs", fail)
+    monkeypatch.setattr("ml_core.storage.Path.mkdir", fail)
 
     response = client.post("/api/detect/image/?keep=true", {"gallery": "street.jpg"})
 

@@ -189,9 +189,11 @@ def test_readyz_says_which_model_hangs_and_the_site_serves_again_with_a_fresh_en
 ):
     engine.wait_until_loaded("classification", "")
     broker = engine._broker(engine.default_model("detection"))
-    may_load, go_on, load = threading.Event(), threading.Event(), broker._load
+    loads, may_load, go_on = threading.Event(), threading.Event(), threading.Event()
+    load = broker._load
 
     def load_when_told():
+        loads.set()
         may_load.wait(60)
         return load()
 
@@ -203,6 +205,7 @@ def test_readyz_says_which_model_hangs_and_the_site_serves_again_with_a_fresh_en
         with pytest.raises(InferenceTimeout):
             engine.detect(PICTURE)
         hanging = client.get("/readyz")
+        assert loads.wait(60)
 
     assert hanging.status_code == 503
     state = hanging.json()["models"]["detection"]

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 import keras
 import numpy as np
 
-from ml_core.images import ImageLimits, decode_image
-from ml_core.labelled_pictures import LabelledPicture
+from ml_core.images import ImageLimits
+from ml_core.labelled_pictures import LabelledPicture, read_image
 from ml_core.training.mosaic import Example, alone, mosaic
 from ml_core.training.yolo_targets import Slots, targets_of
 
@@ -86,7 +86,7 @@ class DetectionBatches(keras.utils.PyDataset):
         picture = self.pictures[row]
         image = self.kept.get(row)
         if image is None:
-            image = decode_image(picture.path.read_bytes(), LIMITS)
+            image = read_image(picture.path, LIMITS)
             if self.kept_bytes < KEPT_BYTES:
                 self.kept[row] = image
                 self.kept_bytes += image.nbytes

@@ -15,8 +15,8 @@ from tqdm import tqdm
 from ml_core import engine
 from ml_core.accuracy import accuracy_table, mean_average_precision, save_precision_recall
 from ml_core.errors import VisionError
-from ml_core.images import ImageLimits, decode_image
-from ml_core.labelled_pictures import LabelError, read_labelled_pictures
+from ml_core.images import ImageLimits
+from ml_core.labelled_pictures import LabelError, read_image, read_labelled_pictures
 from ml_core.networks.loading import SCORE_FLOOR
 from ml_core.results import Detection
 
@@ -78,7 +78,7 @@ def _here(model: str) -> Detect:
     limits = ImageLimits(settings.LIMITS["image_bytes"], settings.LIMITS["image_pixels"])
 
     def detect(path: Path) -> list[Detection]:
-        image = decode_image(path.read_bytes(), limits)
+        image = read_image(path, limits)
         return list(engine.detect(image, model=model).detections)
 
     return detect

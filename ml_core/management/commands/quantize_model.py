@@ -16,11 +16,12 @@ from ml_core.accuracy import loss_interval, mean_average_precision
 from ml_core.catalog import ModelSpec
 from ml_core.engines.conversion import converted
 from ml_core.errors import VisionError
-from ml_core.images import ImageLimits, decode_image
+from ml_core.images import ImageLimits
 from ml_core.labelled_pictures import (
     LabelError,
     LabelledPicture,
     picture_paths,
+    read_image,
     read_labelled_pictures,
 )
 from ml_core.networks.loading import NETWORK_ERRORS, SCORE_FLOOR, decoder
@@ -117,7 +118,7 @@ class Command(BaseCommand):
         decode = decoder(spec)
         found = []
         for picture in tqdm(pictures, desc=title, disable=None, unit="picture"):
-            image = decode_image(picture.path.read_bytes(), self.limits)
+            image = read_image(picture.path, self.limits)
             network_input, placement = RESIZE[spec.resizing](image, spec.input_wh)
             (candidates,) = decode(list(compiled(network_input[None]).values()))
             assert isinstance(candidates, Candidates)

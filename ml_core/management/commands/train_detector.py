@@ -13,9 +13,13 @@ from ml_core import engine
 from ml_core.accuracy import Accuracy, mean_average_precision
 from ml_core.augmented_detection import AugmentedDetector
 from ml_core.errors import VisionError
-from ml_core.images import decode_image
 from ml_core.installed import read_own_detector
-from ml_core.labelled_pictures import LabelError, LabelledPicture, read_labelled_pictures
+from ml_core.labelled_pictures import (
+    LabelError,
+    LabelledPicture,
+    read_image,
+    read_labelled_pictures,
+)
 from ml_core.networks.darknet_cfg import DarknetError
 from ml_core.networks.loading import NETWORK_ERRORS, SCORE_FLOOR
 from ml_core.training.detector_state import DetectorState
@@ -112,7 +116,7 @@ def measure(folder: Path, pictures: list[LabelledPicture]) -> Accuracy:
     )
     found = []
     for picture in tqdm(pictures, disable=None, unit="picture"):
-        image = decode_image(picture.path.read_bytes(), image_limits())
+        image = read_image(picture.path, image_limits())
         answer = detector.detect(
             image, score_threshold=SCORE_FLOOR, iou_threshold=engine.IOU_THRESHOLD
         )
