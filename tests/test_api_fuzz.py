@@ -2,7 +2,10 @@
 
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+
+import pytest
 
 from tests.conftest import Server
 
@@ -16,7 +19,16 @@ CHECKS = [
 ]
 
 
-def test_the_api_answers_made_up_requests_as_it_says(server: Server, tmp_path: Path) -> None:
+@pytest.fixture
+def own_server(tmp_path: Path, toy_model_dir: Path) -> Iterator[Server]:
+    """A server that nobody else uses: what is announced here takes an address's places."""
+    server = Server(tmp_path, toy_model_dir)
+    server.start()
+    yield server
+    server.stop()
+
+
+def test_the_api_answers_made_up_requests_as_it_says(own_server: Server, tmp_path: Path) -> None:
     command = [str(Path(sys.executable).with_name("schemathesis")), "run"]
     options = ["--checks", ",".join(CHECKS), "--phases", "coverage,fuzzing", "--seed", "1"]
     options += ["--max-examples", "5", "--max-time", "45", "--suppress-health-check", "all"]
@@ -24,7 +36,7 @@ def test_the_api_answers_made_up_requests_as_it_says(server: Server, tmp_path: P
     options += ["--exclude-operation-id", "upload_chunk"]
 
     done = subprocess.run(
-        [*command, f"{server.url}/api/schema/", *options],
+        [*command, f"{own_server.url}/api/schema/", *options],
         cwd=tmp_path,
         capture_output=True,
         text=True,
