@@ -272,6 +272,7 @@ class Export(Job):
     show_scores = models.BooleanField(_("scores shown"), editable=False)
     # Of the names: the one of the page that asked.
     language = models.CharField(max_length=10, default="en", editable=False)
+    # The most that any run has drawn so far.
     frames_done = models.PositiveIntegerField(_("frames done"), default=0, editable=False)
     # As large as the video's own until it is there.
     size_bytes = models.PositiveBigIntegerField(_("size (bytes)"), default=0, editable=False)

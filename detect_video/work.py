@@ -82,8 +82,11 @@ def run_export(export: Export, stop: Event) -> None:
         nonlocal due, frames_done
         frames_done = frames
         if time.monotonic() >= due:
+            # Each run draws from the first frame on: only what none has reached is any further.
+            is_further = frames > export.frames_done
+            further = {"frames_done": frames, "attempt": 0} if is_further else {}
             # A cancelled export ends here, by RunLost.
-            export.checkpoint(frames_done=frames, attempt=0)
+            export.checkpoint(**further)
             due = time.monotonic() + PROGRESS_EVERY_S
 
     def on_size(size_bytes: int) -> None:

@@ -1,5 +1,6 @@
 """Detection and exports as jobs: kept results, cut off runs, and who may write."""
 
+import itertools
 import threading
 import time
 from collections.abc import Callable
@@ -456,15 +457,51 @@ def test_an_interrupted_export_begins_again_but_not_for_ever(clip):
     assert (export.state, export.error_code) == (State.FAILED, "interrupted")
 
 
-def test_frames_that_are_drawn_make_an_exports_attempts_count_anew(clip, monkeypatch):
+def breaks_off_at_frame(number: int, monkeypatch) -> None:
+    """A run of the export that waits, which draws the frames before and notes each of them."""
+    claimed = jobs.claim_next(Export)
+    assert claimed is not None
+    draw, frames = rendering.draw_detections, itertools.count(1)
+
+    def drawn(*arguments, **options):
+        if next(frames) == number:
+            raise KeyboardInterrupt
+        return draw(*arguments, **options)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(work, "PROGRESS_EVERY_S", 0)
+        patched.setattr(rendering, "draw_detections", drawn)
+        with pytest.raises(KeyboardInterrupt):
+            jobs.run(claimed, work.run_export, threading.Event())
+    make_stale(claimed)
+
+
+def test_an_export_that_breaks_off_at_the_same_frame_again_and_again_is_given_up(clip, monkeypatch):
     export = export_of(done_video(clip))
-    broken_off(Export, 2)
-    monkeypatch.setattr(Export, "end_run", Mock(side_effect=OSError))
+    breaks_off_at_frame(7, monkeypatch)
 
-    work_off()
+    for _ in range(3):
+        breaks_off_at_frame(7, monkeypatch)
 
+    assert jobs.claim_next(Export) is None
     export.refresh_from_db()
-    assert (export.attempt, export.frames_done > 0) == (0, True)
+    assert (export.state, export.error_code) == (State.FAILED, "interrupted")
+    assert export.frames_done == 6
+
+
+def test_only_frames_that_no_run_reached_make_an_exports_attempts_count_anew(clip, monkeypatch):
+    export = export_of(done_video(clip))
+    attempts = []
+
+    for number in (7, 5, 7, 8):
+        breaks_off_at_frame(number, monkeypatch)
+        export.refresh_from_db()
+        attempts.append((export.attempt, export.frames_done))
+
+    assert attempts == [(0, 6), (1, 6), (2, 6), (0, 7)]
+    work_off()
+    export.refresh_from_db()
+    assert (export.state, export.frames_done) == (State.DONE, 20)
 
 
 def test_a_job_that_breaks_off_again_and_again_has_its_time_too(clip, settings):
