@@ -109,12 +109,13 @@ def request_export(video: Video, **options: Any) -> Export:
             "The video can be saved as soon as every frame of it is detected, or up to where "
             "detection is cancelled."
         )
-    check_quota(video.owner, video.size_bytes)
-    check_room(video.size_bytes)
     export = Export(video=video, size_bytes=video.size_bytes, **options)
     export.hidden_class_names = _class_names(video.model, export.hidden_classes)
-    export.full_clean()
-    export.save()
+    with reserving():
+        check_quota(video.owner, video.size_bytes)
+        check_room(video.size_bytes)
+        export.full_clean()
+        export.save()
     return export
 
 

@@ -21,7 +21,7 @@ from detect_video import rendering, uploads
 from detect_video.jobs import run
 from detect_video.models import Export, State, Video
 from detect_video.tests.conftest import clip  # noqa: F401
-from detect_video.tests.test_uploads import announce, announced, send
+from detect_video.tests.test_uploads import announce, announced, at_once, send
 from detect_video.work import run_export
 from ml_core import quota
 from ml_core.errors import StorageFull
@@ -335,6 +335,23 @@ def test_exports_count_and_are_refused_or_stopped_above_the_quota(client, clip, 
 
     assert answers == [202, 413]
     assert (export.state, export.error_code) == (State.FAILED, "quota_exceeded")
+
+
+def test_exports_at_once_cannot_beat_the_quota(client, clip, settings):  # noqa: F811
+    video = announced(client, clip)
+    send(client, video, clip, 0)
+    Video.objects.update(state=State.DONE, frames_detected=20)
+    owner_bytes = 2 * len(clip) + Video.objects.get().poster_bytes
+    settings.LIMITS = {**settings.LIMITS, "owner_bytes": owner_bytes}
+
+    def ask(_: int) -> int:
+        address, wish = video["urls"]["exports"], {"codec": "mjpg"}
+        return client.post(address, wish, content_type="application/json").status_code
+
+    statuses = at_once(8, ask)
+
+    assert statuses == [202] + [413] * 7
+    assert Export.objects.count() == 1
 
 
 @pytest.fixture
