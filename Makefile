@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help prepare run run-https test test-pythons lint format
+.PHONY: help prepare run run-https test test-pythons test-hardening format
 
 PYTHON ?= python3
 # Files are UTF-8, whatever the locale of the machine or of a library.
@@ -37,6 +37,9 @@ test: .venv/dev node_modules ## Set everything up and run every check and test
 
 test-pythons: ## Serve the site with every supported Python of this machine, and try it
 	@PYTHONUNBUFFERED=1 $(PYTHON) scripts/test-pythons
+
+test-hardening: .venv/dev ## Attack a served site, kill it, use it for long (35 minutes; see tests/hardening/README.md)
+	$(BIN)/pytest -s tests/hardening
 
 format: .venv/dev ## Format the Python code
 	$(BIN)/ruff check --fix .

@@ -1,0 +1,79 @@
+"""Somebody who uses the site, and what an attack leaves in the server's log."""
+
+import hashlib
+import re
+from typing import Any
+
+import requests
+
+from tests.conftest import Server
+
+CHUNK_TYPE = "application/offset+octet-stream"
+CHUNK_BYTES = 5 * 2**20
+TIMEOUT_S = 60
+
+
+class Client:
+    """Somebody who uses the site: a visitor with a cookie, or an account that signed up."""
+
+    def __init__(self, server: Server) -> None:
+        self.server = server
+        self.session = requests.Session()
+
+    def ask(self, method: str, path: str, **parameters: Any) -> requests.Response:
+        if token := self.session.cookies.get("csrftoken"):
+            parameters["headers"] = {**parameters.get("headers", {}), "X-CSRFToken": token}
+        url = self.server.url + path
+        return self.session.request(method, url, timeout=TIMEOUT_S, **parameters)
+
+    def sign_up(self, name: str) -> None:
+        password = f"the password of {name}"
+        self.ask("GET", "/accounts/sign-up/")
+        form = {"username": name, "password1": password, "password2": password}
+        form["csrfmiddlewaretoken"] = self.session.cookies["csrftoken"]
+        page = self.ask("POST", "/accounts/sign-up/", data=form)
+        assert page.ok and name in page.text
+
+    def classify(self, picture: bytes) -> requests.Response:
+        return self.ask("POST", "/api/classify/", files={"image": picture}, data={"keep": "true"})
+
+    def detect(self, picture: bytes, **form: str) -> requests.Response:
+        return self.ask("POST", "/api/detect/image/", files={"image": picture}, data=form)
+
+    def announce(self, data: bytes) -> requests.Response:
+        sha256 = hashlib.sha256(data).hexdigest()
+        body = {"name": "clip.mp4", "size_bytes": len(data), "sha256": sha256}
+        return self.ask("POST", "/api/videos/", json=body)
+
+    def send_chunk(self, upload_path: str, chunk: bytes, offset: int) -> requests.Response:
+        headers = {"Content-Type": CHUNK_TYPE, "Upload-Offset": str(offset)}
+        return self.ask("PATCH", upload_path, data=chunk, headers=headers)
+
+    def send_video(self, data: bytes) -> dict[str, Any]:
+        """The video as the API shows it, once all of it is there."""
+        announced = self.announce(data)
+        announced.raise_for_status()
+        video = announced.json()
+        upload = video["urls"]["upload"]
+        answer = self.ask("HEAD", upload)
+        answer.raise_for_status()
+        offset = int(answer.headers["Upload-Offset"])
+        # Where all bytes were there already, an empty chunk asks for what comes after the last.
+        while True:
+            chunk = data[offset : offset + CHUNK_BYTES]
+            self.send_chunk(upload, chunk, offset).raise_for_status()
+            offset += len(chunk)
+            if offset == len(data):
+                break
+        return video
+
+
+def unlike_any_other(clip: bytes, number: int) -> bytes:
+    """The same video with a box that players pass over, so that its file is a new one."""
+    return clip + (16).to_bytes(4, "big") + b"free" + number.to_bytes(8, "big")
+
+
+def tracebacks(server: Server) -> list[str]:
+    """The last line of each traceback in the server's log."""
+    log = server.log_path.read_text(encoding="utf-8", errors="replace")
+    return re.findall(r"^Traceback .*?\n(?:[ \t].*\n|\n)*(\S.*)$", log, re.MULTILINE)

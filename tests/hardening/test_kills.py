@@ -1,0 +1,150 @@
+"""The server is killed again and again while people use it: what it acknowledged is there."""
+
+import hashlib
+import json
+import random
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import requests
+
+from tests.conftest import Server
+from tests.hardening.client import Client, unlike_any_other
+
+KILLS = 50
+# From the moment the site answers again until it is killed.
+LIVES_S = 0.3, 4.0
+VIDEOS = 80
+WORK_S = 600
+
+
+@dataclass
+class Acknowledged:
+    """What the server has said that it has."""
+
+    classified: int = 0
+    pictures: list[str] = field(default_factory=list)
+    # The SHA-256 of each video by its id.
+    videos: dict[str, str] = field(default_factory=dict)
+    exports: list[str] = field(default_factory=list)
+
+
+def until_done(step: Callable[[], Any]) -> Any:
+    """Repeat a request until the server lives long enough to answer it."""
+    while True:
+        try:
+            return step()
+        except requests.HTTPError as exc:
+            # Busy, warming up, or the upload of a moment ago is still open: try again.
+            assert exc.response.status_code in (409, 429, 503), exc.response.text
+        except requests.RequestException:
+            # Killed before, or in the midst of its answer.
+            pass
+        time.sleep(0.2)
+
+
+def answered(response: requests.Response) -> Any:
+    response.raise_for_status()
+    return response.json()
+
+
+def send_pictures(
+    client: Client, picture: bytes, noted: Acknowledged, enough: threading.Event
+) -> None:
+    while not enough.is_set():
+        until_done(lambda: answered(client.classify(picture)))
+        noted.classified += 1
+        detected = until_done(lambda: answered(client.detect(picture, keep="true")))
+        noted.pictures.append(detected["id"])
+        enough.wait(0.3)
+
+
+def send_videos(client: Client, clip: bytes, noted: Acknowledged) -> None:
+    for number in range(VIDEOS):
+        data = unlike_any_other(clip, number)
+        video = until_done(lambda: client.send_video(data))  # noqa: B023
+        noted.videos[video["id"]] = hashlib.sha256(data).hexdigest()
+        if number % 3 == 0:
+            wait_until_done(client, video["urls"]["self"])
+            exports = video["urls"]["exports"]
+            export = until_done(lambda: answered(client.ask("POST", exports, json={})))  # noqa: B023
+            noted.exports.append(export["urls"]["self"])
+
+
+def wait_until_done(client: Client, path: str) -> dict[str, Any]:
+    deadline = time.monotonic() + WORK_S
+    while (job := until_done(lambda: answered(client.ask("GET", path))))["state"] != "done":
+        assert job["state"] in ("queued", "running"), job
+        assert time.monotonic() < deadline, job
+        time.sleep(0.2)
+    return job
+
+
+def test_fifty_kills_lose_nothing_that_was_acknowledged(
+    own_server: Server, picture: bytes, clip: bytes
+) -> None:
+    chance = random.Random(50)
+    noted = Acknowledged()
+    client = Client(own_server)
+    # The cookie of one session, so that everything has the same owner.
+    until_done(lambda: answered(client.classify(picture)))
+    enough = threading.Event()
+    failures: list[BaseException] = []
+
+    def kept_failing(work: Callable[..., None], *arguments: Any) -> None:
+        try:
+            work(*arguments)
+        except BaseException as exc:
+            failures.append(exc)
+            raise
+
+    clients = [
+        threading.Thread(target=kept_failing, args=(send_pictures, client, picture, noted, enough)),
+        threading.Thread(target=kept_failing, args=(send_videos, client, clip, noted)),
+    ]
+    for thread in clients:
+        thread.start()
+    started = time.monotonic()
+    for _ in range(KILLS):
+        time.sleep(chance.uniform(*LIVES_S))
+        own_server.process.kill()
+        own_server.process.wait()
+        own_server.start("/livez")
+    enough.set()
+    for thread in clients:
+        thread.join(WORK_S)
+    assert failures == []
+    killed_s = time.monotonic() - started
+
+    assert len(kept_ids(client, "/api/classify/pictures/")) >= noted.classified
+    assert set(noted.pictures) - kept_ids(client, "/api/pictures/") == set()
+    for video_id, sha256 in noted.videos.items():
+        video = wait_until_done(client, f"/api/videos/{video_id}/")
+        file = client.ask("GET", video["urls"]["file"])
+        assert hashlib.sha256(file.content).hexdigest() == sha256
+        lines = client.ask("GET", video["urls"]["results_jsonl"]).text.splitlines()
+        assert [json.loads(line)["frame_index"] for line in lines] == list(range(300))
+    for path in noted.exports:
+        export = wait_until_done(client, path)
+        file = client.ask("GET", export["urls"]["file"])
+        assert file.ok and len(file.content) == export["size_bytes"]
+    own_server.manage("check_media")
+    print(
+        f"\n{KILLS} kills in {killed_s:.0f} s, 0 lost of {noted.classified} classified and "
+        f"{len(noted.pictures)} detected pictures, {len(noted.videos)} videos and "
+        f"{len(noted.exports)} exports; 0 given up; check_media clean"
+    )
+
+
+def kept_ids(client: Client, path: str) -> set[Any]:
+    """The ids of everything in a list that comes in pages."""
+    ids: set[Any] = set()
+    address: str | None = f"{path}?limit=100"
+    while address:
+        page = answered(client.ask("GET", address))
+        ids |= {row["id"] for row in page["results"]}
+        address = page["next"] and page["next"].removeprefix(client.server.url)
+    return ids

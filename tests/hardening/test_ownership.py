@@ -1,0 +1,142 @@
+"""Everything of one owner is tried by everybody else, at every address that the site has."""
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import requests
+from websockets.exceptions import InvalidStatus
+from websockets.sync.client import connect
+from websockets.typing import Origin
+
+from tests.conftest import Server
+from tests.hardening.client import Client
+
+# Pages are in no description of the API.
+PAGES = [
+    "/classify/pictures/{classified}/",
+    "/classify/pictures/{classified}/?small",
+    "/classify/pictures/{classified}/delete/",
+    "/detect-image/pictures/{picture}/",
+    "/detect-image/pictures/{picture}/delete/",
+    "/detect-image/pictures/{picture}/original.png",
+    "/detect-video/{video}/",
+]
+LISTS = ["/api/pictures/", "/api/classify/pictures/", "/api/videos/"]
+LISTS += ["/detect-image/pictures/", "/classify/pictures/", "/detect-video/"]
+METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]
+# Of the right form, and nobody's.
+MADE_UP = {
+    "classified": "999999999",
+    "picture": "00000000-0000-4000-8000-000000000001",
+    "video": "00000000-0000-4000-8000-000000000002",
+    "export": "00000000-0000-4000-8000-000000000003",
+}
+
+
+class Owner(Client):
+    """Has one of each kind."""
+
+    def fill(self, picture: bytes, clip: bytes) -> None:
+        self.classify(picture).raise_for_status()
+        detected = self.detect(picture, **{"return": "url"})
+        video = self.send_video(clip)
+        while (state := self.ask("GET", video["urls"]["self"]).json()["state"]) != "done":
+            assert state in ("queued", "running"), state
+        export = self.ask("POST", video["urls"]["exports"], json={})
+        classified = self.ask("GET", "/api/classify/pictures/").json()["results"]
+        self.ids = {
+            "classified": str(classified[0]["id"]),
+            "picture": detected.json()["id"],
+            "video": video["id"],
+            "export": export.json()["id"],
+        }
+        drawn_path = detected.json()["drawn_url"]
+        self.drawn = drawn_path.replace(self.ids["picture"], "{picture}")
+
+    def what_is_kept(self) -> list[Any]:
+        """Everything as its owner sees it; what goes on by itself left out."""
+        video = self.ask("GET", f"/api/videos/{self.ids['video']}/").json()
+        pictures = self.ask("GET", f"/api/pictures/{self.ids['picture']}/").json()
+        classified = self.ask("GET", "/api/classify/pictures/").json()
+        return [video["id"], video["state"], len(video["exports"]), pictures, classified]
+
+
+def described_addresses(server: Server) -> Iterator[str]:
+    """Each path of the API's description that stands for something of an owner."""
+    schema = Client(server).ask("GET", "/api/schema/?format=json").json()
+    for path in schema["paths"]:
+        if "{" not in path:
+            continue
+        kind = "{classified}" if "/classify/" in path else "{picture}"
+        names = {"id": kind, "pk": kind, "video_id": "{video}", "export_id": "{export}"}
+        yield re.sub(r"\{(\w+)\}", lambda found: names[found[1]], path)  # noqa: B023
+
+
+@pytest.fixture(scope="module")
+def owners(own_server: Server, picture: bytes, clip: bytes) -> dict[str, Owner]:
+    owners = {"visitor": Owner(own_server), "account": Owner(own_server)}
+    owners["account"].sign_up("ann")
+    for owner in owners.values():
+        owner.fill(picture, clip)
+    return owners
+
+
+def test_nobody_sees_changes_or_deletes_what_is_somebody_elses(
+    own_server: Server, owners: dict[str, Owner]
+) -> None:
+    others = {"nobody": Client(own_server), "visitor": Client(own_server)}
+    others["visitor"].ask("GET", "/classify/")
+    others["account"] = Client(own_server)
+    others["account"].sign_up("ben")
+    tries, leaks = 0, []
+    for owner_name, owner in owners.items():
+        before = owner.what_is_kept()
+        addresses = [*described_addresses(own_server), *PAGES, owner.drawn]
+        for other_name, other in [*others.items(), *without(owners, owner_name)]:
+            for address in addresses:
+                for method in METHODS:
+                    # To everybody else it is as if it were not there.
+                    hidden = other.ask(method, address.format(**MADE_UP), allow_redirects=False)
+                    answer = other.ask(method, address.format(**owner.ids), allow_redirects=False)
+                    tries += 1
+                    if answer.ok and answer.status_code != 302 or not is_alike(answer, hidden):
+                        leaks.append((owner_name, other_name, method, address, answer.status_code))
+            for address in LISTS:
+                text = other.ask("GET", address).text
+                tries += 1
+                mine = [owner.ids[kind] for kind in ("picture", "video", "export")]
+                leaks += [(owner_name, other_name, address) for key in mine if key in text]
+            tries += 1
+            if not is_socket_closed(other, f"/ws/videos/{owner.ids['video']}/"):
+                leaks.append((owner_name, other_name, "socket"))
+        assert owner.what_is_kept() == before
+    assert leaks == []
+    print(f"\n0 leaks in {tries} tries")
+
+
+def is_alike(answer: requests.Response, hidden: requests.Response) -> bool:
+    if answer.status_code == 302:
+        return answer.headers["Location"] == hidden.headers["Location"]
+    return answer.status_code == hidden.status_code
+
+
+def without(owners: dict[str, Owner], name: str) -> list[tuple[str, Client]]:
+    return [(other, client) for other, client in owners.items() if other != name]
+
+
+def is_socket_closed(client: Client, path: str) -> bool:
+    """Whether the socket says no word of the video."""
+    cookies = "; ".join(f"{name}={value}" for name, value in client.session.cookies.items())
+    url = client.server.url
+    try:
+        with connect(
+            url.replace("http", "ws") + path,
+            origin=Origin(url),
+            additional_headers={"Cookie": cookies},
+        ) as websocket:
+            return json.loads(websocket.recv(timeout=10))["status"] == 404
+    except InvalidStatus:
+        return True
