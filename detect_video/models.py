@@ -72,8 +72,8 @@ class Job(models.Model):
     def claimable(cls) -> models.QuerySet[Any]:
         """What waits for a worker, in the order in which it is begun.
 
-        Jobs whose run died go on first. The others go by rounds, in which each owner has one job,
-        his oldest; he comes first whose last turn is the longest ago.
+        Jobs whose run died go on first. The others go by rounds, each of which takes each owner's
+        oldest job; the owner whose last turn was longest ago comes first.
         """
         rows = cls._base_manager
         user, session_key = cls.OWNER_FIELDS
