@@ -81,7 +81,7 @@ class ClassifyAnswerSerializer(ClassificationSerializer):
     """For the API's description: the class, and whether the picture is kept."""
 
     truncated = serializers.BooleanField(
-        help_text="the file is cut off: what its last rows show is missing"
+        help_text="the file is cut off; what could be read was used"
     )
     kept = serializers.BooleanField()
     not_kept = NotKeptSerializer(required=False)

@@ -179,7 +179,7 @@ def test_a_picture_that_is_cut_off_is_detected_in_and_told(folder):
     text = run(path, stderr=errors)
 
     assert "tomato" in text
-    assert errors.getvalue() == f"{path}: the file is cut off; its last rows are missing.\n"
+    assert errors.getvalue() == f"{path}: the file is cut off; what could be read was used.\n"
 
 
 def test_a_broken_picture_does_not_stop_the_others(folder, capsys):

@@ -30,7 +30,7 @@ class Command(BaseCommand):
                 self.stderr.write(f"{path}: {exc.strerror}")
             else:
                 if found.is_truncated:
-                    self.stderr.write(f"{path}: the file is cut off; its last rows are missing.")
+                    self.stderr.write(f"{path}: the file is cut off; what could be read was used.")
                 self.stdout.write(f"{path}  {found.class_name}  {found.score:.1%}")
         if failures:
             raise CommandError(f"{failures} of {len(options['paths'])} pictures failed.")

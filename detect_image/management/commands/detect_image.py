@@ -109,7 +109,7 @@ class Command(BaseCommand):
                     if outcome.is_truncated:
                         path = _text(picture.path)
                         self.stderr.write(
-                            f"{path}: the file is cut off; its last rows are missing."
+                            f"{path}: the file is cut off; what could be read was used."
                         )
                     results.append((picture.name, outcome))
                     self._print(picture, outcome, options["format"])
