@@ -2,6 +2,7 @@
 
 import io
 import re
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +29,16 @@ BRING = """([way, data, name]) => {
 }"""
 
 pytestmark = pytest.mark.usefixtures("console_errors")
+
+
+# How many tabs have something in the browser's store.
+KEPT_TABS = """() => new Promise((resolve) => {
+  indexedDB.open("pages").onsuccess = ({ target }) => {
+    const store = target.result.transaction("pages").objectStore("pages");
+    store.getAllKeys().onsuccess = ({ target }) =>
+      resolve(new Set(target.result.map(([tab]) => tab)).size);
+  };
+})"""
 
 
 def scene(colour: str = "white", size_wh: tuple[int, int] = (120, 80)) -> Image.Image:
@@ -484,6 +495,31 @@ def test_pictures_and_their_classes_outlast(page, picture_path, tmp_path, way):
     page.locator("#clear").click()
     page.reload()
     expect(page.locator("#invitation")).to_be_visible()
+
+
+def test_what_a_tab_keeps_is_deleted_a_day_after_its_last_use_not_after_its_beginning(
+    page, picture_path
+):
+    start = datetime(2030, 1, 1, tzinfo=UTC)
+    page.context.clock.set_system_time(start)
+    classified(page, picture_path)
+    card = page.locator("#cards > li")
+
+    page.context.clock.set_system_time(start + timedelta(days=2))
+    page.reload()
+    expect(card).to_have_count(1)
+
+    other = page.context.new_page()
+    open_page(other)
+    classified(other, picture_path)
+    page.reload()
+    expect(card).to_have_count(1)
+
+    page.context.clock.set_system_time(start + timedelta(days=4))
+    page.goto("about:blank")
+    other.reload()
+    expect(other.locator("#cards > li")).to_have_count(1)
+    assert other.evaluate(KEPT_TABS) == 1
 
 
 def test_a_file_chosen_before_the_scripts_have_run_is_not_ignored(page, picture_path):

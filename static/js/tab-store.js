@@ -21,11 +21,11 @@ export function nextId() {
 export class TabStore {
   /** @param {string} page which of the site's pages, and whose */
   constructor(page) {
-    // The moment a tab began names it, so that what closed tabs left can be told by its age.
+    // The moment a tab began names it: the ids of tabs differ.
     this.tab = Number(remembered(TAB_KEY, "sessionStorage") ?? Date.now());
     remember(TAB_KEY, String(this.tab), "sessionStorage");
     this.page = page;
-    this.database = opened();
+    this.database = opened(this.tab);
   }
 
   /**
@@ -35,7 +35,11 @@ export class TabStore {
    */
   async put(id, part, value) {
     const key = [this.tab, this.page, id, part];
-    await this.change((store) => (value === null ? store.delete(key) : store.put(value, key)));
+    await this.change((store) => {
+      noteUse(store, this.tab);
+      if (value === null) store.delete(key);
+      else store.put(value, key);
+    });
   }
 
   /** @param {number} id */
@@ -81,16 +85,48 @@ export class TabStore {
   }
 }
 
-/** @returns {Promise<IDBDatabase | null>} null where the browser has none for this page */
-function opened() {
+/**
+ * The first entry of a tab says when it was last used, for others to tell what closed tabs left.
+ * @param {IDBObjectStore} store
+ * @param {number} tab
+ */
+function noteUse(store, tab) {
+  store.put(Date.now(), [tab]);
+}
+
+/**
+ * Delete what tabs left that were not used for a day.
+ * @param {IDBObjectStore} store
+ * @param {number} ownTab which is open, however old
+ */
+function forgetClosedTabs(store, ownTab) {
+  store.openCursor().onsuccess = ({ target }) => {
+    const { result: cursor } = /** @type {IDBRequest<IDBCursorWithValue | null>} */ (target);
+    if (!cursor) return;
+    const key = /** @type {any[]} */ (cursor.key);
+    const [tab] = key;
+    const used = key.length === 1 ? cursor.value : tab;
+    const end = [tab, []];
+    if (tab !== ownTab && used <= Date.now() - DAY_MS) store.delete(IDBKeyRange.bound([tab], end));
+    cursor.continue(end);
+  };
+}
+
+/**
+ * @param {number} tab
+ * @returns {Promise<IDBDatabase | null>} null where the browser has none for this page
+ */
+function opened(tab) {
   return new Promise((resolve) => {
     try {
       const request = indexedDB.open(NAME, 1);
       request.onupgradeneeded = () => request.result.createObjectStore(NAME);
       request.onerror = () => resolve(null);
       request.onsuccess = () => {
-        const store = request.result.transaction(NAME, "readwrite").objectStore(NAME);
-        store.delete(IDBKeyRange.upperBound([Date.now() - DAY_MS]));
+        const store = () => request.result.transaction(NAME, "readwrite").objectStore(NAME);
+        forgetClosedTabs(store(), tab);
+        // On its own: on a full disk it fails, and the room above is made all the same.
+        noteUse(store(), tab);
         resolve(request.result);
       };
     } catch {
