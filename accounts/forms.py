@@ -1,8 +1,10 @@
 """What people fill in about their accounts."""
 
+import hashlib
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
+from unicodedata import normalize
 
 from django import forms
 from django.conf import settings
@@ -18,8 +20,9 @@ from django.utils.translation import gettext_lazy as _
 from accounts.models import ApiToken
 
 NAME_TAKEN = _("You have a token of that name. Choose another one.")
-# Nobody's mailbox is filled by others who type its address again and again.
+# Nobody's mailbox is filled by others who type its address again and again, or into many accounts.
 MAIL_PAUSE_SECONDS = 300
+MOST_MAILS = 3
 
 
 class TokenForm(forms.ModelForm):
@@ -62,10 +65,13 @@ class SignUpForm(UserCreationForm):
 class MailedResetForm(PasswordResetForm):
     """Sends the link in the background: waiting would tell which addresses have an account."""
 
-    def get_users(self, email: str) -> Iterator[User]:
-        for user in super().get_users(email):
-            if cache.add(f"password-reset-mail:{user.pk}", True, MAIL_PAUSE_SECONDS):
-                yield user
+    def get_users(self, email: str) -> list[User]:
+        users = sorted(super().get_users(email), key=lambda user: user.pk)
+        # Nobody has shown that the address is theirs, so the pause is the mailbox's.
+        mailbox = hashlib.sha256(normalize("NFKC", email).casefold().encode()).hexdigest()
+        if users and cache.add(f"password-reset-mail:{mailbox}", True, MAIL_PAUSE_SECONDS):
+            return users[:MOST_MAILS]
+        return []
 
     def send_mail(self, *args: Any, **kwargs: Any) -> None:
         language = translation.get_language()

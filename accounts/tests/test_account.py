@@ -12,6 +12,7 @@ from django.core.cache import cache
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 
+from accounts.forms import MOST_MAILS
 from accounts.models import ApiToken
 from accounts.tests.test_sign_in import PASSWORD, SIGN_IN, SIGN_UP, media_of, sign_in
 from accounts.tokens import create_token
@@ -105,6 +106,16 @@ def test_asking_again_and_again_fills_no_mailbox(client, user, mailing):
     ask_for_link(client, other.email)
 
     assert sorted(message.to[0] for message in mails(2)) == ["other@example.org", ADDRESS]
+
+
+def test_many_accounts_with_one_address_fill_no_mailbox(client, user, mailing):
+    for number in range(5):
+        User.objects.create_user(f"other{number}", ADDRESS.upper(), PASSWORD)
+    for _ in range(2):
+        ask_for_link(client)
+
+    assert [message.to[0].lower() for message in mails(MOST_MAILS)] == [ADDRESS] * MOST_MAILS
+    assert mails(MOST_MAILS)[0].to == [ADDRESS]
 
 
 def test_an_address_asks_for_only_so_many_links_in_an_hour(client, mailing, settings):
