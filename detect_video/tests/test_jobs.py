@@ -450,7 +450,7 @@ def test_an_export_deleted_while_it_is_rendered_leaves_no_file(clip, monkeypatch
 
 def test_an_interrupted_export_begins_again_but_not_for_ever(clip):
     export = export_of(done_video(clip))
-    broken_off(Export, 3)
+    broken_off(Export, export.most_attempts)
 
     assert jobs.claim_next(Export) is None
     export.refresh_from_db()
@@ -480,7 +480,7 @@ def test_an_export_that_breaks_off_at_the_same_frame_again_and_again_is_given_up
     export = export_of(done_video(clip))
     breaks_off_at_frame(7, monkeypatch)
 
-    for _ in range(3):
+    for _ in range(export.most_attempts):
         breaks_off_at_frame(7, monkeypatch)
 
     assert jobs.claim_next(Export) is None
