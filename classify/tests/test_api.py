@@ -32,7 +32,7 @@ pytestmark = [pytest.mark.usefixtures("shipped_classifier"), pytest.mark.django_
 
 
 @pytest.fixture
-def shipped_classifier(settings, tmp_path, converted_dir):
+def shipped_classifier(settings, patient, tmp_path, converted_dir):
     """The site as it is after a clone: nothing installed, nothing uploaded."""
     settings.MODEL_DIR = tmp_path / "models"
     settings.MEDIA_ROOT = tmp_path / "media"

@@ -46,13 +46,14 @@ def test_the_client_says_when_a_picture_is_not_kept(monkeypatch, capsys):
 
 
 @pytest.fixture(scope="module")
-def server_url(tmp_path_factory):
+def server_url(tmp_path_factory, converted_dir):
     """A server process of its own, without any installed detector."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     folder = tmp_path_factory.mktemp("server")
     environment = {**os.environ, "DATA_DIR": str(folder), "PORT": str(port)}
     environment["MODEL_DIR"] = str(folder / "models")
+    environment["CONVERTED_DIR"] = str(converted_dir)
     migrate = [sys.executable, "manage.py", "migrate", "--verbosity", "0"]
     subprocess.run(migrate, cwd=ROOT, env=environment, check=True)
     process = subprocess.Popen(
@@ -63,16 +64,20 @@ def server_url(tmp_path_factory):
         stderr=subprocess.DEVNULL,
     )
     url = f"http://127.0.0.1:{port}"
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
-        try:
-            requests.get(f"{url}/livez", timeout=5)
-            break
-        except requests.ConnectionError:
-            time.sleep(0.1)
+    # A model that is converted on a busy machine takes minutes.
+    deadline = time.monotonic() + 300
+    while time.monotonic() < deadline and not answers(f"{url}/readyz"):
+        time.sleep(0.1)
     yield url
     process.terminate()
     process.wait(30)
+
+
+def answers(url: str) -> bool:
+    try:
+        return requests.get(url, timeout=5).ok
+    except requests.RequestException:
+        return False
 
 
 def run_client(*arguments: str, typed: str = "", script: str = "manage.py classify_client"):
