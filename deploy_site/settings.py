@@ -98,9 +98,11 @@ LIMITS = {
     "camera_frames_per_second": 120,
     # Frames of all cameras that are decoded or detected in at one time.
     "camera_frames_in_work": 8,
-    # Cameras at one time.
+    # Cameras at one time: all, those of one owner, and those of one address, which can have any
+    # number of sessions.
     "cameras": 50,
     "cameras_per_owner": 3,
+    "cameras_per_address": 15,
     # After so long without a frame a camera's place is given to others.
     "camera_idle_seconds": 30,
     # A video's file, and the pieces it is sent in.
@@ -121,8 +123,9 @@ LIMITS = {
     # each second of its length.
     "job_seconds": 600,
     "job_seconds_per_video_second": 120,
-    # WebSockets on videos, of one owner and in all.
+    # WebSockets on videos, of one owner, of one address, and in all.
     "video_sockets_per_owner": 3,
+    "video_sockets_per_address": 15,
     "video_sockets": 50,
     # After so long without a message either way, while nothing works on the video, one is closed.
     "video_socket_idle_seconds": 120,

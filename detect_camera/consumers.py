@@ -28,7 +28,8 @@ FRAMES_IN_WORK = 2
 # A client that takes no answers for so long is gone.
 SEND_TIMEOUT_SECONDS = 30
 
-_cameras: "Counter[str]" = Counter()
+# Those that are open, by owner and address.
+_cameras: "Counter[tuple[str, str]]" = Counter()
 
 
 class CameraConsumer(AsyncJsonWebsocketConsumer):
@@ -52,14 +53,19 @@ class CameraConsumer(AsyncJsonWebsocketConsumer):
         self.is_refused = False
         query = parse_qs(self.scope["query_string"].decode("latin-1"))
         self.model = query.get("model", [""])[0][:100]
-        owner = _owner_name(self.scope)
+        address = counted_address((self.scope.get("client") or ["unknown"])[0])
+        owner = _owner_name(whose, address)
         limits = settings.LIMITS
-        if _cameras[owner] >= limits["cameras_per_owner"]:
+        if _open_cameras(0, owner) >= limits["cameras_per_owner"]:
             return await self.refuse(Busy("You have as many cameras open as are allowed."))
+        if _open_cameras(1, address) >= limits["cameras_per_address"]:
+            return await self.refuse(
+                Busy("From your address, as many cameras are open as are allowed. Try again later.")
+            )
         if _cameras.total() >= limits["cameras"]:
             return await self.refuse(Busy("Too many cameras are open. Try again later."))
-        self.owner = owner
-        _cameras[owner] += 1
+        self.owner, self.address = owner, address
+        _cameras[owner, address] += 1
         self.stream.open()
         try:
             await engine.wait_until_loaded_async("detection", self.model)
@@ -99,9 +105,10 @@ class CameraConsumer(AsyncJsonWebsocketConsumer):
         for task in self.tasks:
             task.cancel()
         if self.owner:
-            _cameras[self.owner] -= 1
-            if not _cameras[self.owner]:
-                del _cameras[self.owner]
+            place = self.owner, self.address
+            _cameras[place] -= 1
+            if not _cameras[place]:
+                del _cameras[place]
             self.owner = ""
 
     def count(self) -> None:
@@ -187,10 +194,12 @@ def _places(loop: asyncio.AbstractEventLoop) -> asyncio.Semaphore:
     return asyncio.Semaphore(settings.LIMITS["camera_frames_in_work"])
 
 
-def _owner_name(scope: dict[str, Any]) -> str:
+def _open_cameras(part: int, value: str) -> int:
+    return sum(count for place, count in _cameras.items() if place[part] == value)
+
+
+def _owner_name(owner: Owner, address: str) -> str:
     """Whom the queue and the limits treat as one: account, session, or else address."""
-    owner = Owner.of(scope["user"], scope["session"])
     if owner.user is not None:
         return f"user {owner.user.pk}"
-    address = counted_address((scope.get("client") or ["unknown"])[0])
     return f"session {owner.session_key}" if owner.session_key else f"address {address}"

@@ -12,10 +12,11 @@ from channels.generic.websocket import AsyncWebsocketConsumer
 from django.conf import settings
 
 from detect_video.models import Video
-from detect_video.places import free_place, take_place
+from detect_video.places import Place, free_place, take_place
 from detect_video.services import find_video
 from detect_video.socket_messages import Start, parse_message
 from detect_video.streaming import send_frames, send_info
+from ml_core.addresses import counted_address
 from ml_core.errors import SocketIdle, VisionError
 from ml_core.owners import Owner
 from ml_core.problem_texts import told
@@ -31,6 +32,7 @@ class VideoConsumer(AsyncWebsocketConsumer):
 
     # None of that name: nothing here travels through a channel layer.
     channel_layer_alias = "none"
+    place: Place | None = None
     video: Video | None = None
     info: asyncio.Task | None = None
     stream: asyncio.Task | None = None
@@ -41,9 +43,10 @@ class VideoConsumer(AsyncWebsocketConsumer):
         # Held while something is sent, until the decoder that it came from has gone.
         self.sending = asyncio.Lock()
         self.active_s = time.monotonic()
+        address = counted_address((self.scope.get("client") or ["unknown"])[0])
         await self.accept()
         try:
-            take_place(self.owner)
+            self.place = take_place(self.owner, address)
             video_id = self.scope["url_route"]["kwargs"]["video_id"]
             self.video = await database_sync_to_async(find_video)(self.owner, video_id)
         except VisionError as exc:
@@ -73,7 +76,8 @@ class VideoConsumer(AsyncWebsocketConsumer):
             async with self.sending:
                 pass
         finally:
-            free_place(self.owner)
+            if self.place:
+                free_place(self.place)
 
     async def refuse(self, exc: VisionError) -> None:
         """Say what was wrong, and close."""

@@ -10,26 +10,39 @@ from detect_video.errors import TooManySockets
 from detect_video.models import Video
 from ml_core.owners import Owner
 
-open_sockets: Counter[Owner] = Counter()
+Place = tuple[Owner, str]
+
+# By owner and address.
+open_sockets: Counter[Place] = Counter()
 
 
-def take_place(owner: Owner) -> None:
-    """Count one more socket. Raises ``TooManySockets``; it counts until it is closed even so."""
-    open_sockets[owner] += 1
+def take_place(owner: Owner, address: str) -> Place:
+    """Count one more socket, until ``free_place``. Raises ``TooManySockets``, and counts nothing.
+
+    ``address`` is the client's as limits count it.
+    """
     of_owner = settings.LIMITS["video_sockets_per_owner"]
-    if open_sockets[owner] > of_owner:
+    if sum(count for place, count in open_sockets.items() if place[0] == owner) >= of_owner:
         raise TooManySockets(
             f"At most {of_owner} connections to videos may be open at one time. Close one."
         )
-    if open_sockets.total() > settings.LIMITS["video_sockets"]:
+    of_address = settings.LIMITS["video_sockets_per_address"]
+    if sum(count for place, count in open_sockets.items() if place[1] == address) >= of_address:
+        raise TooManySockets(
+            f"From one address, at most {of_address} connections to videos may be open at one "
+            "time. Close one, or try again later."
+        )
+    if open_sockets.total() >= settings.LIMITS["video_sockets"]:
         raise TooManySockets("Too many people are watching videos. Try again later.")
+    open_sockets[owner, address] += 1
+    return owner, address
 
 
-def free_place(owner: Owner) -> None:
+def free_place(place: Place) -> None:
     """Count one socket less."""
-    open_sockets[owner] -= 1
-    if not open_sockets[owner]:
-        del open_sockets[owner]
+    open_sockets[place] -= 1
+    if not open_sockets[place]:
+        del open_sockets[place]
 
 
 # Of one decoder: the process itself, and the frames that H.264, HEVC, VP9 and AV1 refer to; up to

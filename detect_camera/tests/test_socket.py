@@ -231,6 +231,30 @@ async def test_cameras_of_one_ipv6_network_count_as_one_owners(settings):
     await first.disconnect()
 
 
+async def test_one_address_has_so_many_cameras_whatever_sessions_it_makes(settings, monkeypatch):
+    settings.LIMITS = {**settings.LIMITS, "cameras_per_address": 2, "cameras_per_owner": 1}
+    sessions = (f"session {number}" for number in range(4))
+    monkeypatch.setattr(consumers, "_owner_name", lambda *_: next(sessions))
+    first, second, one_more, elsewhere = cameras = [camera() for _ in range(4)]
+    for each in cameras:
+        each.scope["client"] = ["192.0.2.1", 1]
+    elsewhere.scope["client"] = ["192.0.2.2", 1]
+    for each in (first, second):
+        await each.connect()
+        assert (await each.receive_json_from(30))["type"] == "ready"
+
+    await one_more.connect()
+    await elsewhere.connect()
+
+    error, code = await closed_with(one_more)
+    assert (error["code"], code) == ("busy", 4429)
+    assert "From your address" in error["detail"]
+    assert (await elsewhere.receive_json_from(30))["type"] == "ready"
+    for each in cameras:
+        await each.disconnect()
+    assert consumers._cameras.total() == 0
+
+
 async def test_an_unknown_model_is_told(settings):
     communicator = camera("?model=yolov9")
     await communicator.connect()

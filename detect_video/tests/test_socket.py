@@ -318,9 +318,32 @@ async def test_an_owner_may_watch_as_many_as_the_limit_and_not_one_more(
     assert not places.open_sockets
 
 
+async def test_one_address_may_watch_as_many_as_the_limit_whatever_sessions_it_makes(
+    client, done_video, settings
+):
+    settings.LIMITS = {**settings.LIMITS, "video_sockets_per_address": 3}
+    others = [places.take_place(Owner(session_key=key), "192.0.2.1") for key in ("a", "b")]
+    last, one_more, elsewhere = sockets = [socket(client, done_video) for _ in range(3)]
+    for communicator, address in zip(sockets, ("1", "1", "2"), strict=True):
+        communicator.scope["client"] = [f"192.0.2.{address}", 1]
+
+    await last.connect()
+    await next_json(last, "info")
+    await one_more.connect()
+
+    await assert_refused(one_more, 429, "too_many_sockets")
+    await elsewhere.connect()
+    await next_json(elsewhere, "info")
+    for communicator in (last, elsewhere):
+        await communicator.disconnect()
+    for place in others:
+        places.free_place(place)
+    assert not places.open_sockets
+
+
 async def test_the_site_has_a_limit_too(client, done_video, settings):
     settings.LIMITS = {**settings.LIMITS, "video_sockets": 2}
-    places.open_sockets[Owner(session_key="others")] = 2
+    places.open_sockets[Owner(session_key="others"), "192.0.2.1"] = 2
     communicator = socket(client, done_video)
     await communicator.connect()
 
