@@ -1,7 +1,7 @@
 """Works on what waits: a thread of the serving process claims rows and runs each in its own.
 
 A process that dies leaves its rows without signs of life; whoever sees that goes on with them.
-What went wrong with the server is tried again, at most ``most_attempts`` times without getting any
+What went wrong with the server is tried again, at most ``MAX_ATTEMPTS`` times without getting any
 further. What went wrong with the video would do so each time; the job fails at once.
 """
 
@@ -18,7 +18,7 @@ from django.db import InterfaceError, OperationalError, close_old_connections, c
 
 from detect_video import uploads
 from detect_video.errors import RunLost
-from detect_video.models import Export, Job, State, Video
+from detect_video.models import MAX_ATTEMPTS, Export, Job, State, Video
 from detect_video.work import run_detection, run_export
 from ml_core.errors import Busy, InferenceTimeout, ModelLoading, StorageFull, VisionError
 from ml_core.storage import FULL, is_full
@@ -59,13 +59,13 @@ def start_scheduler() -> None:
 def claim_next(kind: type[Job]) -> Job | None:
     """Begin a run of the next job of a kind that waits; None when there is none.
 
-    One fails that was tried ``most_attempts`` times and got no further, or has had its time.
+    One fails that was tried ``MAX_ATTEMPTS`` times and got no further, or has had its time.
     """
     for job in kind.claimable():
         if not job.claim():
             continue
-        if job.attempt >= job.most_attempts:
-            fail(job, broke_off(job))
+        if job.attempt >= MAX_ATTEMPTS:
+            fail(job, broke_off())
         elif job.worked_s > job.limit_s:
             fail(job, took_too_long(job))
         else:
@@ -101,9 +101,9 @@ def fail(job: Job, exc: VisionError) -> None:
         job.end_run(State.FAILED, error_code=exc.code, error=exc.detail)
 
 
-def broke_off(job: Job) -> VisionError:
+def broke_off() -> VisionError:
     return VisionError(
-        f"The work broke off {job.most_attempts} times in a row without getting any further; the "
+        f"The work broke off {MAX_ATTEMPTS} times in a row without getting any further; the "
         "server's log may say why. Try again.",
         code="interrupted",
     )

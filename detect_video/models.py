@@ -22,6 +22,8 @@ from ml_core.owners import Owned, Owner
 
 # A run whose last sign of life is older is dead; one that lives gives it every 2 s.
 STALE_AFTER = timedelta(seconds=8)
+# How often in a row a job may be tried without getting any further.
+MAX_ATTEMPTS = 3
 # What a run counts as at least, so that jobs end that break off again and again; about as long
 # passes until another one begins.
 LEAST_RUN_S = 10
@@ -38,9 +40,6 @@ class State(models.TextChoices):
 
 class Job(models.Model):
     """A row that a worker claims, and writes to only while its run id still stands there."""
-
-    # How often in a row it may be tried without getting any further.
-    most_attempts = 3
 
     state = models.CharField(
         _("state"),
@@ -258,9 +257,6 @@ class FrameResult(models.Model):
 
 class Export(Job):
     """A video file with its detections drawn in, rendered as the user saw them."""
-
-    # It begins anew each time, so a server that is restarted often may end it before its mark.
-    most_attempts = 10
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     video = models.ForeignKey(

@@ -72,9 +72,11 @@ def run_export(export: Export, stop: Event) -> None:
     find = DetectionsByTime(video, export.score_threshold, export.hidden_classes)
     due = 0.0
     frames_done = 0
+    furthest = export.frames_done
 
     def detections(pts_us: int) -> list[Detection]:
-        if not frames_done:
+        # A run that ends before the furthest frame was ended by something else than the next one.
+        if frames_done == furthest:
             export.begin_attempt()
         return find(pts_us)
 

@@ -33,7 +33,7 @@ _TEXTS = {
     "inference_failed": gettext_noop("The network failed on this picture."),
     "inference_timeout": gettext_noop("The answer took too long. Try again in a moment."),
     "interrupted": gettext_noop(
-        "The work broke off several times in a row without getting any further. Try again."
+        "The work broke off three times in a row without getting any further. Try again."
     ),
     "job_timeout": gettext_noop(
         "The work took longer than a video of this length may. Try again when the server has less "
