@@ -13,6 +13,11 @@ from ml_core.engines.conversion import converted, discard, seal
 from ml_core.networks.loading import Prediction, decoder
 from ml_core.quantized import has_quantized, read_quantized
 
+# The binding prepares itself at the first use of a tensor's data. Two threads that meet there wait
+# for each other with the interpreter's lock held, and the process stands still for ever. An import
+# runs once.
+ov.Tensor(np.zeros(1, np.uint8)).data  # noqa: B018
+
 PRECISION_NAMES = {"f32": "float32", "bf16": "bfloat16", "f16": "float16"}
 PRECISION_HINTS = {name: hint for hint, name in PRECISION_NAMES.items()}
 

@@ -1,5 +1,7 @@
 """The engines against each other."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +10,7 @@ import pytest
 from ml_core.boxes import box_iou, non_max_suppression
 from ml_core.catalog import ModelSpec
 from ml_core.engines import Engine, load_engine
-from ml_core.engines.conversion import LOCK
+from ml_core.engines.conversion import LOCK, PROJECT_ROOT
 from ml_core.images import ImageLimits, decode_image
 from ml_core.installed import read_catalog
 from ml_core.labelled_pictures import read_labelled_pictures
@@ -168,3 +170,36 @@ def test_an_engine_says_what_it_runs_on(kind, toy_model_dir, converted_dir):
     assert info["engine"] == kind
     assert info["precision"] == "float32"
     assert info["device"] in ("CPU", "GPU")
+
+
+# Four networks that are asked for the first time at the same moment.
+FIRST_USE = """
+import sys, threading
+import numpy as np
+sys.setswitchinterval(1e-6)
+from ml_core.engines import openvino
+from openvino import Core, Model, opset13
+
+def request():
+    image = opset13.parameter([1, 8, 8, 3], np.uint8)
+    return Core().compile_model(Model([image], [image]), "CPU").create_infer_request()
+
+requests = [request() for _ in range(4)]
+together = threading.Barrier(4)
+
+def infer(request):
+    together.wait()
+    request.infer({0: np.zeros((1, 8, 8, 3), np.uint8)})
+
+threads = [threading.Thread(target=infer, args=(request,)) for request in requests]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+"""
+
+
+def test_models_that_are_asked_for_the_first_time_together_do_not_stop_the_process():
+    # Without the mend about every second process stood still.
+    for _ in range(6):
+        subprocess.run([sys.executable, "-c", FIRST_USE], cwd=PROJECT_ROOT, check=True, timeout=60)
