@@ -1,8 +1,9 @@
 """What WebSockets on videos share in this process: places, and memory for their decoders."""
 
 import asyncio
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 
 from django.conf import settings
 
@@ -51,52 +52,77 @@ PROCESS_BYTES = 60 * 2**20
 BYTES_PER_PIXEL = 30
 
 
+# The row's columns alone: who awaits memory may not query the database for the account.
+OwnerKey = tuple[int | None, str]
+
+
+def owner_key(video: Video) -> OwnerKey:
+    """Whose the video is, and so who watches it."""
+    return video.user_id, video.session_key
+
+
 def decoder_bytes(video: Video) -> int:
     """What the process that decodes ``video`` takes at most."""
     return PROCESS_BYTES + BYTES_PER_PIXEL * video.width * video.height
 
 
+@dataclass(eq=False)
+class Request:
+    """Somebody waits for so many bytes."""
+
+    owner: OwnerKey
+    wanted_bytes: int
+    granted: asyncio.Future[None]
+
+
 class Memory:
-    """Bytes that all viewers' decoders may take together, given to who asks in turn."""
+    """Bytes that all viewers' decoders may take together, given to who asks in turn.
+
+    One owner's take at most half of them. One decoder alone may always be opened, however large.
+    """
 
     def __init__(self) -> None:
-        self.taken_bytes = 0
-        self._waiting: deque[tuple[int, asyncio.Future[None]]] = deque()
+        self.taken: Counter[OwnerKey] = Counter()
+        self._waiting: list[Request] = []
 
-    async def take(self, wanted_bytes: int, on_wait: Callable[[], Awaitable[None]]) -> None:
+    async def take(
+        self, owner: OwnerKey, wanted_bytes: int, on_wait: Callable[[], Awaitable[None]]
+    ) -> None:
         """Wait until there is room, and take it. ``on_wait`` is called when there is none yet."""
-        if not self._waiting and self._fits(wanted_bytes):
-            self.taken_bytes += wanted_bytes
-            return
-        me = wanted_bytes, asyncio.get_running_loop().create_future()
-        self._waiting.append(me)
+        request = Request(owner, wanted_bytes, asyncio.get_running_loop().create_future())
+        self._waiting.append(request)
+        self._share_out()
         try:
-            await on_wait()
-            await me[1]
+            if request in self._waiting:
+                await on_wait()
+            await request.granted
         except BaseException:
-            if me in self._waiting:
-                self._waiting.remove(me)
+            if request in self._waiting:
+                self._waiting.remove(request)
                 self._share_out()
-            elif not me[1].cancelled():
-                self.give_back(wanted_bytes)
+            else:
+                self.give_back(owner, wanted_bytes)
             raise
 
-    def give_back(self, taken_bytes: int) -> None:
+    def give_back(self, owner: OwnerKey, taken_bytes: int) -> None:
         """Let others have what ``take`` took."""
-        self.taken_bytes -= taken_bytes
+        self.taken[owner] -= taken_bytes
         self._share_out()
 
     def _share_out(self) -> None:
-        while self._waiting and self._fits(self._waiting[0][0]):
-            wanted_bytes, granted = self._waiting.popleft()
-            if not granted.cancelled():
-                self.taken_bytes += wanted_bytes
-                granted.set_result(None)
-
-    def _fits(self, wanted_bytes: int) -> bool:
-        # One alone always does.
         most = settings.LIMITS["watched_videos_bytes"]
-        return not self.taken_bytes or self.taken_bytes + wanted_bytes <= most
+        for request in list(self._waiting):
+            of_owner, of_all = self.taken[request.owner], self.taken.total()
+            if of_owner and of_owner + request.wanted_bytes > most // 2:
+                # Only its owner's other viewers can change that: nobody waits behind it.
+                continue
+            if of_all and of_all + request.wanted_bytes > most:
+                break
+            self._waiting.remove(request)
+            self.taken[request.owner] += request.wanted_bytes
+            if not request.granted.done():
+                request.granted.set_result(None)
+        self.taken = +self.taken
 
 
 memory = Memory()

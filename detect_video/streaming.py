@@ -2,10 +2,10 @@
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from threading import Lock
-from typing import Any
+from typing import Any, TypeVar
 
 from channels.db import database_sync_to_async
 from django.conf import settings
@@ -13,7 +13,7 @@ from django.conf import settings
 from detect_video.decoding import VideoFrame, VideoReader
 from detect_video.errors import NotFound, WaitsForMemory
 from detect_video.models import State, Video
-from detect_video.places import decoder_bytes, memory
+from detect_video.places import decoder_bytes, memory, owner_key
 from detect_video.serializers import VideoSerializer
 from detect_video.services import kept_frames
 from detect_video.socket_messages import Start, pack_picture
@@ -26,8 +26,11 @@ INFO_EVERY_S = 0.5
 REST_EVERY_S = 2
 BATCH_FRAMES = 64
 JPEG_SIDE = 960
-# A client that is paused for longer gets its reader back when it goes on.
+# A client that is paused for longer, or waits longer for results, gets its decoder back when it
+# goes on.
 IDLE_S = 20
+
+T = TypeVar("T")
 
 AT_WORK = (State.QUEUED, State.RUNNING)
 
@@ -35,8 +38,8 @@ SendJson = Callable[[dict[str, Any]], Awaitable[None]]
 SendBytes = Callable[[bytes], Awaitable[None]]
 
 WAITING = (
-    "Videos that others watch need all the memory there is for it. Yours goes on as soon as one of "
-    "them ends."
+    "The videos that are being watched need all the memory there is for it. This one goes on as "
+    "soon as one of them ends."
 )
 
 # Not the event loop's own threads, which readers that wait for a decoder would use up. One ends a
@@ -95,19 +98,33 @@ async def _send_pictures(
         await send_json({"type": "waiting", **told(WaitsForMemory(WAITING))})
 
     pictures = Pictures(video, say_why)
+
+    async def resting(coming: Coroutine[Any, Any, T]) -> T:
+        """Wait for what is ``coming``, without a decoder when that takes long."""
+        nonlocal pictures
+        arrival = asyncio.create_task(coming)
+        try:
+            await asyncio.wait({arrival}, timeout=IDLE_S)
+            if not arrival.done():
+                await pictures.close()
+                pictures = Pictures(video, say_why)
+            return await arrival
+        finally:
+            arrival.cancel()
+
+    batches = kept_batches(video.pk, first=first)
     try:
-        async for frames in kept_batches(video.pk, first=first):
+        while frames := await resting(_next_batch(batches)):
             for result in frames:
-                try:
-                    await asyncio.wait_for(credit.acquire(), IDLE_S)
-                except TimeoutError:
-                    await pictures.close()
-                    pictures = Pictures(video, say_why)
-                    await credit.acquire()
+                await resting(credit.acquire())
                 picture = await pictures.at(result["pts_us"])
                 await send_bytes(pack_picture(result, picture))
     finally:
         await pictures.close()
+
+
+async def _next_batch(batches: AsyncIterator[list[dict[str, Any]]]) -> list[dict[str, Any]]:
+    return await anext(batches, [])
 
 
 async def kept_batches(video_id: uuid.UUID, *, first: int) -> AsyncIterator[list[dict[str, Any]]]:
@@ -134,6 +151,7 @@ class Pictures:
 
     def __init__(self, video: Video, on_wait: Callable[[], Awaitable[None]]) -> None:
         self._path = video.source_path
+        self._owner = owner_key(video)
         self._bytes = decoder_bytes(video)
         self._on_wait = on_wait
         self._has_memory = self._is_closed = False
@@ -147,7 +165,7 @@ class Pictures:
         Waits for the memory that the decoder needs.
         """
         if not self._has_memory:
-            await memory.take(self._bytes, self._on_wait)
+            await memory.take(self._owner, self._bytes, self._on_wait)
             self._has_memory = True
         return await asyncio.get_running_loop().run_in_executor(_reading, self._read, pts_us)
 
@@ -160,7 +178,7 @@ class Pictures:
     def _give_memory_back(self, _: asyncio.Future) -> None:
         if self._has_memory:
             self._has_memory = False
-            memory.give_back(self._bytes)
+            memory.give_back(self._owner, self._bytes)
 
     def _read(self, pts_us: int) -> VideoFrame:
         with self._opening:

@@ -72,8 +72,8 @@ _TEXTS = {
     "upload_busy": gettext_noop("This video is being sent already."),
     "upload_finished": gettext_noop("This upload has ended."),
     "video_memory": gettext_noop(
-        "Videos that others watch need all the memory there is for it. Yours goes on as soon as "
-        "one of them ends."
+        "The videos that are being watched need all the memory there is for it. This one goes on "
+        "as soon as one of them ends."
     ),
     "video_too_large": gettext_noop("The video's picture is too large."),
     "video_too_long": gettext_noop("The video is too long."),

@@ -377,9 +377,11 @@ async def test_pictures_of_a_video_whose_file_is_gone_are_refused(client, done_v
 
 
 @pytest.fixture(autouse=True)
-def memory(monkeypatch) -> None:
+def memory(monkeypatch) -> places.Memory:
     """Each test's own: one that ends while a decoder does leaves it no time to be given back."""
-    monkeypatch.setattr(streaming, "memory", places.Memory())
+    memory = places.Memory()
+    monkeypatch.setattr(streaming, "memory", memory)
+    return memory
 
 
 async def until(is_so: Callable[[], object]) -> None:
@@ -467,7 +469,7 @@ async def test_viewers_share_the_memory_for_decoders_and_who_waits_is_told(
     client, done_video, settings
 ):
     needed = places.decoder_bytes(done_video)
-    settings.LIMITS = {**settings.LIMITS, "watched_videos_bytes": 2 * needed}
+    settings.LIMITS = {**settings.LIMITS, "watched_videos_bytes": 4 * needed}
     start = {"type": "start", "mode": "frames", "from": 0, "credit": 1}
     sockets = [socket(client, done_video) for _ in range(3)]
     for communicator in sockets[:2]:
@@ -486,38 +488,82 @@ async def test_viewers_share_the_memory_for_decoders_and_who_waits_is_told(
     assert header["frame_index"] == 0
     for communicator in sockets[1:]:
         await communicator.disconnect()
-    await until(lambda: not streaming.memory.taken_bytes)
+    await until(lambda: not streaming.memory.taken)
 
 
-async def test_memory_is_given_in_turn_up_to_the_limit_and_not_one_byte_more(settings):
+@pytest.fixture
+def told() -> list[str]:
+    """Who was told to wait."""
+    return []
+
+
+@pytest.fixture
+def take(settings, memory, told):
+    """Take of a hundred bytes."""
     settings.LIMITS = {**settings.LIMITS, "watched_videos_bytes": 100}
-    memory = places.Memory()
-    told: list[str] = []
 
-    async def take(name: str, wanted_bytes: int) -> None:
+    async def take(name: str, wanted_bytes: int, owner: str) -> None:
         async def on_wait() -> None:
             told.append(name)
 
-        await memory.take(wanted_bytes, on_wait)
+        await memory.take((None, owner), wanted_bytes, on_wait)
 
-    await take("fits", 60)
-    await take("fills it", 40)
-    large = asyncio.create_task(take("large", 500))
-    small = asyncio.create_task(take("small", 1))
-    leaves = asyncio.create_task(take("leaves", 1))
+    return take
+
+
+async def test_memory_is_given_in_turn_up_to_the_limit_and_not_one_byte_more(memory, told, take):
+    await take("fits", 60, "a")
+    await take("fills it", 40, "b")
+    large = asyncio.create_task(take("large", 500, "c"))
+    small = asyncio.create_task(take("small", 1, "d"))
+    leaves = asyncio.create_task(take("leaves", 1, "e"))
     await asyncio.sleep(0)
     leaves.cancel()
     await asyncio.wait([leaves])
-    memory.give_back(60)
+    memory.give_back((None, "a"), 60)
     await asyncio.sleep(0)
 
-    assert (told, memory.taken_bytes) == (["large", "small", "leaves"], 40)
-    memory.give_back(40)
+    assert (told, memory.taken.total()) == (["large", "small", "leaves"], 40)
+    memory.give_back((None, "b"), 40)
     await large
-    assert memory.taken_bytes == 500
-    memory.give_back(500)
+    assert memory.taken.total() == 500
+    memory.give_back((None, "c"), 500)
     await small
-    assert memory.taken_bytes == 1
+    assert memory.taken.total() == 1
+
+
+async def test_one_owner_takes_at_most_half_of_the_memory_and_nobody_waits_behind(
+    memory, told, take
+):
+    await take("first", 30, "a")
+    await take("up to half", 20, "a")
+    beyond = asyncio.create_task(take("beyond", 1, "a"))
+    await asyncio.sleep(0)
+
+    await take("of another", 50, "b")
+
+    assert told == ["beyond"]
+    memory.give_back((None, "a"), 20)
+    await beyond
+    assert memory.taken == {(None, "a"): 31, (None, "b"): 50}
+
+
+async def test_who_waits_for_results_keeps_no_decoder(client, done_video, monkeypatch):
+    monkeypatch.setattr(streaming, "IDLE_S", 0.05)
+    rows = Video.objects.filter(pk=done_video.pk)
+    total = (await rows.aget()).frames_detected
+    await rows.aupdate(state=State.RUNNING)
+    communicator = socket(client, done_video)
+    await communicator.connect()
+    await communicator.send_json_to({"type": "start", "mode": "frames", "from": 0, "credit": 50})
+    for _ in range(total):
+        await next_picture(communicator)
+
+    await until(lambda: not streaming.memory.taken)
+
+    await rows.aupdate(state=State.DONE)
+    assert (await next_json(communicator, "end"))["total"] == total
+    await communicator.disconnect()
 
 
 @pytest.mark.parametrize("state", [State.FAILED, State.CANCELLED])
