@@ -8,7 +8,7 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib.auth.signals import user_login_failed
-from django.core.cache import cache
+from django.core.cache import caches
 from django.core.exceptions import PermissionDenied
 from django.dispatch import receiver
 from django.http import HttpRequest
@@ -20,12 +20,12 @@ HOUR_SECONDS = 3600
 
 def has_tries_left(kind: str, request: HttpRequest, *, most: int) -> bool:
     """Whether this address did fewer than ``most`` of a kind within the hour since its first."""
-    return cache.get(_key(kind, request), 0) < most
+    return caches["attempts"].get(_key(kind, request), 0) < most
 
 
 def count_try(kind: str, request: HttpRequest) -> None:
     """Note one of a kind for the request's address."""
-    key = _key(kind, request)
+    cache, key = caches["attempts"], _key(kind, request)
     cache.add(key, 0, HOUR_SECONDS)
     try:
         cache.incr(key)

@@ -11,7 +11,7 @@ from django.conf import settings
 from django.contrib.auth import authenticate
 from django.contrib.auth.forms import PasswordResetForm, UserCreationForm
 from django.contrib.auth.models import User
-from django.core.cache import cache
+from django.core.cache import caches
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest
 from django.utils import translation
@@ -69,7 +69,8 @@ class MailedResetForm(PasswordResetForm):
         users = sorted(super().get_users(email), key=lambda user: user.pk)
         # Nobody has shown that the address is theirs, so the pause is the mailbox's.
         mailbox = hashlib.sha256(normalize("NFKC", email).casefold().encode()).hexdigest()
-        if users and cache.add(f"password-reset-mail:{mailbox}", True, MAIL_PAUSE_SECONDS):
+        key = f"password-reset-mail:{mailbox}"
+        if users and caches["attempts"].add(key, True, MAIL_PAUSE_SECONDS):
             return users[:MOST_MAILS]
         return []
 

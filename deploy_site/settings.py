@@ -251,9 +251,8 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 # With Redis several processes can serve one site; without it, one.
 REDIS_URL = env("REDIS_URL", default="")
 if REDIS_URL:
-    CACHES = {
-        "default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL}
-    }
+    redis = {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL}
+    CACHES = {"default": redis, "attempts": {**redis, "KEY_PREFIX": "attempts"}}
     CHANNEL_LAYERS = {
         "default": {
             "BACKEND": "channels_redis.core.RedisChannelLayer",
@@ -261,14 +260,14 @@ if REDIS_URL:
         }
     }
 else:
-    CACHES = {
-        "default": {
-            "BACKEND": "django.core.cache.backends.locmem.LocMemCache",
-            # A full cache forgets its oldest entries, and with them lockouts and throttles. This is
-            # more than the 65,536 networks (/64) of an IPv6 site (/48), and takes about 35 MB.
-            "OPTIONS": {"MAX_ENTRIES": 100_000},
-        }
+    in_memory = {
+        "BACKEND": "django.core.cache.backends.locmem.LocMemCache",
+        # A full cache forgets its oldest entries, and with them lockouts and throttles. This is
+        # more than the 65,536 networks (/64) of an IPv6 site (/48), and takes about 35 MB.
+        "OPTIONS": {"MAX_ENTRIES": 100_000},
     }
+    # Lockouts have a cache of their own, where the entries of throttles take no room from them.
+    CACHES = {"default": in_memory, "attempts": {**in_memory, "LOCATION": "attempts"}}
     CHANNEL_LAYERS = {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}}
 
 STATIC_URL = "static/"

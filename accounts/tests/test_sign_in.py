@@ -7,7 +7,7 @@ import pytest
 from django.apps import apps
 from django.contrib.auth.forms import UserCreationForm
 from django.contrib.auth.models import User
-from django.core.cache import cache
+from django.core.cache import cache, caches
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 
@@ -262,9 +262,9 @@ def few_tries(settings) -> Iterator[None]:
         "failed_sign_ins_per_hour": 3,
         "sign_ups_per_hour": 2,
     }
-    cache.clear()
+    caches["attempts"].clear()
     yield
-    cache.clear()
+    caches["attempts"].clear()
 
 
 def test_an_address_that_tries_many_names_is_locked_out_even_with_the_right_password(
@@ -303,10 +303,23 @@ def test_a_lockout_outlasts_the_attempts_of_a_whole_ipv6_site(client, user, few_
     for number in range(3):
         sign_in(client, f"name{number}")
 
+    attempts = caches["attempts"]
     for number in range(2**16):
-        cache.add(f"tries:sign-in:2001:db8:1:{number:x}::", 1, 3600)
+        attempts.add(f"tries:sign-in:2001:db8:1:{number:x}::", 1, 3600)
 
     assert sign_in(client).status_code == 429
+
+
+def test_a_lockout_outlasts_everything_else_that_is_cached(client, user, few_tries):
+    for number in range(3):
+        sign_in(client, f"name{number}")
+
+    for number in range(cache._max_entries + 1):
+        cache.add(f"throttle_uploads_{number}", [], 3600)
+    locked = sign_in(client)
+    cache.clear()
+
+    assert locked.status_code == 429
 
 
 def test_an_address_makes_only_so_many_accounts_in_an_hour(few_tries):

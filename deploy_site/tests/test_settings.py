@@ -127,7 +127,8 @@ def test_postgres_and_redis_come_by_their_addresses(tmp_path):
     assert found["DATABASES"]["default"]["ENGINE"] == "django.db.backends.postgresql"
     assert found["DATABASES"]["default"]["HOST"] == "db"
     assert found["CHANNEL_LAYERS"]["default"]["CONFIG"]["hosts"] == ["redis://cache:6379/0"]
-    assert found["CACHES"]["default"]["LOCATION"] == "redis://cache:6379/0"
+    assert {cache["LOCATION"] for cache in found["CACHES"].values()} == {"redis://cache:6379/0"}
+    assert found["CACHES"]["attempts"]["KEY_PREFIX"] == "attempts"
 
 
 def test_every_variable_is_in_the_example_file():
