@@ -7,4 +7,4 @@ class AccountsConfig(AppConfig):
     verbose_name = _("Accounts")
 
     def ready(self) -> None:
-        from accounts import adoption, attempts  # noqa: F401
+        from accounts import adoption, attempts, tokens  # noqa: F401

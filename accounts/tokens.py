@@ -1,13 +1,16 @@
-"""What is done with tokens: making one, and telling whose it is."""
+"""What is done with tokens: making one, telling whose it is, and revoking all of an account."""
 
 import hashlib
 import secrets
 from contextlib import suppress
 from datetime import timedelta
+from typing import Any
 
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.db import OperationalError
+from django.db.models.signals import post_save
+from django.dispatch import receiver
 from django.utils import timezone
 from django.utils.crypto import constant_time_compare
 
@@ -58,6 +61,14 @@ def find_token(text: str) -> ApiToken:
         with suppress(OperationalError):
             ApiToken.objects.filter(pk=token.pk).update(last_used_at=now)
     return token
+
+
+@receiver(post_save, sender=User)
+def revoke_with_password(instance: User, created: bool, **_: Any) -> None:
+    """Whoever had the old password may have made tokens: they end with it, however it is set."""
+    # Only a password that somebody chose, not a new hash of the same one.
+    if not created and instance._password is not None:  # type: ignore[attr-defined]
+        instance.api_tokens.all().delete()
 
 
 def is_metrics_token(text: str) -> bool:

@@ -23,6 +23,7 @@ from ml_core.owners import Owned
 
 ACCOUNT, FORGOTTEN, DELETE = "/accounts/", "/accounts/password/forgotten/", "/accounts/delete/"
 ADDRESS = "owner@example.org"
+CHANGE = "/accounts/password/"
 NEW = "another long sentence"
 
 pytestmark = pytest.mark.django_db
@@ -81,6 +82,58 @@ def test_a_mailed_link_sets_a_new_password_once(client, user, mailing):
     assert "Sign in with your new password." in done.content.decode()
     assert sign_in(Client(), password=NEW).status_code == 302
     assert "used already" in Client().get(link_in(message)).content.decode()
+
+
+def has_access(token: str) -> bool:
+    headers = {"authorization": f"Bearer {token}"}
+    return Client(headers=headers).get("/api/videos/").status_code == 200
+
+
+def test_a_password_set_by_a_mailed_link_revokes_the_tokens(client, user, mailing):
+    _, token = create_token(user, "mine")
+    assert has_access(token)
+    ask_for_link(client)
+    form_path = client.get(link_in(mails(1)[0]))["Location"]
+    pages = [client.get(form_path, headers={"accept-language": code}) for code in ("en", "zh-CN")]
+
+    client.post(form_path, {"new_password1": NEW, "new_password2": NEW})
+
+    assert not has_access(token)
+    assert "This also revokes your API tokens." in pages[0].content.decode()
+    assert "您的 API 令牌也会全部撤销。" in pages[1].content.decode()
+
+
+def test_a_changed_password_revokes_the_tokens_of_this_account(client, user):
+    other = User.objects.create_user("other", password=PASSWORD)
+    (_, mine), (_, theirs) = create_token(user, "mine"), create_token(other, "theirs")
+    sign_in(client)
+    pages = [client.get(CHANGE, headers={"accept-language": code}) for code in ("en", "zh-CN")]
+
+    client.post(CHANGE, {"old_password": PASSWORD, "new_password1": NEW, "new_password2": NEW})
+
+    assert (has_access(mine), has_access(theirs)) == (False, True)
+    assert "This also revokes your API tokens." in pages[0].content.decode()
+    assert "您的 API 令牌也会全部撤销。" in pages[1].content.decode()
+
+
+def test_a_password_that_the_administrator_sets_revokes_the_tokens(admin_client, user):
+    _, token = create_token(user, "mine")
+    form = {"password1": NEW, "password2": NEW, "usable_password": "true"}
+
+    admin_client.post(f"/admin/auth/user/{user.pk}/password/", form)
+
+    assert sign_in(Client(), password=NEW).status_code == 302
+    assert not has_access(token)
+
+
+def test_signing_in_and_another_address_leave_the_tokens_as_they_are(client, user, mailing):
+    _, token = create_token(user, "mine")
+
+    sign_in(client)
+    client.post(ACCOUNT, {"email": "new@example.org", "password": PASSWORD})
+
+    assert User.objects.get().email == "new@example.org"
+    assert has_access(token)
 
 
 def test_a_link_is_mailed_in_the_language_of_the_page(client, user, mailing):

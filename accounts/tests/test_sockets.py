@@ -118,12 +118,17 @@ async def test_a_closed_account_or_a_new_password_ends_sockets(client, user, vid
     await communicator.disconnect()
 
 
-async def test_revoking_a_token_closes_its_sockets(video, token):
+@pytest.mark.parametrize("end", ["revoked", "password"])
+async def test_a_revoked_token_or_a_new_password_closes_the_tokens_sockets(user, video, token, end):
     communicator = socket(f"/ws/videos/{video.pk}/", token=token)
     await communicator.connect()
     await communicator.receive_json_from(5)
 
-    await ApiToken.objects.all().adelete()
+    if end == "revoked":
+        await ApiToken.objects.all().adelete()
+    else:
+        user.set_password("another long sentence")
+        await user.asave()
 
     await assert_closed(communicator, "signed_out")
     await communicator.disconnect()
