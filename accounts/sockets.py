@@ -14,6 +14,7 @@ from accounts.models import ApiToken
 from accounts.tokens import BadToken, bearer, find_token
 from deploy_site.problems import problem
 from ml_core.problem_texts import shown_detail
+from ml_core.storage import log_refusal, refusal_of
 
 logger = logging.getLogger(__name__)
 
@@ -87,8 +88,11 @@ async def _watch(scope: dict[str, Any], link: _Link) -> None:
         await asyncio.sleep(settings.SOCKET_CHECK_SECONDS)
         try:
             is_valid = await _is_still_valid(scope)
-        except Exception:
-            logger.exception("whether %s is still signed in could not be told", scope["user"])
+        except Exception as exc:
+            if refusal := refusal_of(exc):
+                log_refusal(refusal, exc)
+            else:
+                logger.exception("whether %s is still signed in could not be told", scope["user"])
             continue
         if not is_valid:
             await link.refuse(BadToken(SIGNED_OUT, code="signed_out"))

@@ -17,7 +17,7 @@ from django.urls import re_path  # noqa: E402
 from accounts.sockets import AccountSockets  # noqa: E402
 from deploy_site.body_limit import BodyLimit  # noqa: E402
 from deploy_site.connections import ConnectionLimits  # noqa: E402
-from deploy_site.consumers import OriginGuard, UnknownPathConsumer  # noqa: E402
+from deploy_site.consumers import OriginGuard, SocketRefusals, UnknownPathConsumer  # noqa: E402
 from deploy_site.languages import SocketLanguage  # noqa: E402
 from detect_camera.routing import websocket_urlpatterns as camera_sockets  # noqa: E402
 from detect_video.jobs import start_scheduler  # noqa: E402
@@ -29,15 +29,17 @@ protocols = ProtocolTypeRouter(
     {
         "http": BodyLimit(django_application, settings.LIMITS["body_bytes"]),
         "websocket": OriginGuard(
-            AuthMiddlewareStack(
-                SocketLanguage(
-                    AccountSockets(
-                        URLRouter(
-                            [
-                                *camera_sockets,
-                                *video_sockets,
-                                re_path("", UnknownPathConsumer.as_asgi()),
-                            ]
+            SocketLanguage(
+                SocketRefusals(
+                    AuthMiddlewareStack(
+                        AccountSockets(
+                            URLRouter(
+                                [
+                                    *camera_sockets,
+                                    *video_sockets,
+                                    re_path("", UnknownPathConsumer.as_asgi()),
+                                ]
+                            )
                         )
                     )
                 )

@@ -1,10 +1,14 @@
 """The WebSocket side of the site as a whole."""
 
+import json
 from typing import Any
 from urllib.parse import urlsplit
 
 from channels.generic.websocket import AsyncJsonWebsocketConsumer
 from channels.security.websocket import AllowedHostsOriginValidator, WebsocketDenier
+
+from ml_core.problem_texts import told
+from ml_core.storage import log_refusal, refusal_of
 
 
 class OriginGuard:
@@ -22,6 +26,36 @@ class OriginGuard:
             await WebsocketDenier()(scope, receive, send)
         else:
             await self.application(scope, receive, send)
+
+
+class SocketRefusals:
+    """ASGI middleware: what the disk or the database refuses is told, and the socket closed.
+
+    Whose a socket is, for instance, is asked before there is a consumer that could tell.
+    """
+
+    def __init__(self, application: Any) -> None:
+        self.application = application
+
+    async def __call__(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
+        sent = set()
+
+        async def noting_send(message: dict[str, Any]) -> None:
+            sent.add(message["type"])
+            await send(message)
+
+        try:
+            await self.application(scope, receive, noting_send)
+        except Exception as exc:
+            refusal = refusal_of(exc)
+            if refusal is None or "websocket.close" in sent:
+                raise
+            log_refusal(refusal, exc)
+            if "websocket.accept" not in sent:
+                await send({"type": "websocket.accept"})
+            error = json.dumps({"type": "error", **told(refusal)})
+            await send({"type": "websocket.send", "text": error})
+            await send({"type": "websocket.close", "code": 4000 + refusal.status})
 
 
 class UnknownPathConsumer(AsyncJsonWebsocketConsumer):

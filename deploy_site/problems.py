@@ -1,7 +1,6 @@
 """Every error of the API as ``application/problem+json`` (RFC 9457)."""
 
 import json
-import logging
 import sys
 from collections.abc import Callable
 from http import HTTPStatus
@@ -12,6 +11,7 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect
 from django.template.loader import render_to_string
 from django.urls import resolve
+from django.utils import translation
 from django.views import csrf, defaults
 from django.views.decorators.csrf import csrf_exempt
 from rest_framework.exceptions import ParseError, ValidationError
@@ -19,11 +19,10 @@ from rest_framework.renderers import JSONRenderer
 from rest_framework.response import Response
 from rest_framework.views import exception_handler as rest_framework_handler
 
+from deploy_site.languages import language_of
 from ml_core.errors import VisionError
 from ml_core.problem_texts import shown_detail
-from ml_core.storage import refusal_of
-
-logger = logging.getLogger(__name__)
+from ml_core.storage import log_refusal, refusal_of
 
 CONTENT_TYPE = "application/problem+json"
 
@@ -45,6 +44,13 @@ def problem_response(status: int, code: str, detail: str) -> JsonResponse:
     return JsonResponse(problem(status, code, detail), status=status, content_type=CONTENT_TYPE)
 
 
+def problem_body(scope: dict[str, Any], refusal: dict[str, Any]) -> bytes:
+    """A problem as JSON, in the language that an ASGI request or WebSocket asks for."""
+    with translation.override(language_of(scope)):
+        detail = shown_detail(refusal["code"], refusal["detail"])
+    return json.dumps({**refusal, "detail": detail}).encode()
+
+
 async def send_problem(
     scope: dict[str, Any], send: Any, refusal: dict[str, Any], more_headers: dict[str, str]
 ) -> None:
@@ -57,7 +63,7 @@ async def send_problem(
     ):
         await send({"type": "websocket.close"})
         return
-    body = json.dumps(refusal).encode()
+    body = problem_body(scope, refusal)
     headers = {
         "Content-Type": CONTENT_TYPE,
         "Content-Length": str(len(body)),
@@ -91,12 +97,13 @@ def _problem_of(
     exc: Exception, context: dict[str, Any]
 ) -> tuple[dict[str, Any] | None, dict[str, str]]:
     """The body and the headers for an exception; no body when nobody expected it."""
-    exc = refusal_of(exc) or exc
-    if isinstance(exc, VisionError):
-        if exc.status >= 500:
-            logger.warning("%s: %s", exc.code, exc.detail)
-        headers = {"Retry-After": str(exc.retry_after_s)} if exc.retry_after_s else {}
-        return problem(exc.status, exc.code, shown_detail(exc.code, exc.detail)), headers
+    refusal = refusal_of(exc)
+    if refusal:
+        if refusal.status >= 500:
+            log_refusal(refusal, exc)
+        headers = {"Retry-After": str(refusal.retry_after_s)} if refusal.retry_after_s else {}
+        detail = shown_detail(refusal.code, refusal.detail)
+        return problem(refusal.status, refusal.code, detail), headers
     if isinstance(exc, RequestDataTooBig):
         return problem(413, "body_too_large", str(exc)), {}
     if isinstance(exc, TooManyFieldsSent):
@@ -140,9 +147,9 @@ def _refused(request: HttpRequest, exc: BaseException | None) -> HttpResponse | 
     None for what nobody expected.
     """
     refusal = refusal_of(exc) if exc else None
-    if refusal is None:
+    if exc is None or refusal is None:
         return None
-    logger.warning("%s: %s", refusal.code, refusal.detail)
+    log_refusal(refusal, exc)
     detail = shown_detail(refusal.code, refusal.detail)
     if request.path.startswith("/api/"):
         response: HttpResponse = problem_response(refusal.status, refusal.code, detail)
@@ -152,6 +159,8 @@ def _refused(request: HttpRequest, exc: BaseException | None) -> HttpResponse | 
         response = HttpResponse(page, status=refusal.status)
     if refusal.retry_after_s:
         response.headers["Retry-After"] = str(refusal.retry_after_s)
+    # Else Django logs a traceback of what middleware meets, for every request.
+    response._has_been_logged = True  # type: ignore[attr-defined]
     return response
 
 

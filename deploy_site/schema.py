@@ -53,7 +53,7 @@ EVERYWHERE = {
     429: "`too_many_connections`: Too many requests at one time from one address.",
     500: "`server_error`: Something failed in the server; its log says what.",
     503: "`db_busy`: The database is busy; try again after `Retry-After` seconds.\n\n"
-    "`storage_unusable`: The disk is read-only or broken, or the database is read-only."
+    "`storage_unusable`: The disk or the database is read-only, broken or out of reach."
     "\n\n"
     "`too_many_connections`: Too many requests at one time; try again then, too.",
 }

@@ -20,6 +20,7 @@ from ml_core.addresses import counted_address
 from ml_core.errors import SocketIdle, VisionError
 from ml_core.owners import Owner
 from ml_core.problem_texts import told
+from ml_core.storage import log_refusal, refusal_of
 
 logger = logging.getLogger(__name__)
 
@@ -49,8 +50,9 @@ class VideoConsumer(AsyncWebsocketConsumer):
             self.place = take_place(self.owner, address)
             video_id = self.scope["url_route"]["kwargs"]["video_id"]
             self.video = await database_sync_to_async(find_video)(self.owner, video_id)
-        except VisionError as exc:
-            await self.refuse(exc)
+        except Exception as exc:
+            # Not raised: then nobody would free the place.
+            await self.fail(exc)
             return
         self.info = self._begin(send_info, self.video.pk, self.send_json, self.check_idle)
 
@@ -78,6 +80,16 @@ class VideoConsumer(AsyncWebsocketConsumer):
         finally:
             if self.place:
                 free_place(self.place)
+
+    async def fail(self, exc: Exception) -> None:
+        """Say what failed, as far as it may be told, and close."""
+        refusal = refusal_of(exc)
+        if refusal is None:
+            logger.exception("the WebSocket of video %s broke off", self.scope["path"])
+            refusal = VisionError("Something failed here; the server's log says what.")
+        elif refusal is not exc:
+            log_refusal(refusal, exc)
+        await self.refuse(refusal)
 
     async def refuse(self, exc: VisionError) -> None:
         """Say what was wrong, and close."""
@@ -126,11 +138,8 @@ class VideoConsumer(AsyncWebsocketConsumer):
         """Tell the client what goes wrong in a task that nobody awaits."""
         try:
             await work(*arguments)
-        except VisionError as exc:
-            await self.refuse(exc)
-        except Exception:
-            logger.exception("the WebSocket of video %s broke off", self.scope["path"])
-            await self.refuse(VisionError("Something failed here; the server's log says what."))
+        except Exception as exc:
+            await self.fail(exc)
 
     def _end_tasks(self) -> None:
         for task in (self.info, self.stream):

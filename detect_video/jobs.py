@@ -14,14 +14,14 @@ from threading import Event, Thread
 from typing import Any
 
 from django.conf import settings
-from django.db import InterfaceError, OperationalError, close_old_connections, connections
+from django.db import OperationalError, close_old_connections, connections
 
 from detect_video import uploads
 from detect_video.errors import RunLost
 from detect_video.models import MAX_ATTEMPTS, Export, Job, State, Video
 from detect_video.work import run_detection, run_export
 from ml_core.errors import Busy, InferenceTimeout, ModelLoading, StorageFull, VisionError
-from ml_core.storage import FULL, is_full
+from ml_core.storage import FULL, is_full, is_unusable, log_refusal, refusal_of
 
 logger = logging.getLogger(__name__)
 
@@ -36,7 +36,6 @@ TRANSIENT = (
     OSError,
     MemoryError,
     OperationalError,
-    InterfaceError,
     Busy,
     ModelLoading,
     InferenceTimeout,
@@ -83,7 +82,7 @@ def run(job: Job, work: Work, stop: Event) -> None:
         if is_full(exc):
             logger.warning("%s %s failed: no room on the disk", type(job).__name__, job.pk)
             fail(job, StorageFull(FULL))
-        elif isinstance(exc, TRANSIENT):
+        elif isinstance(exc, TRANSIENT) or is_unusable(exc):
             # The row stays as it is: without signs of life it will be claimed again.
             logger.exception("%s %s broke off", type(job).__name__, job.pk)
         elif isinstance(exc, VisionError):
@@ -172,8 +171,11 @@ class Scheduler:
             try:
                 self.tick()
                 time.sleep(TICK_S)
-            except Exception:
-                logger.exception("jobs cannot be started for now")
+            except Exception as exc:
+                if refusal := refusal_of(exc):
+                    log_refusal(refusal, exc)
+                else:
+                    logger.exception("jobs cannot be started for now")
                 time.sleep(PAUSE_S)
             finally:
                 close_old_connections()

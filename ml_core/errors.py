@@ -132,10 +132,11 @@ class StorageFull(VisionError):
 
 
 class StorageUnusable(VisionError):
-    """The disk or the database is read-only, closed to the server, or broken."""
+    """The disk or the database is read-only, out of reach, or broken."""
 
     status = 503
     code = "storage_unusable"
+    retry_after_s = 30
 
 
 class DatabaseBusy(VisionError):

@@ -1,9 +1,12 @@
 """Files that are there whole or not at all, whatever happens while they are written."""
 
 import errno
+import logging
 import os
 import shutil
+import sqlite3
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -12,9 +15,11 @@ from typing import IO
 from django.conf import settings
 from django.core.files.base import File
 from django.core.files.storage import FileSystemStorage
-from django.db.utils import OperationalError
+from django.db.utils import DatabaseError, InterfaceError, InternalError, OperationalError
 
 from ml_core.errors import DatabaseBusy, StorageFull, StorageUnusable, VisionError
+
+logger = logging.getLogger(__name__)
 
 # What a file is called while it is being written; leftovers of crashes are found by it.
 PART_SUFFIX = ".part"
@@ -22,10 +27,18 @@ PART_SUFFIX = ".part"
 FULL_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 # Mounted read-only, somebody else's, or broken.
 UNUSABLE_ERRORS = (errno.EROFS, errno.EACCES, errno.EIO)
-# SQLite's words, and PostgreSQL's code for the same.
+# SQLite's words, and PostgreSQL's codes for the same.
 DATABASE_FULL = "disk is full"
 POSTGRES_DISK_FULL = "53100"
-DATABASE_READ_ONLY = "readonly database"
+DATABASE_LOCKED = "database is locked"
+# Deadlocks, and locks or transactions that others were faster with.
+POSTGRES_BUSY = ("40001", "40P01", "55P03")
+# A server that only reads, or whose own files are damaged.
+POSTGRES_UNUSABLE = ("25006", "XX")
+# A SQLite file that was removed is made anew, without any table.
+TABLES_LOST = "no such table"
+# How long the same refusal is not logged again, however many requests meet it.
+LOG_AGAIN_S = 60
 FULL = "The server's storage is full; nothing was kept. Try again later."
 UNUSABLE = "The server cannot use its storage. Its administrator has to look: /readyz says more."
 BUSY = "The database is busy. Try again in a moment."
@@ -139,6 +152,22 @@ def is_full(exc: BaseException) -> bool:
     return getattr(exc, "errno", None) in FULL_ERRORS
 
 
+def is_unusable(exc: BaseException) -> bool:
+    """Whether the disk or the database cannot be reached, read or written at all.
+
+    Not what a mistake in our SQL raises: SQLite calls that an ``OperationalError`` as well.
+    """
+    cause = exc.__cause__
+    if isinstance(exc, InternalError):
+        return (getattr(cause, "sqlstate", None) or "").startswith(POSTGRES_UNUSABLE)
+    # A damaged file is a plain ``DatabaseError`` of SQLite; Django raises such of its own.
+    is_damaged = type(exc) is DatabaseError and isinstance(cause, sqlite3.DatabaseError)
+    if is_damaged or isinstance(exc, (OperationalError, InterfaceError)):
+        is_our_sql = getattr(cause, "sqlite_errorcode", None) == sqlite3.SQLITE_ERROR
+        return not is_our_sql or TABLES_LOST in str(exc)
+    return getattr(exc, "errno", None) in UNUSABLE_ERRORS
+
+
 def refusal_of(exc: BaseException) -> VisionError | None:
     """What the disk or the database refused, as a problem; None for any other failure."""
     if isinstance(exc, VisionError):
@@ -146,10 +175,24 @@ def refusal_of(exc: BaseException) -> VisionError | None:
     if is_full(exc):
         return StorageFull(FULL)
     if isinstance(exc, OperationalError):
-        if "database is locked" in str(exc):
+        sqlstate = getattr(exc.__cause__, "sqlstate", None)
+        if DATABASE_LOCKED in str(exc) or sqlstate in POSTGRES_BUSY:
             return DatabaseBusy(BUSY)
-        return StorageUnusable(UNUSABLE) if DATABASE_READ_ONLY in str(exc) else None
-    return StorageUnusable(UNUSABLE) if getattr(exc, "errno", None) in UNUSABLE_ERRORS else None
+    return StorageUnusable(UNUSABLE) if is_unusable(exc) else None
+
+
+_logged_at: dict[str, float] = {}
+
+
+def log_refusal(refusal: VisionError, cause: BaseException) -> None:
+    """Log a refusal with its cause; those of the disk and the database once a minute each."""
+    if refusal is cause:
+        logger.warning("%s: %s", refusal.code, refusal.detail)
+        return
+    now = time.monotonic()
+    if now - _logged_at.get(refusal.code, -LOG_AGAIN_S) >= LOG_AGAIN_S:
+        _logged_at[refusal.code] = now
+        logger.warning("%s: %s (%s)", refusal.code, refusal.detail, cause)
 
 
 @contextmanager

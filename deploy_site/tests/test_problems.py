@@ -7,6 +7,8 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import count
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 from django.contrib.auth.models import User
@@ -111,11 +113,50 @@ def read_only_database() -> Iterator[None]:
         connection.close()
 
 
+@contextmanager
+def replaced_database(path: Path) -> Iterator[None]:
+    """The site's connections lead to ``path``; the tests' own database is not touched."""
+    name = connection.settings_dict["NAME"]
+    connection.close()
+    connection.settings_dict["NAME"] = str(path)
+    try:
+        yield
+    finally:
+        connection.close()
+        connection.settings_dict["NAME"] = name
+
+
+@contextmanager
+def removed_database() -> Iterator[None]:
+    """SQLite makes a new one in its place, without tables."""
+    with TemporaryDirectory() as folder, replaced_database(Path(folder, "db.sqlite3")):
+        yield
+
+
+@contextmanager
+def overwritten_database() -> Iterator[None]:
+    with TemporaryDirectory() as folder:
+        path = Path(folder, "db.sqlite3")
+        path.write_bytes(b"garbage" * 1000)
+        with replaced_database(path):
+            yield
+
+
+@contextmanager
+def unreachable_database() -> Iterator[None]:
+    with TemporaryDirectory() as folder, replaced_database(Path(folder)):
+        yield
+
+
 REFUSALS = [
     (locked_database, 503, "The database is busy"),
     (full_database, 507, "storage is full"),
     (read_only_database, 503, "cannot use its storage"),
+    (removed_database, 503, "cannot use its storage"),
+    (overwritten_database, 503, "cannot use its storage"),
+    (unreachable_database, 503, "cannot use its storage"),
 ]
+RETRY_AFTER = {locked_database: "2", full_database: None}
 SIGN_UP = {"username": "anna", "password1": "Wolkenbruch-7", "password2": "Wolkenbruch-7"}
 
 
@@ -137,7 +178,28 @@ def test_what_the_database_refuses_to_a_form_is_a_page_that_says_so(
     assert response.status_code == status
     assert response["Content-Type"].startswith("text/html")
     assert words in response.content.decode()
-    assert response.get("Retry-After") == ("2" if refusal is locked_database else None)
+    assert response.get("Retry-After") == RETRY_AFTER.get(refusal, "30")
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("refusal", [removed_database, overwritten_database, unreachable_database])
+def test_a_database_that_cannot_be_used_is_a_problem_of_the_api_and_logged_once_a_minute(
+    client, caplog, monkeypatch, refusal
+):
+    monkeypatch.setattr("ml_core.storage._logged_at", {})
+    client.cookies["sessionid"] = "of somebody who came earlier"
+    client.raise_request_exception = False
+
+    with refusal():
+        answers = [client.get("/api/videos/") for _ in range(3)]
+
+    for answer in answers:
+        assert (answer.status_code, answer["Retry-After"]) == (503, "30")
+        assert answer["Content-Type"] == CONTENT_TYPE
+        assert answer.json()["code"] == "storage_unusable"
+    logged = [record for record in caplog.records if record.name == "ml_core.storage"]
+    assert len(logged) == 1 and "(" in logged[0].getMessage()
+    assert not any(record.exc_info for record in caplog.records)
 
 
 @pytest.mark.parametrize(("path", "kind"), [("/", "text/html"), ("/api/limits/", CONTENT_TYPE)])
@@ -161,7 +223,7 @@ def test_media_that_cannot_be_written_is_a_problem(client, monkeypatch, toy_dete
     def fail(*arguments: object, **options: object) -> None:
         raise OSError(number, os.strerror(number))
 
-    monkeypatch.setattr("ml_core.storage.Path.mkdir", fail)
+    monkeypatch.setattr("ml_core.storage.make_folder", fail)
 
     response = client.post("/api/detect/image/?keep=true", {"gallery": "street.jpg"})
 

@@ -1,7 +1,11 @@
+import json
+from collections.abc import Iterator
+
 import pytest
 from channels.testing import WebsocketCommunicator
 
 from deploy_site.asgi import application
+from deploy_site.tests.test_problems import overwritten_database, unreachable_database
 
 LOCAL = [(b"origin", b"http://localhost")]
 
@@ -36,3 +40,26 @@ async def test_an_origin_that_is_no_address_is_turned_away(origin):
     connected, _ = await communicator.connect()
 
     assert not connected
+
+
+@pytest.fixture(params=[overwritten_database, unreachable_database])
+def unusable_database(request, transactional_db) -> Iterator[None]:
+    with request.param():
+        yield
+
+
+@pytest.mark.usefixtures("unusable_database")
+@pytest.mark.parametrize("header", [(b"cookie", b"sessionid=abcdefgh"), (b"authorization", b"Bearer any")])
+async def test_a_database_that_cannot_be_used_closes_a_socket_with_the_reason(header):
+    path = "/ws/videos/5f0c7a52-1f3c-4f5e-8f2e-0b8f3d1f2a10/"
+    headers = [*LOCAL, header, (b"accept-language", b"zh-hans")]
+    communicator = WebsocketCommunicator(application, path, headers=headers)
+
+    connected, _ = await communicator.connect(timeout=5)
+    message = json.loads((await communicator.receive_output(timeout=5))["text"])
+    closing = await communicator.receive_output(timeout=5)
+
+    assert connected
+    assert (message["type"], message["code"]) == ("error", "storage_unusable")
+    assert "服务器" in message["detail"]
+    assert (closing["type"], closing["code"]) == ("websocket.close", 4503)

@@ -1,6 +1,7 @@
 """Detection and exports as jobs: kept results, cut off runs, and who may write."""
 
 import itertools
+import sqlite3
 import threading
 import time
 from collections.abc import Callable
@@ -12,7 +13,7 @@ import numpy as np
 import pytest
 from django.contrib.auth import get_user_model
 from django.contrib.sessions.backends.db import SessionStore
-from django.db import OperationalError
+from django.db import DatabaseError, InterfaceError, OperationalError
 from django.utils import timezone
 
 from detect_video import jobs, pipeline, rendering, uploads, work
@@ -286,7 +287,23 @@ def test_a_busy_model_is_waited_for(clip, monkeypatch, error):
     done_video(clip)
 
 
-@pytest.mark.parametrize("error", [OSError(5, "no disk"), OperationalError("locked"), MemoryError])
+def damaged_database() -> Exception:
+    """As Django raises what SQLite finds."""
+    error = DatabaseError("database disk image is malformed")
+    error.__cause__ = sqlite3.DatabaseError(str(error))
+    return error
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        OSError(5, "no disk"),
+        OperationalError("locked"),
+        InterfaceError("connection already closed"),
+        damaged_database(),
+        MemoryError,
+    ],
+)
 def test_trouble_of_the_server_leaves_the_job_to_the_next_attempt(clip, monkeypatch, error):
     video = queued_video(clip)
     with monkeypatch.context() as patched:

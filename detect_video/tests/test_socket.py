@@ -6,12 +6,14 @@ import json
 import struct
 import threading
 from collections.abc import Callable
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
 from asgiref.sync import sync_to_async
 from channels.testing import WebsocketCommunicator
 from django.contrib.auth import get_user_model
+from django.db import OperationalError
 from django.test import Client
 from PIL import Image
 
@@ -284,6 +286,26 @@ async def test_other_peoples_videos_cannot_be_watched(client, done_video):
     assert (await communicator.connect())[0]
 
     await assert_refused(communicator, 404, "not_found")
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "code"),
+    [
+        (OperationalError("disk I/O error"), 503, "storage_unusable"),
+        (OperationalError("database is locked"), 503, "db_busy"),
+        (ZeroDivisionError(), 500, "vision_error"),
+    ],
+)
+async def test_a_video_that_cannot_be_looked_up_is_told_and_keeps_no_place(
+    client, done_video, monkeypatch, error, status, code
+):
+    monkeypatch.setattr("detect_video.consumers.find_video", Mock(side_effect=error))
+    communicator = socket(client, done_video)
+
+    await communicator.connect()
+    await assert_refused(communicator, status, code)
+
+    assert not places.open_sockets
 
 
 async def test_a_video_that_is_deleted_ends_its_connections(client, done_video):

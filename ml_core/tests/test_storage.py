@@ -10,10 +10,14 @@ from pathlib import Path
 import pytest
 from django.core.files.base import ContentFile
 from django.core.files.storage import FileSystemStorage
-from django.db.utils import OperationalError
+from django.db import connection
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.backends.postgresql.base import DatabaseWrapper as PostgresWrapper
+from django.db.backends.sqlite3.base import DatabaseWrapper as SqliteWrapper
+from django.db.utils import DatabaseError, Error, OperationalError, ProgrammingError
 
-from ml_core.errors import StorageFull
-from ml_core.storage import WholeFileStorage, is_full
+from ml_core.errors import StorageFull, StorageUnusable
+from ml_core.storage import WholeFileStorage, is_full, refusal_of
 
 ON_A_FULL_DISK = """
 import sys
@@ -154,3 +158,66 @@ def test_the_site_keeps_files_this_way():
 )
 def test_what_full_means(error, full):
     assert is_full(error) is full
+
+
+def sqlite(path: Path) -> BaseDatabaseWrapper:
+    return SqliteWrapper({**connection.settings_dict, "NAME": str(path)})
+
+
+def raised_by(database: BaseDatabaseWrapper, *statements: str) -> Exception:
+    try:
+        with pytest.raises(Error) as raised, database.cursor() as cursor:
+            for statement in statements:
+                cursor.execute(statement)
+    finally:
+        database.close()
+    return raised.value
+
+
+def empty(path: Path) -> None:
+    """A new file in place of one that was removed has no tables."""
+
+
+def damaged(path: Path) -> None:
+    """The first page is whole; the table's own is not."""
+    raised_by(sqlite(path), "CREATE TABLE a (b UNIQUE)", "INSERT INTO a VALUES (1)", "wrong")
+    pages = path.read_bytes()
+    path.write_bytes(pages[:4096] + b"garbage" * 2000)
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    "spoil", [Path.mkdir, lambda path: path.write_bytes(b"garbage" * 1000), empty, damaged]
+)
+def test_a_database_file_that_cannot_be_used_is_storage_that_cannot(spoil, tmp_path):
+    spoil(tmp_path / "db.sqlite3")
+
+    error = raised_by(sqlite(tmp_path / "db.sqlite3"), "SELECT * FROM a")
+
+    assert isinstance(refusal_of(error), StorageUnusable), error
+
+
+@pytest.mark.django_db
+def test_a_postgresql_out_of_reach_is_storage_that_cannot_be_used():
+    settings = {**connection.settings_dict, "HOST": "127.0.0.1", "PORT": "1", "OPTIONS": {}}
+
+    error = raised_by(PostgresWrapper({**settings, "NAME": "vision"}))
+
+    assert isinstance(refusal_of(error), StorageUnusable), error
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    "statement", ["SELEC 1", "SELECT c FROM a", "INSERT INTO a VALUES (1)", "SELECT nothing()"]
+)
+def test_a_mistake_in_our_sql_is_no_trouble_of_the_storage(statement, tmp_path):
+    table = "CREATE TABLE a (b UNIQUE)", "INSERT INTO a VALUES (1)"
+
+    error = raised_by(sqlite(tmp_path / "db.sqlite3"), *table, statement)
+
+    assert refusal_of(error) is None, error
+
+
+@pytest.mark.parametrize("error", [DatabaseError("no row was updated"), ProgrammingError("no")])
+def test_what_django_itself_finds_wrong_is_no_trouble_of_the_storage(error):
+    assert refusal_of(error) is None
