@@ -14,6 +14,7 @@ from ml_core import engine
 from ml_core.images import picture_suffix, small_jpeg
 from ml_core.media import files_of_kept_row
 from ml_core.owners import Owner, check_reachable
+from ml_core.quota import check_quota, reserving
 from ml_core.results import Classification
 from ml_core.uploads import decode_upload, picture_in_memory
 
@@ -49,7 +50,7 @@ def _classify(data: bytes, model: str, client: str) -> tuple[np.ndarray, Classif
 def keep(data: bytes, small: bytes, found: Classification, *, owner: Owner) -> ClassifiedImage:
     """Keep a picture's file and its small copy with its result; they belong to ``owner``.
 
-    Raises ``StorageFull`` and ``SessionEnded``; then nothing is kept.
+    Raises ``QuotaExceeded``, ``StorageFull`` and ``SessionEnded``; then nothing is kept.
     """
     started = time.perf_counter()
     classified = ClassifiedImage(
@@ -67,7 +68,10 @@ def keep(data: bytes, small: bytes, found: Classification, *, owner: Owner) -> C
         classified.file.save(f"picture.{picture_suffix(data)}", ContentFile(data), save=False)
         classified.file_small.save("_", ContentFile(small), save=False)
         classified.full_clean()
-        classified.save()
+        # Others may have kept something since the room was looked at.
+        with reserving():
+            check_quota(owner, len(data))
+            classified.save()
     check_reachable(classified)
     logger.info(
         "kept %s: received in %.1f ms, predicted %s in %.1f ms",

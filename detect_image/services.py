@@ -17,6 +17,7 @@ from ml_core.images import encode_jpeg, picture_suffix, small_jpeg
 from ml_core.media import files_of_kept_row
 from ml_core.metrics import measured
 from ml_core.owners import Owner, check_reachable
+from ml_core.quota import check_quota, reserving
 from ml_core.results import Detections
 from ml_core.serializers import DetectionSerializer
 from ml_core.uploads import decode_upload, picture_in_memory
@@ -139,7 +140,7 @@ def keep(
 ) -> DetectedImage:
     """Keep a picture's file, what was made of it and its result; they belong to ``owner``.
 
-    Raises ``StorageFull`` and ``SessionEnded``; then nothing is kept.
+    Raises ``QuotaExceeded``, ``StorageFull`` and ``SessionEnded``; then nothing is kept.
     """
     detected = DetectedImage(
         user=owner.user,
@@ -154,7 +155,10 @@ def keep(
         detected.original.save(f"_.{picture_suffix(data)}", ContentFile(data), save=False)
         _set_jpegs(detected, data, jpegs)
         detected.full_clean()
-        detected.save()
+        # Others may have kept something since the room was looked at.
+        with reserving():
+            check_quota(owner, len(data))
+            detected.save()
     check_reachable(detected)
     return detected
 

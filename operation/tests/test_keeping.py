@@ -3,6 +3,7 @@
 import base64
 import errno
 import os
+import threading
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,8 @@ from django.db import connection
 from django.db.utils import OperationalError
 from django.test import Client
 
+import classify.services
+import detect_image.services
 from classify.models import ClassifiedImage
 from detect_image.models import DetectedImage
 from detect_image.tests.test_api import PICTURE
@@ -162,6 +165,37 @@ def test_a_database_that_refuses_the_session_costs_nobody_the_answer(
     monkeypatch.setattr(SessionStore, "create", fail)
 
     assert_answered_but_not_kept(post(client, url), code, media)
+
+
+@pytest.mark.parametrize(
+    ("url", "module", "work"),
+    [
+        (CLASSIFY, classify.services, "classify_to_keep"),
+        (DETECT, detect_image.services, "draw_to_keep"),
+    ],
+)
+def test_parallel_requests_keep_no_more_together_than_the_quota(
+    url, module, work, settings, media, monkeypatch
+):
+    both_have_room = threading.Barrier(2, timeout=60)
+    original = getattr(module, work)
+
+    def meet(*arguments: object, **options: object):
+        both_have_room.wait()
+        return original(*arguments, **options)
+
+    monkeypatch.setattr(module, work, meet)
+    settings.LIMITS = {**settings.LIMITS, "owner_bytes": len(PICTURE)}
+    user = User.objects.create_user("anna")
+    clients = [Client(), Client()]
+    for client in clients:
+        client.force_login(user)
+
+    statuses = at_once(2, lambda number: post(clients[number], url).status_code)
+
+    assert statuses == [200, 413]
+    assert ClassifiedImage.objects.count() + DetectedImage.objects.count() == 1
+    (folder,) = {path.parent for path in media.rglob("*.*")}
 
 
 @pytest.mark.parametrize("url", KEEPING_IF_POSSIBLE)
