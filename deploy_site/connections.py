@@ -4,7 +4,6 @@ The protocol sees connections, whose requests may never come; the middleware see
 client's address also behind a proxy (``TRUSTED_PROXIES``).
 """
 
-import json
 from asyncio import TimerHandle
 from collections import Counter
 from collections.abc import Callable
@@ -13,7 +12,7 @@ from typing import Any, ClassVar
 from django.conf import settings
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from deploy_site.problems import CONTENT_TYPE, problem, send_problem
+from deploy_site.problems import CONTENT_TYPE, problem, problem_body, send_problem
 from ml_core.addresses import counted_address
 
 PROBES = {"/livez", "/readyz"}
@@ -154,7 +153,7 @@ class PunctualProtocol(HttpToolsProtocol):
                 f"Expected at least {least:,} bytes of the body in {seconds} s, received "
                 f"{self.arrived_bytes:,}. Send it again over a faster connection."
             )
-            body = json.dumps(problem(408, "body_too_slow", detail)).encode()
+            body = problem_body(self.cycle.scope, problem(408, "body_too_slow", detail))
             head = (
                 "HTTP/1.1 408 Request Timeout\r\nConnection: close\r\n"
                 f"Content-Type: {CONTENT_TYPE}\r\nContent-Length: {len(body)}\r\n\r\n"

@@ -1,5 +1,6 @@
 """The language of WebSockets, and of refusals before Django's ``LocaleMiddleware`` is reached."""
 
+from collections.abc import Mapping
 from types import SimpleNamespace
 from typing import Any
 
@@ -18,7 +19,7 @@ class SocketLanguage:
             await self.application(scope, receive, send)
 
 
-def language_of(scope: dict[str, Any]) -> str:
+def language_of(scope: Mapping[str, Any]) -> str:
     """The language that a request or a WebSocket asks for: its cookie's, else its header's."""
     headers = {name: value.decode("latin-1") for name, value in scope["headers"]}
     # All that Django looks at in a request.

@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from typing import Any
 
@@ -20,7 +20,6 @@ from rest_framework.response import Response
 from rest_framework.views import exception_handler as rest_framework_handler
 
 from deploy_site.languages import language_of
-from ml_core.errors import VisionError
 from ml_core.problem_texts import shown_detail
 from ml_core.storage import log_refusal, refusal_of
 
@@ -44,7 +43,7 @@ def problem_response(status: int, code: str, detail: str) -> JsonResponse:
     return JsonResponse(problem(status, code, detail), status=status, content_type=CONTENT_TYPE)
 
 
-def problem_body(scope: dict[str, Any], refusal: dict[str, Any]) -> bytes:
+def problem_body(scope: Mapping[str, Any], refusal: dict[str, Any]) -> bytes:
     """A problem as JSON, in the language that an ASGI request or WebSocket asks for."""
     with translation.override(language_of(scope)):
         detail = shown_detail(refusal["code"], refusal["detail"])
@@ -105,15 +104,15 @@ def _problem_of(
         detail = shown_detail(refusal.code, refusal.detail)
         return problem(refusal.status, refusal.code, detail), headers
     if isinstance(exc, RequestDataTooBig):
-        return problem(413, "body_too_large", str(exc)), {}
+        return problem(413, "body_too_large", shown_detail("body_too_large", str(exc))), {}
     if isinstance(exc, TooManyFieldsSent):
         detail = (
             "The body was read as a form and has too many fields. "
             "A picture sent as it is needs a header such as Content-Type: image/jpeg."
         )
-        return problem(400, "too_many_fields", detail), {}
+        return problem(400, "too_many_fields", shown_detail("too_many_fields", detail)), {}
     if isinstance(exc, TooManyFilesSent):
-        return problem(400, "too_many_files", str(exc)), {}
+        return problem(400, "too_many_files", shown_detail("too_many_files", str(exc))), {}
     if isinstance(exc, ValidationError):
         detail = _first_error(exc.detail)
         return problem(422, "invalid_parameters", detail, errors=exc.detail), {}

@@ -15,13 +15,22 @@ from ml_core.errors import VisionError
 _FOLDERS = ("MODEL_DIR", "CONVERTED_DIR", "GALLERY_DIR", "MEDIA_ROOT", "DATA_DIR", "BASE_DIR")
 _TEXTS = {
     "animated_not_supported": gettext_noop("The picture is animated; send a still picture."),
+    "bad_message": gettext_noop("The server does not understand this message."),
+    "bad_token": gettext_noop(
+        "This token is not valid, or it was revoked. Make one in your account."
+    ),
     "base64_invalid": gettext_noop("The picture's base64 text is wrong."),
     "body_too_large": gettext_noop("The request is too large."),
+    "body_too_slow": gettext_noop(
+        "The request arrived too slowly. Send it again over a faster connection."
+    ),
     "busy": gettext_noop("The server is busy. Try again in a moment."),
     "checksum_mismatch": gettext_noop("The file arrived damaged. Send it again."),
+    "chunk_too_large": gettext_noop("This part of the file is too large. Send smaller parts."),
     "codec_not_supported": gettext_noop("The video is in a codec that is not supported."),
     "db_busy": gettext_noop("The database is busy. Try again in a moment."),
     "decode_timeout": gettext_noop("Decoding this video takes too long."),
+    "download_failed": gettext_noop("The model's file could not be downloaded."),
     "empty_file": gettext_noop("The file is empty."),
     "file_gone": gettext_noop(
         "The file of this video is gone. Delete the video and send it again."
@@ -30,6 +39,7 @@ _TEXTS = {
     "image_too_many_bytes": gettext_noop("The picture's file is too large."),
     "image_too_small": gettext_noop("The picture has too few pixels."),
     "image_truncated": gettext_noop("The picture is damaged or cut off."),
+    "image_unreadable": gettext_noop("The file cannot be read as a picture."),
     "inference_failed": gettext_noop("The network failed on this picture."),
     "inference_timeout": gettext_noop("The answer took too long. Try again in a moment."),
     "interrupted": gettext_noop(
@@ -39,11 +49,15 @@ _TEXTS = {
         "The work took longer than a video of this length may. Try again when the server has less "
         "to do."
     ),
+    "length_required": gettext_noop(
+        "The request does not say how long it is. Send it with a Content-Length header."
+    ),
     "model_loading": gettext_noop("The model is still being loaded. Try again in a moment."),
     "model_not_installed": gettext_noop(
         "The model is not installed. Install one with: python manage.py fetch_models yolov3"
     ),
     "model_unusable": gettext_noop("The model's files are there, but cannot be used."),
+    "no_video_frames": gettext_noop("No picture of the video can be decoded."),
     "no_video_stream": gettext_noop("The file holds no moving pictures."),
     "not_authenticated": gettext_noop("Sign in first."),
     "not_finished": gettext_noop("This needs the whole video; it is not finished yet."),
@@ -63,6 +77,14 @@ _TEXTS = {
         "The server cannot use its storage. Its administrator has to look."
     ),
     "throttled": gettext_noop("Too many requests. Try again in a moment."),
+    "too_many_connections": gettext_noop(
+        "Too many connections are open at one time. Try again in a moment."
+    ),
+    "too_many_fields": gettext_noop(
+        "The form has too many fields. A picture that is sent as it is needs a header such as "
+        "Content-Type: image/jpeg."
+    ),
+    "too_many_files": gettext_noop("The form has too many files."),
     "too_many_sockets": gettext_noop("Too many videos are open at one time. Close one."),
     "too_many_uploads": gettext_noop(
         "Too many uploads are not complete. Complete or delete one first."
@@ -80,6 +102,11 @@ _TEXTS = {
     "video_too_many_bytes": gettext_noop("The video's file is too large."),
     "video_too_many_fps": gettext_noop("The video has too many frames per second."),
     "video_unreadable": gettext_noop("The file cannot be read as a video."),
+    "vision_error": gettext_noop("Something failed in the server; its log says what."),
+    "wrong_offset": gettext_noop(
+        "This part does not begin where the file received so far ends. Ask for its offset and go "
+        "on from there."
+    ),
 }
 
 

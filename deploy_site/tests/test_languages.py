@@ -13,9 +13,12 @@ from babel.messages.pofile import read_po
 from channels.testing import WebsocketCommunicator
 from django.apps import apps
 from django.conf import settings
+from django.utils.translation import override
 from django.utils.translation.template import templatize
 
 from deploy_site.asgi import application
+from deploy_site.body_limit import BodyLimit
+from ml_core.problem_texts import shown_detail
 
 ROOT = Path(settings.BASE_DIR)
 MESSAGES = Path(settings.LOCALE_PATHS[0]) / "zh_Hans" / "LC_MESSAGES" / "django.po"
@@ -72,6 +75,50 @@ def test_every_text_is_translated_and_no_translation_is_left_over(messages):
 
     assert len(used) > 300
     assert used == known - {""}
+
+
+def problem_codes() -> set[str]:
+    """The codes of all problems that our code raises, or answers with before Django is reached."""
+    literal = re.compile(r"""\bcode ?= ?"(\w+)"|[^_]\bproblem\(\d+, "(\w+)\"""")
+    own_apps = [path for app in apps.get_app_configs() if (path := Path(app.path)).parent == ROOT]
+    sources = [path for folder in own_apps for path in folder.rglob("*.py")]
+    sources += (ROOT / "deploy_site").glob("*.py")
+    texts = [path.read_text(encoding="utf-8") for path in sources if "tests" not in path.parts]
+    return {code for text in texts for match in literal.findall(text) for code in match if code}
+
+
+# What is wrong with a field is said by its own message; of the other there is only a description.
+WITHOUT_TEXT = {"invalid_parameters", "range_not_satisfiable"}
+
+
+def test_every_problem_has_a_text_in_chinese():
+    codes = problem_codes() - WITHOUT_TEXT
+
+    with override("zh-hans"):
+        shown = {code: shown_detail(code, "English") for code in codes}
+
+    assert {"body_too_slow", "busy", "wrong_offset", "image_truncated"} <= codes
+    assert [code for code, text in shown.items() if text == "English"] == []
+
+
+@pytest.mark.parametrize(
+    "header",
+    [(b"accept-language", b"zh-CN,zh;q=0.9"), (b"cookie", b"a=b; django_language=zh-hans")],
+)
+@pytest.mark.parametrize(
+    ("announced", "more"), [(b"101", ()), (b"0", ((b"transfer-encoding", b"chunked"),))]
+)
+async def test_a_request_refused_before_django_is_told_in_its_language(header, announced, more):
+    sent: list[dict] = []
+
+    async def send(message: dict) -> None:
+        sent.append(message)
+
+    headers = [header, (b"content-length", announced), *more]
+    await BodyLimit(None, max_bytes=100)({"type": "http", "headers": headers}, None, send)
+
+    answer = json.loads(sent[1]["body"])
+    assert answer["status"] in (411, 413) and "请求" in answer["detail"]
 
 
 def test_every_translation_is_there_and_certain(messages):

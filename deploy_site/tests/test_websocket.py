@@ -49,7 +49,9 @@ def unusable_database(request, transactional_db) -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("unusable_database")
-@pytest.mark.parametrize("header", [(b"cookie", b"sessionid=abcdefgh"), (b"authorization", b"Bearer any")])
+@pytest.mark.parametrize(
+    "header", [(b"cookie", b"sessionid=abcdefgh"), (b"authorization", b"Bearer any")]
+)
 async def test_a_database_that_cannot_be_used_closes_a_socket_with_the_reason(header):
     path = "/ws/videos/5f0c7a52-1f3c-4f5e-8f2e-0b8f3d1f2a10/"
     headers = [*LOCAL, header, (b"accept-language", b"zh-hans")]
