@@ -502,6 +502,37 @@ def test_a_kept_picture_is_reopened_and_deleted(page, picture_path):
     assert page.request.get(address).status == 404
 
 
+@pytest.mark.parametrize("way", ["back", "reload"])
+def test_a_result_does_not_lead_to_its_kept_picture_once_that_is_deleted(
+    page, picture_path, console_errors, way
+):
+    detect(page, picture_path)
+    page.locator("#as-received").check()
+    link = page.get_by_role("link", name="Open this result again later")
+    if way == "reload":
+        page.reload()
+        # What is still there stays linked.
+        expect(link).to_be_visible()
+    link.click()
+    page.get_by_role("link", name="Delete this picture").click()
+    page.get_by_role("button", name="Delete", exact=True).click()
+    expect(page.locator(".kept li")).to_have_count(0)
+
+    if way == "back":
+        page.go_back()
+        page.go_back()
+        page.go_back()
+    else:
+        page.goto("/detect-image/")
+
+    expect(page.locator("#objects li")).to_have_text(["tomato100 %", "plum100 %"])
+    expect(link).to_be_hidden()
+    expect(page.locator("#as-received-switch")).to_be_hidden()
+    expect(page.locator("#picture")).to_have_js_property("naturalWidth", 960)
+    assert all("404" in error for error in console_errors)
+    console_errors.clear()
+
+
 def test_what_the_server_refuses_is_told_in_its_words(page, tmp_path, console_errors):
     picture = cells_picture({(1, 0): RED})
     animation = io.BytesIO()

@@ -73,7 +73,23 @@ function select(one) {
   }
   tellSize();
   arrange();
+  forgetIfDeleted(one);
   one.row.scrollIntoView({ block: "nearest", inline: "nearest" });
+}
+
+/**
+ * What was kept may have been deleted since, on another page: then nothing leads there any more.
+ * @param {ChosenPicture} one
+ */
+async function forgetIfDeleted(one) {
+  const { answer } = one;
+  if (!answer?.page_url) return;
+  const response = await fetch(answer.page_url, { method: "HEAD" }).catch(() => null);
+  if (response?.status !== 404 || one.answer !== answer) return;
+  const gone = { page_url: undefined, original_url: undefined, drawn_url: undefined };
+  one.answer = { ...answer, ...gone, export_url: undefined, kept: false };
+  store.put(one.id, "result", { answer: one.answer, fields: one.fields });
+  if (one === selected) arrange();
 }
 
 /** @param {number} ratio of width to height; 0 for no picture at all */
@@ -254,6 +270,11 @@ async function restore() {
   const before = chosen.find(({ id }) => id === selectedId) ?? chosen[0];
   if (before && !selected) select(before);
 }
+
+// Who comes back to a page may find it as it was left, with nothing loaded anew.
+window.addEventListener("pageshow", ({ persisted }) => {
+  if (persisted && selected) forgetIfDeleted(selected);
+});
 
 settingsChanged();
 reopen();
