@@ -18,7 +18,6 @@ run-https: prepare ## The same by https for the local network, so that phones ma
 
 prepare: .venv/runtime
 	@$(BIN)/python manage.py migrate --verbosity 0
-	@$(BIN)/python scripts/install-browser-modules --if-possible
 	@$(BIN)/python manage.py collectstatic --noinput --verbosity 0
 	@$(BIN)/python manage.py fetch_models --if-possible
 

@@ -274,9 +274,7 @@ STATIC_URL = "static/"
 STATIC_ROOT = DATA_DIR / "static"
 # SQLite and whitenoise want their folders to be there before the first command has run.
 STATIC_ROOT.mkdir(parents=True, exist_ok=True)
-# Modules of others for browsers, from scripts/install-browser-modules; pages do without them.
-VENDOR_DIR = DATA_DIR / "vendor"
-STATICFILES_DIRS = [BASE_DIR / "static", *([VENDOR_DIR] if VENDOR_DIR.is_dir() else [])]
+STATICFILES_DIRS = [BASE_DIR / "static"]
 MEDIA_ROOT = DATA_DIR / "media"
 STORAGES = {
     "default": {"BACKEND": "ml_core.storage.WholeFileStorage"},

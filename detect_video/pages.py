@@ -3,10 +3,8 @@
 import uuid
 
 from django.conf import settings
-from django.contrib.staticfiles import finders
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
-from django.templatetags.static import static
 from django.views.decorators.http import require_safe
 
 from detect_video import services
@@ -29,18 +27,5 @@ def stage_page(request: HttpRequest, video_id: uuid.UUID | None = None) -> HttpR
         "video": video,
         "limits": settings.LIMITS,
         "storage": storage_note(owner),
-        "mediabunny_url": installed_module_url("mediabunny/mediabunny.js"),
-        "sha256_url": installed_module_url("noble-hashes/sha2.js"),
     }
     return render(request, "detect_video/stage.html", context)
-
-
-def installed_module_url(file_name: str) -> str:
-    """Where browsers get a module of others that was fetched at set-up; empty without it."""
-    if not finders.find(file_name):
-        return ""
-    try:
-        return static(file_name)
-    except ValueError:
-        # Fetched, but not collected since.
-        return ""

@@ -48,7 +48,6 @@ class Server:
             **settings,
         }
         self.manage("migrate", "--verbosity", "0")
-        self._run("scripts/install-browser-modules")
         self.manage("collectstatic", "--noinput", "--verbosity", "0")
 
     def manage(self, *arguments: str) -> None:
