@@ -14,12 +14,23 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-LIMIT_UNITS = {
-    "bytes": "bytes",
-    "pixels": "pixels",
-    "seconds": "seconds",
-    "side": "pixels",
-    "fps": "frames in a second",
+# Of the setting LIMITS what a client can keep to; the others protect the server.
+LIMITS_OF_CLIENTS = {
+    "image_bytes": "of a picture's file",
+    "image_pixels": "of a picture",
+    "detections": "boxes in one answer",
+    "camera_frame_bytes": "of one frame of a camera",
+    "camera_frame_pixels": "of one frame of a camera",
+    "camera_frames_per_second": "frames of one camera",
+    "video_bytes": "of a video's file",
+    "video_chunk_bytes": "of one part of an upload",
+    "video_longer_side": "of a frame, in pixels",
+    "video_shorter_side": "of a frame, in pixels",
+    "video_seconds": "of a video",
+    "video_fps": "frames per second of a video",
+    "recording_seconds": "of a recording that becomes an AVI file",
+    "recording_bytes": "of that AVI file",
+    "owner_bytes": "of all that one account or visitor keeps; 0: no limit",
 }
 
 
@@ -39,12 +50,12 @@ class SchemaView(SpectacularAPIView):
 
 
 class LimitsSerializer(serializers.Serializer):
-    """Every number of the setting ``LIMITS``; its names say what it is of."""
+    """What a client can keep to."""
 
     def get_fields(self) -> dict[str, serializers.Field]:
         return {
-            name: serializers.IntegerField(help_text=LIMIT_UNITS.get(name.rpartition("_")[2], ""))
-            for name in settings.LIMITS
+            name: serializers.IntegerField(help_text=meaning)
+            for name, meaning in LIMITS_OF_CLIENTS.items()
         }
 
 
@@ -56,7 +67,7 @@ class ThrottlesSerializer(serializers.Serializer):
 
 
 class CapsSerializer(serializers.Serializer):
-    """All that is capped."""
+    """What is capped."""
 
     limits = LimitsSerializer()
     throttles = ThrottlesSerializer()
