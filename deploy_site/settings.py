@@ -253,12 +253,6 @@ REDIS_URL = env("REDIS_URL", default="")
 if REDIS_URL:
     redis = {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL}
     CACHES = {"default": redis, "attempts": {**redis, "KEY_PREFIX": "attempts"}}
-    CHANNEL_LAYERS = {
-        "default": {
-            "BACKEND": "channels_redis.core.RedisChannelLayer",
-            "CONFIG": {"hosts": [REDIS_URL], "capacity": 100, "expiry": 10},
-        }
-    }
 else:
     in_memory = {
         "BACKEND": "django.core.cache.backends.locmem.LocMemCache",
@@ -268,7 +262,6 @@ else:
     }
     # Lockouts have a cache of their own, where the entries of throttles take no room from them.
     CACHES = {"default": in_memory, "attempts": {**in_memory, "LOCATION": "attempts"}}
-    CHANNEL_LAYERS = {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}}
 
 STATIC_URL = "static/"
 STATIC_ROOT = DATA_DIR / "static"

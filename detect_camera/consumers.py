@@ -38,9 +38,6 @@ class CameraConsumer(AsyncJsonWebsocketConsumer):
     Every frame is answered once: with its result, with an error, or as dropped.
     """
 
-    # Frames and results never travel through the channel layer.
-    channel_layer_alias = "none"
-
     async def connect(self) -> None:
         await self.accept()
         self.tasks: set[asyncio.Task] = set()

@@ -31,8 +31,6 @@ SETTLE_S = 0.1
 class VideoConsumer(AsyncWebsocketConsumer):
     """One client that watches one video."""
 
-    # None of that name: nothing here travels through a channel layer.
-    channel_layer_alias = "none"
     place: Place | None = None
     video: Video | None = None
     info: asyncio.Task | None = None

@@ -57,11 +57,11 @@ def test_an_env_file_that_a_windows_editor_saved_counts_from_its_first_line(tmp_
 
 
 def test_without_an_environment_the_site_is_local_and_safe(tmp_path):
-    found = settings_with(tmp_path, "DEBUG", "HOST", "PORT", "DATABASES", "CHANNEL_LAYERS")
+    found = settings_with(tmp_path, "DEBUG", "HOST", "PORT", "DATABASES", "CACHES")
 
     assert (found["DEBUG"], found["HOST"], found["PORT"]) == (False, "127.0.0.1", 8000)
     assert found["DATABASES"]["default"]["NAME"] == str(tmp_path / "db.sqlite3")
-    assert "InMemory" in found["CHANNEL_LAYERS"]["default"]["BACKEND"]
+    assert "LocMem" in found["CACHES"]["default"]["BACKEND"]
 
 
 def test_the_secret_key_is_made_once_and_is_for_its_owner_alone(tmp_path):
@@ -118,7 +118,6 @@ def test_postgres_and_redis_come_by_their_addresses(tmp_path):
     found = settings_with(
         tmp_path,
         "DATABASES",
-        "CHANNEL_LAYERS",
         "CACHES",
         DATABASE_URL="postgres://user:word@db:5432/vision",
         REDIS_URL="redis://cache:6379/0",
@@ -126,7 +125,6 @@ def test_postgres_and_redis_come_by_their_addresses(tmp_path):
 
     assert found["DATABASES"]["default"]["ENGINE"] == "django.db.backends.postgresql"
     assert found["DATABASES"]["default"]["HOST"] == "db"
-    assert found["CHANNEL_LAYERS"]["default"]["CONFIG"]["hosts"] == ["redis://cache:6379/0"]
     assert {cache["LOCATION"] for cache in found["CACHES"].values()} == {"redis://cache:6379/0"}
     assert found["CACHES"]["attempts"]["KEY_PREFIX"] == "attempts"
 
