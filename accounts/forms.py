@@ -9,7 +9,7 @@ from unicodedata import normalize
 from django import forms
 from django.conf import settings
 from django.contrib.auth import authenticate
-from django.contrib.auth.forms import PasswordResetForm, UserCreationForm
+from django.contrib.auth.forms import PasswordChangeForm, PasswordResetForm, UserCreationForm
 from django.contrib.auth.models import User
 from django.core.cache import caches
 from django.core.exceptions import ValidationError
@@ -84,8 +84,17 @@ class MailedResetForm(PasswordResetForm):
         threading.Thread(target=send, daemon=True).start()
 
 
+def is_password(request: HttpRequest, password: str) -> bool:
+    """Whether it is the account's password, checked as at a sign-in: too many wrong ones lock it.
+
+    What django-axes keeps of the form must not show passwords: ``AXES_SENSITIVE_PARAMETERS``.
+    """
+    username = request.user.get_username()
+    return authenticate(request, username=username, password=password) is not None
+
+
 class OwnPasswordForm(forms.Form):
-    """The account's password, checked as at a sign-in: too many wrong ones lock it."""
+    """The account's password."""
 
     password = forms.CharField(
         label=_("Password"),
@@ -100,9 +109,23 @@ class OwnPasswordForm(forms.Form):
     def clean_password(self) -> str:
         """Raises ``ValidationError`` unless it is the account's password."""
         password = self.cleaned_data["password"]
-        username = self.request.user.get_username()
-        if authenticate(self.request, username=username, password=password) is None:
+        if not is_password(self.request, password):
             raise ValidationError(_("This is not your password. Nothing was changed."))
+        return password
+
+
+class NewPasswordForm(PasswordChangeForm):
+    """A new password, with the old one."""
+
+    def __init__(self, *args: Any, request: HttpRequest, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.request = request
+
+    def clean_old_password(self) -> str:
+        """Raises ``ValidationError`` unless it is the account's password."""
+        password = self.cleaned_data["old_password"]
+        if not is_password(self.request, password):
+            raise ValidationError(self.error_messages["password_incorrect"])
         return password
 
 

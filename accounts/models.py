@@ -1,8 +1,11 @@
-"""Tokens that let programs act for an account."""
+"""Tokens that let programs act for an account, and the account while it is changed."""
 
 from django.conf import settings
+from django.contrib.auth.models import User
 from django.db import models
 from django.utils.translation import gettext_lazy as _
+
+from ml_core.errors import SessionEnded
 
 
 class ApiToken(models.Model):
@@ -28,3 +31,15 @@ class ApiToken(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+def locked_account(user: User) -> User:
+    """The account as it is now, which nobody else changes or deletes during this transaction.
+
+    To be called where one was begun. Raises ``SessionEnded`` when the account was deleted, or its
+    password changed, since the request found out whose it is.
+    """
+    account = User.objects.select_for_update().filter(pk=user.pk, password=user.password).first()
+    if account is None:
+        raise SessionEnded("You were signed out meanwhile, so nothing was changed.")
+    return account

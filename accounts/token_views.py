@@ -9,7 +9,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
 from accounts.forms import NAME_TAKEN, TokenForm
-from accounts.models import ApiToken
+from accounts.models import ApiToken, locked_account
 from accounts.tokens import create_token
 
 
@@ -29,7 +29,7 @@ def tokens_page(request: SignedInRequest) -> HttpResponse:
     if request.method == "POST" and form.is_valid():
         try:
             with transaction.atomic():
-                _, text = create_token(request.user, form.cleaned_data["name"])
+                _, text = create_token(locked_account(request.user), form.cleaned_data["name"])
         except IntegrityError:
             # The same form came twice at one time, and the other one was first.
             form.add_error("name", NAME_TAKEN)

@@ -5,7 +5,7 @@ from typing import Any
 from django.conf import settings
 from django.contrib.auth import login, logout
 from django.contrib.auth.decorators import login_required
-from django.contrib.auth.forms import PasswordResetForm
+from django.contrib.auth.forms import PasswordChangeForm, PasswordResetForm, SetPasswordForm
 from django.contrib.auth.models import User
 from django.contrib.auth.views import (
     LoginView,
@@ -16,18 +16,33 @@ from django.contrib.auth.views import (
     RedirectURLMixin,
 )
 from django.db import IntegrityError, transaction
+from django.forms import ModelForm
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
 from django.urls import reverse_lazy
 from django.utils.decorators import method_decorator
+from django.utils.translation import gettext_lazy as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.generic import FormView, UpdateView
 
 from accounts.attempts import HOUR_SECONDS, count_try, has_tries_left
-from accounts.forms import EmailForm, MailedResetForm, OwnPasswordForm, SignUpForm
+from accounts.forms import (
+    EmailForm,
+    MailedResetForm,
+    NewPasswordForm,
+    OwnPasswordForm,
+    SignUpForm,
+)
+from accounts.models import locked_account
+from accounts.token_views import SignedInRequest
 from ml_core.owners import Owner
 from ml_core.quota import owned_models, storage_note
+
+LAST_SUPERUSER = _(
+    "This is the last account that can administer the site. Make another superuser first, with "
+    "“python manage.py createsuperuser” or in the administration."
+)
 
 
 class SignInView(LoginView):
@@ -82,7 +97,16 @@ class PasswordView(PasswordChangeView):
     """A new password; every other browser that is signed in to the account is signed out."""
 
     template_name = "accounts/password.html"
+    form_class = NewPasswordForm
     success_url = reverse_lazy("accounts:password-changed")
+
+    def get_form_kwargs(self) -> dict[str, Any]:
+        return super().get_form_kwargs() | {"request": self.request}
+
+    def form_valid(self, form: PasswordChangeForm) -> HttpResponse:
+        with transaction.atomic():
+            form.user = locked_account(form.user)
+            return super().form_valid(form)
 
 
 class ForgottenPasswordView(PasswordResetView):
@@ -116,6 +140,11 @@ class NewPasswordView(PasswordResetConfirmView):
     template_name = "accounts/new_password.html"
     success_url = reverse_lazy("accounts:reset-done")
 
+    def form_valid(self, form: SetPasswordForm) -> HttpResponse:
+        with transaction.atomic():
+            form.user = locked_account(form.user)
+            return super().form_valid(form)
+
 
 @method_decorator([sensitive_post_parameters(), login_required, never_cache], name="dispatch")
 class AccountView(UpdateView):
@@ -123,13 +152,21 @@ class AccountView(UpdateView):
 
     template_name = "accounts/account.html"
     form_class = EmailForm
+    request: SignedInRequest
     success_url = reverse_lazy("accounts:account")
 
     def get_object(self, queryset: Any = None) -> User:
-        return User.objects.get(username=self.request.user.get_username())
+        return User.objects.get(pk=self.request.user.pk)
 
     def get_form_kwargs(self) -> dict[str, Any]:
         return super().get_form_kwargs() | {"request": self.request}
+
+    def form_valid(self, form: ModelForm) -> HttpResponse:
+        with transaction.atomic():
+            account = locked_account(self.object)
+            account.email = form.cleaned_data["email"]
+            account.save(update_fields=["email"])
+        return redirect(self.success_url)
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         owner = Owner(user=self.object)
@@ -157,16 +194,25 @@ class DeleteAccountView(FormView):
 
     template_name = "accounts/delete_account.html"
     form_class = OwnPasswordForm
+    request: SignedInRequest
     success_url = reverse_lazy("accounts:deleted")
 
     def get_form_kwargs(self) -> dict[str, Any]:
         return super().get_form_kwargs() | {"request": self.request}
 
     def form_valid(self, form: OwnPasswordForm) -> HttpResponse:
-        account = User.objects.get(username=self.request.user.get_username())
-        # First, as this makes room on a full disk. Other sessions of it end with its row, and a job
-        # that runs ends at its next checkpoint.
-        account.delete()
+        with transaction.atomic():
+            # Two superusers who delete themselves at one time come one after the other.
+            superusers = User.objects.filter(is_superuser=True, is_active=True)
+            pks = set(superusers.select_for_update().values_list("pk", flat=True))
+            account = locked_account(self.request.user)
+            if pks == {account.pk}:
+                form.add_error(None, LAST_SUPERUSER)
+                return self.form_invalid(form)
+            # What other requests of the account keep waits for this, and is refused then.
+            account.delete()
+        # Afterwards, as deleting makes room on a full disk. Other sessions of the account end with
+        # its row, and a job that runs ends at its next checkpoint.
         logout(self.request)
         return super().form_valid(form)
 

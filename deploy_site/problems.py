@@ -6,7 +6,15 @@ from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from typing import Any
 
-from django.core.exceptions import RequestDataTooBig, TooManyFieldsSent, TooManyFilesSent
+from django.contrib.auth import get_user_model
+from django.core.exceptions import (
+    ObjectDoesNotExist,
+    RequestDataTooBig,
+    TooManyFieldsSent,
+    TooManyFilesSent,
+)
+from django.core.exceptions import ValidationError as RowInvalid
+from django.db import DatabaseError
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect
 from django.template.loader import render_to_string
@@ -20,6 +28,7 @@ from rest_framework.response import Response
 from rest_framework.views import exception_handler as rest_framework_handler
 
 from deploy_site.languages import language_of
+from ml_core.errors import SessionEnded, VisionError
 from ml_core.problem_texts import shown_detail
 from ml_core.storage import log_refusal, refusal_of
 
@@ -96,7 +105,7 @@ def _problem_of(
     exc: Exception, context: dict[str, Any]
 ) -> tuple[dict[str, Any] | None, dict[str, str]]:
     """The body and the headers for an exception; no body when nobody expected it."""
-    refusal = refusal_of(exc)
+    refusal = _refusal(context["request"], exc)
     if refusal:
         if refusal.status >= 500:
             log_refusal(refusal, exc)
@@ -127,6 +136,18 @@ def _problem_of(
     return problem(response.status_code, detail.code, str(detail)), headers
 
 
+def _refusal(request: Any, exc: BaseException) -> VisionError | None:
+    """What the disk, the database or the end of the account refused; None for anything else."""
+    refusal = refusal_of(exc)
+    if refusal or not isinstance(exc, (DatabaseError, ObjectDoesNotExist, RowInvalid)):
+        return refusal
+    # What belongs to an account cannot be written any more once another request deleted that.
+    user = getattr(request, "user", None)
+    if user is None or user.pk is None or get_user_model().objects.filter(pk=user.pk).exists():
+        return None
+    return SessionEnded("Your account was deleted meanwhile, so nothing was kept.")
+
+
 class ProblemMiddleware:
     """What the disk, the database or a model refuses to a page is a problem, too, and no 500."""
 
@@ -145,7 +166,7 @@ def _refused(request: HttpRequest, exc: BaseException | None) -> HttpResponse | 
 
     None for what nobody expected.
     """
-    refusal = refusal_of(exc) if exc else None
+    refusal = _refusal(request, exc) if exc else None
     if exc is None or refusal is None:
         return None
     log_refusal(refusal, exc)

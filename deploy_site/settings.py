@@ -401,6 +401,14 @@ AXES_CLIENT_IP_CALLABLE = "accounts.attempts.client_address"
 AXES_RESET_ON_SUCCESS = True
 AXES_LOCKOUT_CALLABLE = "accounts.views.locked_out"
 AXES_VERBOSE = False
+# What axes keeps of a failed try: passwords of any form are none of it.
+AXES_SENSITIVE_PARAMETERS = [
+    "username",
+    "ip_address",
+    "old_password",
+    "new_password1",
+    "new_password2",
+]
 # Of those who get in nothing is kept.
 AXES_DISABLE_ACCESS_LOG = True
 

@@ -28,6 +28,8 @@ urlpatterns = [
     path("api/<path:rest>", problems.unknown_api),
     # Before the admin's own: two of its pages lie there.
     path("", include("operation.urls")),
+    # One form alone changes the own password, and counts wrong old ones.
+    path("admin/password_change/", RedirectView.as_view(pattern_name="accounts:password")),
     path("admin/", admin.site.urls),
     path("favicon.ico", views.favicon),
     path("livez", views.livez),

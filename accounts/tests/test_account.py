@@ -1,20 +1,36 @@
 """The page of the account, a forgotten password, and the end of an account."""
 
 import re
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from axes.models import AccessAttempt
 from django.contrib.auth.models import User
 from django.core import mail
 from django.core.cache import caches
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.db import connection
+from django.db.models.deletion import Collector
 from django.test import Client
 
-from accounts.forms import MOST_MAILS
+import detect_video.services
+import ml_core.quota
+from accounts import views
+from accounts.forms import MOST_MAILS, TokenForm
 from accounts.models import ApiToken
-from accounts.tests.test_sign_in import PASSWORD, SIGN_IN, SIGN_UP, media_of, sign_in
+from accounts.tests.test_sign_in import (
+    KEPT,
+    PASSWORD,
+    SIGN_IN,
+    SIGN_UP,
+    media_of,
+    send,
+    sign_in,
+)
 from accounts.tokens import create_token
 from detect_image.models import DetectedImage
 from detect_image.tests.test_api import PICTURE
@@ -288,3 +304,176 @@ def test_an_account_is_deleted_with_its_password_only(client, user):
     assert pages[4].status_code == 429
     assert client.post(DELETE, {"password": PASSWORD}).status_code == 429
     assert User.objects.exists()
+
+
+def signed_in_browser() -> Client:
+    """Another browser in which the owner is signed in."""
+    browser = Client()
+    sign_in(browser)
+    return browser
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize(
+    ("kind", "module", "step"),
+    [
+        ("video", detect_video.services, "reserving"),
+        ("class", ml_core.quota, "check_room"),
+        ("objects", ml_core.quota, "check_room"),
+    ],
+)
+def test_what_arrives_while_its_account_is_deleted_is_refused_and_leaves_nothing(
+    client, user, toy_detector, settings, tmp_path, monkeypatch, kind, module, step
+):
+    def deleted_first(*args: Any) -> Any:
+        browser.post(DELETE, {"password": PASSWORD})
+        return do_step(*args)
+
+    settings.MEDIA_ROOT = tmp_path / "media"
+    sign_in(client)
+    browser = signed_in_browser()
+    do_step = getattr(module, step)
+    monkeypatch.setattr(module, step, deleted_first)
+
+    response = send(client, kind)
+
+    assert (response.status_code, response.json()["code"]) == (409, "session_ended")
+    assert not User.objects.exists()
+    assert [row for model in KEPT for row in model.objects.all()] == []
+    assert [path for path in settings.MEDIA_ROOT.rglob("*") if path.is_file()] == []
+
+
+FORMS = [
+    (views.SignInView, SIGN_IN, {"username": "owner", "password": PASSWORD}),
+    (views.AccountView, ACCOUNT, {"email": "new@example.org", "password": PASSWORD}),
+    (
+        views.PasswordView,
+        CHANGE,
+        {"old_password": PASSWORD, "new_password1": NEW, "new_password2": NEW},
+    ),
+    (views.DeleteAccountView, DELETE, {"password": PASSWORD}),
+]
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize(("view", "path", "form"), FORMS)
+def test_a_form_that_is_sent_while_the_account_is_deleted_does_not_bring_it_back(
+    client, user, mailing, monkeypatch, view, path, form
+):
+    def deleted_first(self: Any, *args: Any) -> Any:
+        User.objects.all().delete()
+        return form_valid(self, *args)
+
+    form_valid = view.form_valid
+    sign_in(client)
+    monkeypatch.setattr(view, "form_valid", deleted_first)
+
+    response = client.post(path, form)
+
+    assert response.status_code == 409
+    assert not User.objects.exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_mailed_link_does_not_bring_back_an_account_that_is_deleted_meanwhile(
+    client, user, mailing, monkeypatch
+):
+    def deleted_first(self: Any, *args: Any) -> Any:
+        User.objects.all().delete()
+        return form_valid(self, *args)
+
+    form_valid = views.NewPasswordView.form_valid
+    ask_for_link(client)
+    form_path = client.get(link_in(mails(1)[0]))["Location"]
+    monkeypatch.setattr(views.NewPasswordView, "form_valid", deleted_first)
+
+    response = client.post(form_path, {"new_password1": NEW, "new_password2": NEW})
+
+    assert response.status_code == 409
+    assert not User.objects.exists()
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("end", ["deleted", "password"])
+def test_no_token_is_made_once_the_account_is_deleted_or_has_a_new_password(
+    client, user, monkeypatch, end
+):
+    def ended_first(form: TokenForm) -> str:
+        if end == "deleted":
+            User.objects.all().delete()
+        else:
+            user.set_password(NEW)
+            user.save()
+        return form.cleaned_data["name"]
+
+    client.force_login(user)
+    monkeypatch.setattr(TokenForm, "clean_name", ended_first)
+
+    response = client.post("/accounts/tokens/", {"name": "mine"})
+
+    assert response.status_code == 409
+    assert not ApiToken.objects.exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_deleting_an_account_succeeds_whatever_it_sends_at_that_moment(
+    client, user, settings, tmp_path, monkeypatch
+):
+    def send_meanwhile() -> None:
+        answers.append(send(browser, "video"))
+        connection.close()
+
+    def arriving_first(collector: Collector) -> Any:
+        # What belongs to the account has been looked up; now there is more, unless it has to wait.
+        if not sending.ident:
+            sending.start()
+            sending.join(timeout=1)
+        return delete(collector)
+
+    settings.MEDIA_ROOT = tmp_path / "media"
+    sign_in(client)
+    browser = signed_in_browser()
+    answers: list[Any] = []
+    sending, delete = threading.Thread(target=send_meanwhile), Collector.delete
+    monkeypatch.setattr(Collector, "delete", arriving_first)
+
+    deleted = client.post(DELETE, {"password": PASSWORD})
+    sending.join()
+
+    assert deleted.status_code == 302
+    assert answers[0].status_code == 409
+    assert not User.objects.exists() and not Video.objects.exists()
+
+
+def test_the_last_active_superuser_cannot_delete_itself(client, user):
+    User.objects.update(is_superuser=True)
+    inactive = User.objects.create_superuser("inactive", is_active=False)
+    client.force_login(user)
+
+    refused = client.post(DELETE, {"password": PASSWORD}, headers={"accept-language": "zh-CN"})
+
+    assert "createsuperuser" in refused.content.decode()
+    assert "最后一个" in refused.content.decode()
+    assert client.get(ACCOUNT).status_code == 200
+    User.objects.filter(pk=inactive.pk).update(is_active=True)
+    assert client.post(DELETE, {"password": PASSWORD}).status_code == 302
+    assert User.objects.get() == inactive
+
+
+def test_the_old_password_is_guessed_as_often_as_at_a_sign_in(client, user):
+    client.force_login(user)
+    form = {"old_password": "hunter two", "new_password1": NEW, "new_password2": NEW}
+
+    pages = [client.post(CHANGE, form) for _ in range(5)]
+    right = client.post(CHANGE, {**form, "old_password": PASSWORD})
+
+    assert "Your old password was entered incorrectly." in pages[0].content.decode()
+    assert (pages[4].status_code, right.status_code) == (429, 429)
+    kept = AccessAttempt.objects.get().post_data
+    assert "hunter two" not in kept and NEW not in kept
+
+
+def test_the_administration_has_no_other_form_for_the_own_password(admin_client):
+    response = admin_client.post("/admin/password_change/", {"old_password": "wrong"})
+
+    assert (response.status_code, response["Location"]) == (302, CHANGE)
