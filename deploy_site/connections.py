@@ -54,15 +54,19 @@ class ConnectionLimits:
         open_by_address = self._open[kind]
         if address == "probe":
             most, most_of_address = most + SPARE_PLACES, most + SPARE_PLACES
-        if open_by_address.total() >= most:
-            detail = "The server has as many connections as it can serve. Try again in a moment."
-            return problem(503, "too_many_connections", detail)
+        elif open_by_address[address] > most_of_address // 6:
+            # The last quarter is for addresses that have few, so that some that have many do not
+            # shut out everybody else.
+            most = most * 3 // 4
         if open_by_address[address] >= most_of_address:
             detail = (
                 f"At most {most_of_address} {kind} from one address may be open at one time. "
                 "Wait until some of them end."
             )
             return problem(429, "too_many_connections", detail)
+        if open_by_address.total() >= most:
+            detail = "The server has as many connections as it can serve. Try again in a moment."
+            return problem(503, "too_many_connections", detail)
         return None
 
 

@@ -68,7 +68,8 @@ GALLERY_DIR = (BASE_DIR / env("GALLERY_DIR", default="static/samples")).resolve(
 
 # Everything that is capped, in one place.
 LIMITS = {
-    # HTTP requests in progress, and open WebSockets: all of them, and those of one address.
+    # HTTP requests in progress, and open WebSockets: all of them (the last quarter for addresses
+    # with few of them), and those of one address.
     "connections": 200,
     "connections_per_address": 60,
     "websockets": 200,

@@ -124,6 +124,17 @@ def test_half_sent_bodies_of_one_address_shut_out_nobody_else_and_are_cut_off(
     wait_until(lambda: ask(small_server, "/", address).status_code == 200)
 
 
+def test_addresses_with_many_requests_leave_room_for_those_with_few(
+    small_server: Server, opened
+) -> None:
+    for number in range(CONNECTIONS):
+        address = f"192.0.2.{number % 3}"
+        opened.enter_context(open_post(small_server, address, 10**6))
+    wait_until(lambda: ask(small_server, "/", "192.0.2.0").status_code == 503)
+
+    assert ask(small_server, "/", "192.0.2.7").status_code == 200
+
+
 def test_addresses_of_an_ipv6_network_share_their_places(small_server: Server, opened) -> None:
     for number in range(OF_ADDRESS):
         opened.enter_context(open_post(small_server, f"2001:db8:1:2::{number}", 10**6))
@@ -134,7 +145,7 @@ def test_addresses_of_an_ipv6_network_share_their_places(small_server: Server, o
 
 def test_the_probes_are_answered_when_every_place_is_taken(small_server: Server, opened) -> None:
     for number in range(CONNECTIONS):
-        opened.enter_context(open_post(small_server, f"192.0.2.{number // 4}", 10**6))
+        opened.enter_context(open_post(small_server, f"192.0.2.{number}", 10**6))
     wait_until(lambda: ask(small_server, "/").status_code == 503)
 
     probes = [ask(small_server, path).status_code for path in ("/livez", "/readyz")]
@@ -209,7 +220,7 @@ def test_websockets_have_places_of_their_own(small_server: Server, opened) -> No
     ]
     with pytest.raises(InvalidStatus) as of_address:
         opened.enter_context(watch(small_server, "192.0.2.0"))
-    sockets.append(opened.enter_context(watch(small_server, "192.0.2.1")))
+    sockets.append(opened.enter_context(watch(small_server, "192.0.2.6")))
     with pytest.raises(InvalidStatus) as of_all:
         opened.enter_context(watch(small_server, "192.0.2.7"))
     pages = [ask(small_server, "/", "192.0.2.0").status_code for _ in range(CONNECTIONS)]
