@@ -1,8 +1,8 @@
-/** Shows the API's description with forms to try it (Swagger UI, loaded before this). */
+/** Shows the API documentation with Swagger UI, which the page loads before this module. */
 
 import { csrfToken } from "./api.js";
 
-// Swagger UI has a dark mode of its own, which this class turns on.
+// This class turns on Swagger UI's own dark mode.
 const dark = matchMedia("(prefers-color-scheme: dark)");
 const followScheme = () => document.documentElement.classList.toggle("dark-mode", dark.matches);
 dark.addEventListener("change", followScheme);
@@ -14,7 +14,7 @@ const place = /** @type {HTMLElement} */ (document.querySelector("#api-docs"));
   domNode: place,
   url: place.dataset.schemaUrl,
   deepLinking: true,
-  // Another site would be told the description to draw a badge.
+  // The default validator would send the schema's address to another site.
   validatorUrl: null,
   /** @param {{headers: Record<string, string>}} request */
   requestInterceptor(request) {

@@ -5,60 +5,100 @@
  * @typedef {object} Detections
  * @property {string} model
  * @property {{width: number, height: number}} image
- * @property {Detection[]} detections the surest first
+ * @property {Detection[]} detections sorted by score, highest first
  * @property {Record<string, number>} timing_ms by stage
  */
 /** @typedef {Detections & {id: string, name: string, original_url: string, drawn_url: string,
  *   export_url: string, page_url: string}} KeptDetections
  */
-/** @typedef {{truncated: boolean}} Reading whether the picture's file is cut off */
+/** @typedef {{truncated: boolean}} Reading whether the picture's file is incomplete */
 /** @typedef {{kept: boolean, not_kept?: {code: string, detail: string}}} Keeping */
 /** @typedef {Detections & Partial<KeptDetections> & Partial<Reading & Keeping>} PictureAnswer */
 
-/** The server answered, but with an error; the message is for people. */
+/** An error response of the server. Its message can be shown to the user. */
 export class Problem extends Error {}
 
 /**
- * Send a form or JSON and return the JSON that comes back. Throws `Problem` for an answer that
- * is an error, `TypeError` when there is no answer, and the signal's reason when it aborts.
- * @param {string} url
- * @param {FormData | object} body
- * @param {{signal: AbortSignal, onProgress?: (share: number) => void}} options `onProgress` is
- *   told how much of the body has left, from 0 to 1
- * @returns {Promise<any>}
+ * The message to show for a failed request.
+ * @param {unknown} reason what the request threw
+ * @param {string} [unreachable] the message if there was no response
+ * @returns {string}
  */
-export async function post(url, body, { signal, onProgress }) {
-  const text = await new Promise((resolve, reject) => {
-    // fetch cannot tell how much of a body has left.
-    const request = new XMLHttpRequest();
-    request.open("POST", url);
-    for (const [name, value] of Object.entries(requestHeaders())) {
-      request.setRequestHeader(name, value);
-    }
-    request.upload.onprogress = ({ loaded, total }) => onProgress?.(loaded / total);
-    request.onload = () => {
-      const { status, statusText, responseText } = request;
-      if (status < 400) resolve(responseText);
-      else resolve(problemFrom(new Response(responseText, { status, statusText })));
-    };
-    request.onerror = () => reject(new TypeError("There was no answer."));
-    signal.addEventListener("abort", () => {
-      request.abort();
-      reject(signal.reason);
-    });
-    if (body instanceof FormData) {
-      request.send(body);
-    } else {
-      request.setRequestHeader("Content-Type", "application/json");
-      request.send(JSON.stringify(body));
-    }
-  });
-  return JSON.parse(text);
+export function failureText(reason, unreachable = "") {
+  return reason instanceof Problem ? reason.message : unreachable;
 }
 
 /**
- * Send JSON, or nothing, and return the JSON that comes back; null for an empty answer. Throws
- * as `post` does.
+ * Send a body and report the progress of the upload, which `fetch` cannot do. Rejects with a
+ * `TypeError` if there is no response, and with the signal's reason if it is aborted.
+ * @param {string} url
+ * @param {XMLHttpRequestBodyInit} body
+ * @param {object} options
+ * @param {string} [options.method]
+ * @param {Record<string, string>} [options.headers] besides those of every request
+ * @param {AbortSignal} options.signal
+ * @param {(progress: ProgressEvent) => void} [options.onProgress]
+ * @returns {Promise<Response>} with any status
+ */
+export function upload(url, body, { method = "POST", headers, signal, onProgress }) {
+  return new Promise((resolve, reject) => {
+    signal.throwIfAborted();
+    const request = new XMLHttpRequest();
+    const abort = () => request.abort();
+    request.open(method, url);
+    for (const [name, value] of Object.entries({ ...requestHeaders(), ...headers })) {
+      request.setRequestHeader(name, value);
+    }
+    if (onProgress) request.upload.addEventListener("progress", onProgress);
+    request.addEventListener("loadend", () => {
+      signal.removeEventListener("abort", abort);
+      if (signal.aborted) reject(signal.reason);
+      else if (request.status === 0) reject(new TypeError("There was no response."));
+      else resolve(responseOf(request));
+    });
+    signal.addEventListener("abort", abort);
+    request.send(body);
+  });
+}
+
+/**
+ * @param {XMLHttpRequest} request a finished one
+ * @returns {Response}
+ */
+function responseOf(request) {
+  const { status, statusText, responseText } = request;
+  const headers = new Headers();
+  for (const line of request.getAllResponseHeaders().trim().split("\r\n").filter(Boolean)) {
+    const colon = line.indexOf(":");
+    headers.append(line.slice(0, colon), line.slice(colon + 1).trim());
+  }
+  // A status such as 204 allows no body, not even an empty one.
+  return new Response(responseText || null, { status, statusText, headers });
+}
+
+/**
+ * Upload a form or JSON and return the JSON of the response. Throws `Problem` for an error
+ * response, and what `upload` throws.
+ * @param {string} url
+ * @param {FormData | object} body
+ * @param {{signal: AbortSignal, onProgress?: (share: number) => void}} options `onProgress`
+ *   receives the sent share of the body, from 0 to 1
+ * @returns {Promise<any>}
+ */
+export async function post(url, body, { signal, onProgress }) {
+  const isForm = body instanceof FormData;
+  const response = await upload(url, isForm ? body : JSON.stringify(body), {
+    headers: isForm ? {} : { "Content-Type": "application/json" },
+    signal,
+    onProgress: ({ loaded, total }) => onProgress?.(loaded / total),
+  });
+  if (!response.ok) throw new Problem(await problemText(response));
+  return response.json();
+}
+
+/**
+ * Send JSON, or no body, and return the JSON of the response; null for an empty one. Throws
+ * `Problem` for an error response, and what `fetch` throws.
  * @param {string} url
  * @param {{method?: string, body?: object, signal?: AbortSignal}} options
  * @returns {Promise<any>}
@@ -70,13 +110,11 @@ export async function requestJson(url, { method = "GET", body, signal } = {}) {
     headers: { ...requestHeaders(), ...(body && { "Content-Type": "application/json" }) },
     signal,
   });
-  if (!response.ok) {
-    throw new Problem(await problemText(response));
-  }
+  if (!response.ok) throw new Problem(await problemText(response));
   return response.status === 204 ? null : response.json();
 }
 
-/** Only visitors who are logged in need the token, and then they have the cookie. */
+/** The headers of every request. Only signed-in visitors have and need the CSRF token. */
 export function requestHeaders() {
   const token = csrfToken(document.cookie);
   return { Accept: "application/json", ...(token && { "X-CSRFToken": token }) };
@@ -84,14 +122,14 @@ export function requestHeaders() {
 
 /**
  * @param {string} cookies as in `document.cookie`
- * @returns {string} empty without one
+ * @returns {string} empty if there is none
  */
 export function csrfToken(cookies) {
   return cookies.match(/(?:^|; )csrftoken=([^;]+)/)?.[1] ?? "";
 }
 
 /**
- * The `detail` of a problem (RFC 9457), or the status of an answer that is none.
+ * The `detail` of a problem (RFC 9457), or the HTTP status of any other response.
  * @param {Response} response
  * @returns {Promise<string>}
  */
@@ -102,14 +140,6 @@ export async function problemText(response) {
   } catch {
     return statusText(response);
   }
-}
-
-/**
- * @param {Response} response
- * @returns {Promise<never>}
- */
-async function problemFrom(response) {
-  throw new Problem(await problemText(response));
 }
 
 /** @param {Response} response */

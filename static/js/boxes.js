@@ -1,4 +1,4 @@
-/** What is to be drawn, as pure functions: colours, labels, and which boxes are shown. */
+/** Pure functions for drawing: colours, labels, and which detections are visible. */
 
 import { shownName } from "./class-names.js";
 
@@ -6,11 +6,11 @@ import { shownName } from "./class-names.js";
 /** @typedef {[red: number, green: number, blue: number]} Colour */
 /** @typedef {{box: Box, class_id: number, class_name: string, score: number}} Detection */
 
-// Turning the hue by the golden ratio keeps the colours of neighbouring classes far apart.
+// Rotating the hue by the golden ratio gives neighbouring classes distinct colours.
 const GOLDEN_RATIO = 0.618033988749895;
 
 /**
- * The colour of a class; `ml_core/drawing.py` gives the same one.
+ * The colour of a class, the same as in `ml_core/drawing.py`.
  * @param {number} classId
  * @returns {Colour}
  */
@@ -20,7 +20,7 @@ export function classColour(classId) {
 }
 
 /**
- * Black or white, whichever reads better on `background` (ITU-R BT.601 luma).
+ * Black or white, whichever has more contrast with `background` (ITU-R BT.601 luma).
  * @param {Colour} background
  * @returns {Colour}
  */
@@ -46,7 +46,7 @@ export function percent(share) {
 }
 
 /**
- * What stands above a box, such as `dog 98 %`; it may be empty.
+ * The label of a box, such as `dog 98 %`; may be empty.
  * @param {Detection} detection
  * @param {{showNames: boolean, showScores: boolean}} options
  * @returns {string}
@@ -78,7 +78,7 @@ export function visibleDetections(detections, { threshold, hiddenClasses }) {
 }
 
 /**
- * How many detections of each class reach the threshold; a class that has none counts 0.
+ * Count the detections of each class that reach the threshold; 0 if none of a class does.
  * @param {Detection[]} detections
  * @param {number} threshold
  * @returns {Map<number, number>} by class id, in the order of the first detection
@@ -92,7 +92,8 @@ export function classCounts(detections, threshold) {
 }
 
 /**
- * The smallest box around a place: what lies inside of a large one can be pointed at, too.
+ * The detection with the smallest box around a point, so that boxes within large ones can be
+ * selected.
  * @param {Detection[]} detections
  * @param {number} x in pixels of the picture
  * @param {number} y
@@ -108,7 +109,7 @@ export function detectionAt(detections, x, y) {
 }
 
 /**
- * Hue, lightness and saturation as Python's `colorsys.hls_to_rgb` turns them into a colour.
+ * Convert a colour from HLS as Python's `colorsys.hls_to_rgb` does.
  * @param {number} hue
  * @param {number} lightness at most 0.5
  * @param {number} saturation

@@ -1,9 +1,9 @@
-/** How files come into a page: chosen, dropped anywhere, or pasted. */
+/** File input: chosen, dropped anywhere on the page, or pasted. */
 
 /**
  * @param {HTMLInputElement} input
- * @param {HTMLElement} target has the class `dragging` while files are dragged over the page
- * @param {(files: File[]) => void} use called with at least one file
+ * @param {HTMLElement} target gets the class `dragging` while files are dragged over the page
+ * @param {(files: File[]) => void} use is called with at least one file
  */
 export function whenFilesChosen(input, target, use) {
   /** @param {FileList | null | undefined} files */
@@ -13,11 +13,11 @@ export function whenFilesChosen(input, target, use) {
 
   const takeChosen = () => {
     take(input.files);
-    // So that choosing the same file again counts as a change.
+    // Without this, choosing the same file again fires no change event.
     input.value = "";
   };
   input.addEventListener("change", takeChosen);
-  // On a slow network files are chosen before the page's modules run.
+  // On a slow network, files may be chosen before this module runs.
   queueMicrotask(takeChosen);
 
   document.addEventListener("paste", (event) => take(event.clipboardData?.files));

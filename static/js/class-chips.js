@@ -1,4 +1,4 @@
-/** A checkbox for each class that appeared, with the count of what is there now. */
+/** A checkbox for each detected class, with the number of its visible detections. */
 
 import { classColour, classCounts, cssColour } from "./boxes.js";
 import { shownName } from "./class-names.js";
@@ -9,11 +9,11 @@ import { remember, remembered } from "./memory.js";
 export class ClassChips {
   /**
    * @param {HTMLElement} container fires `change` when a class is shown or hidden
-   * @param {string} key under which this tab remembers the hidden classes
+   * @param {string} key stores the hidden classes in this tab
    */
   constructor(container, key) {
     this.container = container;
-    /** Of classes that may not have appeared yet, too. */
+    /** Includes classes that have not been detected yet. */
     this.hiddenNames = new Set(JSON.parse(remembered(key, "sessionStorage") ?? "[]"));
     container.addEventListener("change", () => {
       remember(key, JSON.stringify([...this.hiddenNames]), "sessionStorage");
@@ -22,26 +22,26 @@ export class ClassChips {
     this.chips = new Map();
   }
 
-  /** Forget every class. */
+  /** Remove all chips. */
   clear() {
     this.chips.clear();
     this.container.replaceChildren();
   }
 
-  /** @returns {Set<number>} the classes that are switched off */
+  /** @returns {Set<number>} the ids of unchecked classes */
   get hidden() {
     const boxes = [...this.container.querySelectorAll("input")];
     return new Set(boxes.filter(({ checked }) => !checked).map(({ value }) => Number(value)));
   }
 
-  /** @returns {number[]} the classes that are switched on */
+  /** @returns {number[]} the ids of checked classes */
   get shown() {
     return [...this.chips.keys()].filter((classId) => !this.hidden.has(classId));
   }
 
   /**
-   * Classes that reach the threshold for the first time get a chip, which then stays: chips
-   * that come and go with every frame could not be clicked.
+   * Update the counts, and add a chip for each new class that reaches the threshold. Chips are not
+   * removed: if they came and went with every frame, they could not be clicked.
    * @param {Detection[]} detections
    * @param {number} threshold
    */

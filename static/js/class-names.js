@@ -1,12 +1,12 @@
-/** Class names in the page's language; results hold them in English. */
+/** Translates class names into the page's language; API responses have them in English. */
 
 const table = globalThis.document?.getElementById("class-names")?.textContent ?? "{}";
-/** @type {Map<string, string>} by their English names; empty in English */
+/** @type {Map<string, string>} by English name; empty on English pages */
 const names = new Map(Object.entries(JSON.parse(table)));
 
 /**
- * @param {string} name as the server gives it
- * @returns {string} as the page shows it
+ * @param {string} name in English
+ * @returns {string} in the page's language
  */
 export function shownName(name) {
   return names.get(name) ?? name;

@@ -1,4 +1,4 @@
-/** Draws detections as `ml_core/drawing.py` does, on a transparent canvas over the picture. */
+/** Draws detections like `ml_core/drawing.py`, on a transparent canvas over the picture. */
 
 import { classColour, cssColour, labelText, scaleBox, textColour } from "./boxes.js";
 import { labelPlaces } from "./label-places.js";
@@ -7,7 +7,7 @@ import { labelPlaces } from "./label-places.js";
 /** @typedef {{detection: Detection, text: string, width: number, height: number}} LabelText */
 /** @typedef {LabelText & import("./label-places.js").Place} Label */
 /**
- * `scale` is canvas units per pixel of the picture; all but the `highlighted` one fade.
+ * `scale` is in canvas units per pixel of the picture. All but the `highlighted` one are faded.
  * @typedef {object} DrawOptions
  * @property {number} width
  * @property {number} height
@@ -18,10 +18,10 @@ import { labelPlaces } from "./label-places.js";
  */
 
 /**
- * Clear the canvas and draw; the surest box lies on top, or else the highlighted one. Labels lie
- * above all boxes and cover none of each other; the surest, or the highlighted one, chooses first.
+ * Clear the canvas and draw detections. The highlighted one is on top, then come higher scores.
+ * Labels are above all boxes and do not overlap; they are placed in the same order.
  * @param {CanvasRenderingContext2D} ctx
- * @param {Detection[]} detections the surest first
+ * @param {Detection[]} detections sorted by score, highest first
  * @param {DrawOptions} options
  */
 export function drawDetections(ctx, detections, options) {
@@ -60,16 +60,16 @@ function drawBox(ctx, detection, scale) {
   const [xMin, yMin, xMax, yMax] = scaleBox(detection.box, scale);
   const line = ctx.lineWidth;
   ctx.strokeStyle = cssColour(classColour(detection.class_id));
-  // A line lies on both sides of its path: half a line inwards keeps it in the box.
+  // A stroke is centred on its path, so move it inwards by half its width.
   ctx.strokeRect(xMin + line / 2, yMin + line / 2, xMax - xMin - line, yMax - yMin - line);
 }
 
 /**
  * @param {CanvasRenderingContext2D} ctx
- * @param {Detection[]} detections who comes first chooses its place first
+ * @param {Detection[]} detections in the order in which labels are placed
  * @param {number} fontSize
  * @param {DrawOptions} options
- * @returns {Label[]} those that have a text and a place
+ * @returns {Label[]} without those that find no place
  */
 function placedLabels(ctx, detections, fontSize, options) {
   if (!options.showNames && !options.showScores) return [];

@@ -1,7 +1,7 @@
-/** Elements that a page's template and its module agree on. */
+/** Typed access to the elements of a page's template. */
 
 /**
- * The element of that id. Throws when the page has none, or one of another type.
+ * The element with an id. Throws if there is none, or if it has another type.
  * @template {HTMLElement} T
  * @param {string} id
  * @param {new () => T} type
@@ -16,7 +16,7 @@ export function element(id, type) {
 }
 
 /**
- * The first such element within another. Throws when there is none, or one of another type.
+ * The first match within another element. Throws if there is none, or if it has another type.
  * @template {HTMLElement} T
  * @param {ParentNode} within
  * @param {string} selector
@@ -32,7 +32,7 @@ export function part(within, selector, type) {
 }
 
 /**
- * The texts in an element's `data-*` attributes, where templates can translate them.
+ * The strings in an element's `data-*` attributes, which the template translates.
  * @param {HTMLElement} holder
  * @returns {Record<string, string>}
  */
@@ -41,8 +41,8 @@ export function texts(holder) {
 }
 
 /**
- * Whether an element does something of its own when the space bar is pressed.
- * @param {EventTarget | null} target the one that has the keyboard's focus
+ * Whether an element handles the space bar itself.
+ * @param {EventTarget | null} target the focused element
  */
 export function usesSpace(target) {
   const users = "button, select, summary, textarea, a, input:not([type=range])";

@@ -1,11 +1,11 @@
-/** Whether the server keeps the pictures that are sent to it. */
+/** The checkbox that lets the server keep uploaded pictures. */
 
 import { element } from "./dom.js";
 import { rememberControls } from "./memory.js";
 
 /**
- * Remember the page's checkbox. One answer holds on every page, until it is changed.
- * @returns {() => "if_possible" | "false"} what a request says in `keep`
+ * Remember the checkbox's state, which all pages share.
+ * @returns {() => "if_possible" | "false"} the current value of a request's `keep` field
  */
 export function keepChoice() {
   const checkbox = element("keep", HTMLInputElement);

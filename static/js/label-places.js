@@ -1,9 +1,9 @@
-/** Places for the labels of boxes; `ml_core/label_places.py` has the same rule. */
+/** Places the labels of boxes; `ml_core/label_places.py` implements the same rule. */
 
 /** @typedef {import("./boxes.js").Box} Box */
-/** @typedef {{x: number, y: number}} Place the upper left corner of a label */
+/** @typedef {{x: number, y: number}} Place the top left corner of a label */
 /**
- * Whole numbers, as are the widths of the labels: then no place is a rounding error too narrow.
+ * All values and label widths are integers, so that no gap is too narrow by a rounding error.
  * @typedef {object} Room
  * @property {number} width of the picture
  * @property {number} height of the picture
@@ -12,13 +12,12 @@
  */
 
 /**
- * Where labels go so that none covers another. The first label chooses first: above its box, else
- * inside at the top, else below (below first where it would hide most of the box), else moved along
- * these rows, or along those further inside, as far as it touches its box. A label that finds no
- * place has none.
- * @param {{box: Box, width: number}[]} labels the surest first
+ * Place labels so that none overlap, in the given order: above the box, else inside at the top,
+ * else below it (below before inside if the label would hide most of the box), else moved
+ * horizontally along these rows or rows further inside, as long as it touches its box.
+ * @param {{box: Box, width: number}[]} labels sorted by score, highest first
  * @param {Room} room
- * @returns {(Place | null)[]}
+ * @returns {(Place | null)[]} null for a label without a free place
  */
 export function labelPlaces(labels, room) {
   const taken = new TakenPlaces(room);
@@ -73,7 +72,7 @@ class TakenPlaces {
     this.labelHeight = labelHeight;
     this.gap = gap;
     /**
-     * By the row their upper edge is in: what meets a label is in its row or next to it.
+     * By the row of the top edge. Overlapping labels are in the same or in adjacent rows.
      * @type {Map<number, {left: number, right: number, y: number}[]>}
      */
     this.rows = new Map();
@@ -90,7 +89,7 @@ class TakenPlaces {
   }
 
   /**
-   * The first label, if any, that one at this place would cover or come too near.
+   * The first label that one at this position would overlap, or leave too small a gap to.
    * @param {number} x
    * @param {number} y
    * @param {number} width
@@ -108,7 +107,7 @@ class TakenPlaces {
   }
 
   /**
-   * From a place to the right (step 1) or to the left (-1): the first that is free.
+   * The first free position to the right (step 1) or to the left (step -1).
    * @param {number} x
    * @param {number} y
    * @param {number} width

@@ -1,6 +1,6 @@
 /**
- * What the browser keeps from one visit to the next, or in this tab until it is closed; without
- * leave to, it keeps nothing.
+ * Settings in the browser's storage: `localStorage` lasts, `sessionStorage` belongs to a tab. If
+ * storage is blocked, nothing is remembered.
  *
  * @typedef {"localStorage" | "sessionStorage"} Storage
  */
@@ -8,20 +8,20 @@
 /**
  * @param {string} key
  * @param {string} value
- * @param {Storage} [storage] `sessionStorage` for this tab only
+ * @param {Storage} [storage]
  */
 export function remember(key, value, storage = "localStorage") {
   try {
     globalThis[storage].setItem(key, value);
   } catch {
-    // Blocked or full: the setting holds until the page is left.
+    // Storage is blocked or full.
   }
 }
 
 /**
  * @param {string} key
  * @param {Storage} [storage]
- * @returns {string | null} null for what was never remembered
+ * @returns {string | null} null if there is none
  */
 export function remembered(key, storage = "localStorage") {
   try {
@@ -32,11 +32,11 @@ export function remembered(key, storage = "localStorage") {
 }
 
 /**
- * Give controls the values they had at the last visit, and remember what they are changed to.
- * A value that a control cannot have any more is passed over.
- * @param {string} page
- * @param {(HTMLInputElement | HTMLSelectElement)[]} controls told apart by their ids, radio buttons
- *   by their names and values
+ * Restore the values that controls had at the last visit, and remember their changes. Values that
+ * a control no longer offers are ignored.
+ * @param {string} page the prefix of the keys
+ * @param {(HTMLInputElement | HTMLSelectElement)[]} controls identified by their ids, radio buttons
+ *   by name and value
  * @param {Storage} [storage]
  */
 export function rememberControls(page, controls, storage) {

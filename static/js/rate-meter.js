@@ -1,25 +1,24 @@
-/** Frames drawn in the last second. */
-
-const WINDOW_MS = 1000;
-
-export class FpsMeter {
+/** Counts events, such as drawn frames, and gives their rate over the last moments. */
+export class RateMeter {
   /** @type {number[]} */
-  #drawnMs = [];
+  #timesMs = [];
 
-  /**
-   * One frame was drawn.
-   * @param {number} nowMs
-   */
+  /** @param {number} windowMs the time that the rate is measured over */
+  constructor(windowMs) {
+    this.windowMs = windowMs;
+  }
+
+  /** @param {number} nowMs */
   count(nowMs) {
-    this.#drawnMs.push(nowMs);
+    this.#timesMs.push(nowMs);
   }
 
   /**
    * @param {number} nowMs
-   * @returns {number} frames in the second before
+   * @returns {number} events per second
    */
-  rate(nowMs) {
-    this.#drawnMs = this.#drawnMs.filter((drawnMs) => drawnMs > nowMs - WINDOW_MS);
-    return this.#drawnMs.length;
+  perSecond(nowMs) {
+    this.#timesMs = this.#timesMs.filter((timeMs) => nowMs - timeMs < this.windowMs);
+    return this.#timesMs.length / (this.windowMs / 1000);
   }
 }

@@ -1,32 +1,35 @@
-/** Pictures made smaller, and readable for the server, before they travel. */
+/** Prepares pictures for upload: smaller, and in a format that the server reads. */
+
+import { context2d, jpegBlob } from "./canvas.js";
 
 /** @typedef {{width: number, height: number}} Size */
 
 /**
- * The size whose longest side is at most that long, with the aspect kept; nothing grows.
+ * Limit the longest side and keep the aspect ratio. Smaller sizes are not enlarged.
  * @param {Size} size in pixels
  * @param {number} longestSide
+ * @param {number} [minSide] the least width and height
  * @returns {Size}
  */
-export function shrunkSize({ width, height }, longestSide) {
+export function shrunkSize({ width, height }, longestSide, minSide = 1) {
   const factor = Math.min(1, longestSide / Math.max(width, height));
   return {
-    width: Math.max(1, Math.round(width * factor)),
-    height: Math.max(1, Math.round(height * factor)),
+    width: Math.max(minSide, Math.round(width * factor)),
+    height: Math.max(minSide, Math.round(height * factor)),
   };
 }
 
 /**
- * The picture of a file, decoded. Throws when the browser cannot show it.
+ * Decode a picture file. Throws if the browser cannot show it.
  * @param {Blob} file
- * @returns {Promise<HTMLImageElement>} its `src` lasts until it is revoked
+ * @returns {Promise<HTMLImageElement>} its `src` is an object URL that the caller revokes
  */
 export async function openPicture(file) {
   const image = new Image();
   image.src = URL.createObjectURL(file);
   try {
     await image.decode();
-    // Some browsers give drawings (SVG) that name no size none.
+    // SVG files without a size have none in some browsers.
     if (!image.naturalWidth || !image.naturalHeight) throw new Error("The picture has no size.");
   } catch (reason) {
     URL.revokeObjectURL(image.src);
@@ -36,8 +39,8 @@ export async function openPicture(file) {
 }
 
 /**
- * Whether the server reads files of this kind. Like the server, it looks at the bytes: names and
- * types of files are anybody's choice.
+ * Whether the server reads this file format. Like the server, this checks the first bytes, because
+ * the file's name and type may be wrong.
  * @param {Blob} file
  */
 export async function isReadByServer(file) {
@@ -46,17 +49,17 @@ export async function isReadByServer(file) {
 }
 
 /**
- * The upright picture as a JPEG file, or the file itself where that would not be smaller and the
- * server reads it.
+ * Encode the upright picture as a JPEG file. Returns the file itself if it has the same size in
+ * pixels and fewer bytes, and the server reads its format.
  * @param {File} file
- * @param {HTMLImageElement} image the same, decoded
- * @param {{longestSide: number, quality: number}} options `Infinity` sends the file as it is, if
- *   the server reads it; the quality is from 0 to 1
+ * @param {HTMLImageElement} image the decoded file
+ * @param {{longestSide: number, quality: number}} options with an `Infinity` side, files that the
+ *   server reads are returned unchanged; the quality is from 0 to 1
  * @returns {Promise<{blob: Blob} & Size>}
  */
 export async function shrink(file, image, { longestSide, quality }) {
   const full = { width: image.naturalWidth, height: image.naturalHeight };
-  // Some systems give files no type, which data URLs need; the server looks at the bytes.
+  // Data URLs need a type, which some systems do not set. The server ignores it.
   const whole = { blob: file.slice(0, file.size, file.type || "image/jpeg"), ...full };
   const isReadable = await isReadByServer(file);
   if (longestSide === Infinity && isReadable) return whole;
@@ -64,13 +67,13 @@ export async function shrink(file, image, { longestSide, quality }) {
   const size = shrunkSize(full, longestSide);
   const canvas = document.createElement("canvas");
   Object.assign(canvas, size);
-  const ctx = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d"));
-  // JPEG knows no transparency; the server lays such pictures on white as well.
+  const ctx = context2d(canvas);
+  // JPEG has no transparency; the server uses a white background, too.
   ctx.fillStyle = "white";
   ctx.fillRect(0, 0, size.width, size.height);
   ctx.imageSmoothingQuality = "high";
   ctx.drawImage(image, 0, 0, size.width, size.height);
-  const blob = await toBlob(canvas, quality);
+  const blob = await jpegBlob(canvas, quality);
   const isShrunk = size.width < full.width || size.height < full.height;
   return isShrunk || !isReadable || blob.size < file.size ? { blob, ...size } : whole;
 }
@@ -85,30 +88,5 @@ export function dataUrl(blob) {
     reader.onload = () => resolve(/** @type {string} */ (reader.result));
     reader.onerror = () => reject(reader.error);
     reader.readAsDataURL(blob);
-  });
-}
-
-/**
- * @param {number} bytes
- * @returns {string} such as `1.4 MB`
- */
-export function bytesText(bytes) {
-  if (bytes < 1000) return `${bytes} B`;
-  if (bytes < 999_500) return `${Math.round(bytes / 1000)} kB`;
-  return `${(bytes / 1e6).toFixed(1)} MB`;
-}
-
-/**
- * @param {HTMLCanvasElement} canvas
- * @param {number} quality
- * @returns {Promise<Blob>}
- */
-export function toBlob(canvas, quality) {
-  return new Promise((resolve, reject) => {
-    canvas.toBlob(
-      (blob) => (blob ? resolve(blob) : reject(new Error("The picture could not be encoded."))),
-      "image/jpeg",
-      quality,
-    );
   });
 }

@@ -1,6 +1,6 @@
 /**
- * What a page keeps in its tab over a reload or a change of language: files and answers, which are
- * too large for `sessionStorage`. Where the browser keeps nothing, the page works without.
+ * Keeps a page's files and results over a reload or a change of language, in IndexedDB, as they are
+ * too large for `sessionStorage`. If IndexedDB is not available, nothing is kept.
  */
 
 import { remember, remembered } from "./memory.js";
@@ -9,19 +9,19 @@ const NAME = "pages";
 const DAY_MS = 24 * 3600 * 1000;
 const TAB_KEY = "tab";
 
-// Larger than any of an earlier page in this tab, so that the newest come last.
+// Larger than the ids of earlier pages in this tab, so that ids sort by age.
 let lastId = Date.now();
 
-/** @returns {number} an id for something new on the page, larger than all before */
+/** @returns {number} a new id, larger than all before */
 export function nextId() {
   lastId += 1;
   return lastId;
 }
 
 export class TabStore {
-  /** @param {string} page which of the site's pages, and whose */
+  /** @param {string} page identifies the page and its owner */
   constructor(page) {
-    // The moment a tab began names it: the ids of tabs differ.
+    // The time a tab was opened is its id.
     this.tab = Number(remembered(TAB_KEY, "sessionStorage") ?? Date.now());
     remember(TAB_KEY, String(this.tab), "sessionStorage");
     this.page = page;
@@ -29,9 +29,9 @@ export class TabStore {
   }
 
   /**
-   * @param {number} id of a thing on the page
-   * @param {string} part of it
-   * @param {unknown} value anything that can be cloned; null forgets the part
+   * @param {number} id of an entry
+   * @param {string} part of the entry
+   * @param {unknown} value anything that can be cloned; null deletes the part
    */
   async put(id, part, value) {
     const key = [this.tab, this.page, id, part];
@@ -48,7 +48,7 @@ export class TabStore {
     await this.change((store) => store.delete(IDBKeyRange.bound(key, [...key, []])));
   }
 
-  /** @returns {Promise<Map<number, Record<string, any>>>} the parts by id, the ids in order */
+  /** @returns {Promise<Map<number, Record<string, any>>>} the parts of each entry, sorted by id */
   async entries() {
     const entries = new Map();
     await this.change((store) => {
@@ -65,7 +65,7 @@ export class TabStore {
   }
 
   /**
-   * One transaction; what fails, as on a full disk, is not kept.
+   * Run a transaction. If it fails, for example on a full disk, nothing is kept.
    * @param {(store: IDBObjectStore) => void} work
    */
   async change(work) {
@@ -86,7 +86,7 @@ export class TabStore {
 }
 
 /**
- * The first entry of a tab says when it was last used, for others to tell what closed tabs left.
+ * Record when a tab was last used, which tells other tabs whether it may be deleted.
  * @param {IDBObjectStore} store
  * @param {number} tab
  */
@@ -95,9 +95,9 @@ function noteUse(store, tab) {
 }
 
 /**
- * Delete what tabs left that were not used for a day.
+ * Delete the entries of tabs that have not been used for a day.
  * @param {IDBObjectStore} store
- * @param {number} ownTab which is open, however old
+ * @param {number} ownTab is kept regardless of its age
  */
 function forgetClosedTabs(store, ownTab) {
   store.openCursor().onsuccess = ({ target }) => {
@@ -114,7 +114,7 @@ function forgetClosedTabs(store, ownTab) {
 
 /**
  * @param {number} tab
- * @returns {Promise<IDBDatabase | null>} null where the browser has none for this page
+ * @returns {Promise<IDBDatabase | null>} null if IndexedDB is not available
  */
 function opened(tab) {
   return new Promise((resolve) => {
@@ -125,7 +125,7 @@ function opened(tab) {
       request.onsuccess = () => {
         const store = () => request.result.transaction(NAME, "readwrite").objectStore(NAME);
         forgetClosedTabs(store(), tab);
-        // On its own: on a full disk it fails, and the room above is made all the same.
+        // A transaction of its own: on a full disk it fails, but the deletion does not.
         noteUse(store(), tab);
         resolve(request.result);
       };

@@ -1,10 +1,10 @@
-/** Moments and durations as people read them; those of a page, which come in UTC, are replaced. */
+/** Formats times and durations, and shows the page's `<time>` elements in local time. */
 
 const language = globalThis.document?.documentElement.lang;
 
 /**
  * @param {string} moment in ISO 8601
- * @returns {string} on the visitor's own clock, such as `Nov 23, 2026, 10:45 PM`
+ * @returns {string} in local time, such as `Nov 23, 2026, 10:45 PM`
  */
 export function momentText(moment) {
   return new Date(moment).toLocaleString(language, { dateStyle: "medium", timeStyle: "short" });
@@ -12,7 +12,7 @@ export function momentText(moment) {
 
 /**
  * @param {number} seconds
- * @param {string} [locale] that of the page without one
+ * @param {string} [locale] defaults to the page's language
  * @returns {string} rounded up to one unit, such as `40 sec`, `3 min` or `2 hr`
  */
 export function roughDuration(seconds, locale = language) {
@@ -24,16 +24,16 @@ export function roughDuration(seconds, locale = language) {
 /**
  * @param {number | null} seconds
  * @param {string} text with `{time}` in it
- * @returns {string} empty while the time cannot be known
+ * @returns {string} empty if the time is unknown
  */
 export function remainingText(seconds, text) {
   return seconds === null ? "" : text.replace("{time}", roughDuration(seconds));
 }
 
 /**
- * What tells files apart that were made one after the other, and sorts them.
+ * A timestamp for file names, which sort by it.
  * @param {Date} moment
- * @returns {string} on the visitor's own clock, such as `20261123-224501`
+ * @returns {string} in local time, such as `20261123-224501`
  */
 export function fileStamp(moment) {
   /** @param {number} number */

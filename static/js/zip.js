@@ -1,6 +1,6 @@
-/** ZIP archives, stored without compression: JPEGs would not become smaller. */
+/** Writes ZIP archives without compression, as they mainly hold JPEG files. */
 
-/** @typedef {{name: string, content: string | Blob}} ZipFile the name may hold folders */
+/** @typedef {{name: string, content: string | Blob}} ZipFile the name may include folders */
 
 const CRC_TABLE = Uint32Array.from({ length: 256 }, (_, byte) => {
   let value = byte;
@@ -9,8 +9,8 @@ const CRC_TABLE = Uint32Array.from({ length: 256 }, (_, byte) => {
 });
 
 /**
- * @param {ZipFile[]} files fewer than 65,536, and less than 4 GiB together
- * @param {Date} [moment] at which they were written
+ * @param {ZipFile[]} files fewer than 65,536, and less than 4 GiB in total
+ * @param {Date} [moment] the modification time of all files
  * @returns {Promise<Blob>}
  */
 export async function zip(files, moment = new Date()) {
@@ -24,7 +24,7 @@ export async function zip(files, moment = new Date()) {
     const path = new TextEncoder().encode(name);
     const about = entry(path, bytes, moment);
     const header = record(0x04034b50, [...about, [2, 0]], path);
-    // After the length of the path: extra field, comment, disk, attributes, and where it begins.
+    // Lengths of the extra field and the comment, disk number, attributes, offset of the header.
     const rest = /** @type {Field[]} */ ([[2, 0], [2, 0], [2, 0], [2, 0], [4, 0], [4, offset]]);
     directory.push(record(0x02014b50, [[2, 20], ...about, ...rest], path));
     parts.push(header, bytes);
@@ -41,7 +41,7 @@ export async function zip(files, moment = new Date()) {
 /** @typedef {[bytes: 2 | 4, value: number]} Field little-endian */
 
 /**
- * What both headers of a file say of it, down to the length of its path.
+ * The fields that the local and the central header share, up to the length of the path.
  * @param {Uint8Array} path
  * @param {Uint8Array} bytes
  * @param {Date} moment

@@ -1,7 +1,36 @@
 import assert from "node:assert/strict";
-import { test } from "node:test";
+import { afterEach, test } from "node:test";
 
-import { csrfToken, problemText } from "../../static/js/api.js";
+import {
+  Problem,
+  csrfToken,
+  failureText,
+  post,
+  problemText,
+  requestJson,
+  upload,
+} from "../../static/js/api.js";
+import { FakeXHR } from "./fake-xhr.js";
+
+const { fetch } = globalThis;
+const { signal } = new AbortController();
+
+afterEach(() => {
+  globalThis.fetch = fetch;
+  delete globalThis.document;
+});
+
+/** Let `fetch` answer with a response, and return the requests that it gets. */
+function fakeFetch(response, cookie = "") {
+  const requests = [];
+  globalThis.document = { cookie };
+  globalThis.fetch = async (url, options) => {
+    requests.push({ url, ...options });
+    if (response instanceof Error) throw response;
+    return response;
+  };
+  return requests;
+}
 
 test("the token is found among other cookies, and is empty without one", () => {
   assert.equal(csrfToken("a=1; csrftoken=abc; b=2"), "abc");
@@ -9,14 +38,164 @@ test("the token is found among other cookies, and is empty without one", () => {
   assert.equal(csrfToken(""), "");
 });
 
-test("a problem is told by its detail", async () => {
+test("the text of a problem is its detail", async () => {
   const response = new Response(JSON.stringify({ detail: "The picture is empty." }));
   assert.equal(await problemText(response), "The picture is empty.");
 });
 
-test("an answer that is no problem is told by its status", async () => {
+test("the text of any other error response is its status", async () => {
   for (const body of ["<html>", "{}", ""]) {
     const response = new Response(body, { status: 502, statusText: "Bad Gateway" });
     assert.equal(await problemText(response), "HTTP 502 Bad Gateway");
   }
+});
+
+test("a failure is shown in the server's words, or else as an unreachable server", () => {
+  assert.equal(failureText(new Problem("Too large."), "No connection."), "Too large.");
+  assert.equal(failureText(new TypeError("Failed to fetch"), "No connection."), "No connection.");
+});
+
+test("an upload reports its progress, and returns the response with its headers", async (t) => {
+  FakeXHR.install(t, "csrftoken=abc");
+  const shares = [];
+  const sending = upload("/there", "body", {
+    method: "PATCH",
+    headers: { "Upload-Offset": "3" },
+    signal,
+    onProgress: ({ loaded, total }) => shares.push(loaded / total),
+  });
+  FakeXHR.last.sends(1, 4);
+  FakeXHR.last.sends(4, 4);
+  FakeXHR.last.responds(204, { headers: { "Upload-Offset": "7", Location: "http://here/" } });
+  const response = await sending;
+
+  const { method, url, headers, body } = FakeXHR.last;
+  assert.deepEqual([method, url, body], ["PATCH", "/there", "body"]);
+  assert.deepEqual(headers, {
+    Accept: "application/json",
+    "X-CSRFToken": "abc",
+    "Upload-Offset": "3",
+  });
+  assert.deepEqual(shares, [0.25, 1]);
+  assert.equal(response.status, 204);
+  assert.equal(response.headers.get("upload-offset"), "7");
+  assert.equal(response.headers.get("location"), "http://here/");
+});
+
+test("an upload without a response is an error", async (t) => {
+  FakeXHR.install(t);
+  const sending = upload("/there", "body", { signal });
+
+  FakeXHR.last.responds();
+
+  await assert.rejects(sending, TypeError);
+});
+
+test("an aborted upload ends its request, with the reason of the abort", async (t) => {
+  FakeXHR.install(t);
+  const leaving = new AbortController();
+  const sending = upload("/there", "body", { signal: leaving.signal });
+
+  leaving.abort(new Error("cancelled"));
+
+  await assert.rejects(sending, /cancelled/);
+  assert.equal(FakeXHR.last.isAborted, true);
+});
+
+test("nothing is uploaded after an abort", async (t) => {
+  FakeXHR.install(t);
+
+  await assert.rejects(upload("/", "body", { signal: AbortSignal.abort() }), { name: "AbortError" });
+
+  assert.equal(FakeXHR.all.length, 0);
+});
+
+test("an abort after the response changes nothing", async (t) => {
+  FakeXHR.install(t);
+  const leaving = new AbortController();
+  const sending = upload("/", "body", { signal: leaving.signal });
+  FakeXHR.last.responds(200);
+
+  leaving.abort();
+
+  assert.equal((await sending).status, 200);
+  assert.equal(FakeXHR.last.isAborted, false);
+});
+
+test("an object is posted as JSON, a form as it is", async (t) => {
+  FakeXHR.install(t);
+  const form = new FormData();
+  const answers = [{ keep: true }, form].map((body) => {
+    const answer = post("/", body, { signal });
+    FakeXHR.last.responds(200, { body: { id: 1 } });
+    return answer;
+  });
+
+  const [json, multipart] = FakeXHR.all;
+  assert.equal(json.headers["Content-Type"], "application/json");
+  assert.equal(json.body, '{"keep":true}');
+  assert.equal(multipart.headers["Content-Type"], undefined, "the browser adds the boundary");
+  assert.equal(multipart.body, form);
+  assert.deepEqual(await Promise.all(answers), [{ id: 1 }, { id: 1 }]);
+});
+
+test("a post reports the share that was sent", async (t) => {
+  FakeXHR.install(t);
+  const shares = [];
+  const answer = post("/", {}, { signal, onProgress: (share) => shares.push(share) });
+  FakeXHR.last.sends(1, 2);
+  FakeXHR.last.responds(200, { body: {} });
+  await answer;
+
+  assert.deepEqual(shares, [0.5]);
+});
+
+test("a refused post throws the server's problem, or the status of a proxy's page", async (t) => {
+  FakeXHR.install(t);
+  const refused = post("/", {}, { signal });
+  FakeXHR.last.responds(413, { body: { detail: "Too large." } });
+  const unavailable = post("/", {}, { signal });
+  FakeXHR.last.responds(503, { body: "<html>", statusText: "Service Unavailable" });
+
+  await assert.rejects(refused, (reason) => reason instanceof Problem && reason.message === "Too large.");
+  await assert.rejects(unavailable, { message: "HTTP 503 Service Unavailable" });
+});
+
+test("a request sends JSON with the visitor's token, and returns JSON", async () => {
+  const requests = fakeFetch(new Response('{"id": 1}'), "csrftoken=abc");
+
+  const answer = await requestJson("/videos/", { method: "POST", body: { name: "a.mp4" } });
+
+  assert.deepEqual(answer, { id: 1 });
+  const headers = {
+    Accept: "application/json",
+    "X-CSRFToken": "abc",
+    "Content-Type": "application/json",
+  };
+  const body = '{"name":"a.mp4"}';
+  assert.deepEqual(requests, [
+    { url: "/videos/", method: "POST", body, headers, signal: undefined },
+  ]);
+});
+
+test("a request without a body names no type, and a response may be empty", async () => {
+  const requests = fakeFetch(new Response(null, { status: 204 }));
+
+  assert.equal(await requestJson("/videos/1/", { method: "DELETE" }), null);
+
+  assert.deepEqual(requests[0].headers, { Accept: "application/json" });
+});
+
+test("a refused request throws the server's problem", async () => {
+  fakeFetch(new Response('{"detail": "Not yours."}', { status: 404 }));
+
+  await assert.rejects(requestJson("/"), (reason) => {
+    return reason instanceof Problem && reason.message === "Not yours.";
+  });
+});
+
+test("a request that gets no response is no problem of the server's", async () => {
+  fakeFetch(new TypeError("Failed to fetch"));
+
+  await assert.rejects(requestJson("/"), TypeError);
 });

@@ -1,124 +1,195 @@
 import assert from "node:assert/strict";
-import { afterEach, beforeEach, test } from "node:test";
+import { beforeEach, test } from "node:test";
 
-import { Link } from "../../detect_camera/static/detect_camera/link.js";
+import { CameraSocket } from "../../detect_camera/static/detect_camera/camera-socket.js";
+import { FakeWebSocket } from "./fake-websocket.js";
 
 const JPEG = new Uint8Array([0xff, 0xd8]).buffer;
 
-/** The connections that were opened, the newest last. */
-let sockets = [];
+beforeEach((t) => {
+  FakeWebSocket.install(t);
+  t.mock.timers.enable({ apis: ["setTimeout"] });
+});
 
-class FakeWebSocket {
-  sent = [];
-
-  constructor(url) {
-    this.url = url;
-    sockets.push(this);
-  }
-
-  send(message) {
-    this.sent.push(message);
-  }
-
-  close() {
-    this.onclose({ code: 1000 });
-  }
-
-  say(message) {
-    this.onmessage({ data: JSON.stringify(message) });
-  }
+/** A connected camera's socket, its connection, and the log of its events with their arguments. */
+function readySocket() {
+  const { socket, log } = socketWithLog();
+  const connection = FakeWebSocket.last;
+  connection.serverOpens();
+  connection.serverSends({ type: "ready", frames_in_work: 2 });
+  log.length = 0;
+  return { socket, connection, log };
 }
 
-/** A link, and what it told: the name of each event with its argument. */
-function linkWithLog() {
+function socketWithLog() {
   const log = [];
-  const names = ["ready", "result", "lost", "problem", "ended", "broken"];
-  const events = names.map((name) => [name, (first) => log.push([name, first])]);
-  return { link: new Link("ws://here/", Object.fromEntries(events)), log };
+  const names = ["ready", "result", "lost", "problem", "signedOut", "disconnected"];
+  const events = names.map((name) => [name, (...values) => log.push([name, ...values])]);
+  return { socket: new CameraSocket("/ws/camera/", Object.fromEntries(events)), log };
 }
 
-beforeEach(() => {
-  sockets = [];
-  globalThis.WebSocket = FakeWebSocket;
+test("frames may be sent once the server is ready, not when the connection opens", () => {
+  const { socket, log } = socketWithLog();
+  FakeWebSocket.last.serverOpens();
+  assert.equal(socket.isReady, false);
+
+  FakeWebSocket.last.serverSends({ type: "ready", frames_in_work: 2 });
+
+  assert.equal(socket.isReady, true);
+  assert.deepEqual(log, [["ready"]]);
 });
 
-afterEach(() => {
-  delete globalThis.WebSocket;
+test("a result belongs to the frame with its sequence number, whichever comes first", () => {
+  const { socket, connection, log } = readySocket();
+  const first = socket.send(JPEG, 1);
+  const second = socket.send(JPEG, 2);
+  assert.equal(socket.inFlight, 2);
+  const [early, late] = [second, first].map((seq) => ({ type: "result", seq, server_ms: 3 }));
+
+  connection.serverSends(early);
+  connection.serverSends(late);
+
+  assert.equal(connection.sent.length, 2);
+  assert.equal(socket.inFlight, 0);
+  assert.deepEqual(log, [["result", second, early], ["result", first, late]]);
 });
 
-test("an answer frees its frame and is told", () => {
-  const { link, log } = linkWithLog();
-  sockets[0].say({ type: "ready" });
-  const first = link.send(JPEG, 1);
-  const second = link.send(JPEG, 2);
+test("sequence numbers go on from one connection to the next", () => {
+  const { socket } = readySocket();
+  const before = socket.send(JPEG, 1);
+  socket.close();
 
-  sockets[0].say({ type: "result", seq: first });
-  link.close();
+  const after = readySocket().socket.send(JPEG, 2);
 
-  assert.equal(sockets[0].sent.length, 2);
-  assert.deepEqual(log, [["ready", undefined], ["result", first], ["lost", second]]);
+  assert.equal(after, before + 1);
 });
 
-test("a frame that the server refuses is lost, and its reason told", () => {
-  const { link, log } = linkWithLog();
-  const sequence = link.send(JPEG, 1);
+test("a frame that the server refuses is lost, and the reason is reported", () => {
+  const { socket, connection, log } = readySocket();
+  const sequence = socket.send(JPEG, 1);
 
-  sockets[0].say({ type: "error", seq: sequence, detail: "too large" });
+  connection.serverSends({ type: "error", seq: sequence, detail: "too large" });
 
   assert.deepEqual(log, [["lost", sequence], ["problem", "too large"]]);
-  assert.equal(link.underWay.size, 0);
+  assert.equal(socket.inFlight, 0);
 });
 
-test("a frame without an answer does not hold its place for ever", (t) => {
-  t.mock.timers.enable({ apis: ["setTimeout"] });
-  const { link, log } = linkWithLog();
-  const sequence = link.send(JPEG, 1);
+test("a frame that a busy server drops is lost without an error message", () => {
+  const { socket, connection, log } = readySocket();
+  const sequence = socket.send(JPEG, 1);
 
-  t.mock.timers.tick(5000);
+  connection.serverSends({ type: "dropped", seq: sequence });
 
   assert.deepEqual(log, [["lost", sequence]]);
-  assert.equal(link.underWay.size, 0);
 });
 
-test("a broken connection is renewed, later each time until one is ready", (t) => {
-  t.mock.timers.enable({ apis: ["setTimeout"] });
-  const { link, log } = linkWithLog();
-  sockets[0].say({ type: "ready" });
-  sockets[0].onclose({ code: 1006 });
-  assert.equal(link.isReady, false);
-  assert.deepEqual(log.at(-1), ["broken", undefined]);
+test("a frame without an answer is lost after five seconds", (t) => {
+  const { socket, log } = readySocket();
+  const sequence = socket.send(JPEG, 1);
 
-  t.mock.timers.tick(500);
-  assert.equal(sockets.length, 2);
-  sockets[1].onclose({ code: 1006 });
-  t.mock.timers.tick(999);
-  assert.equal(sockets.length, 2);
+  t.mock.timers.tick(4999);
+  assert.equal(socket.inFlight, 1);
   t.mock.timers.tick(1);
-  assert.equal(sockets.length, 3);
-  sockets[2].say({ type: "ready" });
-  sockets[2].onclose({ code: 1006 });
+
+  assert.deepEqual(log, [["lost", sequence]]);
+  assert.equal(socket.inFlight, 0);
+});
+
+test("an answered frame is not lost later", (t) => {
+  const { socket, connection, log } = readySocket();
+  const sequence = socket.send(JPEG, 1);
+  connection.serverSends({ type: "result", seq: sequence });
+  log.length = 0;
+
+  t.mock.timers.tick(60_000);
+  connection.serverSends({ type: "dropped", seq: sequence });
+
+  assert.deepEqual(log, []);
+});
+
+test("frames in flight are lost with their connection", () => {
+  const { socket, connection, log } = readySocket();
+  const sequence = socket.send(JPEG, 1);
+
+  connection.serverCloses(1006);
+
+  assert.deepEqual(log, [["lost", sequence], ["disconnected"]]);
+  assert.equal(socket.isReady, false);
+});
+
+test("a lost connection is replaced, which waits for the server again", (t) => {
+  const { socket, connection, log } = readySocket();
+  connection.serverCloses(1006);
   t.mock.timers.tick(500);
 
-  assert.equal(sockets.length, 4);
+  FakeWebSocket.last.serverOpens();
+  assert.equal(socket.isReady, false);
+  FakeWebSocket.last.serverSends({ type: "ready", frames_in_work: 2 });
+
+  assert.equal(FakeWebSocket.all.length, 2);
+  assert.equal(socket.isReady, true);
+  assert.deepEqual(log, [["disconnected"], ["ready"]]);
 });
 
-test("who was signed out is told, and no connection is tried any more", (t) => {
-  t.mock.timers.enable({ apis: ["setTimeout"] });
-  const { log } = linkWithLog();
+test("a server that is ready makes the next retry quick, one that only accepts does not", (t) => {
+  const { connection } = readySocket();
+  connection.serverCloses(1006);
+  t.mock.timers.tick(500);
+  FakeWebSocket.last.serverOpens();
+  FakeWebSocket.last.serverCloses(1006);
+  t.mock.timers.tick(500);
+  assert.equal(FakeWebSocket.all.length, 2);
+  t.mock.timers.tick(500);
+  assert.equal(FakeWebSocket.all.length, 3);
 
-  sockets[0].onclose({ code: 4401 });
-  t.mock.timers.tick(60_000);
+  FakeWebSocket.last.serverSends({ type: "ready" });
+  FakeWebSocket.last.serverCloses(1006);
+  t.mock.timers.tick(500);
 
-  assert.deepEqual(log, [["ended", undefined]]);
-  assert.equal(sockets.length, 1);
+  assert.equal(FakeWebSocket.all.length, 4);
 });
 
-test("a link that was closed is not renewed", (t) => {
-  t.mock.timers.enable({ apis: ["setTimeout"] });
-  const { link } = linkWithLog();
+test("a server with too many cameras gives the reason and is asked again", (t) => {
+  const { log } = socketWithLog();
+  FakeWebSocket.last.serverSends({ type: "error", detail: "Too many cameras are open." });
+  FakeWebSocket.last.serverCloses(4429);
 
-  link.close();
+  t.mock.timers.tick(500);
+
+  assert.deepEqual(log, [["problem", "Too many cameras are open."], ["disconnected"]]);
+  assert.equal(FakeWebSocket.all.length, 2);
+});
+
+test("a connection that was closed as idle is replaced", (t) => {
+  const { connection, log } = readySocket();
+
+  connection.serverSends({ type: "error", detail: "No frame came for 60 seconds." });
+  connection.serverCloses(4408);
+  t.mock.timers.tick(500);
+
+  assert.deepEqual(log, [["problem", "No frame came for 60 seconds."], ["disconnected"]]);
+  assert.equal(FakeWebSocket.all.length, 2);
+});
+
+test("after a sign-out no connection is opened any more", (t) => {
+  const { connection, log } = readySocket();
+
+  connection.serverSends({ type: "error", detail: "You were signed out." });
+  connection.serverCloses(4401);
   t.mock.timers.tick(60_000);
 
-  assert.equal(sockets.length, 1);
+  assert.deepEqual(log, [["problem", "You were signed out."], ["signedOut"]]);
+  assert.equal(FakeWebSocket.all.length, 1);
+});
+
+test("a socket that the page closes loses its frames and opens no other connection", (t) => {
+  const { socket, log } = readySocket();
+  const sequence = socket.send(JPEG, 1);
+
+  socket.close();
+  t.mock.timers.tick(60_000);
+
+  assert.deepEqual(log, [["lost", sequence]]);
+  assert.equal(socket.isReady, false);
+  assert.equal(FakeWebSocket.all.length, 1);
 });

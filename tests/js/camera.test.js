@@ -2,10 +2,15 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { openCamera, playCamera, problemOf } from "../../detect_camera/static/detect_camera/camera.js";
-import { capture, frameSize } from "../../detect_camera/static/detect_camera/capture.js";
+import { capture } from "../../detect_camera/static/detect_camera/capture.js";
 import { frameMessage } from "../../detect_camera/static/detect_camera/frame-message.js";
 import { CountHistory, drawHistory } from "../../detect_camera/static/detect_camera/history.js";
-import { Depth, LEVELS, Rate, Smooth, nextLevel } from "../../detect_camera/static/detect_camera/pace.js";
+import {
+  ExponentialAverage,
+  FramesInFlight,
+  LEVELS,
+  nextLevel,
+} from "../../detect_camera/static/detect_camera/pace.js";
 
 test("a frame's message begins with sixteen bytes that say which one it is", () => {
   const message = Buffer.from(frameMessage(7, 1234.5, new Uint8Array([0xff, 0xd8]).buffer));
@@ -13,20 +18,12 @@ test("a frame's message begins with sixteen bytes that say which one it is", () 
   assert.equal(message.toString("hex"), "01001000" + "07000000" + "0000000000" + "4a9340" + "ffd8");
 });
 
-test("the rate is that of the last two seconds", () => {
-  const rate = new Rate();
-  for (let now = 0; now < 3000; now += 100) rate.count(now);
-
-  assert.equal(rate.perSecond(3000), 9.5);
-  assert.equal(rate.perSecond(6000), 0);
-});
-
-test("a smooth value follows slowly", () => {
-  const smooth = new Smooth();
-  assert.equal(smooth.value, null);
-  smooth.add(100);
-  smooth.add(200);
-  assert.equal(smooth.value, 110);
+test("an exponential average begins with the first value, and follows slowly", () => {
+  const average = new ExponentialAverage();
+  assert.equal(average.value, null);
+  average.add(100);
+  average.add(200);
+  assert.equal(average.value, 110);
 });
 
 test("a slow network gets smaller frames, a fast one larger ones", () => {
@@ -38,31 +35,69 @@ test("a slow network gets smaller frames, a fast one larger ones", () => {
 });
 
 /**
- * Draw frames for some seconds; with one and with two under way they come at their own pace.
- * @param {Record<number, {every_ms: number, delay_ms: number}>} pace
+ * Draw frames for some seconds, at a pace that depends on how many are in flight.
+ * @param {Record<number, {every_ms: number, latency_ms: number}>} pace
  */
-function depthAfterTrials(pace) {
-  const depth = new Depth(0);
+function limitAfter(seconds, pace) {
+  const framesInFlight = new FramesInFlight(0);
   let now = 0;
-  while (now < 7000) {
-    const { every_ms, delay_ms } = pace[depth.depth];
+  while (now < seconds * 1000) {
+    const { every_ms, latency_ms } = pace[framesInFlight.limit];
     now += every_ms;
-    depth.drawn(now, delay_ms);
+    framesInFlight.drawn(now, latency_ms);
   }
-  return depth.depth;
+  return framesInFlight.limit;
 }
 
-test("two frames are under way only where that gives more of them, and none older", () => {
-  const one = { every_ms: 40, delay_ms: 40 };
+test("two frames are in flight only if that gives more of them, at about the same latency", () => {
+  const one = { every_ms: 40, latency_ms: 40 };
 
-  assert.equal(depthAfterTrials({ 1: one, 2: { every_ms: 25, delay_ms: 45 } }), 2);
-  assert.equal(depthAfterTrials({ 1: one, 2: { every_ms: 40, delay_ms: 80 } }), 1);
-  assert.equal(depthAfterTrials({ 1: one, 2: { every_ms: 25, delay_ms: 80 } }), 1);
+  assert.equal(limitAfter(7, { 1: one, 2: { every_ms: 25, latency_ms: 45 } }), 2);
+  assert.equal(limitAfter(7, { 1: one, 2: { every_ms: 40, latency_ms: 80 } }), 1);
+  assert.equal(limitAfter(7, { 1: one, 2: { every_ms: 25, latency_ms: 80 } }), 1);
 });
 
-test("a frame shrinks to its longest side and never grows", () => {
-  assert.deepEqual(frameSize(1280, 720, 640), { width: 640, height: 360 });
-  assert.deepEqual(frameSize(480, 640, 640), { width: 480, height: 640 });
+test("both limits are tried again after half a minute", () => {
+  const pace = { 1: { every_ms: 40, latency_ms: 40 }, 2: { every_ms: 25, latency_ms: 45 } };
+
+  assert.equal(limitAfter(35, pace), 2);
+  assert.equal(limitAfter(37, pace), 1);
+  assert.equal(limitAfter(43, pace), 2);
+});
+
+/** Replace the browser's functions that `capture` uses; the log has what they are asked for. */
+function fakeCapture(t, { canEncode = true } = {}) {
+  const log = { sizes: [], qualities: [], open: 0 };
+  globalThis.createImageBitmap = async (video, { resizeWidth: width, resizeHeight: height }) => {
+    log.sizes.push([width, height]);
+    log.open += 1;
+    return { width, height, close: () => (log.open -= 1) };
+  };
+  const canvas = {
+    getContext: () => ({ drawImage() {} }),
+    toBlob(use, type, quality) {
+      log.qualities.push([type, quality]);
+      use(canEncode ? new Blob(["jpeg"]) : null);
+    },
+  };
+  globalThis.document = { createElement: () => canvas };
+  t.after(() => {
+    delete globalThis.createImageBitmap;
+    delete globalThis.document;
+  });
+  return log;
+}
+
+test("a captured frame is shrunk to the longest side, and never below what the server reads", async (t) => {
+  const log = fakeCapture(t);
+  const sizes = [[1280, 720], [480, 640], [4000, 20]];
+  for (const [videoWidth, videoHeight] of sizes) {
+    const { jpeg } = await capture({ videoWidth, videoHeight }, { side: 640, quality: 0.7 });
+    assert.equal(Buffer.from(jpeg).toString(), "jpeg");
+  }
+
+  assert.deepEqual(log.sizes, [[640, 360], [480, 640], [640, 8]]);
+  assert.deepEqual(log.qualities[0], ["image/jpeg", 0.7]);
 });
 
 test("why there is no camera is told apart", () => {
@@ -117,19 +152,13 @@ test("the camera of the last visit is wished for, not demanded: it may be away",
   assert.deepEqual(asked, [{ width, deviceId: "front" }, { width, facingMode: "user" }, { width }]);
 });
 
-test("a frame that cannot be encoded is an error, and its memory is given back", async () => {
-  let isOpen = true;
-  globalThis.createImageBitmap = async () => ({ width: 4, height: 3, close: () => (isOpen = false) });
-  globalThis.document = {
-    createElement: () => ({ getContext: () => null, toBlob: (use) => use(null) }),
-  };
+test("a frame that cannot be encoded is an error, and its memory is freed", async (t) => {
+  const log = fakeCapture(t, { canEncode: false });
 
   const video = { videoWidth: 4, videoHeight: 3 };
   await assert.rejects(capture(video, { side: 640, quality: 0.7 }), /could not be encoded/);
 
-  assert.equal(isOpen, false);
-  delete globalThis.createImageBitmap;
-  delete globalThis.document;
+  assert.equal(log.open, 0);
 });
 
 test("the chart says how many and when at its axes", () => {

@@ -6,7 +6,7 @@ import {
   cocoText,
   csvText,
   EXPORTS,
-  ownStems,
+  uniqueStems,
   vocText,
   yoloText,
 } from "../../detect_image/static/detect_image/exports.js";
@@ -25,7 +25,7 @@ test("browser and server write the same files", () => {
 });
 
 test("no file of an archive takes the place of another", () => {
-  assert.deepEqual(ownStems(["a.jpg", "b.png", "a.png", "A.jpg", ".hidden", "../up.jpg"]), [
+  assert.deepEqual(uniqueStems(["a.jpg", "b.png", "a.png", "A.jpg", ".hidden", "../up.jpg"]), [
     "a",
     "b",
     "a-2",
@@ -36,5 +36,5 @@ test("no file of an archive takes the place of another", () => {
 });
 
 test("a numbered name that is there already is not given again", () => {
-  assert.deepEqual(ownStems(["a.jpg", "a.png", "a-2.png"]), ["a", "a-2", "a-2-2"]);
+  assert.deepEqual(uniqueStems(["a.jpg", "a.png", "a-2.png"]), ["a", "a-2", "a-2-2"]);
 });

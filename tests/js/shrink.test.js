@@ -1,25 +1,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { SNIPPETS } from "../../detect_image/static/detect_image/snippets.js";
-import { bytesText, isReadByServer, shrunkSize } from "../../static/js/shrink.js";
+import { isReadByServer, shrunkSize } from "../../static/js/shrink.js";
 
 test("a picture shrinks to its longest side and never grows", () => {
   assert.deepEqual(shrunkSize({ width: 4000, height: 3000 }, 1280), { width: 1280, height: 960 });
   assert.deepEqual(shrunkSize({ width: 300, height: 4000 }, 416), { width: 31, height: 416 });
   assert.deepEqual(shrunkSize({ width: 200, height: 100 }, 416), { width: 200, height: 100 });
   assert.deepEqual(shrunkSize({ width: 1, height: 5000 }, 416), { width: 1, height: 416 });
-});
-
-test("sizes are told in the unit that fits", () => {
-  assert.deepEqual([0, 999, 1499, 999_499, 999_500, 2_449_000].map(bytesText), [
-    "0 B",
-    "999 B",
-    "1 kB",
-    "999 kB",
-    "1.0 MB",
-    "2.4 MB",
-  ]);
 });
 
 test("what the server reads is known by its bytes, whatever the file is called", async () => {
@@ -38,11 +26,4 @@ test("what the server reads is known by its bytes, whatever the file is called",
     const bytes = Uint8Array.from(start, (letter) => letter.charCodeAt(0));
     assert.equal(await isReadByServer(new Blob([bytes], { type: "image/png" })), isRead, kind);
   }
-});
-
-test("a file name can break out of no snippet", () => {
-  const sent = { url: "http://localhost/", fileName: `it's "a" \\ $(x).jpg`, fields: { keep: true } };
-
-  assert.ok(SNIPPETS.curl(sent).includes(`'image=@"it'\\''s \\"a\\" \\\\ $(x).jpg"'`));
-  assert.ok(SNIPPETS.Python(sent).includes(`open("it's \\"a\\" \\\\ $(x).jpg", "rb")`));
 });

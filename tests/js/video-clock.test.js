@@ -2,7 +2,6 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { Clock } from "../../detect_video/static/detect_video/clock.js";
-import { FpsMeter } from "../../detect_video/static/detect_video/fps.js";
 
 test("the first frame is due at once, whatever its time stamp, and the others follow it", () => {
   const clock = new Clock();
@@ -33,12 +32,4 @@ test("a frame that is very late moves all that follow, so that none is hurried",
   assert.equal(clock.isDue(40_000, 3000), true);
   assert.equal(clock.isDue(80_000, 3039), false);
   assert.equal(clock.isDue(80_000, 3040), true);
-});
-
-test("the rate is the number of frames in the last second", () => {
-  const meter = new FpsMeter();
-  assert.equal(meter.rate(0), 0);
-  for (const drawnMs of [0, 400, 800, 1200]) meter.count(drawnMs);
-  assert.equal(meter.rate(1200), 3);
-  assert.equal(meter.rate(5000), 0);
 });

@@ -89,18 +89,18 @@ test("seeking draws the frame, and closes the one that was waiting", async () =>
   assert.deepEqual(drawn.slice(2), [8, 9]);
 });
 
-test("the place is that of the frame that is asked for, also before it is drawn", async () => {
+test("the position is that of the requested frame, also before it is drawn", async () => {
   const { player, screen } = playerOf(fakeSource(3));
-  assert.equal(player.place, -1);
+  assert.equal(player.position, -1);
   player.seek(1);
-  assert.equal(player.place, 1);
+  assert.equal(player.position, 1);
   await screen(2);
-  assert.equal(player.place, 1);
+  assert.equal(player.position, 1);
   player.step();
-  assert.equal(player.place, 2);
+  assert.equal(player.position, 2);
   await screen(2);
   player.step();
-  assert.equal(player.place, 2);
+  assert.equal(player.position, 2);
 });
 
 test("after the end, play begins anew", async () => {

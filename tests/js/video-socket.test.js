@@ -1,43 +1,15 @@
 import assert from "node:assert/strict";
-import { afterEach, beforeEach, test } from "node:test";
+import { beforeEach, test } from "node:test";
 
-import { VideoSocket } from "../../detect_video/static/detect_video/socket.js";
+import { VideoSocket } from "../../detect_video/static/detect_video/video-socket.js";
+import { FakeWebSocket } from "./fake-websocket.js";
 
-/** The connections that were opened, the newest last. */
-let sockets = [];
+beforeEach((t) => {
+  FakeWebSocket.install(t);
+  t.mock.timers.enable({ apis: ["setTimeout"] });
+});
 
-class FakeWebSocket extends EventTarget {
-  static OPEN = 1;
-  readyState = 0;
-  sent = [];
-
-  constructor(url) {
-    super();
-    this.url = url;
-    sockets.push(this);
-  }
-
-  send(text) {
-    this.sent.push(JSON.parse(text));
-  }
-
-  open() {
-    this.readyState = FakeWebSocket.OPEN;
-    this.dispatchEvent(new Event("open"));
-  }
-
-  say(message) {
-    const data = message instanceof ArrayBuffer ? message : JSON.stringify(message);
-    this.dispatchEvent(Object.assign(new Event("message"), { data }));
-  }
-
-  end(code) {
-    this.readyState = 3;
-    this.dispatchEvent(Object.assign(new Event("close"), { code }));
-  }
-}
-
-/** A video's socket, with what it received and which failures it told. */
+/** A video's socket with what it received, and which failures it reported. */
 function socketWithLog() {
   const received = [];
   const failures = [];
@@ -49,107 +21,117 @@ function socketWithLog() {
   return { socket, received, failures };
 }
 
-beforeEach(() => {
-  sockets = [];
-  globalThis.WebSocket = FakeWebSocket;
-  globalThis.location = { origin: "https://here" };
-});
+function messagesOf({ sent }) {
+  return sent.map((text) => JSON.parse(text));
+}
 
-afterEach(() => {
-  delete globalThis.WebSocket;
-  delete globalThis.location;
-});
-
-test("every connection begins with the start message of its moment", (t) => {
-  t.mock.timers.enable({ apis: ["setTimeout"] });
+test("every connection begins with the current start message", (t) => {
   const { received } = socketWithLog();
-  sockets[0].open();
+  FakeWebSocket.all[0].serverOpens();
   const picture = new ArrayBuffer(4);
-  sockets[0].say({ type: "info" });
-  sockets[0].say(picture);
-  sockets[0].end(1006);
+  FakeWebSocket.all[0].serverSends({ type: "info" });
+  FakeWebSocket.all[0].serverSends(picture);
+  FakeWebSocket.all[0].serverCloses(1006);
   t.mock.timers.tick(500);
-  sockets[1].open();
+  FakeWebSocket.all[1].serverOpens();
 
-  assert.equal(sockets[0].url, "wss://here/ws/videos/1/");
-  assert.deepEqual(sockets[0].sent, [{ type: "start", from: 0 }]);
+  assert.equal(FakeWebSocket.all[0].url, "wss://here/ws/videos/1/");
+  assert.deepEqual(messagesOf(FakeWebSocket.all[0]), [{ type: "start", from: 0 }]);
   assert.deepEqual(received, [{ type: "info" }, picture]);
-  assert.deepEqual(sockets[1].sent, [{ type: "start", from: 2 }]);
+  assert.deepEqual(messagesOf(FakeWebSocket.all[1]), [{ type: "start", from: 2 }]);
 });
 
-test("what is sent without a connection is left out", () => {
+test("messages without a connection are dropped", () => {
   const { socket } = socketWithLog();
   socket.send({ type: "credit", n: 1 });
-  sockets[0].open();
+  FakeWebSocket.all[0].serverOpens();
   socket.send({ type: "credit", n: 2 });
 
-  assert.deepEqual(sockets[0].sent.slice(1), [{ type: "credit", n: 2 }]);
+  assert.deepEqual(messagesOf(FakeWebSocket.all[0]).slice(1), [{ type: "credit", n: 2 }]);
 });
 
-test("a lost connection is told until another one answers, and is tried less and less often", (t) => {
-  t.mock.timers.enable({ apis: ["setTimeout"] });
+test("a lost connection is reported until another one receives a message", (t) => {
   const { failures } = socketWithLog();
-  sockets[0].end(1006);
+  FakeWebSocket.all[0].serverCloses(1006);
   t.mock.timers.tick(500);
-  sockets[1].end(1006);
+  FakeWebSocket.all[1].serverCloses(1006);
   t.mock.timers.tick(999);
-  assert.equal(sockets.length, 2);
+  assert.equal(FakeWebSocket.all.length, 2);
   t.mock.timers.tick(1);
-  sockets[2].open();
+  FakeWebSocket.all[2].serverOpens();
   assert.deepEqual(failures, ["lost", "lost"]);
 
-  sockets[2].say({ type: "info" });
+  FakeWebSocket.all[2].serverSends({ type: "info" });
 
   assert.deepEqual(failures, ["lost", "lost", ""]);
 });
 
-test("a refusal is told in the server's words and not asked for again", (t) => {
-  t.mock.timers.enable({ apis: ["setTimeout"] });
+test("a refusal is reported in the server's words, and not retried", (t) => {
   const { failures } = socketWithLog();
-  sockets[0].say({ type: "error", detail: "The video was deleted." });
-  sockets[0].end(4404);
+  FakeWebSocket.all[0].serverSends({ type: "error", detail: "The video was deleted." });
+  FakeWebSocket.all[0].serverCloses(4404);
   t.mock.timers.tick(60_000);
 
   assert.deepEqual(failures, ["The video was deleted."]);
-  assert.equal(sockets.length, 1);
+  assert.equal(FakeWebSocket.all.length, 1);
 });
 
-test("one of too many connections is tried again", (t) => {
-  t.mock.timers.enable({ apis: ["setTimeout"] });
+test("a connection that was one too many is retried", (t) => {
   socketWithLog();
-  sockets[0].end(4429);
+  FakeWebSocket.all[0].serverCloses(4429);
   t.mock.timers.tick(500);
 
-  assert.equal(sockets.length, 2);
+  assert.equal(FakeWebSocket.all.length, 2);
 });
 
-test("who waits for memory is told so until a picture comes", () => {
+test("a server that waits for memory says so until it sends a frame", () => {
   const { failures, received } = socketWithLog();
-  sockets[0].open();
+  FakeWebSocket.all[0].serverOpens();
 
-  sockets[0].say({ type: "waiting", detail: "Others watch." });
-  sockets[0].say({ type: "info" });
+  FakeWebSocket.all[0].serverSends({ type: "waiting", detail: "Others watch." });
+  FakeWebSocket.all[0].serverSends({ type: "info" });
   assert.deepEqual(failures, ["Others watch."]);
-  sockets[0].say(new ArrayBuffer(8));
+  FakeWebSocket.all[0].serverSends(new ArrayBuffer(8));
 
   assert.deepEqual(failures, ["Others watch.", ""]);
   assert.equal(received.length, 2);
 });
 
-test("a connection that was idle is renewed when somebody is back, and without complaint", () => {
+test("a connection that was closed as idle is replaced when the user is back, without an error", () => {
   globalThis.document = new EventTarget();
   const { failures } = socketWithLog();
-  sockets[0].open();
-  sockets[0].say({ type: "error", detail: "Nothing was sent." });
-  sockets[0].end(4408);
-  assert.equal(sockets.length, 1);
+  FakeWebSocket.all[0].serverOpens();
+  FakeWebSocket.all[0].serverSends({ type: "error", detail: "Nothing was sent." });
+  FakeWebSocket.all[0].serverCloses(4408);
+  assert.equal(FakeWebSocket.all.length, 1);
 
   document.dispatchEvent(new Event("keydown"));
   document.dispatchEvent(new Event("pointerdown"));
-  sockets[1].open();
+  FakeWebSocket.all[1].serverOpens();
 
-  assert.equal(sockets.length, 2);
-  assert.equal(sockets[1].sent.length, 1);
+  assert.equal(FakeWebSocket.all.length, 2);
+  assert.equal(FakeWebSocket.all[1].sent.length, 1);
   assert.deepEqual(failures, []);
   delete globalThis.document;
+});
+
+test("a new connection does not repeat the refusal of the one before", (t) => {
+  const { failures } = socketWithLog();
+  FakeWebSocket.all[0].serverSends({ type: "error", detail: "Too many viewers." });
+  FakeWebSocket.all[0].serverCloses(4429);
+  t.mock.timers.tick(500);
+
+  FakeWebSocket.all[1].serverCloses(1006);
+
+  assert.deepEqual(failures, ["Too many viewers.", "lost"]);
+});
+
+test("a server that failed is asked again, and so is one that was restarted", (t) => {
+  socketWithLog();
+  FakeWebSocket.all[0].serverCloses(4503);
+  t.mock.timers.tick(500);
+  FakeWebSocket.all[1].serverCloses(1012);
+  t.mock.timers.tick(1000);
+
+  assert.equal(FakeWebSocket.all.length, 3);
 });

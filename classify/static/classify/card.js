@@ -1,6 +1,7 @@
-/** One picture beside its class: a card of the list. */
+/** A card of the list: a picture and its class. */
 
-import { Problem, post } from "../js/api.js";
+import { failureText, post } from "../js/api.js";
+import { context2d } from "../js/canvas.js";
 import { shownName } from "../js/class-names.js";
 import { element, part, texts } from "../js/dom.js";
 import { isReadByServer, shrink } from "../js/shrink.js";
@@ -15,17 +16,17 @@ const template = element("card", HTMLTemplateElement);
 
 export class Card {
   /**
-   * A card that waits, its picture shown already.
-   * @param {number} id the newest have the largest
+   * Create a card that shows its picture and waits for a result.
+   * @param {number} id larger than those of older cards
    * @param {File} file
-   * @param {{retry: (card: Card) => void, remove: (card: Card) => void}} actions of its buttons
+   * @param {{retry: (card: Card) => void, remove: (card: Card) => void}} actions of the buttons
    */
   constructor(id, file, actions) {
     const copy = /** @type {DocumentFragment} */ (template.content.cloneNode(true));
     this.root = part(copy, "li", HTMLElement);
     this.id = id;
     this.file = file;
-    /** @type {Blob} what is sent of it */
+    /** @type {Blob} the file, or a smaller copy */
     this.upload = file;
     this.leaving = new AbortController();
     this.picture = part(copy, "img", HTMLImageElement);
@@ -45,7 +46,7 @@ export class Card {
   }
 
   /**
-   * Whether the file can be sent; if not, the card says why.
+   * Prepare the upload. Returns false if the file cannot be uploaded, and shows the reason.
    * @param {number} maxBytes
    */
   async load(maxBytes) {
@@ -67,7 +68,7 @@ export class Card {
   }
 
   /**
-   * Small pictures travel untouched: at the size of the network's input, what a JPEG loses shows.
+   * Small pictures are uploaded unchanged: near the network's input size, JPEG artefacts matter.
    * @param {number} maxBytes
    */
   async shrunk(maxBytes) {
@@ -81,8 +82,8 @@ export class Card {
 
   /**
    * @param {string} url the API's
-   * @param {string} keep what the request says of keeping the picture
-   * @returns {Promise<Classification | null>} null for none; then the card says why
+   * @param {string} keep the request's `keep` field
+   * @returns {Promise<Classification | null>} null after a failure, which the card shows
    */
   async classify(url, keep) {
     const { signal } = this.leaving;
@@ -96,13 +97,13 @@ export class Card {
       return answer;
     } catch (reason) {
       if (signal.aborted) return null;
-      this.fail(reason instanceof Problem ? reason.message : texts(this.alert).unreachable);
+      this.fail(failureText(reason, texts(this.alert).unreachable));
       this.retry.hidden = false;
       return null;
     }
   }
 
-  /** Back to waiting, after a failure. */
+  /** Show that the card waits for a result again. */
   wait() {
     this.alert.textContent = "";
     this.retry.hidden = true;
@@ -137,15 +138,15 @@ export class Card {
     part(this.root, ".facts-line", HTMLElement).textContent = factsText({ ...answer, image });
     const rows = ranked(answer.probabilities).map(probabilityRow);
     part(this.root, "ol", HTMLElement).replaceChildren(...rows);
-    // What is shown last is read out, with all the rest in place.
+    // Screen readers announce this live region, so show it last.
     part(this.root, ".probabilities", HTMLElement).hidden = false;
     part(this.root, ".verdict", HTMLElement).hidden = false;
   }
 
-  /** The picture as the server shrinks it: stretched, and transparent parts laid on white. */
+  /** Draw the picture as the network sees it: stretched, and on a white background. */
   drawNetworkView() {
     const canvas = part(this.root, "canvas", HTMLCanvasElement);
-    const ctx = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d"));
+    const ctx = context2d(canvas);
     ctx.fillStyle = "white";
     ctx.fillRect(0, 0, canvas.width, canvas.height);
     ctx.imageSmoothingQuality = "high";

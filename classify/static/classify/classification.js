@@ -1,4 +1,4 @@
-/** A picture's classes and how sure the network is of them, as pure functions. */
+/** Pure functions on a classification: order, confidence and texts. */
 
 /** @typedef {{class_id: number, class_name: string, score: number}} Probability */
 /**
@@ -10,15 +10,15 @@
  * @property {number} score
  * @property {Probability[]} probabilities of every class, by class id
  * @property {Record<string, number>} timing_ms by stage
- * @property {boolean} truncated whether the picture's file is cut off
- * @property {{code: string, detail: string}} [not_kept] why the picture is not kept
+ * @property {boolean} truncated whether the picture's file is incomplete
+ * @property {{code: string, detail: string}} [not_kept] why the picture was not kept
  */
 
-const SURE_FROM = 0.5;
+const CONFIDENT_FROM = 0.5;
 
 /**
  * @param {Probability[]} probabilities
- * @returns {Probability[]} the surest first
+ * @returns {Probability[]} sorted by score, highest first
  */
 export function ranked(probabilities) {
   return [...probabilities].sort((one, other) => other.score - one.score);
@@ -26,11 +26,11 @@ export function ranked(probabilities) {
 
 /** @param {Classification} answer */
 export function isUnsure({ score }) {
-  return score < SURE_FROM;
+  return score < CONFIDENT_FROM;
 }
 
 /**
- * Whole percent; a network is never wholly sure, so neither 0 nor 100.
+ * A score in whole percent, but never 0 or 100, as a network is never certain.
  * @param {number} score from 0 to 1
  * @returns {string} such as `93 %` or `< 1 %`
  */

@@ -1,4 +1,4 @@
-/** The classification page: every picture that comes in gets a card and is sent right away. */
+/** The classification page: each chosen picture gets a card and is uploaded at once. */
 
 import { whenFilesChosen } from "../js/chosen-files.js";
 import { element, texts } from "../js/dom.js";
@@ -27,7 +27,7 @@ let queue = Promise.resolve();
 /** @param {File[]} files */
 function add(files) {
   error.textContent = "";
-  // The newest are on top, where they are seen; those that came together stay in their order.
+  // The newest are on top; files that were chosen together keep their order.
   const ids = files.map(nextId).reverse();
   const added = files.map((file, index) => new Card(ids[index], file, { retry, remove }));
   cards = [...added, ...cards];
@@ -40,7 +40,7 @@ function add(files) {
 }
 
 /**
- * Pictures load at once but are sent one after another.
+ * Load a picture at once, and upload it after those before it.
  * @param {Card} card
  */
 function send(card) {
@@ -64,12 +64,12 @@ function remove(card) {
   card.remove();
   store.remove(card.id);
   arrange();
-  // The keyboard's focus went with the card.
+  // The focused button was removed with the card.
   const next = cards[place] ?? cards.at(-1);
   (next?.root ?? fileInput).focus({ preventScroll: true });
 }
 
-/** Show what belongs to a list with pictures, or to one without. */
+/** Show the list, or the invitation while it is empty. */
 function arrange() {
   element("invitation", HTMLElement).hidden = cards.length > 0;
   element("shown", HTMLElement).hidden = cards.length === 0;
@@ -103,7 +103,7 @@ element("clear", HTMLButtonElement).addEventListener("click", () => {
   fileInput.focus({ preventScroll: true });
 });
 
-/** @type {HTMLButtonElement | null} there is none without a sample picture */
+/** @type {HTMLButtonElement | null} null if there is no sample picture */
 const sample = document.querySelector("#sample");
 if (sample) sample.disabled = false;
 sample?.addEventListener("click", async () => {
@@ -116,11 +116,11 @@ sample?.addEventListener("click", async () => {
   }
 });
 
-/** What was chosen, and answered, before the page was loaded anew. */
+/** Restore the cards and their results after a reload. */
 async function restore() {
   for (const [id, { file, answer }] of await store.entries()) {
     const card = new Card(id, file, { retry, remove });
-    // Above the older ones, below what was chosen meanwhile.
+    // Above older cards, below those that were added meanwhile.
     const place = cards.findIndex((other) => other.id < id);
     cards.splice(place < 0 ? cards.length : place, 0, card);
     list.insertBefore(card.root, place < 0 ? null : cards[place + 1].root);

@@ -1,20 +1,25 @@
-/** The camera page: off, starting, live, or paused; frames go out one or two at a time. */
+/** The camera page: sends frames while it is live, and shows each with its result. */
 
-import { problemText, requestHeaders } from "../js/api.js";
+import { Problem, failureText, problemText, requestHeaders } from "../js/api.js";
+import { jpegBlob } from "../js/canvas.js";
 import { element, texts, usesSpace } from "../js/dom.js";
 import { remember, rememberControls, remembered } from "../js/memory.js";
+import { RateMeter } from "../js/rate-meter.js";
+import { saveFile } from "../js/save-file.js";
 import { fileStamp } from "../js/times.js";
+import { CameraSocket } from "./camera-socket.js";
 import { cameras, openCamera, playCamera, problemOf, stopCamera } from "./camera.js";
 import { capture, nextFrame } from "./capture.js";
-import { Link } from "./link.js";
-import { Depth, LEVELS, Rate, Smooth, nextLevel } from "./pace.js";
+import { paint, show, snapshot } from "./frame-view.js";
+import { ExponentialAverage, FramesInFlight, LEVELS, nextLevel } from "./pace.js";
 import { Recorder } from "./recorder.js";
-import { paint, show, snapshot } from "./view.js";
 
 /** @typedef {"off" | "starting" | "live" | "paused"} State */
 
-const CAMERA = "camera.camera";
-const ADAPT_MS = 2000;
+const CAMERA_KEY = "camera.camera";
+const ADAPT_INTERVAL_MS = 2000;
+const RATE_WINDOW_MS = 2000;
+const SNAPSHOT_QUALITY = 0.92;
 
 const page = element("camera-page", HTMLElement);
 const playButton = element("play", HTMLButtonElement);
@@ -27,7 +32,7 @@ const chooser = element("camera", HTMLSelectElement);
 const facing = element("facing", HTMLSelectElement);
 const resolution = element("resolution", HTMLSelectElement);
 const quality = element("quality", HTMLSelectElement);
-/** @type {HTMLSelectElement | null} there is none without an installed model */
+/** @type {HTMLSelectElement | null} null if no model is installed */
 const model = page.querySelector("#model");
 const recorder = new Recorder(paint);
 
@@ -35,19 +40,24 @@ const recorder = new Recorder(paint);
 let state = "off";
 /** @type {MediaStream | null} */
 let stream = null;
-/** @type {Link | null} */
-let link = null;
-/** @type {Map<number, {bitmap: ImageBitmap, captured_ms: number}>} frames without an answer */
+/** @type {CameraSocket | null} */
+let socket = null;
+/**
+ * The frames in flight, by sequence number.
+ * @type {Map<number, {bitmap: ImageBitmap, capturedMs: number}>}
+ */
 const sent = new Map();
+/** The sequence number of the frame that is shown; 0 before the first. */
 let newest = 0;
-/** @type {{blob: Blob, name: string} | null} the name without an ending */
+/** @type {{blob: Blob, name: string} | null} the name has no extension */
 let recording = null;
+/** An index of `LEVELS`, for automatic quality. */
 let level = LEVELS.length - 1;
-let adapted_ms = 0;
-let depth = new Depth(0);
-let drawnFrames = new Rate();
-let delay = new Smooth();
-let network = new Smooth();
+let adaptedMs = 0;
+let framesInFlight = new FramesInFlight(0);
+let drawnFrames = new RateMeter(RATE_WINDOW_MS);
+let latency = new ExponentialAverage();
+let network = new ExponentialAverage();
 
 /** @param {State} next */
 function setState(next) {
@@ -67,7 +77,7 @@ async function play() {
   setState("starting");
   try {
     stream = await openCamera({
-      deviceId: chooser.value || (remembered(CAMERA) ?? ""),
+      deviceId: chooser.value || (remembered(CAMERA_KEY) ?? ""),
       facing: facing.value,
       width: Number(resolution.value),
     });
@@ -84,26 +94,33 @@ async function play() {
   listCameras();
   element("invitation", HTMLElement).hidden = true;
   element("live", HTMLElement).hidden = false;
-  link ??= new Link(socketUrl(), { ready, result, lost, problem, ended, broken });
-  depth = new Depth(performance.now());
-  drawnFrames = new Rate();
-  delay = new Smooth();
-  network = new Smooth();
+  socket ??= new CameraSocket(socketPath(), {
+    ready,
+    result,
+    lost,
+    problem,
+    signedOut,
+    disconnected,
+  });
+  framesInFlight = new FramesInFlight(performance.now());
+  drawnFrames = new RateMeter(RATE_WINDOW_MS);
+  latency = new ExponentialAverage();
+  network = new ExponentialAverage();
   setState("live");
   run(stream);
-  // The visitor may have left while the browser asked.
+  // The tab may have been hidden while the browser asked for permission.
   if (document.hidden) pause(texts(error).hidden);
 }
 
-/** @param {string} [reason] why, when it was not the visitor's wish */
+/** @param {string} [reason] shown as an error; empty if the user paused */
 function pause(reason = "") {
   if (state !== "live") return;
-  // Frames under way belong to the past: what is seen now stays.
-  forget();
+  // The frame that is shown stays, so late results are not drawn.
+  discardSent();
   turnOff();
-  // A place on the server is for those who send frames.
-  link?.close();
-  link = null;
+  // The server limits how many cameras are connected.
+  socket?.close();
+  socket = null;
   error.textContent = reason;
   setState("paused");
 }
@@ -113,13 +130,13 @@ function turnOff() {
   stream = null;
 }
 
-function forget() {
+function discardSent() {
   for (const { bitmap } of sent.values()) bitmap.close();
   sent.clear();
 }
 
 /**
- * Send frames until the camera pauses or another one takes over; one that cannot be read ends it.
+ * Send frames until the camera is paused or replaced. Pauses if a frame cannot be read.
  * @param {MediaStream} own
  */
 async function run(own) {
@@ -132,25 +149,25 @@ async function run(own) {
 }
 
 /**
- * Send the newest frame whenever there is room for one.
+ * Send the newest frame whenever another one may be in flight.
  * @param {MediaStream} own
  */
 async function sendFrames(own) {
   while (state === "live" && stream === own) {
     await nextFrame(video);
-    if (state !== "live" || stream !== own || !link?.isReady) continue;
-    if (link.underWay.size >= depth.depth || video.videoWidth === 0) continue;
-    const captured_ms = performance.now();
+    if (state !== "live" || stream !== own || !socket?.isReady) continue;
+    if (socket.inFlight >= framesInFlight.limit || video.videoWidth === 0) continue;
+    const capturedMs = performance.now();
     const { bitmap, jpeg } = await capture(video, frameOptions());
-    if (state !== "live" || !link.isReady) {
+    if (state !== "live" || !socket.isReady) {
       bitmap.close();
       continue;
     }
-    sent.set(link.send(jpeg, captured_ms), { bitmap, captured_ms });
+    sent.set(socket.send(jpeg, capturedMs), { bitmap, capturedMs });
   }
 }
 
-/** Size and quality of the next frame: by hand, or by what the network carries. */
+/** Size and quality of the next frame: as chosen, or adapted to the network. */
 function frameOptions() {
   if (quality.value === "auto") return LEVELS[level];
   return { side: Number(resolution.value), quality: Number(quality.value) };
@@ -163,12 +180,12 @@ function ready() {
 
 /**
  * @param {number} sequence
- * @param {import("./link.js").FrameResult} answer
+ * @param {import("./camera-socket.js").FrameResult} answer
  */
 function result(sequence, answer) {
   const frame = sent.get(sequence);
   sent.delete(sequence);
-  // One that was overtaken would let the picture jump back.
+  // Older than the frame that is shown: do not jump back.
   if (!frame || state !== "live" || sequence < newest) {
     frame?.bitmap.close();
     return;
@@ -176,15 +193,15 @@ function result(sequence, answer) {
   newest = sequence;
   show(frame.bitmap, answer);
   recorder.frameDrawn();
-  const now_ms = performance.now();
-  const delay_ms = now_ms - frame.captured_ms;
-  drawnFrames.count(now_ms);
-  delay.add(delay_ms);
-  network.add(delay_ms - answer.server_ms);
-  depth.drawn(now_ms, delay_ms);
-  tellPace(now_ms, answer);
-  if (now_ms - adapted_ms > ADAPT_MS) {
-    adapted_ms = now_ms;
+  const nowMs = performance.now();
+  const latencyMs = nowMs - frame.capturedMs;
+  drawnFrames.count(nowMs);
+  latency.add(latencyMs);
+  network.add(latencyMs - answer.server_ms);
+  framesInFlight.drawn(nowMs, latencyMs);
+  showFacts(nowMs, answer);
+  if (nowMs - adaptedMs > ADAPT_INTERVAL_MS) {
+    adaptedMs = nowMs;
     level = nextLevel(level, network.value ?? 0);
   }
   page.dataset.frames = String(Number(page.dataset.frames ?? 0) + 1);
@@ -202,30 +219,30 @@ function problem(detail) {
   error.textContent = detail;
 }
 
-function ended() {
-  link = null;
+function signedOut() {
+  socket = null;
   pause(error.textContent ?? "");
 }
 
-function broken() {
+function disconnected() {
   if (state === "live") status.textContent = texts(status).reconnecting;
 }
 
 /**
- * @param {number} now_ms
- * @param {import("./link.js").FrameResult} answer
+ * @param {number} nowMs
+ * @param {import("./camera-socket.js").FrameResult} answer
  */
-function tellPace(now_ms, { timing_ms, model: name, image }) {
+function showFacts(nowMs, { timing_ms, model: name, image }) {
   const { side, quality: jpegQuality } = frameOptions();
   const facts = {
-    fps: drawnFrames.perSecond(now_ms).toFixed(1),
-    delay: ms(delay.value),
+    fps: drawnFrames.perSecond(nowMs).toFixed(1),
+    delay: ms(latency.value),
     network: ms(network.value),
     queue: ms(timing_ms.queue),
     inference: ms(timing_ms.inference),
     "frame-size": `${image.width} × ${image.height}, ${Math.round(jpegQuality * 100)} %`,
     "model-name": name,
-    "under-way": String(depth.depth),
+    "under-way": String(framesInFlight.limit),
   };
   for (const [id, text] of Object.entries(facts)) element(id, HTMLElement).textContent = text;
   page.dataset.side = String(side);
@@ -236,12 +253,12 @@ function ms(value) {
   return value === null ? "–" : `${Math.round(value)} ms`;
 }
 
-/** Cameras have names only once one of them was allowed. */
+/** Fill the menu of cameras. Their labels are available once permission was granted. */
 async function listCameras() {
-  // Without leave they have no ids either.
+  // Without permission they have no ids either.
   const found = (await cameras()).filter(({ deviceId }) => deviceId);
   const open = stream?.getVideoTracks()[0]?.getSettings().deviceId;
-  const chosen = open ?? (chooser.value || remembered(CAMERA));
+  const chosen = open ?? (chooser.value || remembered(CAMERA_KEY));
   const any = /** @type {HTMLOptionElement} */ (chooser.options[0]);
   const options = found.map(({ deviceId, label }, index) => {
     const option = new Option(label || `${any.text} ${index + 1}`, deviceId);
@@ -251,17 +268,15 @@ async function listCameras() {
   chooser.replaceChildren(any, ...options);
 }
 
-function socketUrl() {
-  const url = new URL(page.dataset.socket ?? "", location.href);
-  url.protocol = location.protocol === "https:" ? "wss:" : "ws:";
-  if (model) url.searchParams.set("model", model.value);
-  return url.href;
+function socketPath() {
+  const { socket: path } = texts(page);
+  return model ? `${path}?${new URLSearchParams({ model: model.value })}` : path;
 }
 
-/** Another camera or size: what plays now ends, and play begins anew. */
+/** Apply another camera, size or model. */
 function restart() {
   if (state !== "live") return;
-  forget();
+  discardSent();
   turnOff();
   play();
 }
@@ -270,10 +285,10 @@ async function takeSnapshot() {
   const canvas = snapshot();
   if (!canvas) return;
   const name = `${stampedName()}.jpg`;
-  canvas.toBlob((blob) => blob && save(blob, name), "image/jpeg", 0.92);
+  saveFile(await jpegBlob(canvas, SNAPSHOT_QUALITY), name);
 }
 
-/** What files of this moment are called. */
+/** @returns {string} a file name without an extension */
 function stampedName() {
   return `camera-${fileStamp(new Date())}`;
 }
@@ -296,7 +311,7 @@ async function toggleRecording() {
   element("recorded", HTMLElement).hidden = false;
 }
 
-/** No browser writes AVI files, so the server makes one of the recording. */
+/** Browsers cannot write AVI files, so the server converts the recording. */
 async function saveAsAvi() {
   if (!recording) return;
   const { blob, name } = recording;
@@ -309,28 +324,16 @@ async function saveAsAvi() {
   try {
     const url = page.dataset.avi ?? "";
     const response = await fetch(url, { method: "POST", body, headers: requestHeaders() });
-    if (response.ok) save(await response.blob(), `${name}.avi`);
-    else error.textContent = await problemText(response);
-  } catch {
-    error.textContent = texts(error).unreachable;
+    if (!response.ok) throw new Problem(await problemText(response));
+    saveFile(await response.blob(), `${name}.avi`);
+  } catch (reason) {
+    error.textContent = failureText(reason, texts(error).unreachable);
   }
   button.disabled = false;
   button.textContent = texts(button).label;
 }
 
-/**
- * @param {Blob} blob
- * @param {string} name
- */
-function save(blob, name) {
-  const link = document.createElement("a");
-  link.href = URL.createObjectURL(blob);
-  link.download = name;
-  link.click();
-  URL.revokeObjectURL(link.href);
-}
-
-/** Pause, or play on; while the camera starts neither. */
+/** Pause or play. Does nothing while the camera is starting. */
 function toggle() {
   if (state === "live") pause();
   else if (state !== "starting") play();
@@ -349,27 +352,27 @@ recordButton.addEventListener("click", toggleRecording);
 element("as-avi", HTMLButtonElement).addEventListener("click", saveAsAvi);
 recordButton.hidden = !Recorder.isSupported;
 chooser.addEventListener("change", () => {
-  remember(CAMERA, chooser.value);
+  remember(CAMERA_KEY, chooser.value);
   restart();
 });
 facing.addEventListener("change", () => {
   chooser.value = "";
-  remember(CAMERA, "");
+  remember(CAMERA_KEY, "");
   restart();
 });
 resolution.addEventListener("change", restart);
 model?.addEventListener("change", () => {
-  link?.close();
-  link = null;
+  socket?.close();
+  socket = null;
   restart();
 });
 document.addEventListener("visibilitychange", () => {
-  // Browsers starve hidden tabs, and nobody watches them.
+  // Browsers throttle hidden tabs.
   if (document.hidden) pause(texts(error).hidden);
 });
 addEventListener("pagehide", () => {
   turnOff();
-  link?.close();
+  socket?.close();
 });
 
 rememberControls("camera", [facing, resolution, quality, ...(model ? [model] : [])]);

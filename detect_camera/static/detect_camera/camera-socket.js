@@ -1,104 +1,112 @@
-/** The way to the server: frames under way, their answers, and a new connection when it breaks. */
+/** The camera's connection: sends frames and matches the answers to them. */
 
+import { ReconnectingSocket } from "../js/reconnecting-socket.js";
 import { frameMessage } from "./frame-message.js";
 
 /** @typedef {import("../js/api.js").Detections & {server_ms: number}} FrameResult */
 /**
- * @typedef {object} Events
+ * @typedef {object} Events none is fired after `close()`, except `lost`
  * @property {() => void} ready frames may be sent
  * @property {(sequence: number, result: FrameResult) => void} result
- * @property {(sequence: number) => void} lost a frame that will have no result
- * @property {(detail: string) => void} problem what the server complains of
- * @property {() => void} ended the server goes on only with another session or token
- * @property {() => void} broken the connection is gone; another one is on its way
+ * @property {(sequence: number) => void} lost no result will come for this frame
+ * @property {(detail: string) => void} problem an error message of the server
+ * @property {() => void} signedOut the session or token is no longer valid; no reconnection
+ * @property {() => void} disconnected the connection was lost; a new one is being opened
  */
 
-// Signed out, or the site is closed to visitors: connecting again does not help.
+// The close code for a missing, expired or revoked session or token.
 const SIGNED_OUT = 4401;
 const TIMEOUT_MS = 5000;
-const FIRST_RETRY_MS = 500;
-const LAST_RETRY_MS = 8000;
 
-// Frames are drawn in the order of their numbers, which therefore go on from one link to the next.
-let sequence = 0;
+// Results are drawn in the order of their sequence numbers, so these are never used twice on a page.
+let lastSequence = 0;
 
-export class Link {
+export class CameraSocket {
+  /** Whether the server accepts frames. */
+  isReady = false;
   /**
-   * @param {string} url
+   * The frames without an answer, by sequence number.
+   * @type {Map<number, ReturnType<typeof setTimeout>>}
+   */
+  #inFlight = new Map();
+
+  /**
+   * @param {string} path
    * @param {Events} events
    */
-  constructor(url, events) {
-    this.url = url;
+  constructor(path, events) {
     this.events = events;
-    this.isReady = false;
-    this.isClosed = false;
-    this.retry_ms = FIRST_RETRY_MS;
-    /** @type {Map<number, ReturnType<typeof setTimeout>>} */
-    this.underWay = new Map();
-    this.connect();
+    this.socket = new ReconnectingSocket(path, {
+      received: (data) => this.#receive(JSON.parse(/** @type {string} */ (data))),
+      closed: (code) => this.#closed(code),
+    });
   }
 
-  connect() {
-    this.socket = new WebSocket(this.url);
-    this.socket.onmessage = ({ data }) => this.receive(JSON.parse(data));
-    this.socket.onclose = ({ code }) => this.lose(code);
+  /** How many frames were sent and not answered. */
+  get inFlight() {
+    return this.#inFlight.size;
   }
 
   /**
    * @param {ArrayBuffer} jpeg
-   * @param {number} captured_ms
+   * @param {number} capturedMs
    * @returns {number} the frame's sequence number
    */
-  send(jpeg, captured_ms) {
-    const number = (sequence += 1);
-    this.socket?.send(frameMessage(number, captured_ms, jpeg));
-    // One lost answer must not hold its place for ever.
-    this.underWay.set(number, setTimeout(() => this.free(number, true), TIMEOUT_MS));
-    return number;
+  send(jpeg, capturedMs) {
+    const sequence = (lastSequence += 1);
+    this.socket.send(frameMessage(sequence, capturedMs, jpeg));
+    // Without a timeout, one missing answer would block a slot forever.
+    this.#inFlight.set(sequence, setTimeout(() => this.#lose(sequence), TIMEOUT_MS));
+    return sequence;
+  }
+
+  close() {
+    this.isReady = false;
+    this.socket.close();
+    this.#loseAll();
   }
 
   /** @param {{type: string, seq?: number, detail?: string} & FrameResult} message */
-  receive(message) {
+  #receive(message) {
     const { type, seq } = message;
     if (type === "ready") {
       this.isReady = true;
-      this.retry_ms = FIRST_RETRY_MS;
+      this.socket.settle();
       this.events.ready();
     } else if (type === "result" && seq !== undefined) {
-      this.free(seq, false);
+      this.#release(seq);
       this.events.result(seq, message);
     } else {
-      if (seq !== undefined) this.free(seq, true);
+      if (seq !== undefined) this.#lose(seq);
       if (message.detail) this.events.problem(message.detail);
     }
   }
 
+  /** @param {number} code */
+  #closed(code) {
+    this.isReady = false;
+    this.#loseAll();
+    const isSignedOut = code === SIGNED_OUT;
+    if (isSignedOut) this.events.signedOut();
+    else this.events.disconnected();
+    return !isSignedOut;
+  }
+
   /**
    * @param {number} sequence
-   * @param {boolean} isLost
+   * @returns {boolean} whether the frame was in flight
    */
-  free(sequence, isLost) {
-    clearTimeout(this.underWay.get(sequence));
-    if (this.underWay.delete(sequence) && isLost) this.events.lost(sequence);
+  #release(sequence) {
+    clearTimeout(this.#inFlight.get(sequence));
+    return this.#inFlight.delete(sequence);
   }
 
-  /** @param {number} code */
-  lose(code) {
-    this.isReady = false;
-    for (const sequence of [...this.underWay.keys()]) this.free(sequence, true);
-    if (this.isClosed) return;
-    if (code === SIGNED_OUT) {
-      this.isClosed = true;
-      this.events.ended();
-      return;
-    }
-    this.events.broken();
-    setTimeout(() => this.isClosed || this.connect(), this.retry_ms);
-    this.retry_ms = Math.min(LAST_RETRY_MS, this.retry_ms * 2);
+  /** @param {number} sequence */
+  #lose(sequence) {
+    if (this.#release(sequence)) this.events.lost(sequence);
   }
 
-  close() {
-    this.isClosed = true;
-    this.socket?.close();
+  #loseAll() {
+    for (const sequence of [...this.#inFlight.keys()]) this.#lose(sequence);
   }
 }

@@ -1,15 +1,15 @@
-/** The browser's camera: opened, listed, and its failures told apart. */
+/** Opens and lists the browser's cameras, and classifies their errors. */
 
 /**
- * @typedef {object} Wish
+ * @typedef {object} CameraOptions
  * @property {string} deviceId empty for any
- * @property {string} facing `environment`, `user`, or empty
- * @property {number} width in pixels, a wish the camera may not fulfil
+ * @property {string} facing `environment`, `user`, or empty for any
+ * @property {number} width preferred width in pixels
  */
 
 /**
- * Ask for a camera. Throws what the browser throws; `problemOf` names it.
- * @param {Wish} wish
+ * Ask for a camera. Throws the browser's error; see `problemOf`.
+ * @param {CameraOptions} options
  * @returns {Promise<MediaStream>}
  */
 export async function openCamera({ deviceId, facing, width }) {
@@ -20,14 +20,14 @@ export async function openCamera({ deviceId, facing, width }) {
     audio: false,
     video: {
       width: { ideal: width },
-      // Not exactly: the one of the last visit may be away today.
+      // Not `exact`: the camera of the last visit may be disconnected.
       ...(deviceId ? { deviceId } : facing && { facingMode: facing }),
     },
   });
 }
 
 /**
- * Play the camera in a video element. Throws when the browser refuses to; the camera is off then.
+ * Play the camera in a video element. Turns it off and throws if the browser refuses to play it.
  * @param {MediaStream} stream
  * @param {HTMLVideoElement} video
  */
@@ -37,7 +37,7 @@ export async function playCamera(stream, video) {
     await video.play();
   } catch (reason) {
     stopCamera(stream, video);
-    // Its name would say that the camera, not the playing, was not allowed.
+    // The original error is a NotAllowedError, which `problemOf` takes for a denied camera.
     throw new Error("The browser does not play the camera's video.", { cause: reason });
   }
 }
@@ -51,16 +51,16 @@ export function stopCamera(stream, video) {
   video.srcObject = null;
 }
 
-/** @returns {Promise<MediaDeviceInfo[]>} the cameras; named once one was allowed */
+/** @returns {Promise<MediaDeviceInfo[]>} the cameras; unlabelled until permission is granted */
 export async function cameras() {
   const devices = (await navigator.mediaDevices?.enumerateDevices()) ?? [];
   return devices.filter(({ kind }) => kind === "videoinput");
 }
 
 /**
- * The key of the text that says what to do.
- * @param {unknown} error that `openCamera` threw
- * @param {boolean} isSecure whether the page may use a camera at all
+ * The key of the message for an error.
+ * @param {unknown} error thrown by `openCamera` or `playCamera`
+ * @param {boolean} isSecure whether the page is a secure context, which cameras require
  * @returns {"insecure" | "denied" | "none" | "inUse" | "failed"}
  */
 export function problemOf(error, isSecure) {

@@ -1,29 +1,22 @@
-/** Frames of the playing camera: a copy to draw later, and a JPEG file to send. */
+/** Captures frames of the playing camera: a bitmap to draw later, and a JPEG file to send. */
+
+import { context2d, jpegBlob } from "../js/canvas.js";
+import { shrunkSize } from "../js/shrink.js";
+
+// The server rejects smaller pictures.
+const MIN_SIDE = 8;
 
 /**
- * The size of a frame whose longest side is at most that long; nothing grows.
- * @param {number} width
- * @param {number} height
- * @param {number} side
- * @returns {{width: number, height: number}}
- */
-export function frameSize(width, height, side) {
-  const factor = Math.min(1, side / Math.max(width, height));
-  return {
-    width: Math.max(8, Math.round(width * factor)),
-    height: Math.max(8, Math.round(height * factor)),
-  };
-}
-
-/**
- * The frame that plays just now.
+ * Capture the frame that is playing now.
  * @param {HTMLVideoElement} video
- * @param {{side: number, quality: number}} options longest side in pixels, quality from 0 to 1
+ * @param {{side: number, quality: number}} options the longest side in pixels, the JPEG quality
+ *   from 0 to 1
  * @returns {Promise<{bitmap: ImageBitmap, jpeg: ArrayBuffer}>}
  */
 export async function capture(video, { side, quality }) {
-  // A phone that is turned changes them while the camera plays.
-  const size = frameSize(video.videoWidth, video.videoHeight, side);
+  // The size changes when a phone is rotated while the camera plays.
+  const { videoWidth, videoHeight } = video;
+  const size = shrunkSize({ width: videoWidth, height: videoHeight }, side, MIN_SIDE);
   const bitmap = await createImageBitmap(video, {
     resizeWidth: size.width,
     resizeHeight: size.height,
@@ -45,11 +38,8 @@ async function encode(bitmap, quality) {
   const canvas = document.createElement("canvas");
   canvas.width = bitmap.width;
   canvas.height = bitmap.height;
-  canvas.getContext("2d")?.drawImage(bitmap, 0, 0);
-  /** @type {Blob | null} */
-  const blob = await new Promise((resolve) => canvas.toBlob(resolve, "image/jpeg", quality));
-  if (!blob) throw new Error("The frame could not be encoded.");
-  return blob.arrayBuffer();
+  context2d(canvas).drawImage(bitmap, 0, 0);
+  return (await jpegBlob(canvas, quality)).arrayBuffer();
 }
 
 /**

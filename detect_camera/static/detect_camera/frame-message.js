@@ -1,4 +1,4 @@
-/** A camera frame as one binary message; `detect_camera/frames.py` takes it apart. */
+/** Packs a camera frame into one binary message; `detect_camera/frames.py` parses it. */
 
 const HEADER_BYTES = 16;
 

@@ -1,6 +1,7 @@
-/** What is seen: a frame, its boxes over it, and what they count up to. */
+/** Shows a frame with its boxes, the current counts, and their chart. */
 
 import { classColour, classCounts, cssColour, percent, visibleDetections } from "../js/boxes.js";
+import { context2d, screenContext } from "../js/canvas.js";
 import { ClassChips, colourDot } from "../js/class-chips.js";
 import { shownName } from "../js/class-names.js";
 import { drawDetections } from "../js/detection-canvas.js";
@@ -9,7 +10,10 @@ import { rememberControls } from "../js/memory.js";
 import { CountHistory, drawHistory } from "./history.js";
 
 /** @typedef {import("../js/boxes.js").Detection} Detection */
-/** @typedef {import("./link.js").FrameResult} FrameResult */
+/** @typedef {import("./camera-socket.js").FrameResult} FrameResult */
+
+// Text that changes with every frame is unreadable.
+const TEXT_INTERVAL_MS = 1000;
 
 const frameCanvas = element("frame", HTMLCanvasElement);
 const boxesCanvas = element("boxes", HTMLCanvasElement);
@@ -22,15 +26,15 @@ const mirror = element("mirror", HTMLInputElement);
 const inSight = element("in-sight", HTMLElement);
 const chips = new ClassChips(element("classes", HTMLElement), "camera.hidden");
 const history = new CountHistory();
-/** @type {Map<number, string>} of the classes in the chart */
-const chartNames = new Map();
+/** @type {Map<number, string>} by class id */
+const classNames = new Map();
 
 /** @type {{bitmap: ImageBitmap, result: FrameResult} | null} */
 let shown = null;
-let told_ms = 0;
+let textUpdatedMs = 0;
 
 /**
- * Draw a frame with its own result; the bitmap is closed when the next one comes.
+ * Draw a frame with its result. The bitmap is closed when the next frame is shown.
  * @param {ImageBitmap} bitmap
  * @param {FrameResult} result
  */
@@ -38,20 +42,18 @@ export function show(bitmap, result) {
   shown?.bitmap.close();
   shown = { bitmap, result };
   draw();
-  const now_ms = performance.now();
-  const counts = classCounts(visible(), threshold.valueAsNumber);
-  history.add(now_ms, counts);
-  for (const { class_id, class_name } of visible()) chartNames.set(class_id, class_name);
+  const nowMs = performance.now();
+  history.add(nowMs, classCounts(visible(), threshold.valueAsNumber));
+  for (const { class_id, class_name } of visible()) classNames.set(class_id, class_name);
   drawChart();
-  // Words that change thirty times in a second cannot be read.
-  if (now_ms - told_ms > 1000) {
-    told_ms = now_ms;
-    tell();
+  if (nowMs - textUpdatedMs > TEXT_INTERVAL_MS) {
+    textUpdatedMs = nowMs;
+    showCounts();
     showLegend();
   }
 }
 
-/** Draw what is shown on a canvas of its own, as large as the frame. */
+/** @returns {HTMLCanvasElement | null} the current frame with its boxes, in the frame's size */
 export function snapshot() {
   if (!shown) return null;
   const canvas = document.createElement("canvas");
@@ -60,8 +62,8 @@ export function snapshot() {
 }
 
 /**
- * The frame with its boxes on one canvas.
- * @param {HTMLCanvasElement} canvas takes the size of the frame
+ * Paint the current frame with its boxes on a canvas.
+ * @param {HTMLCanvasElement} canvas is resized to the frame
  */
 export function paint(canvas) {
   if (!shown) return;
@@ -69,9 +71,9 @@ export function paint(canvas) {
   if (canvas.width !== width || canvas.height !== height) Object.assign(canvas, { width, height });
   const layer = document.createElement("canvas");
   Object.assign(layer, { width, height });
-  drawFrame(context(canvas), width, height);
-  drawBoxes(context(layer), width, height);
-  context(canvas).drawImage(layer, 0, 0);
+  drawFrame(context2d(canvas), width, height);
+  drawBoxes(context2d(layer), width, height);
+  context2d(canvas).drawImage(layer, 0, 0);
 }
 
 function draw() {
@@ -81,14 +83,10 @@ function draw() {
   stage.style.setProperty("--ratio", String(bitmap.width / bitmap.height));
   frameCanvas.width = bitmap.width;
   frameCanvas.height = bitmap.height;
-  drawFrame(context(frameCanvas), bitmap.width, bitmap.height);
+  drawFrame(context2d(frameCanvas), bitmap.width, bitmap.height);
 
-  // Lines and letters get the screen's own pixels, however small the frame is.
-  const { clientWidth: width, clientHeight: height } = boxesCanvas;
-  boxesCanvas.width = Math.round(width * devicePixelRatio);
-  boxesCanvas.height = Math.round(height * devicePixelRatio);
-  const ctx = context(boxesCanvas);
-  ctx.scale(devicePixelRatio, devicePixelRatio);
+  // Boxes and labels are sharp even over a small frame.
+  const { ctx, width, height } = screenContext(boxesCanvas);
   drawBoxes(ctx, width, height);
 }
 
@@ -127,9 +125,9 @@ function drawBoxes(ctx, width, height) {
 }
 
 /**
- * Boxes change sides, their letters stay readable.
+ * Mirror the boxes but not their labels.
  * @param {Detection[]} detections
- * @param {number} width of the picture
+ * @param {number} width of the frame in pixels
  * @returns {Detection[]}
  */
 export function mirrored(detections, width) {
@@ -148,8 +146,8 @@ function visible() {
   });
 }
 
-/** Say in words what is seen. */
-function tell() {
+/** List the visible objects as text. */
+function showCounts() {
   const names = new Map(visible().map(({ class_id, class_name }) => [class_id, class_name]));
   const counts = classCounts(visible(), threshold.valueAsNumber);
   const parts = [...counts].map(([classId, count]) => `${count} × ${shownName(names.get(classId) ?? "")}`);
@@ -157,18 +155,13 @@ function tell() {
 }
 
 function drawChart() {
-  const { clientWidth: width, clientHeight: height } = chart;
-  chart.width = Math.round(width * devicePixelRatio);
-  chart.height = Math.round(height * devicePixelRatio);
-  const ctx = context(chart);
-  ctx.scale(devicePixelRatio, devicePixelRatio);
+  const { ctx, width, height } = screenContext(chart);
   const { color: ink, font } = getComputedStyle(chart);
   const { past, now } = texts(chart);
   const colourOf = (/** @type {number} */ classId) => cssColour(classColour(classId));
   drawHistory(ctx, history, { width, height, colourOf, ink, font, past, now });
 }
 
-/** Name the lines of the chart. */
 function showLegend() {
   const shownIds = [...history.counts.keys()];
   const isSame = shownIds.join() === legend.dataset.classes;
@@ -176,7 +169,7 @@ function showLegend() {
   legend.dataset.classes = shownIds.join();
   const items = shownIds.map((classId) => {
     const item = document.createElement("li");
-    item.append(colourDot(classId), shownName(chartNames.get(classId) ?? ""));
+    item.append(colourDot(classId), shownName(classNames.get(classId) ?? ""));
     return item;
   });
   legend.replaceChildren(...items);
@@ -185,12 +178,7 @@ function showLegend() {
 function redraw() {
   element("threshold-text", HTMLOutputElement).value = percent(threshold.valueAsNumber);
   draw();
-  if (shown) tell();
-}
-
-/** @param {HTMLCanvasElement} canvas */
-function context(canvas) {
-  return /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d"));
+  if (shown) showCounts();
 }
 
 rememberControls("camera", [threshold, showNames, showScores, mirror]);

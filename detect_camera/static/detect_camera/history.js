@@ -1,10 +1,13 @@
-/** How many objects of each class there were, second by second, as a small chart. */
+/** The number of objects of each class over the last minute, drawn as a line chart. */
 
 const SECONDS = 60;
 
 export class CountHistory {
   constructor() {
-    /** @type {Map<number, number[]>} by class id, the newest last; each the most of its second */
+    /**
+     * The highest count within each second, by class id, the newest last.
+     * @type {Map<number, number[]>}
+     */
     this.counts = new Map();
     this.second = -1;
   }
@@ -32,17 +35,17 @@ export class CountHistory {
 const MARGIN = 4;
 
 /**
- * One line for each class over the last minute, with the highest count and the time at the axes.
+ * Draw one line for each class, with the highest count and the time span at the axes.
  * @param {CanvasRenderingContext2D} ctx
  * @param {CountHistory} history
  * @param {object} options
  * @param {number} options.width
  * @param {number} options.height
  * @param {(classId: number) => string} options.colourOf
- * @param {string} options.ink of axes and letters
+ * @param {string} options.ink the colour of axes and labels
  * @param {string} options.font
- * @param {string} options.past how long ago the left end is
- * @param {string} options.now
+ * @param {string} options.past the label at the left end
+ * @param {string} options.now the label at the right end
  */
 export function drawHistory(ctx, history, { width, height, colourOf, ink, font, past, now }) {
   ctx.clearRect(0, 0, width, height);

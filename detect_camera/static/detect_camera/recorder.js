@@ -1,10 +1,11 @@
-/** Records what is shown, in whichever format the browser can write. */
+/** Records the frames as they are shown, in a format that the browser can write. */
 
+// In order of preference.
 const TYPES = ["video/mp4;codecs=avc1.42E01E", "video/webm;codecs=vp9", "video/webm"];
 const FRAMES_PER_SECOND = 30;
 
 export class Recorder {
-  /** @param {(canvas: HTMLCanvasElement) => void} paint draws what is shown */
+  /** @param {(canvas: HTMLCanvasElement) => void} paint draws the current frame */
   constructor(paint) {
     this.paint = paint;
     this.canvas = document.createElement("canvas");
@@ -14,7 +15,6 @@ export class Recorder {
     this.parts = [];
   }
 
-  /** Whether this browser can record at all. */
   static get isSupported() {
     return typeof MediaRecorder === "function" && "captureStream" in HTMLCanvasElement.prototype;
   }
@@ -32,12 +32,12 @@ export class Recorder {
     this.recorder.start(1000);
   }
 
-  /** To be called after each frame that is drawn. */
+  /** Call this after each drawn frame. */
   frameDrawn() {
     if (this.recorder) this.paint(this.canvas);
   }
 
-  /** @returns {Promise<Blob>} the whole recording */
+  /** @returns {Promise<Blob>} the complete recording */
   stop() {
     const recorder = /** @type {MediaRecorder} */ (this.recorder);
     this.recorder = null;

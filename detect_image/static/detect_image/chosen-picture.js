@@ -1,8 +1,10 @@
-/** One chosen picture: its row in the queue, and its way to the server and back. */
+/** A chosen picture: its row in the queue, its upload and its result. */
 
-import { Problem, post } from "../js/api.js";
+import { Problem, failureText, post } from "../js/api.js";
+import { delay } from "../js/delay.js";
 import { element, part, texts } from "../js/dom.js";
-import { bytesText, dataUrl, openPicture, shrink } from "../js/shrink.js";
+import { dataUrl, openPicture, shrink } from "../js/shrink.js";
+import { sizeText } from "../js/size-text.js";
 import { nextId } from "../js/tab-store.js";
 
 /** @typedef {import("../js/api.js").PictureAnswer} PictureAnswer */
@@ -15,9 +17,9 @@ const template = element("queued", HTMLTemplateElement);
 
 export class ChosenPicture {
   /**
-   * Reads the file. Throws when the browser cannot show it as a picture.
+   * Open a file. Throws if the browser cannot show it as a picture.
    * @param {File} file
-   * @param {number} [id] the one it had before the page was loaded anew
+   * @param {number} [id] of a picture that is restored after a reload
    */
   static async open(file, id = nextId()) {
     return new ChosenPicture(file, await openPicture(file), id);
@@ -26,7 +28,7 @@ export class ChosenPicture {
   /**
    * @param {File} file
    * @param {HTMLImageElement} image
-   * @param {number} id the newest have the largest
+   * @param {number} id larger than those of older pictures
    */
   constructor(file, image, id) {
     const copy = /** @type {DocumentFragment} */ (template.content.cloneNode(true));
@@ -58,7 +60,7 @@ export class ChosenPicture {
   }
 
   /**
-   * Take back what an earlier page knew.
+   * Restore the result after a reload.
    * @param {{answer: PictureAnswer, fields: ChosenPicture["fields"]}} result
    */
   restore({ answer, fields }) {
@@ -67,7 +69,7 @@ export class ChosenPicture {
     this.setState("done");
   }
 
-  /** A result belongs to the settings it was made with. */
+  /** Discard the result, as it was made with other settings. */
   reset() {
     this.leaving.abort();
     this.leaving = new AbortController();
@@ -77,7 +79,7 @@ export class ChosenPicture {
   }
 
   /**
-   * What would be sent. Throws `Problem` for a picture that can be shown but not copied.
+   * The picture as it will be uploaded. Throws `Problem` if it can be shown but not encoded.
    * @param {Settings} settings
    */
   async shrunk(settings) {
@@ -89,7 +91,7 @@ export class ChosenPicture {
   }
 
   /**
-   * Shrink, upload and detect; afterwards there is an answer or an error.
+   * Shrink, upload and detect. Sets either `answer` or `error`, unless it is aborted.
    * @param {string} url
    * @param {Settings} settings
    * @param {number} maxBytes
@@ -100,10 +102,10 @@ export class ChosenPicture {
     this.progress.value = 0;
     this.setState("sending");
     try {
-      await waited(settings.delay_ms, signal);
+      await delay(settings.delay_ms, signal);
       const { blob } = await this.shrunk(settings);
       if (blob.size > maxBytes) {
-        throw new Problem(`${texts(this.stateText).tooLarge} (${bytesText(blob.size)})`);
+        throw new Problem(`${texts(this.stateText).tooLarge} (${sizeText(blob.size)})`);
       }
       this.fields = {
         keep: settings.keep,
@@ -113,21 +115,21 @@ export class ChosenPicture {
         ...(settings.model && { model: settings.model }),
       };
       const body = { image: await dataUrl(blob), ...this.fields };
-      const answer = await post(url, body, { signal, onProgress: (share) => this.show(share) });
+      const answer = await post(url, body, { signal, onProgress: (share) => this.showProgress(share) });
       if (signal.aborted) return;
       this.answer = answer;
       this.setState("done");
     } catch (reason) {
       if (signal.aborted) return;
-      this.error = reason instanceof Problem ? reason.message : texts(this.stateText).unreachable;
+      this.error = failureText(reason, texts(this.stateText).unreachable);
       this.setState("failed");
     }
   }
 
-  /** @param {number} share of the picture that has left */
-  show(share) {
+  /** @param {number} share of the upload that is done */
+  showProgress(share) {
     this.progress.value = share;
-    // From here on it is the server's work, and nobody knows how long that takes.
+    // Uploaded. How long the server takes is unknown.
     if (share === 1 && this.state === "sending") {
       this.progress.removeAttribute("value");
       this.setState("detecting");
@@ -139,15 +141,4 @@ export class ChosenPicture {
     this.row.remove();
     URL.revokeObjectURL(this.image.src);
   }
-}
-
-/**
- * @param {number} ms
- * @param {AbortSignal} signal
- */
-function waited(ms, signal) {
-  return new Promise((resolve, reject) => {
-    setTimeout(resolve, ms);
-    signal.addEventListener("abort", () => reject(signal.reason));
-  });
 }

@@ -1,21 +1,10 @@
-/** Files to take away: one picture's result, or those of all pictures in an archive. */
+/** Downloads: the result of one picture, or an archive of all results. */
 
+import { saveFile } from "../js/save-file.js";
 import { zip } from "../js/zip.js";
-import { cocoText, csvText, EXPORTS, ownStems, stem, vocText, yoloText } from "./exports.js";
+import { cocoText, csvText, EXPORTS, stem, uniqueStems, vocText, yoloText } from "./exports.js";
 
 /** @typedef {import("./exports.js").Named} Named */
-
-/**
- * @param {Blob} blob
- * @param {string} name
- */
-export function save(blob, name) {
-  const link = document.createElement("a");
-  link.href = URL.createObjectURL(blob);
-  link.download = name;
-  link.click();
-  URL.revokeObjectURL(link.href);
-}
 
 /**
  * @param {string} format a key of `EXPORTS`
@@ -23,17 +12,17 @@ export function save(blob, name) {
  */
 export function saveResult(format, named) {
   const { suffix, type, text } = EXPORTS[format];
-  save(new Blob([text(named)], { type }), `${stem(named.name)}${suffix}`);
+  saveFile(new Blob([text(named)], { type }), `${stem(named.name)}${suffix}`);
 }
 
 /**
  * @param {(Named & {drawn: () => Promise<Blob>})[]} results
- * @param {(done: number) => void} tell called with how many pictures are drawn
+ * @param {(done: number) => void} onProgress receives the number of drawn pictures
  * @returns {Promise<Blob>} a ZIP archive with every format and the drawn pictures
  */
-export async function archive(results, tell) {
-  const stems = ownStems(results.map(({ name }) => name));
-  // Where two pictures have one name, their entries have the names of their files.
+export async function archive(results, onProgress) {
+  const stems = uniqueStems(results.map(({ name }) => name));
+  // If two pictures have the same name, their entries have the unique names of their files.
   const named = results.map(({ name, found }, index) => {
     return { name: stems[index] + name.slice(stem(name).length), found };
   });
@@ -45,7 +34,7 @@ export async function archive(results, tell) {
   ];
   const drawn = [];
   for (const [index, result] of results.entries()) {
-    tell(index);
+    onProgress(index);
     drawn.push({ name: `drawn/${stems[index]}-boxes.jpg`, content: await result.drawn() });
   }
   return zip([...files, ...drawn]);

@@ -1,10 +1,13 @@
-/** Results in the file formats that other tools read, as `ml_core/exports.py` writes them. */
+/** Exports results in common file formats, like `ml_core/exports.py`. */
 
 /** @typedef {import("../js/boxes.js").Detection} Detection */
 /** @typedef {import("../js/api.js").Detections} Detections */
-/** @typedef {{name: string, found: Detections}} Named a picture's name, and what was found in it */
+/** @typedef {{name: string, found: Detections}} Named a picture's name and its result */
 
-/** COCO's classes by class id, with COCO's sparse ids. @type {{id: number, name: string}[]} */
+/**
+ * COCO's categories with their sparse ids, by class id.
+ * @type {{id: number, name: string}[]}
+ */
 const cocoCategories = JSON.parse(
   globalThis.document?.getElementById("coco-categories")?.textContent ?? "[]",
 );
@@ -16,7 +19,8 @@ export function jsonText({ name, found }) {
 }
 
 /**
- * `class_id x_center y_center width height` on a line, relative to the picture.
+ * YOLO text: one line `class_id x_center y_center width height` for each object, with values
+ * relative to the picture's size.
  * @param {Named} named
  */
 export function yoloText({ found: { image, detections } }) {
@@ -33,7 +37,7 @@ export function yoloText({ found: { image, detections } }) {
 }
 
 /**
- * Pascal VOC's annotation, with the score as an extra element.
+ * A Pascal VOC annotation, with the score as an additional element.
  * @param {Named} named
  */
 export function vocText({ name, found: { image, detections } }) {
@@ -62,7 +66,7 @@ ${objects.join("")}</annotation>
 }
 
 /**
- * COCO's dataset format. Its own classes keep its sparse ids, other networks' count from 1.
+ * COCO's dataset format. COCO's classes have their sparse category ids; others count from 1.
  * @param {Named[]} results
  * @param {{id: number, name: string}[]} [coco]
  */
@@ -96,7 +100,7 @@ export function cocoText(results, coco = cocoCategories) {
 }
 
 /**
- * A table with one line for each object.
+ * CSV with one line for each object.
  * @param {Named[]} results
  */
 export function csvText(results) {
@@ -108,7 +112,7 @@ export function csvText(results) {
 }
 
 /**
- * By the names of `EXPORTS` in `ml_core/exports.py`.
+ * By the same names as `EXPORTS` in `ml_core/exports.py`.
  * @type {Record<string, {suffix: string, type: string, text: (named: Named) => string}>}
  */
 export const EXPORTS = {
@@ -119,22 +123,22 @@ export const EXPORTS = {
   csv: { suffix: ".csv", type: "text/csv", text: (named) => csvText([named]) },
 };
 
-/** @param {string} name such as `dog.jpg`; `dog` comes back */
+/** @param {string} name such as `dog.jpg`, whose stem is `dog` */
 export function stem(name) {
   return name.replace(/(?<=.)\.[^.]*$/, "");
 }
 
 /**
- * What files of several pictures are called, so that none takes the place of another.
+ * Unique file stems for several pictures.
  * @param {string[]} names
- * @returns {string[]} their stems, with a number where one appeared before
+ * @returns {string[]} with a number appended to repeated stems
  */
-export function ownStems(names) {
+export function uniqueStems(names) {
   const taken = new Set();
   return names.map((name) => {
     const first = stem(name).replaceAll(/[/\\:]/g, "_");
     let own = first;
-    // Some systems take upper and lower case for the same.
+    // Some file systems are case-insensitive.
     for (let number = 2; taken.has(own.toLowerCase()); number += 1) own = `${first}-${number}`;
     taken.add(own.toLowerCase());
     return own;
@@ -147,7 +151,7 @@ function cell(value) {
   return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 }
 
-// What XML 1.0 cannot hold, in whatever way it is written.
+// Characters that XML 1.0 does not allow, not even escaped.
 const NOT_XML = /[^\t\n\r\x20-\ud7ff\ue000-\ufffd\u{10000}-\u{10ffff}]/gu;
 
 /** @param {string} text */
@@ -160,7 +164,7 @@ function escaped(text) {
 }
 
 /**
- * To whole pixels; as in Python, a half goes to the even neighbour.
+ * Round to whole pixels, and halves to even, as Python does.
  * @param {number} value
  */
 function rounded(value) {

@@ -1,16 +1,16 @@
-/** The picture page: pictures are chosen, shrunk, sent one after another, and looked at. */
+/** The picture page: pictures are chosen, uploaded one after another, and shown with results. */
 
 import { whenFilesChosen } from "../js/chosen-files.js";
 import { element, part, texts } from "../js/dom.js";
 import { keepChoice } from "../js/keep-choice.js";
 import { remember, rememberControls, remembered } from "../js/memory.js";
+import { sizeText } from "../js/size-text.js";
+import { TabStore } from "../js/tab-store.js";
 import { ChosenPicture } from "./chosen-picture.js";
 import { showQueue } from "./queue-bar.js";
 import { clearResult, showResult } from "./result.js";
-import { bytesText } from "../js/shrink.js";
-import { TabStore } from "../js/tab-store.js";
 
-const STILL_BUSY_MS = 3000;
+const STILL_BUSY_INTERVAL_MS = 3000;
 const SELECTED_KEY = `selected ${location.pathname}`;
 
 const form = element("picture-form", HTMLFormElement);
@@ -22,7 +22,7 @@ const frame = element("frame", HTMLElement);
 const picture = element("picture", HTMLImageElement);
 const queue = element("queue", HTMLElement);
 const longestSide = element("longest-side", HTMLSelectElement);
-/** @type {HTMLSelectElement | null} there is none without an installed model */
+/** @type {HTMLSelectElement | null} null if no model is installed */
 const model = form.querySelector("#model");
 const quality = element("quality", HTMLInputElement);
 const delay = element("delay", HTMLSelectElement);
@@ -35,7 +35,7 @@ let chosen = [];
 /** @type {ChosenPicture | null} */
 let selected = null;
 let isRunning = false;
-/** What no browser could open of the files that were chosen last. */
+/** The error message about files that could not be opened. */
 let refusal = "";
 
 /** @param {File[]} files */
@@ -71,14 +71,14 @@ function select(one) {
   for (const { row } of chosen) {
     part(row, ".select", HTMLButtonElement).setAttribute("aria-pressed", String(row === one.row));
   }
-  tellSize();
+  showUploadSize();
   arrange();
   forgetIfDeleted(one);
   one.row.scrollIntoView({ block: "nearest", inline: "nearest" });
 }
 
 /**
- * What was kept may have been deleted since, on another page: then nothing leads there any more.
+ * Remove the links of a kept picture if it was deleted on another page.
  * @param {ChosenPicture} one
  */
 async function forgetIfDeleted(one) {
@@ -92,7 +92,7 @@ async function forgetIfDeleted(one) {
   if (one === selected) arrange();
 }
 
-/** @param {number} ratio of width to height; 0 for no picture at all */
+/** @param {number} ratio of width to height; 0 for no picture */
 function showFrame(ratio) {
   frame.style.setProperty("--ratio", String(ratio));
   frame.hidden = !ratio;
@@ -115,7 +115,7 @@ function remove(one) {
   (next ? part(next.row, ".select", HTMLButtonElement) : element("file", HTMLInputElement)).focus();
 }
 
-/** Show the selected picture's state: what can be done, what is under way, what was found. */
+/** Show the queue, and the selected picture's state, error or result. */
 function arrange() {
   showQueue(chosen);
   detectButton.disabled = isRunning || !chosen.some(isOpen);
@@ -138,17 +138,17 @@ function isOpen({ state }) {
 async function detectAll() {
   isRunning = true;
   refusal = "";
-  const patience = setInterval(() => {
+  const timer = setInterval(() => {
     if (selected?.state === "detecting") status.textContent = texts(status).stillBusy;
-  }, STILL_BUSY_MS);
-  // Those that fail are not tried again until somebody says so.
+  }, STILL_BUSY_INTERVAL_MS);
+  // Failed pictures are retried only when the button is clicked again.
   for (const one of chosen.filter(isOpen)) {
     if (!chosen.includes(one)) continue;
     await one.detect(form.action, settings(), Number(form.dataset.maxBytes));
     const { id, answer, fields } = one;
     if (answer && chosen.includes(one)) store.put(id, "result", { answer, fields });
   }
-  clearInterval(patience);
+  clearInterval(timer);
   isRunning = false;
   arrange();
 }
@@ -164,26 +164,26 @@ function settings() {
   };
 }
 
-/** Say what the upload of the selected picture would cost, before it begins. */
-async function tellSize() {
+/** Show the size of the selected picture's upload in advance. */
+async function showUploadSize() {
   if (!selected) return;
   const one = selected;
-  // A picture that cannot be copied says so when it is to be sent.
+  // A picture that cannot be encoded shows its error when it is uploaded.
   const copy = await one.shrunk(settings()).catch(() => null);
   if (one !== selected || !copy) return;
   const { blob, width, height } = copy;
   const { naturalWidth, naturalHeight } = one.image;
   element("bytes-before", HTMLElement).textContent =
-    `${naturalWidth} × ${naturalHeight}, ${bytesText(one.file.size)}`;
+    `${naturalWidth} × ${naturalHeight}, ${sizeText(one.file.size)}`;
   element("bytes-after", HTMLElement).textContent =
-    `${width} × ${height}, ${bytesText(blob.size)}`;
+    `${width} × ${height}, ${sizeText(blob.size)}`;
 }
 
-/** Other settings make another request, so every picture may be sent once more. */
+/** Results were made with the former settings, so discard them. */
 function settingsChanged() {
   element("quality-text", HTMLOutputElement).value = `${quality.value} %`;
   quality.disabled = settings().longestSide === Infinity;
-  tellSize();
+  showUploadSize();
   if (isRunning) return;
   for (const one of chosen) {
     one.reset();
@@ -194,7 +194,7 @@ function settingsChanged() {
 form.addEventListener("submit", async (event) => {
   event.preventDefault();
   await detectAll();
-  // A disabled button lost the keyboard's focus.
+  // Disabling the button removed its focus.
   if (document.activeElement === document.body) {
     element("threshold", HTMLInputElement).focus({ preventScroll: true });
   }
@@ -220,7 +220,7 @@ const takePhoto = () => {
   photo.value = "";
 };
 photo.addEventListener("change", takePhoto);
-// As with the other input, a photo may be there before this module runs.
+// A photo may have been taken before this module runs.
 queueMicrotask(takePhoto);
 
 /** @type {NodeListOf<HTMLButtonElement>} */
@@ -239,7 +239,7 @@ for (const sample of samples) {
   });
 }
 
-/** A kept picture is shown as it was kept. */
+/** Show a kept picture with its stored result. */
 async function reopen() {
   const { keptUrl } = texts(form);
   if (!keptUrl) return;
@@ -254,7 +254,7 @@ async function reopen() {
   }
 }
 
-/** What was chosen, and found, before the page was loaded anew. */
+/** Restore the pictures and their results after a reload. */
 async function restore() {
   const selectedId = Number(remembered(SELECTED_KEY, "sessionStorage"));
   for (const [id, { file, result }] of await store.entries()) {
@@ -263,7 +263,7 @@ async function restore() {
       enqueue(one);
       if (result) one.restore(result);
     } catch {
-      // The browser has lost the file.
+      // The browser no longer has the file.
       store.remove(id);
     }
   }

@@ -1,7 +1,8 @@
-/** The queue as a whole: how many are done, what there is to scroll to, and one archive of all. */
+/** The queue's progress, its scroll hints, and the download of all results. */
 
 import { element, texts } from "../js/dom.js";
-import { archive, save } from "./downloads.js";
+import { saveFile } from "../js/save-file.js";
+import { archive } from "./downloads.js";
 import { drawnJpeg, shownPart } from "./result.js";
 
 /** @typedef {import("./chosen-picture.js").ChosenPicture} ChosenPicture */
@@ -22,29 +23,29 @@ export function showQueue(chosen) {
   bar.hidden = pictures.length < 2;
   const done = pictures.filter(({ answer }) => answer).length;
   downloadAll.disabled = !done || isPacking;
-  if (!isPacking) tell("progress", done, pictures.length);
+  if (!isPacking) showProgress("progress", done, pictures.length);
   hintScroll();
 }
 
 /**
- * @param {string} text which one of the element's
+ * @param {string} text its key in the element's `data-*`
  * @param {number} done
  * @param {number} count
  */
-function tell(text, done, count) {
+function showProgress(text, done, count) {
   progress.textContent = texts(progress)
     [text].replace("{done}", String(done))
     .replace("{count}", String(count));
 }
 
-/** Fade the cards at an edge beyond which there are more. */
+/** Mark the edges beyond which there are more cards. */
 function hintScroll() {
   const { scrollLeft, scrollWidth, clientWidth } = queue;
   queue.classList.toggle("more-before", scrollLeft > 1);
   queue.classList.toggle("more-after", scrollLeft + clientWidth < scrollWidth - 1);
 }
 
-/** Every picture that has a result, with its boxes as they are shown. */
+/** Download an archive of all results, with the current filters applied. */
 async function packAll() {
   const results = pictures.flatMap(({ file, image, answer }) =>
     answer
@@ -55,8 +56,8 @@ async function packAll() {
   showQueue(pictures);
   let failure = "";
   try {
-    const packed = await archive(results, (index) => tell("packing", index + 1, results.length));
-    save(packed, "pictures.zip");
+    const packed = await archive(results, (index) => showProgress("packing", index + 1, results.length));
+    saveFile(packed, "pictures.zip");
   } catch {
     failure = texts(progress).notDrawn;
   }

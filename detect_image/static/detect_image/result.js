@@ -1,13 +1,14 @@
-/** The result over and beside the picture. Filters only redraw: the server sent every box. */
+/** Shows a result over and beside the picture. Filters need no request: all boxes are here. */
 
 import { detectionAt, percent, visibleDetections } from "../js/boxes.js";
+import { context2d, jpegBlob, screenContext } from "../js/canvas.js";
 import { ClassChips, colourDot } from "../js/class-chips.js";
 import { shownName } from "../js/class-names.js";
 import { drawDetections } from "../js/detection-canvas.js";
 import { element, part, texts } from "../js/dom.js";
 import { rememberControls } from "../js/memory.js";
-import { toBlob } from "../js/shrink.js";
-import { save, saveResult } from "./downloads.js";
+import { saveFile } from "../js/save-file.js";
+import { saveResult } from "./downloads.js";
 import { stem } from "./exports.js";
 import { showSnippet } from "./snippet-box.js";
 
@@ -29,7 +30,7 @@ const objects = element("objects", HTMLElement);
 
 /** @type {import("../js/api.js").PictureAnswer | null} */
 let result = null;
-/** @type {ChosenPicture | null} null for a picture that was reopened */
+/** @type {ChosenPicture | null} null for a kept picture */
 let source = null;
 /** @type {Detection[]} */
 let visible = [];
@@ -38,7 +39,7 @@ let highlighted = null;
 
 /**
  * @param {import("../js/api.js").PictureAnswer} answer
- * @param {ChosenPicture | null} from the picture that was sent; null for a kept one
+ * @param {ChosenPicture | null} from the uploaded picture; null for a kept one
  */
 export function showResult(answer, from) {
   if (answer === result) return;
@@ -63,7 +64,7 @@ export function showResult(answer, from) {
 }
 
 /**
- * A kept picture can be opened again, unless its own page shows it already.
+ * Link to the page of a kept picture, or explain why it was not kept.
  * @param {import("../js/api.js").PictureAnswer} answer
  */
 function showKeeping({ page_url, not_kept }) {
@@ -74,14 +75,14 @@ function showKeeping({ page_url, not_kept }) {
   reason.textContent = not_kept ? texts(reason).reason.replace("{reason}", not_kept.detail) : "";
 }
 
-/** Forget the result, as it belongs to another picture. */
+/** Hide the result, as the selected picture has none. */
 export function clearResult() {
   result = null;
   panel.hidden = true;
   draw();
 }
 
-/** Apply the threshold and the class chips to list, chips, boxes and downloads. */
+/** Apply the threshold and the class chips to the list and the boxes. */
 function filter() {
   if (!result) return;
   const { detections } = result;
@@ -96,7 +97,7 @@ function filter() {
   draw();
 }
 
-/** @param {number} found how many boxes the server sent */
+/** @param {number} found the number of boxes, visible or not */
 function statusText(found) {
   const { shown, unsure, nothing } = texts(status);
   if (found === 0) return nothing;
@@ -104,7 +105,7 @@ function statusText(found) {
 }
 
 /**
- * What of a picture's result is shown, or would be: downloads hold that.
+ * A result with the current filters applied, for downloads.
  * @param {import("../js/api.js").PictureAnswer} answer
  * @returns {import("../js/api.js").PictureAnswer}
  */
@@ -116,14 +117,9 @@ export function shownPart(answer) {
   return { ...answer, detections };
 }
 
-/** The canvas has one pixel for each of the screen's, whatever the picture's own size. */
 function draw() {
-  const { clientWidth: width, clientHeight: height } = canvas;
-  canvas.width = Math.round(width * devicePixelRatio);
-  canvas.height = Math.round(height * devicePixelRatio);
+  const { ctx, width, height } = screenContext(canvas);
   if (!result) return;
-  const ctx = context(canvas);
-  ctx.scale(devicePixelRatio, devicePixelRatio);
   drawOn(ctx, visible, { width, height, imageWidth: result.image.width, highlighted });
 }
 
@@ -131,7 +127,7 @@ function draw() {
  * @param {CanvasRenderingContext2D} ctx
  * @param {Detection[]} detections
  * @param {{width: number, height: number, imageWidth: number, highlighted: Detection | null}} size
- *   of the canvas in its units, and the width that boxes refer to
+ *   of the canvas in its units, and the width of the picture in pixels
  */
 function drawOn(ctx, detections, { width, height, imageWidth, highlighted }) {
   drawDetections(ctx, detections, {
@@ -144,7 +140,7 @@ function drawOn(ctx, detections, { width, height, imageWidth, highlighted }) {
   });
 }
 
-/** The picture itself, or the copy that the server received and sends back. */
+/** Show the chosen file, or the copy that the server received. */
 function showPicture() {
   const received = result?.original_url;
   const url = (asReceived.checked && received) || source?.image.src;
@@ -163,7 +159,7 @@ function highlight(detection) {
 }
 
 /**
- * A picture in its full size with the boxes as they are shown, as a JPEG file.
+ * Draw the visible boxes on the picture in its full size, as a JPEG file.
  * @param {HTMLImageElement} image
  * @param {import("../js/api.js").PictureAnswer} answer
  */
@@ -173,13 +169,14 @@ export function drawnJpeg(image, answer) {
   const [width, height] = [image.naturalWidth, image.naturalHeight];
   for (const one of [full, boxes]) Object.assign(one, { width, height });
   const size = { width, height, imageWidth: answer.image.width, highlighted: null };
-  drawOn(context(boxes), shownPart(answer).detections, size);
-  // JPEG knows no transparency, and black is no background that anybody saw.
-  context(full).fillStyle = "white";
-  context(full).fillRect(0, 0, width, height);
-  context(full).drawImage(image, 0, 0, width, height);
-  context(full).drawImage(boxes, 0, 0);
-  return toBlob(full, DRAWN_QUALITY);
+  drawOn(context2d(boxes), shownPart(answer).detections, size);
+  const ctx = context2d(full);
+  // JPEG has no transparency; without a background, transparent parts would be black.
+  ctx.fillStyle = "white";
+  ctx.fillRect(0, 0, width, height);
+  ctx.drawImage(image, 0, 0, width, height);
+  ctx.drawImage(boxes, 0, 0);
+  return jpegBlob(full, DRAWN_QUALITY);
 }
 
 function fileName() {
@@ -188,7 +185,7 @@ function fileName() {
 
 async function downloadDrawn() {
   if (!result) return;
-  save(await drawnJpeg(picture, result), `${stem(fileName())}-boxes.jpg`);
+  saveFile(await drawnJpeg(picture, result), `${stem(fileName())}-boxes.jpg`);
 }
 
 /** @param {Detection} detection */
@@ -210,18 +207,13 @@ function objectRow(detection) {
 }
 
 /**
- * The box under the pointer.
+ * The detection under the pointer.
  * @param {MouseEvent} event
  */
 function pointedAt({ offsetX, offsetY }) {
   if (!result) return null;
   const scale = canvas.clientWidth / result.image.width;
   return detectionAt(visible, offsetX / scale, offsetY / scale);
-}
-
-/** @param {HTMLCanvasElement} of */
-function context(of) {
-  return /** @type {CanvasRenderingContext2D} */ (of.getContext("2d"));
 }
 
 threshold.addEventListener("input", filter);

@@ -1,10 +1,11 @@
-/** The page where the server draws: its picture arrives as base64 or by its address. */
+/** The page on which the server draws the boxes; the picture is returned as base64 or as a URL. */
 
-import { Problem, post, problemText } from "../js/api.js";
+import { Problem, failureText, post, problemText } from "../js/api.js";
 import { element, part, texts } from "../js/dom.js";
 import { keepChoice } from "../js/keep-choice.js";
 import { rememberControls } from "../js/memory.js";
-import { bytesText, isReadByServer, openPicture, shrink } from "../js/shrink.js";
+import { isReadByServer, openPicture, shrink } from "../js/shrink.js";
+import { sizeText } from "../js/size-text.js";
 import { TabStore } from "../js/tab-store.js";
 
 /**
@@ -12,13 +13,13 @@ import { TabStore } from "../js/tab-store.js";
  * @property {string} picture for `img.src`
  * @property {number} sentBytes
  * @property {number} answerBytes
- * @property {number | null} objects how many were drawn; null for a plain picture
- * @property {boolean} isTruncated whether the sent file is cut off
- * @property {string} notKept why the picture is not kept; empty when it is
+ * @property {number | null} objects the number of drawn objects; null for a plain picture
+ * @property {boolean} isTruncated whether the uploaded file is incomplete
+ * @property {string} notKept why the picture was not kept; empty if it was
  */
 
 const CONVERTED_QUALITY = 0.92;
-// What the store has is of the last picture only.
+// The store has one entry, for the last picture.
 const LAST = 0;
 
 const form = element("server-form", HTMLFormElement);
@@ -31,15 +32,15 @@ const file = element("file", HTMLInputElement);
 const typedName = element("typed-name", HTMLInputElement);
 const byUpload = element("by-upload", HTMLInputElement);
 const byName = element("by-name", HTMLInputElement);
-const ways = element("ways", HTMLElement);
+const table = element("ways", HTMLElement);
 const buttons = form.querySelectorAll("button");
 const keep = keepChoice();
 const store = new TabStore(`${location.pathname} ${texts(form).owner}`);
 
-/** @type {Record<string, string>[]} lines of the table, the newest last */
-const notes = [];
+/** @type {Record<string, string>[]} the rows of the table, the newest last */
+const rows = [];
 
-/** @returns {{name: string, file: File | null, key: string}} what was chosen; empty for nothing */
+/** @returns {{name: string, file: File | null, key: string}} the name is empty if none is chosen */
 function chosen() {
   if (byUpload.checked) {
     const upload = file.files?.[0] ?? null;
@@ -52,8 +53,8 @@ function chosen() {
 }
 
 /**
- * The picture with its boxes.
- * @param {string} way
+ * Request the picture with its boxes.
+ * @param {string} way `base64` or `url`
  * @returns {Promise<Answer>}
  */
 async function detected(way) {
@@ -85,8 +86,8 @@ async function detected(way) {
 }
 
 /**
- * The file, or a JPEG of it where only the browser reads its format. What neither reads is sent,
- * so that the server says what it expects.
+ * The file, or a JPEG file of it if only the browser reads its format. If neither does, the file is
+ * uploaded all the same, so that the server explains which formats it reads.
  * @param {File} own
  * @returns {Promise<Blob>}
  */
@@ -103,15 +104,15 @@ async function readable(own) {
 }
 
 /**
- * The server's own picture as it is.
- * @param {string} way
+ * Request a picture of the server's gallery without boxes.
+ * @param {string} way `base64` or `url`
  * @returns {Promise<Answer>}
  */
 async function plain(way) {
   const { key } = chosen();
-  const wishes = new URLSearchParams({ key, return: way });
+  const query = new URLSearchParams({ key, return: way });
   const headers = { Accept: "application/json" };
-  const response = await fetch(`${form.dataset.galleryUrl}?${wishes}`, { headers });
+  const response = await fetch(`${form.dataset.galleryUrl}?${query}`, { headers });
   if (!response.ok) throw new Problem(await problemText(response));
   const text = await response.text();
   const { picture: source } = JSON.parse(text);
@@ -126,31 +127,31 @@ async function plain(way) {
 }
 
 /**
- * Ask, show the picture, and note what travelled.
+ * Request a picture, show it, and add a row with the transferred sizes.
  * @param {(way: string) => Promise<Answer>} ask
  * @param {string} way
  */
 async function show(ask, way) {
   const { name } = chosen();
-  const started = performance.now();
+  const startedMs = performance.now();
   const answer = await ask(way);
   await showPicture(answer);
-  const seen_ms = performance.now() - started;
-  // The browser may have kept the picture: then nothing travelled.
+  const shownMs = performance.now() - startedMs;
+  // 0 if the picture came from the browser's cache.
   const loaded = performance.getEntriesByName(picture.src).at(-1);
   const pictureBytes = loaded instanceof PerformanceResourceTiming ? loaded.transferSize : 0;
   performance.clearResourceTimings();
-  notes.push({
+  rows.push({
     picture: name,
     way: way === "url" ? "URL" : way,
-    sent: bytesText(answer.sentBytes),
-    answer: bytesText(answer.answerBytes),
-    after: bytesText(pictureBytes),
-    seen: `${Math.round(seen_ms)} ms`,
+    sent: sizeText(answer.sentBytes),
+    answer: sizeText(answer.answerBytes),
+    after: sizeText(pictureBytes),
+    seen: `${Math.round(shownMs)} ms`,
   });
-  note(notes[notes.length - 1]);
+  addRow(rows[rows.length - 1]);
   store.put(LAST, "answer", answer);
-  store.put(LAST, "notes", notes);
+  store.put(LAST, "notes", rows);
 }
 
 /** @param {Answer} answer */
@@ -158,15 +159,15 @@ async function showPicture(answer) {
   picture.src = answer.picture;
   stage.hidden = false;
   await picture.decode();
-  const { shown, plain: asItLies } = texts(status);
+  const { shown, plain: original } = texts(status);
   status.textContent =
-    answer.objects === null ? asItLies : shown.replace("{count}", String(answer.objects));
+    answer.objects === null ? original : shown.replace("{count}", String(answer.objects));
   part(document, ".cut-off", HTMLElement).hidden = !answer.isTruncated;
   notKept.textContent =
     answer.notKept && texts(notKept).reason.replace("{reason}", answer.notKept);
 }
 
-/** What an attempt before this one has left. */
+/** Remove the last picture and its messages. */
 function clear() {
   error.textContent = "";
   status.textContent = "";
@@ -177,27 +178,27 @@ function clear() {
 }
 
 /**
- * A line of the table, the newest on top.
+ * Add a row on top of the table.
  * @param {Record<string, string>} values by column
  */
-function note(values) {
+function addRow(values) {
   const row = document.createElement("tr");
   for (const [column, value] of Object.entries(values)) {
     const cell = document.createElement("td");
     cell.textContent = value;
-    cell.dataset.label = texts(ways)[column];
+    cell.dataset.label = texts(table)[column];
     if (column !== "picture" && column !== "way") cell.className = "number";
     row.append(cell);
   }
-  ways.prepend(row);
+  table.prepend(row);
   element("travelled", HTMLElement).hidden = false;
 }
 
 /**
  * @param {(way: string) => Promise<Answer>} ask
- * @param {string[]} asked ways, one after the other
+ * @param {string[]} ways requested one after another
  */
-async function run(ask, asked) {
+async function run(ask, ways) {
   clear();
   const { name } = chosen();
   if (!name) {
@@ -206,10 +207,10 @@ async function run(ask, asked) {
   }
   setBusy(true);
   try {
-    for (const way of asked) await show(ask, way);
+    for (const way of ways) await show(ask, way);
   } catch (reason) {
     clear();
-    error.textContent = reason instanceof Problem ? reason.message : texts(error).unreachable;
+    error.textContent = failureText(reason, texts(error).unreachable);
   }
   setBusy(false);
 }
@@ -224,7 +225,7 @@ function setBusy(busy) {
   else arrange();
 }
 
-/** The server's pictures can be shown plain; an upload is not there yet. */
+/** Only pictures of the gallery can be shown without boxes. */
 function arrange() {
   element("show", HTMLButtonElement).disabled = byUpload.checked;
 }
@@ -239,7 +240,7 @@ function pick(radio) {
   radio.dispatchEvent(new Event("change", { bubbles: true }));
 }
 
-/** The chosen file and what was shown before the page was loaded anew. */
+/** Restore the chosen file and the last picture after a reload. */
 async function restore() {
   const last = (await store.entries()).get(LAST);
   if (last?.file && !file.files?.length) {
@@ -247,16 +248,16 @@ async function restore() {
     transfer.items.add(last.file);
     file.files = transfer.files;
   }
-  if (last?.notes && !notes.length) {
-    notes.push(...last.notes);
-    notes.forEach(note);
+  if (last?.notes && !rows.length) {
+    rows.push(...last.notes);
+    rows.forEach(addRow);
   }
-  // Unless something is being asked for already.
+  // Do not replace the picture of a request that has begun.
   if (!last?.answer || stage.ariaBusy === "true") return;
   try {
     await showPicture(last.answer);
   } catch {
-    // It was deleted meanwhile.
+    // The picture was deleted.
     clear();
   }
 }
@@ -278,7 +279,7 @@ element("compare", HTMLButtonElement).addEventListener("click", () => {
 /** @type {NodeListOf<HTMLInputElement | HTMLSelectElement>} */
 const controls = form.querySelectorAll("input:not([type=file], #keep), select");
 rememberControls("server", [...controls], "sessionStorage");
-// On a slow network a file is chosen before this module runs.
+// On a slow network, a file may be chosen before this module runs.
 if (file.files?.length) file.dispatchEvent(new Event("change"));
 restore();
 setBusy(false);

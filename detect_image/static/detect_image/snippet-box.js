@@ -1,4 +1,4 @@
-/** The box with the request that was just made, to be copied into other programs. */
+/** Shows the last request as code, to be copied into other programs. */
 
 import { element, texts } from "../js/dom.js";
 import { SNIPPETS } from "./snippets.js";
@@ -13,7 +13,7 @@ const copyButton = element("copy", HTMLButtonElement);
 /** @type {ChosenPicture | null} */
 let sent = null;
 
-/** @param {ChosenPicture | null} picture that was sent; a reopened one made no request */
+/** @param {ChosenPicture | null} picture the uploaded one; null for a kept one */
 export function showSnippet(picture) {
   sent = picture;
   box.hidden = !sent;
@@ -33,7 +33,7 @@ async function copy() {
     await navigator.clipboard.writeText(snippet.textContent ?? "");
     copyButton.textContent = texts(copyButton).copied;
   } catch {
-    // Browsers allow it on secure pages only: selected, one key copies it.
+    // The clipboard needs a secure context. Otherwise, the user can copy the selection.
     getSelection()?.selectAllChildren(snippet);
     copyButton.textContent = texts(copyButton).selected;
   }

@@ -1,4 +1,4 @@
-/** A request as a line or a few in the languages people copy it to. */
+/** Code that repeats a request, in several languages. */
 
 /**
  * @typedef {object} Sent

@@ -1,10 +1,10 @@
-/** Lets asynchronous code wait until something has changed. */
+/** A condition that asynchronous code can wait for. */
 
 export class Change {
   /** @type {Set<() => void>} */
   #waiting = new Set();
 
-  /** Wake everybody who waits. */
+  /** Wake all waiting code. */
   notify() {
     const woken = this.#waiting;
     this.#waiting = new Set();
@@ -12,7 +12,7 @@ export class Change {
   }
 
   /**
-   * Resolves at the next `notify`. Rejects when `signal` is aborted.
+   * Resolves at the next `notify`. Rejects if `signal` is aborted.
    * @param {AbortSignal} signal
    * @returns {Promise<void>}
    */

@@ -1,35 +1,38 @@
-/** When each frame is due. */
+/** Decides when each frame is due. */
 
-// Up to two pictures of a usual screen: who is later than that will not catch up.
+// Two refreshes of a 60 Hz screen. A later frame delays all that follow.
 const LATE_MS = 34;
 
 export class Clock {
-  /** @type {number | null} when time stamp 0 would have been due; null: with the next frame */
+  /**
+   * When a frame with timestamp 0 is due; null if the next frame shall be due at once.
+   * @type {number | null}
+   */
   #baseMs = null;
   #speed = 1;
 
-  /** @param {number} speed 2 for twice as fast */
+  /** @param {number} speed 1 for normal, 2 for double speed */
   setSpeed(speed) {
     this.#speed = speed;
     this.restart();
   }
 
-  /** The next frame that is asked for is due at once, the others follow it. */
+  /** Make the next frame due at once; the others follow it. */
   restart() {
     this.#baseMs = null;
   }
 
   /**
-   * Whether the frame of that time stamp is due. One that is late moves all that follow: the
-   * video gets slower, but no frame is left out.
+   * Whether the frame with this timestamp is due. A late frame delays all that follow: the video
+   * becomes slower, but no frame is skipped.
    * @param {number} ptsUs in microseconds
    * @param {number} nowMs
    */
   isDue(ptsUs, nowMs) {
-    const placeMs = ptsUs / 1000 / this.#speed;
-    if (this.#baseMs === null || nowMs - (this.#baseMs + placeMs) > LATE_MS) {
-      this.#baseMs = nowMs - placeMs;
+    const offsetMs = ptsUs / 1000 / this.#speed;
+    if (this.#baseMs === null || nowMs - (this.#baseMs + offsetMs) > LATE_MS) {
+      this.#baseMs = nowMs - offsetMs;
     }
-    return nowMs >= this.#baseMs + placeMs;
+    return nowMs >= this.#baseMs + offsetMs;
   }
 }

@@ -1,13 +1,13 @@
-/** Buttons, keys and the timeline that move the player, and the figures beside them. */
+/** The player's buttons, shortcut keys and timeline, and its statistics. */
 
 import { element, texts, usesSpace } from "../js/dom.js";
 import { rememberControls } from "../js/memory.js";
-import { frameCount, isAtWork, timeText } from "./video.js";
+import { frameCount, isActive, timeText } from "./video.js";
 
 /** @typedef {import("./player.js").Player} Player */
 /** @typedef {import("./video.js").Video} Video */
 
-const FIGURES_EVERY_MS = 250;
+const STATISTICS_INTERVAL_MS = 250;
 
 const playButton = element("play", HTMLButtonElement);
 const timeline = element("timeline", HTMLInputElement);
@@ -30,26 +30,26 @@ export class Controls {
     player.clock.setSpeed(Number(speed.value));
     speed.addEventListener("change", () => player.clock.setSpeed(Number(speed.value)));
     element("frame", HTMLElement).addEventListener("click", () => this.toggle());
-    // Some phones give the whole screen to nothing but their own player.
+    // Some phones allow full screen for their own video player only.
     fullScreen.hidden = !document.fullscreenEnabled;
     fullScreen.addEventListener("click", toggleFullScreen);
     document.addEventListener("fullscreenchange", showFullScreen);
     timeline.addEventListener("input", () => this.seek(timeline.valueAsNumber));
     document.addEventListener("keydown", (event) => this.#key(event));
-    setInterval(() => this.#showFigures(), FIGURES_EVERY_MS);
+    setInterval(() => this.#showStatistics(), STATISTICS_INTERVAL_MS);
     this.showPlaying();
   }
 
-  /** @param {Video} video how far it is now */
+  /** @param {Video} video its current state */
   update(video) {
     this.#video = video;
     const total = frameCount(video);
     timeline.max = String(Math.max(total, 1) - 1);
     timeline.style.setProperty("--detected", `${(100 * video.frames_detected) / (total || 1)}%`);
-    this.#showFigures();
+    this.#showStatistics();
   }
 
-  /** The player began or ended to play. */
+  /** Show whether the player is playing. */
   showPlaying() {
     const { play, pause } = texts(playButton);
     const { isPlaying } = this.player;
@@ -57,8 +57,8 @@ export class Controls {
     playButton.classList.toggle("playing", isPlaying);
   }
 
-  /** @param {import("./sources.js").Frame} frame that was drawn */
-  showPlace({ frame_index, pts_us }) {
+  /** @param {import("./sources.js").Frame} frame the one that is shown */
+  showPosition({ frame_index, pts_us }) {
     const total = this.#video && frameCount(this.#video);
     const text = texts(timeline).place
       .replace("{time}", timeText(pts_us / 1e6))
@@ -75,17 +75,17 @@ export class Controls {
   }
 
   /**
-   * One frame on or back, and pause there.
+   * Pause and move by one frame.
    * @param {1 | -1} direction
    */
   move(direction) {
     this.player.pause();
     if (direction > 0) this.player.step();
-    else this.seek(this.player.place - 1);
+    else this.seek(this.player.position - 1);
   }
 
   /**
-   * To a frame, or to the last detected one before it.
+   * Move to a frame, or to the last detected frame if it is not detected yet.
    * @param {number} frameIndex
    */
   seek(frameIndex) {
@@ -112,8 +112,8 @@ export class Controls {
     action();
   }
 
-  /** Frames per second hold still while the player pauses. */
-  #showFigures() {
+  /** The display rate does not change while the player is paused. */
+  #showStatistics() {
     const { player } = this;
     const video = this.#video;
     if (!video) return;
@@ -121,7 +121,7 @@ export class Controls {
     if (player.isPlaying) {
       const fps = player.fps(performance.now());
       element("drawn-fps", HTMLElement).textContent = String(fps);
-      const waits = fps === 0 && isAtWork(video);
+      const waits = fps === 0 && isActive(video);
       playerStatus.textContent = waits ? texts(playerStatus).waiting : "";
     }
     element("detected-fps", HTMLElement).textContent = video.detect_fps.toFixed(1);
@@ -129,7 +129,7 @@ export class Controls {
   }
 }
 
-/** The picture with its controls takes the whole screen, or gives it back. */
+/** Show the picture with its controls in full screen, or leave it. */
 function toggleFullScreen() {
   if (document.fullscreenElement) document.exitFullscreen();
   else theatre.requestFullscreen();
@@ -141,7 +141,7 @@ function showFullScreen() {
 }
 
 /**
- * Whether the element in focus does something with the key by itself.
+ * Whether the focused element handles the key itself.
  * @param {KeyboardEvent} event
  */
 function hasOwnUse({ target, key }) {

@@ -1,14 +1,15 @@
-/** "Save as video": asks the server for a file with the boxes drawn in, and shows how far it is. */
+/** Saving as a video with drawn boxes: requests exports of the server, and shows their progress. */
 
-import { Problem, requestJson } from "../js/api.js";
+import { failureText, requestJson } from "../js/api.js";
 import { percent } from "../js/boxes.js";
 import { shownName } from "../js/class-names.js";
 import { element, part, texts } from "../js/dom.js";
 import { rememberControls } from "../js/memory.js";
+import { sizeText } from "../js/size-text.js";
 import { momentText } from "../js/times.js";
+import { shownOptions } from "./frame-view.js";
 import { showRows } from "./rows.js";
-import { shownOptions } from "./screen.js";
-import { isAtWork, sizeText } from "./video.js";
+import { isActive } from "./video.js";
 
 /** @typedef {import("./video.js").Video} Video */
 /** @typedef {import("./video.js").Export} Export */
@@ -25,12 +26,12 @@ const template = element("export-row", HTMLTemplateElement);
 let video = null;
 
 /**
- * Show what is saved or being saved of the video, and whether more can be.
+ * Show the video's exports, and whether another one can be made.
  * @param {Video} current
  */
 export function showExports(current) {
   video = current;
-  button.disabled = isAtWork(current) || !current.frames_detected;
+  button.disabled = isActive(current) || !current.frames_detected;
   reason.hidden = !button.disabled;
   showRows(list, current.exports, { create: newRow, update: updateRow });
 }
@@ -40,21 +41,21 @@ export function showExports(current) {
  * @param {Export} item
  */
 function updateRow(row, item) {
-  const isActive = isAtWork(item);
+  const isUnfinished = isActive(item);
   const name = texts(list)[item.codec] ?? item.codec;
   part(row, ".name", HTMLElement).textContent = `${name}: ${item.error || texts(list)[item.state]}`;
   part(row, "small", HTMLElement).textContent = facts(item).join(" · ");
   const bar = part(row, "progress", HTMLProgressElement);
-  bar.hidden = !isActive;
+  bar.hidden = !isUnfinished;
   bar.value = item.frames_done / (video?.frames_detected || 1);
   const link = part(row, "a", HTMLAnchorElement);
   link.hidden = !item.urls.file;
   if (item.urls.file) link.href = item.urls.file;
-  part(row, "button", HTMLElement).textContent = isActive ? texts(list).cancel : texts(list).remove;
+  part(row, "button", HTMLElement).textContent = isUnfinished ? texts(list).cancel : texts(list).remove;
 }
 
 /**
- * What tells a saved video from the others.
+ * What distinguishes an export from the others.
  * @param {Export} item
  */
 function facts({ score_threshold, hidden_class_names, state, size_bytes, created_at }) {
@@ -88,7 +89,7 @@ async function change(url, request) {
     await requestJson(url, request);
     if (video) showExports(await requestJson(video.urls.self));
   } catch (failure) {
-    error.textContent = failure instanceof Problem ? failure.message : texts(error).unreachable;
+    error.textContent = failureText(failure, texts(error).unreachable);
   }
 }
 

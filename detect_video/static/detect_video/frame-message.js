@@ -1,11 +1,11 @@
-/** A frame as the server sends it: its results and a JPEG in one binary message. */
+/** Parses the server's frame messages: a frame's result and its JPEG in one binary message. */
 
 /** @typedef {import("./result-store.js").Result} Result */
 
 const LENGTH_BYTES = 4;
 
 /**
- * Throws when the message does not hold what its first bytes announce.
+ * Throws if the message is shorter than its header says.
  * @param {ArrayBuffer} message length of the JSON (unsigned 32 bits, little-endian), JSON, JPEG
  * @returns {{result: Result, jpeg: Blob}}
  */

@@ -1,14 +1,16 @@
-/** The frame that is shown: its picture, and over it the boxes that pass the filters. */
+/** Shows a frame, and over it the boxes that pass the filters. */
 
 import { percent, visibleDetections } from "../js/boxes.js";
+import { context2d, screenContext } from "../js/canvas.js";
+import { ClassChips } from "../js/class-chips.js";
 import { drawDetections } from "../js/detection-canvas.js";
 import { element } from "../js/dom.js";
-import { ClassChips } from "../js/class-chips.js";
 import { rememberControls } from "../js/memory.js";
+import { shrunkSize } from "../js/shrink.js";
 
 /** @typedef {import("./sources.js").Frame} Frame */
 
-// A longer side than any screen that shows the page needs.
+// Larger canvases would only cost memory.
 const LONGEST_SIDE = 1920;
 
 const frameBox = element("frame", HTMLElement);
@@ -24,39 +26,37 @@ let detections = [];
 let videoWidth = 0;
 
 /**
- * Make room for frames of that shape.
+ * Set the size of the frames.
  * @param {import("./video.js").Video} video
  */
-export function prepareScreen({ width, height }) {
-  const scale = Math.min(1, LONGEST_SIDE / Math.max(width, height));
+export function prepareView({ width, height }) {
   videoWidth = width;
-  picture.width = Math.round(width * scale);
-  picture.height = Math.round(height * scale);
+  Object.assign(picture, shrunkSize({ width, height }, LONGEST_SIDE));
   frameBox.style.setProperty("--ratio", String(width / height));
   fitWindow();
 }
 
-/** The picture and its controls shall fit into the window below what stands above them. */
+/** Tell the style sheet how much of the window is left for the picture and its controls. */
 function fitWindow() {
   const above = frameBox.getBoundingClientRect().top + scrollY;
   frameBox.style.setProperty("--above", `${above}px`);
 }
 
 /**
- * Show a frame; the attributes of the canvas tell which one, and how many there were.
+ * Show a frame. The canvas has its index, its source, and the number of frames shown as `data-*`.
  * @param {Frame} frame
  * @param {string} source
  */
 export function showFrame(frame, source) {
   detections = frame.detections;
-  frame.picture.draw(context(picture), picture.width, picture.height);
+  frame.picture.draw(context2d(picture), picture.width, picture.height);
   redraw();
   picture.dataset.source = source;
   picture.dataset.frameIndex = String(frame.frame_index);
   picture.dataset.drawn = String(Number(picture.dataset.drawn ?? 0) + 1);
 }
 
-/** What is shown of the results, as the API of exports names it. */
+/** The current filters, as fields of an export request. */
 export function shownOptions() {
   return {
     score_threshold: threshold.valueAsNumber,
@@ -66,17 +66,13 @@ export function shownOptions() {
   };
 }
 
-/** Apply the filters to boxes and chips; the canvas has one pixel for each of the screen's. */
+/** Apply the filters to the boxes and the chips. */
 function redraw() {
   const score = threshold.valueAsNumber;
   element("threshold-text", HTMLOutputElement).value = percent(score);
   chips.update(detections, score);
-  const { clientWidth: width, clientHeight: height } = boxes;
-  boxes.width = Math.round(width * devicePixelRatio);
-  boxes.height = Math.round(height * devicePixelRatio);
   if (!videoWidth) return;
-  const ctx = context(boxes);
-  ctx.scale(devicePixelRatio, devicePixelRatio);
+  const { ctx, width, height } = screenContext(boxes);
   drawDetections(ctx, visibleDetections(detections, { threshold: score, hiddenClasses: chips.hidden }), {
     width,
     height,
@@ -85,11 +81,6 @@ function redraw() {
     showScores: showScores.checked,
     highlighted: null,
   });
-}
-
-/** @param {HTMLCanvasElement} canvas */
-function context(canvas) {
-  return /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d"));
 }
 
 rememberControls("video", [threshold, showNames, showScores]);

@@ -1,10 +1,11 @@
-/** How far detection is, and what can be done with the whole video. */
+/** The state of a video's detection, and the actions on the video. */
 
-import { Problem, requestJson } from "../js/api.js";
+import { failureText, requestJson } from "../js/api.js";
 import { percent } from "../js/boxes.js";
 import { element, part, texts } from "../js/dom.js";
+import { sizeText } from "../js/size-text.js";
 import { remainingText } from "../js/times.js";
-import { isAtWork, progressShare, remainingSeconds, sizeText, timeText } from "./video.js";
+import { isActive, progressShare, remainingSeconds, timeText } from "./video.js";
 
 /** @typedef {import("./video.js").Video} Video */
 
@@ -22,10 +23,9 @@ let video = null;
 /** @param {Video} current */
 export function showState(current) {
   video = current;
-  const isActive = isAtWork(current);
   const share = progressShare(current);
   const text = texts(state)[current.state];
-  // Screen readers tell every change, so the figure that changes all the time stands beside.
+  // This is a live region: the percentage, which changes all the time, is in another element.
   if (state.textContent !== text) state.textContent = text;
   const pace = [percent(share), remainingText(remainingSeconds(current), texts(state).remaining)];
   const place = texts(state).place.replace("{position}", String(current.queue_position));
@@ -34,8 +34,8 @@ export function showState(current) {
   bar.hidden = current.state === "done";
   bar.value = share;
   error.textContent = current.error || (current.truncated && texts(error).truncated);
-  cancel.hidden = !isActive;
-  retry.hidden = isActive || current.state === "done";
+  cancel.hidden = !isActive(current);
+  retry.hidden = isActive(current) || current.state === "done";
   for (const format of ["jsonl", "csv", "coco"]) {
     part(downloads, `.${format}`, HTMLAnchorElement).href = current.urls[`results_${format}`];
   }
@@ -52,30 +52,30 @@ function showFacts({ model, width, height, duration_s, size_bytes, frames_detect
 }
 
 /**
- * Ask the server for a change. The button is idle until the answer comes.
+ * Run a request when a button is clicked. The button is disabled until the response arrives.
  * @param {HTMLButtonElement} button
  * @param {(video: Video) => Promise<void>} change
  */
-function whenPressed(button, change) {
+function onClick(button, change) {
   button.addEventListener("click", async () => {
     if (!video) return;
     button.disabled = true;
     try {
       await change(video);
     } catch (failure) {
-      error.textContent = failure instanceof Problem ? failure.message : texts(error).unreachable;
+      error.textContent = failureText(failure, texts(error).unreachable);
     }
     button.disabled = false;
   });
 }
 
-whenPressed(cancel, async ({ urls }) => {
+onClick(cancel, async ({ urls }) => {
   showState(await requestJson(urls.cancel, { method: "POST" }));
 });
-whenPressed(retry, async ({ urls }) => {
+onClick(retry, async ({ urls }) => {
   showState(await requestJson(urls.retry, { method: "POST" }));
 });
-whenPressed(remove, async ({ urls }) => {
+onClick(remove, async ({ urls }) => {
   if (!confirm(texts(remove).sure)) return;
   await requestJson(urls.self, { method: "DELETE" });
   location.assign(texts(remove).then);

@@ -1,24 +1,26 @@
-/** The loop that shows one frame after the other; pausing it stops nothing but the picture. */
+/** Plays the frames of a source. Detection on the server continues while the player is paused. */
 
+import { RateMeter } from "../js/rate-meter.js";
 import { Clock } from "./clock.js";
-import { FpsMeter } from "./fps.js";
 
 /** @typedef {import("./sources.js").Frame} Frame */
 /** @typedef {import("./sources.js").FrameSource} FrameSource */
 
+const RATE_WINDOW_MS = 1000;
+
 export class Player {
   clock = new Clock();
   isPlaying = false;
-  /** The index of the frame that is drawn next. */
+  /** The index of the next frame to draw. */
   next = 0;
-  #fps = new FpsMeter();
-  /** Frames to be drawn although the player pauses. */
-  #owed = 0;
-  /** @type {Frame | null} decoded, but not drawn */
+  #drawnFrames = new RateMeter(RATE_WINDOW_MS);
+  /** How many frames to draw while paused. */
+  #steps = 0;
+  /** @type {Frame | null} the next frame, once it is decoded */
   #ready = null;
   /** @type {AsyncGenerator<Frame> | null} */
   #frames = null;
-  #leaving = new AbortController();
+  #reading = new AbortController();
   /** @type {FrameSource | null} */
   source = null;
   hasEnded = false;
@@ -26,15 +28,15 @@ export class Player {
   /**
    * @param {object} actions
    * @param {(frame: Frame) => void} actions.draw
-   * @param {() => void} actions.changed it plays or pauses now
-   * @param {(reason: unknown) => void} actions.fail the source has no frames any more
+   * @param {() => void} actions.changed `isPlaying` changed
+   * @param {(reason: unknown) => void} actions.fail the source failed
    */
   constructor(actions) {
     this.actions = actions;
   }
 
   /**
-   * Take the frames from `source`, beginning with the one that is next.
+   * Continue with the frames of another source.
    * @param {FrameSource} source
    */
   use(source) {
@@ -51,28 +53,28 @@ export class Player {
 
   pause() {
     this.isPlaying = false;
-    this.#owed = 0;
+    this.#steps = 0;
     this.actions.changed();
   }
 
-  /** Draw one more frame and no other. */
+  /** Pause, and draw one more frame. */
   step() {
     if (this.isPlaying) this.pause();
-    if (!this.hasEnded) this.#owed += 1;
+    if (!this.hasEnded) this.#steps += 1;
   }
 
-  /** The index of the frame that is shown, or will be at once; -1 before the first. */
-  get place() {
-    return this.next - 1 + this.#owed;
+  /** The index of the frame that is shown, or about to be; -1 before the first. */
+  get position() {
+    return this.next - 1 + this.#steps;
   }
 
   /**
-   * Go on at another frame; while the player pauses, that one is drawn.
+   * Continue at another frame. While paused, this draws it.
    * @param {number} frameIndex
    */
   seek(frameIndex) {
     this.#open(frameIndex);
-    this.#owed = this.isPlaying ? 0 : 1;
+    this.#steps = this.isPlaying ? 0 : 1;
     this.clock.restart();
   }
 
@@ -81,11 +83,11 @@ export class Player {
    * @returns {number} frames drawn in the last second
    */
   fps(nowMs) {
-    return this.#fps.rate(nowMs);
+    return this.#drawnFrames.perSecond(nowMs);
   }
 
   /**
-   * Draw the next frame if it is due; to be called for each picture of the screen.
+   * Draw the next frame if it is due. Call this in every animation frame.
    * @param {number} nowMs
    */
   tick(nowMs) {
@@ -93,14 +95,14 @@ export class Player {
     if (!frame) return;
     if (this.isPlaying) {
       if (!this.clock.isDue(frame.pts_us, nowMs)) return;
-    } else if (this.#owed > 0) {
-      this.#owed -= 1;
+    } else if (this.#steps > 0) {
+      this.#steps -= 1;
     } else {
       return;
     }
     this.#ready = null;
     this.next = frame.frame_index + 1;
-    this.#fps.count(nowMs);
+    this.#drawnFrames.count(nowMs);
     this.actions.draw(frame);
     frame.picture.close();
     this.#load();
@@ -108,14 +110,14 @@ export class Player {
 
   /** @param {number} frameIndex */
   #open(frameIndex) {
-    this.#leaving.abort();
-    this.#leaving = new AbortController();
+    this.#reading.abort();
+    this.#reading = new AbortController();
     this.#frames?.return(undefined).catch(() => {});
     this.#ready?.picture.close();
     this.#ready = null;
     this.hasEnded = false;
     this.next = frameIndex;
-    this.#frames = this.source?.frames(frameIndex, this.#leaving.signal) ?? null;
+    this.#frames = this.source?.frames(frameIndex, this.#reading.signal) ?? null;
     this.#load();
   }
 

@@ -1,4 +1,4 @@
-/** What was found in the frames, from the first frame on without a gap. */
+/** The results received so far, from the first frame on without a gap. */
 
 import { Change } from "./change.js";
 
@@ -11,13 +11,13 @@ export class ResultStore {
   #total = Infinity;
   #change = new Change();
 
-  /** How many have arrived, which is the index of the first one that is missing. */
+  /** The number of results, and the index of the first missing one. */
   get size() {
     return this.#results.length;
   }
 
   /**
-   * Keep those that come next; repeated ones are left out.
+   * Append the results that come next; others are ignored.
    * @param {Result[]} results
    */
   add(results) {
@@ -28,7 +28,7 @@ export class ResultStore {
   }
 
   /**
-   * The video has that many frames.
+   * Set the number of frames, which is known at the end of detection.
    * @param {number} total
    */
   end(total) {
@@ -37,8 +37,8 @@ export class ResultStore {
   }
 
   /**
-   * The result of a frame, once it is there; null when the video ends before. Rejects when
-   * `signal` is aborted.
+   * Wait for the result of a frame; null if the video has no such frame. Rejects if `signal` is
+   * aborted.
    * @param {number} frameIndex
    * @param {AbortSignal} signal
    * @returns {Promise<Result | null>}

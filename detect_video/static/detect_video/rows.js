@@ -1,7 +1,7 @@
-/** Lists that change while they are used: what is still there stays, with the keyboard's focus. */
+/** Updates lists in place, so that rows keep the keyboard focus. */
 
 /**
- * Make the rows of `list` those of `items`, whose order does not change.
+ * Add, update and remove rows so that `list` shows `items`, whose order does not change.
  * @template {{id: string}} T
  * @param {HTMLElement} list
  * @param {T[]} items

@@ -1,20 +1,20 @@
 /**
- * Where frames come from, each with what was found in it: the browser's own decoder, or the server.
+ * Sources of frames with their results: the browser's video decoder, or the server.
  *
  * @typedef {import("./result-store.js").Result} Result
  * @typedef {object} Picture
  * @property {(ctx: CanvasRenderingContext2D, width: number, height: number) => void} draw
- * @property {() => void} close gives its memory back
+ * @property {() => void} close frees its memory
  *
  * @typedef {Result & {picture: Picture}} Frame
  *
  * @typedef {object} FrameSource
  * @property {"browser" | "server"} name
- * @property {() => object} startMessage what to ask the server for on a new connection
- * @property {(message: any) => void} receive an answer of the server's
- * @property {(from: number, signal: AbortSignal) => AsyncGenerator<Frame>} frames every frame
- *   from an index on; throws when they cannot be had, or when `signal` is aborted. The next one
- *   shall be asked for when the one before is drawn. One such generator works at a time.
+ * @property {() => object} startMessage the first message of a new connection
+ * @property {(message: any) => void} receive takes a message of the server
+ * @property {(from: number, signal: AbortSignal) => AsyncGenerator<Frame>} frames all frames from an
+ *   index on. Throws if the source fails or `signal` is aborted. Request the next frame after the
+ *   one before was drawn. Only one generator may run at a time.
  */
 
 import { Change } from "./change.js";
@@ -24,14 +24,13 @@ import { ResultStore } from "./result-store.js";
 /** @import * as mediabunny from "mediabunny" */
 /** @import { VideoSample, VideoSampleSink } from "mediabunny" */
 
-// Pictures the server may send ahead of the one that is drawn.
+// How many frames the server may send ahead of the one that is drawn.
 const CREDIT = 16;
-// Each place that the server is asked for costs it a new decoder: a slider that is moved has to
-// rest for so long.
-const REST_MS = 150;
+// Each seek makes the server start a new decoder, so wait until the slider stops moving.
+const SEEK_DELAY_MS = 150;
 
 /**
- * Frames from the server, with their results in the same message.
+ * Frames that the server decodes and sends together with their results.
  * @implements {FrameSource}
  */
 export class ServerSource {
@@ -40,17 +39,18 @@ export class ServerSource {
   /** @type {ReturnType<typeof parseFrameMessage>[]} */
   #arrived = [];
   #next = 0;
-  #isAsked = false;
+  /** Whether the server was asked for the frames from `#next` on. */
+  #isRequested = false;
   #total = Infinity;
   #change = new Change();
 
-  /** @param {(message: object) => void} send to the server, if it can be reached */
+  /** @param {(message: object) => void} send sends to the server if there is a connection */
   constructor(send) {
     this.send = send;
   }
 
   startMessage() {
-    this.#isAsked = true;
+    this.#isRequested = true;
     const from = this.#next + this.#arrived.length;
     return { type: "start", mode: "frames", from, credit: CREDIT - this.#arrived.length };
   }
@@ -70,7 +70,7 @@ export class ServerSource {
     if (message.result.frame_index === this.#next + this.#arrived.length) {
       this.#arrived.push(message);
     } else {
-      // It was on its way when another place was asked for.
+      // The frame was sent before the last seek.
       this.send({ type: "credit", n: 1 });
     }
   }
@@ -82,11 +82,11 @@ export class ServerSource {
   async *frames(from, signal) {
     this.#next = from;
     this.#arrived = [];
-    this.#isAsked = false;
-    await new Promise((resolve) => setTimeout(resolve, REST_MS));
+    this.#isRequested = false;
+    await new Promise((resolve) => setTimeout(resolve, SEEK_DELAY_MS));
     signal.throwIfAborted();
-    // A connection that was opened meanwhile began with it.
-    if (!this.#isAsked) this.send(this.startMessage());
+    // A connection that was opened meanwhile has requested the frames in its start message.
+    if (!this.#isRequested) this.send(this.startMessage());
     while (true) {
       const message = this.#arrived[0];
       if (message) {
@@ -117,13 +117,13 @@ function bitmapPicture(bitmap) {
   };
 }
 
-// A longer pause, and browsers may have taken the decoder away.
+// After a longer pause, browsers may have closed the decoder.
 const IDLE_MS = 5000;
-// Time stamps are rounded on their way.
+// Results have rounded timestamps.
 const TOLERANCE_S = 0.001;
 
 /**
- * Frames from the browser's decoder; only their results come from the server.
+ * Frames that the browser decodes; only their results come from the server.
  * @implements {FrameSource}
  */
 export class BrowserSource {
@@ -137,9 +137,8 @@ export class BrowserSource {
   }
 
   /**
-   * A source for the chosen file, or for the one at an address; null when this browser cannot
-   * decode it. Throws when it cannot be read.
-   * @param {string} mediabunnyUrl
+   * Open a file or a URL; null if the browser cannot decode it. Throws if it cannot be read.
+   * @param {string} mediabunnyUrl the address of the module; empty if it is not installed
    * @param {File | string} file
    */
   static async open(mediabunnyUrl, file) {
@@ -169,13 +168,13 @@ export class BrowserSource {
    */
   async *frames(from, signal) {
     let samples = null;
-    let askedMs = 0;
+    let requestedMs = 0;
     try {
       for (let index = from; ; index++) {
         const result = await this.#results.at(index, signal);
         if (!result) return;
-        const isFresh = performance.now() - askedMs < IDLE_MS;
-        askedMs = performance.now();
+        const isFresh = performance.now() - requestedMs < IDLE_MS;
+        requestedMs = performance.now();
         samples ??= this.#samplesFrom(result);
         let sample;
         try {
@@ -199,7 +198,7 @@ export class BrowserSource {
 }
 
 /**
- * The picture of a result: the one with its time stamp. Throws when there is none.
+ * The picture with the timestamp of a result. Throws if there is none.
  * @param {AsyncGenerator<VideoSample, void>} samples
  * @param {Result} result
  */
@@ -209,7 +208,7 @@ async function sampleOf(samples, { frame_index, pts_us }) {
     const { value: sample } = await samples.next();
     if (sample && Math.abs(sample.timestamp - ptsS) <= TOLERANCE_S) return sample;
     sample?.close();
-    // Edited files hold frames that are not to be shown; those are passed over.
+    // Edited files may contain hidden frames, which have no result.
     if (!sample || sample.timestamp > ptsS) {
       throw new Error(`The browser has no picture for frame ${frame_index} at ${ptsS} s.`);
     }

@@ -1,9 +1,9 @@
-/** The form that a video is chosen in, and how far its way to the server is. */
+/** The form that uploads a video, and the progress of the upload. */
 
-import { Problem } from "../js/api.js";
+import { failureText } from "../js/api.js";
+import { percent } from "../js/boxes.js";
 import { whenFilesChosen } from "../js/chosen-files.js";
 import { element, texts } from "../js/dom.js";
-import { percent } from "../js/boxes.js";
 import { sendVideo } from "./upload.js";
 
 /** @typedef {import("./video.js").Video} Video */
@@ -15,22 +15,22 @@ const bar = element("upload-bar", HTMLProgressElement);
 const error = element("upload-error", HTMLElement);
 const cancel = element("upload-cancel", HTMLButtonElement);
 
-let leaving = new AbortController();
+let uploading = new AbortController();
 
 /**
- * @param {(video: Video, file: File) => void} sent called when the server has the whole file
+ * @param {(video: Video, file: File) => void} uploaded is called when the server has the whole file
  */
-export function whenVideoSent(sent) {
+export function whenVideoUploaded(uploaded) {
   whenFilesChosen(element("file", HTMLInputElement), element("drop", HTMLElement), async ([file]) => {
     if (form.closest("[hidden]")) return;
-    leaving.abort();
-    leaving = new AbortController();
-    const { signal } = leaving;
+    uploading.abort();
+    uploading = new AbortController();
+    const { signal } = uploading;
     const video = await send(file, signal);
-    if (video && !signal.aborted) sent(video, file);
+    if (video && !signal.aborted) uploaded(video, file);
   });
   cancel.addEventListener("click", () => {
-    leaving.abort();
+    uploading.abort();
     panel.hidden = true;
   });
 }
@@ -38,7 +38,7 @@ export function whenVideoSent(sent) {
 /**
  * @param {File} file
  * @param {AbortSignal} signal
- * @returns {Promise<Video | null>} null when it was refused or cancelled
+ * @returns {Promise<Video | null>} null if it was refused or cancelled
  */
 async function send(file, signal) {
   const { api = "", maxBytes, chunkBytes, sha256Url = "" } = form.dataset;
@@ -60,7 +60,7 @@ async function send(file, signal) {
     });
   } catch (reason) {
     if (signal.aborted) return null;
-    error.textContent = reason instanceof Problem ? reason.message : texts(error).unreachable;
+    error.textContent = failureText(reason, texts(error).unreachable);
     return null;
   } finally {
     if (!signal.aborted) panel.hidden = true;

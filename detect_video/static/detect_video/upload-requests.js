@@ -1,9 +1,9 @@
-/** Requests of an upload: one part of the file, or what the server has of it. */
+/** The requests of a resumable upload. */
 
-import { Problem, problemText, requestHeaders } from "../js/api.js";
+import { Problem, problemText, upload } from "../js/api.js";
 
-// Not now, or not from whoever stands between the server and us; 0 stands for no answer.
-const TEMPORARY = [0, 429, 502, 503, 504];
+// The server, or a proxy before it, cannot answer now.
+const TEMPORARY = [429, 502, 503, 504];
 
 /** @typedef {import("./chunks.js").Receiver} Receiver */
 
@@ -24,24 +24,23 @@ export class UploadRequests {
    * @param {(sentBytes: number) => void} progress
    */
   async patch(chunk, offset, progress) {
-    const request = await this.#send(chunk, offset, progress);
-    const wanted = request.getResponseHeader("Upload-Offset");
-    if (wanted !== null) return { accepted: request.status === 204, offset: Number(wanted) };
-    if (TEMPORARY.includes(request.status) || request.getResponseHeader("Retry-After")) {
-      return { accepted: false, offset: null };
-    }
-    const { status, statusText, responseText } = request;
-    throw new Problem(await problemText(new Response(responseText, { status, statusText })));
+    const response = await this.#send(chunk, offset, progress);
+    const next = response?.headers.get("Upload-Offset") ?? null;
+    if (next !== null) return { accepted: response?.status === 204, offset: Number(next) };
+    const isTemporary =
+      !response || TEMPORARY.includes(response.status) || response.headers.has("Retry-After");
+    if (isTemporary) return { accepted: false, offset: null };
+    throw new Problem(await problemText(response));
   }
 
   async receivedBytes() {
     try {
-      const answer = await fetch(this.url, {
+      const response = await fetch(this.url, {
         method: "HEAD",
         cache: "no-store",
         signal: this.signal,
       });
-      const offset = answer.headers.get("Upload-Offset");
+      const offset = response.headers.get("Upload-Offset");
       return offset === null ? null : Number(offset);
     } catch {
       this.signal.throwIfAborted();
@@ -50,32 +49,25 @@ export class UploadRequests {
   }
 
   /**
-   * `fetch` does not tell how much of a body is sent; this request does.
    * @param {Blob} chunk
    * @param {number} offset
    * @param {(sentBytes: number) => void} progress
-   * @returns {Promise<XMLHttpRequest>} at its end
+   * @returns {Promise<Response | null>} null if there was no response
    */
-  #send(chunk, offset, progress) {
-    const { url, signal } = this;
-    return new Promise((resolve, reject) => {
-      const request = new XMLHttpRequest();
-      const stop = () => request.abort();
-      request.open("PATCH", url);
-      const headers = {
-        ...requestHeaders(),
-        "Content-Type": "application/offset+octet-stream",
-        "Upload-Offset": String(offset),
-      };
-      for (const [name, value] of Object.entries(headers)) request.setRequestHeader(name, value);
-      request.upload.addEventListener("progress", ({ loaded }) => progress(loaded));
-      request.addEventListener("loadend", () => {
-        signal.removeEventListener("abort", stop);
-        if (signal.aborted) reject(signal.reason);
-        else resolve(request);
+  async #send(chunk, offset, progress) {
+    try {
+      return await upload(this.url, chunk, {
+        method: "PATCH",
+        headers: {
+          "Content-Type": "application/offset+octet-stream",
+          "Upload-Offset": String(offset),
+        },
+        signal: this.signal,
+        onProgress: ({ loaded }) => progress(loaded),
       });
-      signal.addEventListener("abort", stop);
-      request.send(chunk);
-    });
+    } catch {
+      this.signal.throwIfAborted();
+      return null;
+    }
   }
 }

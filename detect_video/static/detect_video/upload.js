@@ -1,6 +1,6 @@
 /**
- * Sends a video's file in parts. What the server has is asked of the server: an upload that broke
- * off goes on where it stopped, in this page or in another.
+ * Uploads a video in chunks. The server tells how much of the file it has, so an interrupted upload
+ * resumes on any page.
  */
 
 import { requestJson } from "../js/api.js";
@@ -13,22 +13,22 @@ import { UploadRequests } from "./upload-requests.js";
  * @typedef {object} Settings
  * @property {string} api
  * @property {number} chunkBytes
- * @property {string} sha256Url of the module that computes it; without one, none is sent
+ * @property {string} sha256Url the address of the hash module; if empty, no hash is sent
  * @property {AbortSignal} signal
  * @property {(step: "checking" | "sending" | "reading" | "waiting", share: number) => void} progress
  */
 
-const CHECKED_AT_ONCE_BYTES = 4 * 2 ** 20;
+const HASH_CHUNK_BYTES = 4 * 2 ** 20;
 
 /**
- * Send the file, or what the server has not of it. Throws `Problem` when it is refused, and an
- * `AbortError` when `signal` is aborted.
+ * Upload the file, or the rest of it. Throws `Problem` if the server refuses it, and an `AbortError`
+ * if `signal` is aborted.
  * @param {File} file
  * @param {Settings} settings
  * @returns {Promise<Video>}
  */
 export async function sendVideo(file, settings) {
-  const sha256 = settings.sha256Url ? await checkFile(file, settings) : "";
+  const sha256 = settings.sha256Url ? await hashFile(file, settings) : "";
   const body = { name: file.name, size_bytes: file.size, ...(sha256 && { sha256 }) };
   const { api, signal } = settings;
   /** @type {Video} */
@@ -42,16 +42,16 @@ export async function sendVideo(file, settings) {
 /**
  * @param {File} file
  * @param {Settings} settings
- * @returns {Promise<string>} the SHA-256 in hexadecimal digits
+ * @returns {Promise<string>} the SHA-256 hash in hexadecimal
  */
-async function checkFile(file, { sha256Url, signal, progress }) {
+async function hashFile(file, { sha256Url, signal, progress }) {
   /** @type {typeof sha2} */
   const { sha256 } = await import(sha256Url);
   const hash = sha256.create();
-  for (let offset = 0; offset < file.size; offset += CHECKED_AT_ONCE_BYTES) {
+  for (let offset = 0; offset < file.size; offset += HASH_CHUNK_BYTES) {
     signal.throwIfAborted();
     progress("checking", offset / file.size);
-    const part = await file.slice(offset, offset + CHECKED_AT_ONCE_BYTES).arrayBuffer();
+    const part = await file.slice(offset, offset + HASH_CHUNK_BYTES).arrayBuffer();
     hash.update(new Uint8Array(part));
   }
   return Array.from(hash.digest(), (byte) => byte.toString(16).padStart(2, "0")).join("");

@@ -1,6 +1,6 @@
-/** The visitor's videos: how far each is, and the way to it. */
+/** The list of the visitor's videos, with their progress. */
 
-import { Problem, requestJson } from "../js/api.js";
+import { failureText, requestJson } from "../js/api.js";
 import { element, part, texts } from "../js/dom.js";
 import { momentText, remainingText } from "../js/times.js";
 import { showRows } from "./rows.js";
@@ -8,7 +8,7 @@ import { progressShare, remainingSeconds, timeText } from "./video.js";
 
 /** @typedef {import("./video.js").Video} Video */
 
-const UPDATE_EVERY_MS = 2000;
+const UPDATE_INTERVAL_MS = 2000;
 
 const section = element("videos", HTMLElement);
 const list = element("video-list", HTMLElement);
@@ -16,18 +16,18 @@ const template = element("video-row", HTMLTemplateElement);
 const error = element("videos-error", HTMLElement);
 const { api } = texts(section);
 
-/** Show the list, and keep it up to date for as long as it is visible. */
+/** Show the list, and update it as long as it is visible. */
 export async function keepVideoList() {
   if (!document.hidden) {
     try {
       showVideos(await requestJson(api));
     } catch {
-      // What is shown stays; the next try comes soon.
+      // Keep the list as it is; the next update comes soon.
     }
   }
   setTimeout(() => {
     if (!section.closest("[hidden]")) keepVideoList();
-  }, UPDATE_EVERY_MS);
+  }, UPDATE_INTERVAL_MS);
 }
 
 /** @param {Video[]} videos */
@@ -82,6 +82,6 @@ async function removeVideo({ name, urls }) {
     showVideos(await requestJson(api));
     error.textContent = "";
   } catch (reason) {
-    error.textContent = reason instanceof Problem ? reason.message : unreachable;
+    error.textContent = failureText(reason, unreachable);
   }
 }

@@ -1,36 +1,36 @@
-/** The video page: the list with the form, or one video in the player. */
+/** The video page: the upload form with the list of videos, or one video in the player. */
 
-import { Problem, requestJson } from "../js/api.js";
+import { failureText, requestJson } from "../js/api.js";
 import { element, texts } from "../js/dom.js";
 import { remember, remembered } from "../js/memory.js";
 import { Controls } from "./controls.js";
 import { showExports } from "./exports.js";
+import { prepareView, showFrame } from "./frame-view.js";
+import { showState } from "./job-state.js";
 import { Player } from "./player.js";
-import { prepareScreen, showFrame } from "./screen.js";
-import { VideoSocket } from "./socket.js";
 import { BrowserSource, ServerSource } from "./sources.js";
-import { showState } from "./state.js";
-import { whenVideoSent } from "./upload-form.js";
+import { whenVideoUploaded } from "./upload-form.js";
 import { keepVideoList } from "./video-list.js";
+import { VideoSocket } from "./video-socket.js";
 
 /** @typedef {import("./video.js").Video} Video */
 
-const PLACE = "video.place";
+const POSITION_KEY = "video.place";
 
 const page = element("page", HTMLElement);
 const playerError = element("player-error", HTMLElement);
 
 /**
- * Play a video as far as it is detected, and go on as more is.
+ * Play the detected part of a video, which grows during detection.
  * @param {Video} video
- * @param {File | string} file the chosen one, or the address of the server's
+ * @param {File | string} file the chosen file, or the address of the server's copy
  */
 async function watch(video, file) {
   const server = new ServerSource((message) => socket.send(message));
   const player = new Player({
     draw(frame) {
       showFrame(frame, player.source?.name ?? "");
-      controls.showPlace(frame);
+      controls.showPosition(frame);
     },
     changed: () => controls.showPlaying(),
     fail(reason) {
@@ -56,29 +56,29 @@ async function watch(video, file) {
       playerError.textContent = detail && (texts(playerError)[detail] ?? detail);
     },
   });
-  const last = lastPlace(video);
+  const last = lastPosition(video);
   player.next = last?.frameIndex ?? 0;
   player.use(source);
   if (last?.isPlaying ?? !matchMedia("(prefers-reduced-motion: reduce)").matches) player.play();
   else player.step();
   addEventListener("pagehide", () => {
-    const { place: frameIndex, isPlaying } = player;
+    const { position: frameIndex, isPlaying } = player;
     const kept = { id: video.id, frameIndex: Math.max(0, frameIndex), isPlaying };
-    remember(PLACE, JSON.stringify(kept), "sessionStorage");
+    remember(POSITION_KEY, JSON.stringify(kept), "sessionStorage");
   });
-  (function onScreen(/** @type {number} */ nowMs) {
+  (function animate(/** @type {number} */ nowMs) {
     player.tick(nowMs);
-    requestAnimationFrame(onScreen);
+    requestAnimationFrame(animate);
   })(performance.now());
 }
 
 /**
- * Where this tab left the video, to be reloaded or shown in another language; null for another one.
+ * The position in this tab before a reload or a change of language; null for another video.
  * @param {Video} video
  * @returns {{id: string, frameIndex: number, isPlaying: boolean} | null}
  */
-function lastPlace({ id }) {
-  const last = JSON.parse(remembered(PLACE, "sessionStorage") ?? "null");
+function lastPosition({ id }) {
+  const last = JSON.parse(remembered(POSITION_KEY, "sessionStorage") ?? "null");
   return last?.id === id ? last : null;
 }
 
@@ -93,7 +93,7 @@ function show(video, controls) {
 }
 
 /**
- * The browser's own decoder, or null where it cannot read the file.
+ * The browser's own decoder; null if it cannot read the file.
  * @param {File | string} file
  */
 async function browserSource(file) {
@@ -106,7 +106,7 @@ async function browserSource(file) {
 }
 
 /**
- * Show the player in place of the list. A video whose file is not here yet stays with the form.
+ * Show the player instead of the list. An incomplete upload keeps the form.
  * @param {Video} video
  * @param {File | string} file
  */
@@ -120,13 +120,13 @@ function open(video, file) {
   }
   element("chooser", HTMLElement).hidden = true;
   element("player", HTMLElement).hidden = false;
-  prepareScreen(video);
-  // The form that had the keyboard's focus is gone.
+  prepareView(video);
+  // The focused form is hidden now.
   element("play", HTMLButtonElement).focus({ preventScroll: true });
   watch(video, file);
 }
 
-/** The address of a single video was opened. */
+/** Open the video that the page's address names. */
 async function openFromServer() {
   try {
     /** @type {Video} */
@@ -134,13 +134,13 @@ async function openFromServer() {
     open(video, video.urls.file);
   } catch (reason) {
     const notice = element("notice", HTMLElement);
-    notice.textContent = reason instanceof Problem ? reason.message : texts(notice).unreachable;
+    notice.textContent = failureText(reason, texts(notice).unreachable);
   }
 }
 
-whenVideoSent((video, file) => {
+whenVideoUploaded((video, file) => {
   history.pushState(null, "", video.urls.page);
-  // Who chooses another language, or signs in, comes back to the video.
+  // Return to the video after a change of language or a sign-in.
   for (const field of document.querySelectorAll(".languages [name=next]")) {
     /** @type {HTMLInputElement} */ (field).value = video.urls.page;
   }

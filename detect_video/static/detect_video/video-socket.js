@@ -1,94 +1,94 @@
-/** The connection on which a video's state, results and frames come; a broken one is renewed. */
+/** The connection that a video's state, results and frames arrive on. */
 
-const FIRST_WAIT_MS = 500;
-const LONGEST_WAIT_MS = 15000;
-// The server ends connections with 4000 and a status of HTTP's.
+import { ReconnectingSocket } from "../js/reconnecting-socket.js";
+
+// Close codes of the server are 4000 plus an HTTP status.
 const TOO_MANY = 4429;
 const IDLE = 4408;
-// Of somebody who is back at the page.
-const SIGNS_OF_LIFE = ["pointerdown", "keydown", "visibilitychange"];
+// Events that show that the user is back at the page.
+const ACTIVITY_EVENTS = ["pointerdown", "keydown", "visibilitychange"];
 
 /**
  * @typedef {object} Listener
- * @property {() => object} startMessage what to say first on every connection
+ * @property {() => object} startMessage the first message of every connection
  * @property {(message: any) => void} receive a JSON message, or an ArrayBuffer
- * @property {(detail: string) => void} fail the server's words, also on what it waits for; `lost`
- *   without any, empty when all is well again
+ * @property {(detail: string) => void} fail receives an error message of the server, or what it
+ *   is waiting for; `lost` without either; empty when the connection works again
  */
 
 export class VideoSocket {
-  /** @type {WebSocket | null} */
-  #socket = null;
-  #waitMs = FIRST_WAIT_MS;
-  /** Whether the server has no memory for this video's decoder yet. */
+  /** @type {ReconnectingSocket} */
+  #socket;
+  /** Whether the server is waiting for memory for this video's decoder. */
   #isWaiting = false;
+  /** The server's error message on this connection. */
+  #refusal = "";
 
   /**
    * @param {string} path
    * @param {Listener} listener
    */
   constructor(path, listener) {
-    this.url = location.origin.replace(/^http/, "ws") + path;
     this.listener = listener;
-    this.#connect();
+    this.#socket = new ReconnectingSocket(path, {
+      opened: () => this.send(listener.startMessage()),
+      received: (data) => this.#receive(typeof data === "string" ? JSON.parse(data) : data),
+      closed: (code) => this.#closed(code),
+    });
   }
 
   /**
-   * Send a message, unless there is no connection; the next one begins with `startMessage`.
+   * Does nothing while there is no connection: the next one begins with `startMessage`.
    * @param {object} message
    */
   send(message) {
-    if (this.#socket?.readyState === WebSocket.OPEN) this.#socket.send(JSON.stringify(message));
+    this.#socket.send(JSON.stringify(message));
   }
 
-  #connect() {
-    const socket = new WebSocket(this.url);
-    socket.binaryType = "arraybuffer";
-    this.#socket = socket;
-    let refused = "";
-    socket.addEventListener("open", () => this.send(this.listener.startMessage()));
-    socket.addEventListener("message", ({ data }) => {
-      const message = typeof data === "string" ? JSON.parse(data) : data;
-      if (message.type === "error") {
-        refused = message.detail;
-        return;
-      }
-      if (message.type === "waiting") {
-        this.#isWaiting = true;
-        this.listener.fail(message.detail);
-        return;
-      }
-      // How the video is, is told meanwhile, too.
-      if (this.#isWaiting ? message.type !== "info" : this.#waitMs > FIRST_WAIT_MS) {
-        this.#isWaiting = false;
-        this.#waitMs = FIRST_WAIT_MS;
-        this.listener.fail("");
-      }
-      this.listener.receive(message);
-    });
-    socket.addEventListener("close", ({ code }) => {
+  /** @param {any} message */
+  #receive(message) {
+    if (message.type === "error") {
+      this.#refusal = message.detail;
+      return;
+    }
+    if (message.type === "waiting") {
+      this.#isWaiting = true;
+      this.listener.fail(message.detail);
+      return;
+    }
+    // The video's state is also sent while the server waits for memory.
+    const isStillWaiting = this.#isWaiting && message.type === "info";
+    if ((this.#isWaiting || this.#socket.isRetrying) && !isStillWaiting) {
       this.#isWaiting = false;
-      if (code === IDLE) {
-        this.#connectOnceBack();
-        return;
-      }
-      this.listener.fail(refused || "lost");
-      // Asking again helps against a broken connection, not against a refusal.
-      if (code >= 4400 && code < 4500 && code !== TOO_MANY) return;
-      setTimeout(() => this.#connect(), this.#waitMs);
-      this.#waitMs = Math.min(2 * this.#waitMs, LONGEST_WAIT_MS);
-    });
+      this.#socket.settle();
+      this.listener.fail("");
+    }
+    this.listener.receive(message);
   }
 
-  /** Nothing was to be sent for long: others may have the place until somebody does something. */
-  #connectOnceBack() {
-    const back = new AbortController();
+  /** @param {number} code */
+  #closed(code) {
+    const refusal = this.#refusal;
+    this.#refusal = "";
+    this.#isWaiting = false;
+    if (code === IDLE) {
+      this.#connectOnActivity();
+      return false;
+    }
+    this.listener.fail(refusal || "lost");
+    const isRefused = code >= 4400 && code < 4500 && code !== TOO_MANY;
+    return !isRefused;
+  }
+
+  /** The server closed an idle connection: open another one when the user is back. */
+  #connectOnActivity() {
+    const connected = new AbortController();
     const connect = () => {
-      back.abort();
-      this.#connect();
+      connected.abort();
+      this.#socket.connect();
     };
-    for (const sign of SIGNS_OF_LIFE) {
-      document.addEventListener(sign, connect, { signal: back.signal });
+    for (const event of ACTIVITY_EVENTS) {
+      document.addEventListener(event, connect, { signal: connected.signal });
     }
   }
 }

@@ -1,5 +1,5 @@
 /**
- * What the API tells of a video.
+ * A video as the API describes it, and what follows from that.
  *
  * @typedef {"uploading" | "queued" | "running" | "done" | "failed" | "cancelled"} State
  *
@@ -22,13 +22,13 @@
  * @property {number} received_bytes
  * @property {State} state
  * @property {number | null} queue_position from 1; null unless it is queued
- * @property {string} error for people
- * @property {string} truncated why the file ends early; empty for a whole one
+ * @property {string} error a message for the user
+ * @property {string} truncated why the file is incomplete; empty if it is complete
  * @property {number} width
  * @property {number} height
  * @property {string} rate such as `30000/1001`
  * @property {number | null} duration_s
- * @property {number} frames_hint 0 for unknown; it may be wrong
+ * @property {number} frames_hint the file's own frame count, which may be wrong; 0 if unknown
  * @property {number} frames_detected
  * @property {number} detect_fps
  * @property {string} model
@@ -38,15 +38,15 @@
  */
 
 /**
- * Whether the server works on it, or will.
+ * Whether a job is queued or running.
  * @param {{state: State}} job a video or an export
  */
-export function isAtWork({ state }) {
+export function isActive({ state }) {
   return state === "queued" || state === "running";
 }
 
 /**
- * How many frames the video has: known at its end, estimated before; 0 when it cannot be.
+ * The number of frames: an estimate until detection is done; 0 if it cannot be estimated.
  * @param {Video} video
  */
 export function frameCount({ state, frames_detected, frames_hint, duration_s, rate }) {
@@ -57,7 +57,7 @@ export function frameCount({ state, frames_detected, frames_hint, duration_s, ra
 }
 
 /**
- * How much of the work on a video is done: of its upload, or of its detection.
+ * The progress of a video's upload, or else of its detection.
  * @param {Video} video
  * @returns {number} from 0 to 1
  */
@@ -68,9 +68,9 @@ export function progressShare(video) {
 }
 
 /**
- * How long detection will still take, by the pace it has.
+ * The remaining time of detection at the current rate.
  * @param {Video} video
- * @returns {number | null} in seconds; null while that cannot be known
+ * @returns {number | null} in seconds; null if it is unknown
  */
 export function remainingSeconds(video) {
   const left = frameCount(video) - video.frames_detected;
@@ -86,12 +86,4 @@ export function timeText(seconds) {
   const tenths = Math.max(0, Math.floor(seconds * 10));
   const minutes = Math.floor(tenths / 600);
   return `${minutes}:${((tenths % 600) / 10).toFixed(1).padStart(4, "0")}`;
-}
-
-/**
- * @param {number} bytes
- * @returns {string} such as `12.3 MB`
- */
-export function sizeText(bytes) {
-  return `${(bytes / 2 ** 20).toFixed(1)} MB`;
 }

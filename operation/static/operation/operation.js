@@ -1,6 +1,8 @@
-// The operator's page: asks how the site is, and shows it.
+/** The operator's page: polls the site's status and shows it. */
 
-const EVERY_MS = 2000;
+import { sizeText } from "../js/size-text.js";
+
+const UPDATE_INTERVAL_MS = 2000;
 
 const page = /** @type {HTMLElement} */ (document.getElementById("operation"));
 
@@ -9,15 +11,8 @@ function element(id) {
   return /** @type {HTMLElement} */ (document.getElementById(id));
 }
 
-/** @param {number} bytes */
-export function sizeText(bytes) {
-  const units = ["B", "kB", "MB", "GB", "TB"];
-  const step = bytes > 0 ? Math.min(units.length - 1, Math.floor(Math.log2(bytes) / 10)) : 0;
-  return `${(bytes / 1024 ** step).toFixed(step ? 1 : 0)} ${units[step]}`;
-}
-
 /**
- * Put rows of texts into a table's body.
+ * Replace the rows of a table's body.
  * @param {string} id
  * @param {(string | number)[][]} rows
  */
@@ -31,12 +26,15 @@ function fill(id, rows) {
   );
 }
 
-/** A word for people, where the page brings one. @param {string} kind */
+/**
+ * The page's translation of a word, if it has one.
+ * @param {string} kind
+ */
 function word(kind) {
   return page.dataset[kind] ?? kind;
 }
 
-/** @param {any} status as operation/status.py makes it */
+/** @param {any} status see `operation/status.py` */
 function show(status) {
   for (const [name, outcome] of Object.entries(status.checks)) {
     const cell = /** @type {HTMLElement} */ (page.querySelector(`[data-check="${name}"]`));
@@ -97,7 +95,7 @@ async function refresh() {
   } catch {
     element("stale").hidden = false;
   }
-  setTimeout(refresh, EVERY_MS);
+  setTimeout(refresh, UPDATE_INTERVAL_MS);
 }
 
 refresh();
