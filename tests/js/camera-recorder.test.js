@@ -3,11 +3,13 @@ import { afterEach, beforeEach, test } from "node:test";
 
 import { Recorder } from "../../detect_camera/static/detect_camera/recorder.js";
 
-/** A browser's recorder that can write WebM only. */
+/** A browser's recorder that can write the types in `supported`. */
 class FakeMediaRecorder {
-  static isTypeSupported = (type) => type.startsWith("video/webm");
+  static supported = [];
+  static isTypeSupported = (type) => FakeMediaRecorder.supported.includes(type);
 
-  constructor(stream, { mimeType }) {
+  /** Without a wish, the browser chooses. */
+  constructor(stream, { mimeType = "video/x-matroska;codecs=avc1" }) {
     this.stream = stream;
     this.mimeType = mimeType;
   }
@@ -24,27 +26,57 @@ beforeEach(() => {
   const canvas = { captureStream: (rate) => `canvas at ${rate} frames per second` };
   globalThis.document = { createElement: () => canvas };
   globalThis.MediaRecorder = FakeMediaRecorder;
+  globalThis.HTMLCanvasElement = class {
+    captureStream() {}
+  };
+  FakeMediaRecorder.supported = ["video/webm"];
 });
 
 afterEach(() => {
   delete globalThis.document;
   delete globalThis.MediaRecorder;
+  delete globalThis.HTMLCanvasElement;
 });
 
-test("a recording is what was painted while it ran, in a format that the browser writes", async () => {
+test("a browser can record if it can write files and take the frames of a canvas", () => {
+  assert.equal(Recorder.isSupported, true);
+
+  globalThis.HTMLCanvasElement = class {};
+  assert.equal(Recorder.isSupported, false);
+  globalThis.MediaRecorder = undefined;
+  assert.equal(Recorder.isSupported, false);
+});
+
+for (const [supported, type] of [
+  [["video/webm", "video/webm;codecs=vp9", "video/mp4;codecs=avc1.42E01E"], "video/mp4"],
+  [["video/webm", "video/webm;codecs=vp9"], "video/webm"],
+  [["video/webm"], "video/webm"],
+  [[], "video/x-matroska"],
+]) {
+  test(`a browser that writes ${supported.join(", ") || "something else"} records ${type}`, async () => {
+    FakeMediaRecorder.supported = supported;
+    const recorder = new Recorder(() => {});
+
+    recorder.start();
+
+    assert.equal((await recorder.stop()).type, type);
+  });
+}
+
+test("a recording has every frame that is drawn while it runs, and no other", async () => {
   let painted = 0;
   const recorder = new Recorder(() => (painted += 1));
   recorder.frameDrawn();
   assert.equal(painted, 0);
 
   recorder.start();
+  assert.equal(recorder.isRecording, true);
   recorder.frameDrawn();
   recorder.recorder.ondataavailable({ data: "begin " });
   const recording = await recorder.stop();
   recorder.frameDrawn();
 
-  assert.equal(painted, 2, "once to begin with, once for the frame");
-  assert.equal(recording.type, "video/webm");
+  assert.equal(painted, 2, "the frame that was shown at the start, and the one after it");
   assert.equal(await recording.text(), "begin end");
   assert.equal(recorder.isRecording, false);
 });
