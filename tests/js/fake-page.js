@@ -34,9 +34,13 @@ export class FakeElement extends EventTarget {
     this.tag = tag;
   }
 
-  /** The same part for the same selector. */
+  /** The same part for the same selector, also from within another part of a template's copy. */
   querySelector(selector) {
-    if (!this.parts.has(selector)) this.parts.set(selector, new FakeElement());
+    if (!this.parts.has(selector)) {
+      const part = new FakeElement();
+      if (this.isCopy) Object.assign(part, { isCopy: true, parts: this.parts });
+      this.parts.set(selector, part);
+    }
     return this.parts.get(selector);
   }
 
@@ -49,11 +53,28 @@ export class FakeElement extends EventTarget {
   }
 
   append(...children) {
-    this.children.push(...children);
+    for (const child of children) this.insertBefore(child, null);
+  }
+
+  prepend(...children) {
+    for (const child of children.reverse()) this.insertBefore(child, this.children[0] ?? null);
+  }
+
+  insertBefore(child, next) {
+    const index = next ? this.children.indexOf(next) : this.children.length;
+    this.children.splice(index, 0, child);
+    if (child instanceof FakeElement) child.remove = () => this.#removeChild(child);
   }
 
   replaceChildren(...children) {
-    this.children = children;
+    this.children = [];
+    this.append(...children);
+  }
+
+  remove() {}
+
+  #removeChild(child) {
+    this.children = this.children.filter((other) => other !== child);
   }
 
   get lastElementChild() {
@@ -65,7 +86,7 @@ export class FakeElement extends EventTarget {
   }
 
   get content() {
-    return { cloneNode: () => new FakeElement() };
+    return { cloneNode: () => Object.assign(new FakeElement(), { isCopy: true }) };
   }
 
   get parentElement() {
