@@ -108,7 +108,7 @@ export class FakeElement extends EventTarget {
   }
 
   click() {
-    this.dispatchEvent(new Event("click"));
+    if (!this.disabled) this.dispatchEvent(new Event("click"));
   }
 
   change(values = {}) {
@@ -163,7 +163,7 @@ function fakeStorage(kept = {}) {
 }
 
 /**
- * A browser for one test. The texts of an element are given by their keys, which are also the texts.
+ * A browser for one test. An element's texts are given as their keys, which also stand for them.
  * @param {import("node:test").TestContext} t
  * @param {object} options
  * @param {Record<string, string>} [options.texts] keys by the element's id, with spaces between
@@ -177,9 +177,9 @@ export function fakePage(t, { texts = {}, globals = {}, stored = {} } = {}) {
   for (const [id, keys] of Object.entries(texts)) {
     for (const key of keys.split(" ")) element(id).dataset[key] = key;
   }
-  const types = ["", "Button", "Input", "Select", "Canvas", "Video", "Anchor", "Output", "Progress"];
+  const types = ["", "Button", "Form", "Input", "Select", "Canvas", "Video", "Anchor", "Output"];
   const fakes = {
-    ...Object.fromEntries([...types, "Template", "Image"].map((t) => [`HTML${t}Element`, FakeElement])),
+    ...Object.fromEntries([...types, "Template", "Image", "Progress"].map((t) => [`HTML${t}Element`, FakeElement])),
     Element: FakeElement,
     Option: class extends FakeElement {
       constructor(text, value) {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { isReadByServer, shrunkSize } from "../../static/js/shrink.js";
+import { isReadByServer, openPicture, shrink, shrunkSize } from "../../static/js/shrink.js";
 
 test("a picture shrinks to its longest side and never grows", () => {
   assert.deepEqual(shrunkSize({ width: 4000, height: 3000 }, 1280), { width: 1280, height: 960 });
@@ -26,4 +26,77 @@ test("what the server reads is known by its bytes, whatever the file is called",
     const bytes = Uint8Array.from(start, (letter) => letter.charCodeAt(0));
     assert.equal(await isReadByServer(new Blob([bytes], { type: "image/png" })), isRead, kind);
   }
+});
+
+/** A picture that the browser decoded, and the sizes that a canvas encodes. */
+function fakeEncoder(t, { naturalWidth, naturalHeight, jpegBytes }) {
+  const drawn = [];
+  const canvas = {
+    getContext: () => ({
+      fillRect() {},
+      drawImage: (_image, _x, _y, ...size) => drawn.push(size),
+    }),
+    toBlob: (use, type) => use(new Blob([new Uint8Array(jpegBytes)], { type })),
+  };
+  globalThis.document = { createElement: () => canvas };
+  t.after(() => delete globalThis.document);
+  return { image: { naturalWidth, naturalHeight }, drawn };
+}
+
+const PNG = new File(["\x89PNG", "x".repeat(96)].map((text) => Buffer.from(text, "latin1")), "a.png");
+const AVIF = new File(["\0\0\0\x20ftypavif"], "a.avif");
+
+test("a large picture is made smaller, even if its file has fewer bytes", async (t) => {
+  const encoder = fakeEncoder(t, { naturalWidth: 2000, naturalHeight: 1000, jpegBytes: 500 });
+
+  const sent = await shrink(PNG, encoder.image, { longestSide: 640, quality: 0.9 });
+
+  assert.deepEqual([sent.width, sent.height, sent.blob.size], [640, 320, 500]);
+  assert.equal(sent.blob.type, "image/jpeg");
+  assert.deepEqual(encoder.drawn, [[640, 320]]);
+});
+
+test("a picture of the same size is sent as whichever file is smaller", async (t) => {
+  const { image } = fakeEncoder(t, { naturalWidth: 640, naturalHeight: 480, jpegBytes: 50 });
+  const options = { longestSide: 640, quality: 0.9 };
+  assert.equal((await shrink(PNG, image, options)).blob.size, 50);
+
+  fakeEncoder(t, { jpegBytes: 500 });
+
+  assert.equal((await shrink(PNG, image, options)).blob.size, PNG.size);
+});
+
+test("without a limit a file is unchanged, unless the server cannot read it", async (t) => {
+  const { image } = fakeEncoder(t, { naturalWidth: 4000, naturalHeight: 3000, jpegBytes: 500 });
+  const options = { longestSide: Infinity, quality: 0.9 };
+
+  assert.equal((await shrink(PNG, image, options)).blob.size, PNG.size);
+  const { blob, width } = await shrink(AVIF, image, options);
+
+  assert.deepEqual([blob.type, blob.size, width], ["image/jpeg", 500, 4000]);
+});
+
+test("a file without a type gets one, which data URLs need", async (t) => {
+  const { image } = fakeEncoder(t, { naturalWidth: 10, naturalHeight: 10, jpegBytes: 500 });
+
+  const { blob } = await shrink(PNG, image, { longestSide: Infinity, quality: 0.9 });
+
+  assert.equal(blob.type, "image/jpeg");
+});
+
+test("a file that is no picture, or has no size, is refused, and its memory is freed", async (t) => {
+  const revoked = t.mock.method(URL, "revokeObjectURL");
+  let decodes = () => Promise.reject(new DOMException("no picture", "EncodingError"));
+  globalThis.Image = class {
+    naturalWidth = 0;
+    naturalHeight = 0;
+    decode = () => decodes();
+  };
+  t.after(() => delete globalThis.Image);
+
+  await assert.rejects(openPicture(PNG), { name: "EncodingError" });
+  decodes = async () => {};
+  await assert.rejects(openPicture(PNG), /no size/);
+
+  assert.equal(revoked.mock.callCount(), 2);
 });
