@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from django.conf import settings
 
-from ml_core.catalog import VISION_SMALL
+from ml_core.catalog.specs import VISION_SMALL
 from ml_core.tests.toy_network import install_toy_network
 
 # Tests start the jobs themselves.
@@ -50,7 +50,7 @@ def no_detector(settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     settings.MODEL_DIR = tmp_path / "no models"
     settings.DETECTOR = ""
     nowhere = replace(VISION_SMALL, directory=tmp_path)
-    monkeypatch.setattr("ml_core.installed.VISION_SMALL", nowhere)
+    monkeypatch.setattr("ml_core.catalog.installed.VISION_SMALL", nowhere)
 
 
 @pytest.fixture

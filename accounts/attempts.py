@@ -13,7 +13,7 @@ from django.core.exceptions import PermissionDenied
 from django.dispatch import receiver
 from django.http import HttpRequest
 
-from ml_core.addresses import counted_address
+from web.addresses import counted_address
 
 HOUR_SECONDS = 3600
 

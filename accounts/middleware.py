@@ -10,7 +10,7 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 
 from accounts.tokens import BadToken, bearer, find_token, is_metrics_token
-from deploy_site.problems import problem_response
+from web.problems import problem_response
 
 # A token acts for its account; it must not change the password or make more tokens.
 SESSION_ONLY_APPS = {"accounts", "admin", "operation"}

@@ -35,9 +35,9 @@ from accounts.forms import (
     SignUpForm,
 )
 from accounts.models import locked_account
-from accounts.token_views import SignedInRequest
-from ml_core.owners import Owner
-from ml_core.quota import owned_models, storage_note
+from accounts.token_pages import SignedInRequest
+from web.keeping.owners import Owner
+from web.keeping.quota import owned_models, storage_note
 
 LAST_SUPERUSER = _(
     "This is the last account that can administer the site. Make another superuser first, with "

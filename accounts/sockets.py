@@ -12,9 +12,9 @@ from django.conf import settings
 
 from accounts.models import ApiToken
 from accounts.tokens import BadToken, bearer, find_token
-from deploy_site.problems import problem
-from ml_core.problem_texts import shown_detail
-from ml_core.storage import log_refusal, refusal_of
+from web.keeping.storage import log_refusal, refusal_of
+from web.problem_texts import shown_detail
+from web.problems import problem
 
 logger = logging.getLogger(__name__)
 

@@ -3,7 +3,7 @@ from django.urls import path
 from django.utils.translation import gettext_lazy as _
 from django.views.generic import TemplateView
 
-from accounts import token_views, views
+from accounts import pages, token_pages
 
 changed = PasswordChangeDoneView.as_view(template_name="accounts/password_changed.html")
 reset_sent = TemplateView.as_view(
@@ -32,20 +32,20 @@ deleted = TemplateView.as_view(
 
 app_name = "accounts"
 urlpatterns = [
-    path("sign-in/", views.SignInView.as_view(), name="sign-in"),
-    path("sign-up/", views.SignUpView.as_view(), name="sign-up"),
-    path("sign-out/", views.SignOutView.as_view(), name="sign-out"),
-    path("", views.AccountView.as_view(), name="account"),
-    path("delete/", views.DeleteAccountView.as_view(), name="delete"),
+    path("sign-in/", pages.SignInView.as_view(), name="sign-in"),
+    path("sign-up/", pages.SignUpView.as_view(), name="sign-up"),
+    path("sign-out/", pages.SignOutView.as_view(), name="sign-out"),
+    path("", pages.AccountView.as_view(), name="account"),
+    path("delete/", pages.DeleteAccountView.as_view(), name="delete"),
     path("deleted/", deleted, name="deleted"),
-    path("tokens/", token_views.tokens_page, name="tokens"),
-    path("tokens/<int:pk>/revoke/", token_views.revoke_token, name="revoke-token"),
-    path("password/", views.PasswordView.as_view(), name="password"),
+    path("tokens/", token_pages.tokens_page, name="tokens"),
+    path("tokens/<int:pk>/revoke/", token_pages.revoke_token, name="revoke-token"),
+    path("password/", pages.PasswordView.as_view(), name="password"),
     path("password/changed/", changed, name="password-changed"),
-    path("password/forgotten/", views.ForgottenPasswordView.as_view(), name="forgotten"),
+    path("password/forgotten/", pages.ForgottenPasswordView.as_view(), name="forgotten"),
     path("password/forgotten/sent/", reset_sent, name="reset-sent"),
     path("password/forgotten/done/", reset_done, name="reset-done"),
     path(
-        "password/forgotten/<uidb64>/<token>/", views.NewPasswordView.as_view(), name="new-password"
+        "password/forgotten/<uidb64>/<token>/", pages.NewPasswordView.as_view(), name="new-password"
     ),
 ]

@@ -6,11 +6,11 @@ from collections.abc import Callable
 import numpy as np
 from PIL import Image
 
-from ml_core.catalog import ModelSpec
+from ml_core.catalog.specs import ModelSpec
 from ml_core.networks.loading import SCORE_FLOOR, decoder
 from ml_core.networks.yolo import Candidates
+from ml_core.pictures.resizing import RESIZE
 from ml_core.postprocessing import detections_from_candidates
-from ml_core.resizing import RESIZE
 
 
 def detect_plainly(

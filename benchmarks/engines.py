@@ -32,15 +32,15 @@ from django.conf import settings  # noqa: E402
 
 from benchmarks.machine import describe  # noqa: E402
 from benchmarks.onnx import save_onnx  # noqa: E402
-from ml_core.catalog import ModelSpec  # noqa: E402
+from ml_core.catalog.installed import read_catalog  # noqa: E402
+from ml_core.catalog.specs import ModelSpec  # noqa: E402
 from ml_core.engines import load_engine  # noqa: E402
 from ml_core.engines.conversion import converted  # noqa: E402
-from ml_core.images import ImageLimits  # noqa: E402
-from ml_core.installed import read_catalog  # noqa: E402
+from ml_core.engines.quantized import quantize, save_quantized  # noqa: E402
 from ml_core.networks.darknet_cfg import read_config  # noqa: E402
 from ml_core.networks.loading import load_network  # noqa: E402
-from ml_core.quantized import quantize, save_quantized  # noqa: E402
-from ml_core.tests.random_weights import write_random_weights  # noqa: E402
+from ml_core.networks.tests.random_weights import write_random_weights  # noqa: E402
+from ml_core.pictures.images import ImageLimits  # noqa: E402
 
 MODELS = ["yolov3", "yolov3-608", "yolov3-tiny", "yolo-fastest-1.1-xl", "resnet56v2-cifar10"]
 PEER = "OpenCV DNN"

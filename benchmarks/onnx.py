@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ml_core.catalog import ModelSpec
+from ml_core.catalog.specs import ModelSpec
 from ml_core.networks.loading import load_network
 
 

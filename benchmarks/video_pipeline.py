@@ -17,7 +17,7 @@ import numpy as np
 
 django.setup()
 
-from detect_video.pipeline import detect_frames, open_frames  # noqa: E402
+from detect_video.jobs.pipeline import detect_frames, open_frames  # noqa: E402
 from ml_core import engine  # noqa: E402
 
 

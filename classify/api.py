@@ -18,15 +18,15 @@ from classify.serializers import (
     ClassifyOptionsSerializer,
     ClassifyRequestSerializer,
 )
-from deploy_site.schema import MODEL_ERRORS, PICTURE_ERRORS, STORAGE_ERRORS, problems
 from ml_core import engine
 from ml_core.errors import VisionError
-from ml_core.keeping import Keeping
 from ml_core.labels import shown_name
-from ml_core.owners import Owner, owner_with_session
-from ml_core.problem_texts import shown_detail
-from ml_core.quota import check_keeping, storage_note
-from ml_core.uploads import PictureAPIView, picture_request, requester, server_timing
+from web.keeping.choice import Keeping
+from web.keeping.owners import Owner, owner_with_session
+from web.keeping.quota import check_keeping, storage_note
+from web.problem_texts import shown_detail
+from web.rest.picture_uploads import PictureAPIView, picture_request, requester, server_timing
+from web.rest.schema import MODEL_ERRORS, PICTURE_ERRORS, STORAGE_ERRORS, problems
 
 CLIENT_FILE = Path(__file__).with_name("client.py")
 

@@ -6,7 +6,7 @@ from django.db import models
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
-from ml_core.owners import Owned
+from web.keeping.owners import Owned
 
 
 def upload_path(classified: "ClassifiedImage", file_name: str) -> str:

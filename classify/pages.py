@@ -11,9 +11,9 @@ from rest_framework.generics import ListAPIView, RetrieveDestroyAPIView
 from classify.models import ClassifiedImage
 from classify.serializers import ClassifiedImageSerializer
 from ml_core.labels import shown_name
-from ml_core.media import picture_response
-from ml_core.owners import OwnedQuerySet, Owner
-from ml_core.quota import storage_note
+from web.keeping.media import picture_response
+from web.keeping.owners import OwnedQuerySet, Owner
+from web.keeping.quota import storage_note
 
 PICTURES_PER_PAGE = 24
 TAGS = ["classification"]

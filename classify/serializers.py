@@ -4,10 +4,10 @@ from typing import TypedDict
 
 from rest_framework import serializers
 
-from ml_core.keeping import Keep, KeepField, NotKeptSerializer
 from ml_core.results import Classification
-from ml_core.serializers import Size
-from ml_core.uploads import PictureField
+from web.keeping.choice import Keep, KeepField, NotKeptSerializer
+from web.rest.picture_uploads import PictureField
+from web.rest.serializers import Size
 
 
 class ClassifyOptionsSerializer(serializers.Serializer):

@@ -11,12 +11,12 @@ from PIL import Image
 
 from classify.models import ClassifiedImage
 from ml_core import engine
-from ml_core.images import picture_suffix, small_jpeg
-from ml_core.media import files_of_kept_row
-from ml_core.owners import Owner, check_reachable
-from ml_core.quota import check_quota, reserving
+from ml_core.pictures.images import picture_suffix, small_jpeg
 from ml_core.results import Classification
-from ml_core.uploads import decode_upload, picture_in_memory
+from web.keeping.media import files_of_kept_row
+from web.keeping.owners import Owner, check_reachable
+from web.keeping.quota import check_quota, reserving
+from web.rest.picture_uploads import decode_upload, picture_in_memory
 
 logger = logging.getLogger(__name__)
 

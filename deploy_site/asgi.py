@@ -15,15 +15,15 @@ from django.conf import settings  # noqa: E402
 from django.urls import re_path  # noqa: E402
 
 from accounts.sockets import AccountSockets  # noqa: E402
-from deploy_site.body_limit import BodyLimit  # noqa: E402
-from deploy_site.connections import ConnectionLimits  # noqa: E402
-from deploy_site.consumers import OriginGuard, SocketRefusals, UnknownPathConsumer  # noqa: E402
-from deploy_site.languages import SocketLanguage  # noqa: E402
 from detect_camera.routing import websocket_urlpatterns as camera_sockets  # noqa: E402
-from detect_video.jobs import start_scheduler  # noqa: E402
-from detect_video.routing import websocket_urlpatterns as video_sockets  # noqa: E402
+from detect_video.jobs.scheduler import start_scheduler  # noqa: E402
+from detect_video.socket.routing import websocket_urlpatterns as video_sockets  # noqa: E402
 from ml_core import engine  # noqa: E402
 from operation.request_ids import RequestIds  # noqa: E402
+from web.consumers import OriginGuard, SocketRefusals, UnknownPathConsumer  # noqa: E402
+from web.middleware.body_limit import BodyLimit  # noqa: E402
+from web.middleware.connections import ConnectionLimits  # noqa: E402
+from web.middleware.languages import SocketLanguage  # noqa: E402
 
 protocols = ProtocolTypeRouter(
     {

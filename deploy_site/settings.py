@@ -186,6 +186,7 @@ INSTALLED_APPS = [
     "axes",
     "deploy_site",
     "accounts",
+    "web",
     "ml_core",
     "classify",
     "detect_image",
@@ -200,7 +201,7 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
-    "deploy_site.visits.VisitMiddleware",
+    "web.middleware.visits.VisitMiddleware",
     "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -208,7 +209,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "csp.middleware.CSPMiddleware",
-    "deploy_site.problems.ProblemMiddleware",
+    "web.problems.ProblemMiddleware",
     "accounts.middleware.TokenMiddleware",
     "accounts.middleware.RequireLoginMiddleware",
     "axes.middleware.AxesMiddleware",
@@ -227,8 +228,8 @@ TEMPLATES = [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
-                "ml_core.context_processors.detector",
-                "ml_core.context_processors.class_names",
+                "web.context_processors.detector",
+                "web.context_processors.class_names",
             ],
         },
     },
@@ -271,7 +272,7 @@ STATIC_ROOT.mkdir(parents=True, exist_ok=True)
 STATICFILES_DIRS = [BASE_DIR / "static"]
 MEDIA_ROOT = DATA_DIR / "media"
 STORAGES = {
-    "default": {"BACKEND": "ml_core.storage.WholeFileStorage"},
+    "default": {"BACKEND": "web.keeping.storage.WholeFileStorage"},
     "staticfiles": {"BACKEND": "deploy_site.staticfiles.ModuleStaticFilesStorage"},
 }
 if DEBUG:
@@ -290,15 +291,15 @@ REST_FRAMEWORK = {
     ],
     "DEFAULT_RENDERER_CLASSES": [
         "rest_framework.renderers.JSONRenderer",
-        "deploy_site.renderers.ApiPageRenderer",
+        "web.rest.renderers.ApiPageRenderer",
     ],
-    "EXCEPTION_HANDLER": "deploy_site.problems.exception_handler",
+    "EXCEPTION_HANDLER": "web.problems.exception_handler",
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
-    "DEFAULT_PAGINATION_CLASS": "deploy_site.pagination.Pages",
+    "DEFAULT_PAGINATION_CLASS": "web.rest.pagination.Pages",
     "PAGE_SIZE": 50,
-    "DEFAULT_SCHEMA_CLASS": "deploy_site.schema.ApiSchema",
+    "DEFAULT_SCHEMA_CLASS": "web.rest.schema.ApiSchema",
     # How often one account, or else one address, may ask; far above what people's clicks come to.
-    "DEFAULT_THROTTLE_CLASSES": ["deploy_site.throttling.AccountOrAddressThrottle"],
+    "DEFAULT_THROTTLE_CLASSES": ["web.rest.throttling.AccountOrAddressThrottle"],
     "DEFAULT_THROTTLE_RATES": {
         "predictions": env("THROTTLE_PREDICTIONS", default="6000/min") or None,
         "uploads": env("THROTTLE_UPLOADS", default="6000/min") or None,
@@ -313,7 +314,7 @@ SPECTACULAR_SETTINGS = {
         "[videos](/detect-video/) and [cameras](/detect-camera/) come by WebSocket."
     ),
     "VERSION": "1",
-    "DEFAULT_GENERATOR_CLASS": "deploy_site.schema.ApiGenerator",
+    "DEFAULT_GENERATOR_CLASS": "web.rest.schema.ApiGenerator",
     # A request's files are bytes, an answer's are addresses.
     "COMPONENT_SPLIT_REQUEST": True,
     "ENUM_NAME_OVERRIDES": {"State": "detect_video.models.State"},
@@ -351,7 +352,7 @@ CONTENT_SECURITY_POLICY = {
         "frame-ancestors": [NONE],
     }
 }
-CSRF_FAILURE_VIEW = "deploy_site.problems.csrf_failure"
+CSRF_FAILURE_VIEW = "web.problems.csrf_failure"
 X_FRAME_OPTIONS = "DENY"
 SECURE_REFERRER_POLICY = "same-origin"
 SESSION_COOKIE_SAMESITE = "Lax"
@@ -400,7 +401,7 @@ AXES_COOLOFF_TIME = timedelta(hours=1)
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_CLIENT_IP_CALLABLE = "accounts.attempts.client_address"
 AXES_RESET_ON_SUCCESS = True
-AXES_LOCKOUT_CALLABLE = "accounts.views.locked_out"
+AXES_LOCKOUT_CALLABLE = "accounts.pages.locked_out"
 AXES_VERBOSE = False
 # What axes keeps of a failed try: passwords of any form are none of it.
 AXES_SENSITIVE_PARAMETERS = [

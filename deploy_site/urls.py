@@ -5,15 +5,16 @@ from django.urls import include, path
 from django.utils.translation import gettext_lazy as _
 from django.views.generic import RedirectView
 
-from deploy_site import problems, views
-from deploy_site.api import LimitsView, SchemaView
+from deploy_site import pages
 from ml_core.api import ModelsView
+from web import problems
+from web.api import LimitsView, SchemaView
 
 admin.site.site_header = admin.site.site_title = _("Vision Online")
 admin.site.index_title = _("Administration")
 
 urlpatterns = [
-    path("", views.home, name="home"),
+    path("", pages.home, name="home"),
     path("", include("classify.urls")),
     path("", include("detect_image.urls")),
     path("", include("detect_video.urls")),
@@ -23,7 +24,7 @@ urlpatterns = [
     path("api/models/", ModelsView.as_view(), name="api-models"),
     path("api/limits/", LimitsView.as_view(), name="api-limits"),
     path("api/schema/", SchemaView.as_view(), name="api-schema"),
-    path("api/docs/", views.api_docs, name="api-docs"),
+    path("api/docs/", pages.api_docs, name="api-docs"),
     path("api/", RedirectView.as_view(pattern_name="api-docs"), name="api"),
     path("api/<path:rest>", problems.unknown_api),
     # Before the admin's own: two of its pages lie there.
@@ -31,12 +32,12 @@ urlpatterns = [
     # One form alone changes the own password, and counts wrong old ones.
     path("admin/password_change/", RedirectView.as_view(pattern_name="accounts:password")),
     path("admin/", admin.site.urls),
-    path("favicon.ico", views.favicon),
-    path("livez", views.livez),
-    path("readyz", views.readyz),
+    path("favicon.ico", pages.favicon),
+    path("livez", pages.livez),
+    path("readyz", pages.readyz),
 ]
 
-handler400 = "deploy_site.problems.bad_request"
-handler403 = "deploy_site.problems.permission_denied"
-handler404 = "deploy_site.problems.page_not_found"
-handler500 = "deploy_site.problems.server_error"
+handler400 = "web.problems.bad_request"
+handler403 = "web.problems.permission_denied"
+handler404 = "web.problems.page_not_found"
+handler500 = "web.problems.server_error"

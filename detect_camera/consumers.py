@@ -14,12 +14,12 @@ from django.conf import settings
 from detect_camera.frames import BadFrameMessage, Frame, parse_frame
 from detect_camera.services import detect_in_frame
 from ml_core import engine
-from ml_core.addresses import counted_address
 from ml_core.errors import Busy, ImageTooManyBytes, SocketIdle, VisionError
-from ml_core.owners import Owner
-from ml_core.problem_texts import told
-from ml_core.serializers import DetectionsSerializer
-from ml_core.streams import Stream
+from web.addresses import counted_address
+from web.keeping.owners import Owner
+from web.problem_texts import told
+from web.rest.serializers import DetectionsSerializer
+from web.streams import Stream
 
 logger = logging.getLogger(__name__)
 

@@ -8,8 +8,8 @@ import numpy as np
 from django.conf import settings
 
 from ml_core import engine
-from ml_core.images import ImageLimits, decode_image
 from ml_core.metrics import measured
+from ml_core.pictures.images import ImageLimits, decode_image
 from ml_core.results import Detections
 
 

@@ -24,14 +24,14 @@ from detect_image.serializers import (
     GalleryPictureSerializer,
     GalleryRequestSerializer,
 )
-from ml_core.exports import EXPORTS
-from ml_core.file_views import FileAPIView
-from ml_core.keeping import Keep, Keeping
 from ml_core.networks.loading import SCORE_FLOOR
-from ml_core.owners import Owner, owner_with_session
-from ml_core.quota import check_keeping
-from ml_core.serializers import DetectionsSerializer
-from ml_core.uploads import PictureAPIView, requester, server_timing
+from web.exports import EXPORTS
+from web.keeping.choice import Keep, Keeping
+from web.keeping.owners import Owner, owner_with_session
+from web.keeping.quota import check_keeping
+from web.rest.file_views import FileAPIView
+from web.rest.picture_uploads import PictureAPIView, requester, server_timing
+from web.rest.serializers import DetectionsSerializer
 
 
 class DetectImageView(PictureAPIView):

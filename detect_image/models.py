@@ -8,8 +8,8 @@ from django.db.models.fields.files import FieldFile
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
-from ml_core.owners import Owned
 from ml_core.results import Detection, Detections
+from web.keeping.owners import Owned
 
 
 def original_path(detected: "DetectedImage", file_name: str) -> str:

@@ -14,11 +14,11 @@ from detect_image.models import DetectedImage
 from detect_image.serializers import GalleryPictureSerializer
 from ml_core import engine
 from ml_core.errors import NotInGallery
-from ml_core.exports import EXPORTS
 from ml_core.labels import COCO_LABELS, coco_category_id
-from ml_core.media import HEADERS, picture_response
-from ml_core.owners import Owner
-from ml_core.quota import storage_note
+from web.exports import EXPORTS
+from web.keeping.media import HEADERS, picture_response
+from web.keeping.owners import Owner
+from web.keeping.quota import storage_note
 
 CLIENT_FILE = Path(__file__).with_name("client.py")
 PICTURES_PER_PAGE = 24

@@ -9,13 +9,6 @@ from drf_spectacular.utils import (
 )
 from rest_framework import serializers
 
-from deploy_site.schema import (
-    MODEL_ERRORS,
-    PICTURE_ERRORS,
-    STORAGE_ERRORS,
-    InvalidParameters,
-    problems,
-)
 from detect_image.serializers import (
     DetectedImageSerializer,
     DetectOptionsSerializer,
@@ -24,10 +17,17 @@ from detect_image.serializers import (
     GalleryRequestSerializer,
 )
 from ml_core.errors import NotInGallery
-from ml_core.exports import EXPORTS
-from ml_core.keeping import NotKeptSerializer
-from ml_core.serializers import DetectionsSerializer
-from ml_core.uploads import picture_request
+from web.exports import EXPORTS
+from web.keeping.choice import NotKeptSerializer
+from web.rest.picture_uploads import picture_request
+from web.rest.schema import (
+    MODEL_ERRORS,
+    PICTURE_ERRORS,
+    STORAGE_ERRORS,
+    InvalidParameters,
+    problems,
+)
+from web.rest.serializers import DetectionsSerializer
 
 
 class DetectAnswerSerializer(DetectionsSerializer):

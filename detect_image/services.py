@@ -12,15 +12,15 @@ from PIL import Image
 
 from detect_image.models import DetectedImage
 from ml_core import engine
-from ml_core.drawing import draw_detections
-from ml_core.images import encode_jpeg, picture_suffix, small_jpeg
-from ml_core.media import files_of_kept_row
 from ml_core.metrics import measured
-from ml_core.owners import Owner, check_reachable
-from ml_core.quota import check_quota, reserving
+from ml_core.pictures.drawing import draw_detections
+from ml_core.pictures.images import encode_jpeg, picture_suffix, small_jpeg
 from ml_core.results import Detections
-from ml_core.serializers import DetectionSerializer
-from ml_core.uploads import decode_upload, picture_in_memory
+from web.keeping.media import files_of_kept_row
+from web.keeping.owners import Owner, check_reachable
+from web.keeping.quota import check_quota, reserving
+from web.rest.picture_uploads import decode_upload, picture_in_memory
+from web.rest.serializers import DetectionSerializer
 
 # In a drawn picture nobody can move a slider.
 DRAWN_SCORE_THRESHOLD = 0.25

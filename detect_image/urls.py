@@ -1,17 +1,17 @@
 from django.urls import path
 
-from detect_image import api, views
+from detect_image import api, pages
 
 app_name = "detect_image"
 urlpatterns = [
-    path("detect-image/", views.picture_page, name="picture"),
-    path("detect-image/server/", views.server_page, name="server"),
-    path("detect-image/client.py", views.client_file, name="client"),
-    path("detect-image/pictures/", views.kept_page, name="kept-list"),
-    path("detect-image/pictures/<uuid:pk>/", views.picture_page, name="kept"),
-    path("detect-image/pictures/<uuid:pk>/delete/", views.delete_kept, name="delete"),
-    path("detect-image/pictures/<uuid:pk>/<str:file_name>", views.kept_file, name="file"),
-    path("detect-image/gallery/<str:key>", views.gallery_file, name="gallery-file"),
+    path("detect-image/", pages.picture_page, name="picture"),
+    path("detect-image/server/", pages.server_page, name="server"),
+    path("detect-image/client.py", pages.client_file, name="client"),
+    path("detect-image/pictures/", pages.kept_page, name="kept-list"),
+    path("detect-image/pictures/<uuid:pk>/", pages.picture_page, name="kept"),
+    path("detect-image/pictures/<uuid:pk>/delete/", pages.delete_kept, name="delete"),
+    path("detect-image/pictures/<uuid:pk>/<str:file_name>", pages.kept_file, name="file"),
+    path("detect-image/gallery/<str:key>", pages.gallery_file, name="gallery-file"),
     path("api/detect/image/", api.DetectImageView.as_view(), name="api"),
     path("api/gallery/", api.GalleryView.as_view(), name="api-gallery"),
     path("api/gallery/picture/", api.GalleryPictureView.as_view(), name="api-gallery-picture"),

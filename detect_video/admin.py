@@ -9,13 +9,13 @@ from django.utils.html import format_html
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from detect_video.decoding import VideoReader
 from detect_video.errors import NotFinished
 from detect_video.models import Export, Video
 from detect_video.services import retry_video
+from detect_video.video.reader import VideoReader
 from ml_core.errors import VisionError
-from ml_core.images import SMALL_SIDE_PIXELS
-from ml_core.media import HEADERS
+from ml_core.pictures.images import SMALL_SIDE_PIXELS
+from web.keeping.media import HEADERS
 
 # A page of the list must not start twenty decoders at one time.
 _turn = Lock()

@@ -18,7 +18,7 @@ from django.dispatch import receiver
 from django.utils.translation import gettext_lazy as _
 
 from detect_video.errors import RunLost
-from ml_core.owners import Owned, Owner
+from web.keeping.owners import Owned, Owner
 
 # A run whose last sign of life is older is dead; one that lives gives it every 2 s.
 STALE_AFTER = timedelta(seconds=8)

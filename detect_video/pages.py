@@ -9,8 +9,8 @@ from django.views.decorators.http import require_safe
 
 from detect_video import services
 from detect_video.errors import NotFound
-from ml_core.owners import Owner
-from ml_core.quota import storage_note
+from web.keeping.owners import Owner
+from web.keeping.quota import storage_note
 
 
 @require_safe

@@ -11,8 +11,8 @@ from channels.db import database_sync_to_async
 
 from detect_video.models import Video
 from detect_video.services import kept_frames
-from ml_core import exports
 from ml_core.results import Detection
+from web import exports
 
 PAGE_FRAMES = 200
 

@@ -8,10 +8,11 @@ from django.conf import settings
 from detect_video import uploads
 from detect_video.errors import NotFinished, NotFound, TooManyUploads
 from detect_video.models import Export, FrameResult, State, Video
-from ml_core import engine, installed
-from ml_core.owners import Owner, check_reachable
-from ml_core.quota import check_quota, reserving
-from ml_core.storage import check_room
+from ml_core import engine
+from ml_core.catalog import installed
+from web.keeping.owners import Owner, check_reachable
+from web.keeping.quota import check_quota, reserving
+from web.keeping.storage import check_room
 
 
 def find_video(owner: Owner, video_id: uuid.UUID | str) -> Video:

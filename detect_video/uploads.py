@@ -18,7 +18,6 @@ from django.conf import settings
 from django.db.models import Q
 from django.utils import timezone
 
-from detect_video.decoding import VideoInfo, probe
 from detect_video.errors import (
     ChecksumMismatch,
     ChunkTooLarge,
@@ -28,9 +27,10 @@ from detect_video.errors import (
     WrongOffset,
 )
 from detect_video.models import State, Video
+from detect_video.video.reader import VideoInfo, probe
 from ml_core.errors import VisionError
-from ml_core.quota import check_quota, reserving
-from ml_core.storage import (
+from web.keeping.quota import check_quota, reserving
+from web.keeping.storage import (
     check_room,
     force_names_to_disk,
     force_to_disk,

@@ -7,7 +7,7 @@ from rest_framework.views import APIView
 
 from ml_core import engine
 from ml_core.errors import VisionError
-from ml_core.serializers import ModelSpecSerializer
+from web.rest.serializers import ModelSpecSerializer
 
 
 class ModelsView(APIView):

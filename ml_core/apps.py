@@ -7,8 +7,9 @@ class MlCoreConfig(AppConfig):
     verbose_name = _("Models")
 
     def ready(self) -> None:
-        from ml_core import checks, reserve  # noqa: F401
+        from ml_core import checks  # noqa: F401
         from ml_core.memory import keep_freed_memory
+        from web.keeping import reserve  # noqa: F401
 
         keep_freed_memory()
         reserve.connect()

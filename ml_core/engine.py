@@ -17,9 +17,10 @@ from pathlib import Path
 import numpy as np
 from django.conf import settings
 
-from ml_core import installed
 from ml_core.broker import Answer, Broker
-from ml_core.catalog import ModelSpec, Task
+from ml_core.catalog import installed
+from ml_core.catalog.specs import ModelSpec, Task
+from ml_core.catalog.weights import verify
 from ml_core.engines import load_engine
 from ml_core.errors import (
     InferenceTimeout,
@@ -32,10 +33,9 @@ from ml_core.memory import spare_from_collection
 from ml_core.metrics import measured
 from ml_core.networks.loading import NETWORK_ERRORS, SCORE_FLOOR
 from ml_core.networks.yolo import Candidates
+from ml_core.pictures.resizing import RESIZE, Placement
 from ml_core.postprocessing import detections_from_candidates
-from ml_core.resizing import RESIZE, Placement
 from ml_core.results import Classification, Detections, classification_from_array
-from ml_core.weights import verify
 
 logger = logging.getLogger(__name__)
 

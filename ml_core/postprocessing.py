@@ -1,8 +1,8 @@
 """From what a network found to what is answered. Neither Django nor Keras."""
 
-from ml_core.boxes import non_max_suppression
 from ml_core.networks.yolo import Candidates
-from ml_core.resizing import Placement, undo_placement
+from ml_core.pictures.boxes import non_max_suppression
+from ml_core.pictures.resizing import Placement, undo_placement
 from ml_core.results import Detection, detections_from_arrays
 
 

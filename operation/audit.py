@@ -9,9 +9,9 @@ from django.conf import settings
 from django.db.models import FileField, Model
 
 from detect_video.models import Export, State, Video
-from ml_core.quota import owned_models
-from ml_core.storage import PART_SUFFIX, empty_folders_below, files_below, is_older
 from operation.purge import CRASHED_AFTER_S
+from web.keeping.quota import owned_models
+from web.keeping.storage import PART_SUFFIX, empty_folders_below, files_below, is_older
 
 # What is younger may get its row in a moment.
 YOUNG_S = 3600

@@ -11,11 +11,11 @@ from prometheus_client.registry import Collector
 
 from detect_camera.consumers import open_cameras
 from detect_video.models import Export, Video
-from detect_video.places import open_sockets
+from detect_video.socket.places import open_sockets
 from ml_core import engine
 from ml_core.metrics import registry
-from ml_core.quota import owned_models
 from operation import readiness
+from web.keeping.quota import owned_models
 
 REQUESTS = Histogram(
     "vision_http_request_seconds",

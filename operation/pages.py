@@ -11,9 +11,9 @@ from django.views.decorators.http import require_safe
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from accounts.tokens import bearer, is_metrics_token
-from deploy_site.problems import problem_response
 from ml_core.metrics import registry
 from operation import status
+from web.problems import problem_response
 
 
 @require_safe

@@ -12,9 +12,9 @@ from django.utils import timezone
 
 from detect_video.models import Video
 from detect_video.uploads import given_up
-from ml_core.owners import Owned
-from ml_core.quota import owned_models
-from ml_core.storage import PART_SUFFIX, files_below, is_older
+from web.keeping.owners import Owned
+from web.keeping.quota import owned_models
+from web.keeping.storage import PART_SUFFIX, files_below, is_older
 
 # Nothing takes so long to be written that is written at all.
 CRASHED_AFTER_S = 24 * 3600

@@ -11,7 +11,7 @@ from django.db import Error, connection
 
 from ml_core import engine
 from ml_core.errors import VisionError
-from ml_core.problem_texts import without_folders
+from web.problem_texts import without_folders
 
 logger = logging.getLogger(__name__)
 

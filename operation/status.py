@@ -7,10 +7,10 @@ from django.utils.translation import gettext as _
 
 from ml_core import engine
 from ml_core.metrics import recent_stages
-from ml_core.quota import owned_models
-from ml_core.streams import open_streams
 from operation import readiness
 from operation.metrics import job_counts, open_socket_counts, storage_bytes
+from web.keeping.quota import owned_models
+from web.streams import open_streams
 
 
 def models() -> list[dict[str, Any]]:

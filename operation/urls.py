@@ -1,11 +1,11 @@
 from django.contrib import admin
 from django.urls import path
 
-from operation import views
+from operation import pages
 
 app_name = "operation"
 urlpatterns = [
-    path("metrics", views.metrics, name="metrics"),
-    path("admin/operation/", admin.site.admin_view(views.operation_page), name="page"),
-    path("admin/operation/status/", admin.site.admin_view(views.operation_status), name="status"),
+    path("metrics", pages.metrics, name="metrics"),
+    path("admin/operation/", admin.site.admin_view(pages.operation_page), name="page"),
+    path("admin/operation/status/", admin.site.admin_view(pages.operation_status), name="status"),
 ]

@@ -11,7 +11,7 @@ from PIL import Image, ImageDraw
 from playwright.sync_api import Locator, Page, expect
 
 from ml_core.labels import CIFAR10_LABELS
-from ml_core.resizing import shrink
+from ml_core.pictures.resizing import shrink
 from tests.conftest import WITHOUT_ROOM, Server
 
 API = "**/api/classify/"

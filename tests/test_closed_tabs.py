@@ -14,7 +14,7 @@ import pytest
 import requests
 
 from detect_camera.frames import frame_message
-from detect_video.tests.conftest import write_tomatoes
+from detect_video.conftest import write_tomatoes
 from ml_core.tests.toy_network import RED, cells_picture
 from tests.conftest import Server
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
+from detect_video.conftest import cell_of
 from detect_video.tests.clips import write_clip
-from detect_video.tests.conftest import cell_of
 from ml_core.tests.toy_network import BLUE, RED, cells_picture
 from tests.conftest import ROOT, Server
 from tests.other_browsers import Browser, firefox, webkit

@@ -10,7 +10,7 @@ import pytest
 from PIL import ExifTags, Image
 from playwright.sync_api import Page
 
-from ml_core.images import ImageLimits, decode_image
+from ml_core.pictures.images import ImageLimits, decode_image
 
 LIMITS = ImageLimits(max_bytes=10**7, max_pixels=10**7)
 ORIENTATION = ExifTags.Base.Orientation

@@ -14,7 +14,7 @@ import pytest
 from PIL import ExifTags, Image
 from playwright.sync_api import Page, Route, expect
 
-from ml_core.drawing import class_colour
+from ml_core.pictures.drawing import class_colour
 from ml_core.tests.toy_network import BLUE, RED, cells_picture
 from tests.conftest import WITHOUT_ROOM, Server
 

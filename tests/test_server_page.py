@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from ml_core.drawing import class_colour
+from ml_core.pictures.drawing import class_colour
 from ml_core.tests.toy_network import BLUE, RED, cells_picture
 from tests.conftest import WITHOUT_ROOM
 

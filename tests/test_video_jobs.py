@@ -13,8 +13,8 @@ import requests
 from websockets.sync.client import connect
 from websockets.typing import Origin
 
+from detect_video.conftest import cell_of, write_tomatoes
 from detect_video.tests.clips import frame_number
-from detect_video.tests.conftest import cell_of, write_tomatoes
 from tests.conftest import Server
 
 CHUNK_TYPE = "application/offset+octet-stream"

@@ -14,8 +14,8 @@ import av
 import pytest
 from playwright.sync_api import Page, Request, Route, WebSocketRoute, expect
 
+from detect_video.conftest import cell_of
 from detect_video.tests.clips import Cells, write_clip
-from detect_video.tests.conftest import cell_of
 from ml_core.tests.toy_network import RED
 
 FRAMES = 100

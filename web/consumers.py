@@ -7,8 +7,8 @@ from urllib.parse import urlsplit
 from channels.generic.websocket import AsyncJsonWebsocketConsumer
 from channels.security.websocket import AllowedHostsOriginValidator, WebsocketDenier
 
-from ml_core.problem_texts import told
-from ml_core.storage import log_refusal, refusal_of
+from web.keeping.storage import log_refusal, refusal_of
+from web.problem_texts import told
 
 
 class OriginGuard:

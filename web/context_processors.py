@@ -4,10 +4,10 @@ from django.http import HttpRequest
 from django.utils.translation import get_language
 
 from ml_core import engine
-from ml_core.catalog import CATALOG
+from ml_core.catalog.specs import CATALOG
 from ml_core.errors import VisionError
 from ml_core.labels import class_names as names_in
-from ml_core.problem_texts import shown_detail
+from web.problem_texts import shown_detail
 
 
 def detector(request: HttpRequest) -> dict[str, object]:

@@ -10,7 +10,7 @@ from xml.etree import ElementTree
 
 from ml_core.labels import COCO_LABELS, coco_category_id
 from ml_core.results import Detection, Detections
-from ml_core.serializers import DetectionsSerializer
+from web.rest.serializers import DetectionsSerializer
 
 # A picture's name, and what was found in it.
 Named = tuple[str, Detections]

@@ -27,10 +27,10 @@ from rest_framework.renderers import JSONRenderer
 from rest_framework.response import Response
 from rest_framework.views import exception_handler as rest_framework_handler
 
-from deploy_site.languages import language_of
 from ml_core.errors import SessionEnded, VisionError
-from ml_core.problem_texts import shown_detail
-from ml_core.storage import log_refusal, refusal_of
+from web.keeping.storage import log_refusal, refusal_of
+from web.middleware.languages import language_of
+from web.problem_texts import shown_detail
 
 CONTENT_TYPE = "application/problem+json"
 

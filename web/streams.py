@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import Literal
 
 from ml_core.metrics import FRAMES
-from ml_core.owners import Owner
+from web.keeping.owners import Owner
 
 # Over how long a speed is measured.
 WINDOW_S = 5.0

@@ -18,8 +18,8 @@ from django.db.models.deletion import Collector
 from django.test import Client
 
 import detect_video.services
-import ml_core.quota
-from accounts import views
+import web.keeping.quota
+from accounts import pages as views
 from accounts.forms import MOST_MAILS, TokenForm
 from accounts.models import ApiToken
 from accounts.tests.test_sign_in import (
@@ -35,7 +35,7 @@ from accounts.tokens import create_token
 from detect_image.models import DetectedImage
 from detect_image.tests.test_api import PICTURE
 from detect_video.models import RunLost, State, Video
-from ml_core.owners import Owned
+from web.keeping.owners import Owned
 
 ACCOUNT, FORGOTTEN, DELETE = "/accounts/", "/accounts/password/forgotten/", "/accounts/delete/"
 ADDRESS = "owner@example.org"
@@ -318,8 +318,8 @@ def signed_in_browser() -> Client:
     ("kind", "module", "step"),
     [
         ("video", detect_video.services, "reserving"),
-        ("class", ml_core.quota, "check_room"),
-        ("objects", ml_core.quota, "check_room"),
+        ("class", web.keeping.quota, "check_room"),
+        ("objects", web.keeping.quota, "check_room"),
     ],
 )
 def test_what_arrives_while_its_account_is_deleted_is_refused_and_leaves_nothing(

@@ -15,7 +15,7 @@ from classify.models import ClassifiedImage
 from detect_image.models import DetectedImage
 from detect_image.tests.test_api import PICTURE
 from detect_video.models import Video
-from ml_core.owners import Owned, check_reachable
+from web.keeping.owners import Owned, check_reachable
 
 KEPT = [Video, DetectedImage, ClassifiedImage]
 PASSWORD = "a rather long sentence"
@@ -97,8 +97,8 @@ def send(client: Client, kind: str):
 
 KINDS = [
     ("video", "detect_video.services.check_room"),
-    ("class", "ml_core.quota.check_room"),
-    ("objects", "ml_core.quota.check_room"),
+    ("class", "web.keeping.quota.check_room"),
+    ("objects", "web.keeping.quota.check_room"),
 ]
 
 

@@ -8,8 +8,8 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from ml_core.networks.classifier_description import CIFAR10_WEIGHTS, read_description
-from ml_core.tests.drawn_pictures import draw_tree
 from ml_core.training.callbacks import ProgressBar
+from ml_core.training.tests.drawn_pictures import draw_tree
 
 
 def run(*arguments: object) -> str:

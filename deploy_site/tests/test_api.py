@@ -11,7 +11,7 @@ from django.test import Client
 from PIL import Image
 from rest_framework.throttling import SimpleRateThrottle
 
-from accounts.tests.routes import routes
+from deploy_site.tests.routes import routes
 from detect_image.models import DetectedImage
 
 # A page, the way to it, and what answers where there is nothing.

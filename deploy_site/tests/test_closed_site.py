@@ -4,8 +4,8 @@ import pytest
 from django.contrib.auth.models import User
 from django.test import Client
 
-from accounts.tests.routes import filled, routes
 from accounts.tokens import create_token
+from deploy_site.tests.routes import filled, routes
 
 OPEN = {"accounts/sign-in/", "accounts/sign-up/", "admin/login/", "i18n/setlang/"}
 OPEN |= {"favicon.ico", "livez", "readyz"}

@@ -9,11 +9,11 @@ from django.conf import settings as site_settings
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.http import HttpResponse
 
-from accounts.tests.routes import filled, routes, socket_routes
 from deploy_site.asgi import application
+from deploy_site.tests.routes import filled, routes, socket_routes
 from detect_camera.tests.test_socket import jpeg
-from ml_core.problem_texts import without_folders
 from ml_core.tests.toy_network import install_toy_network
+from web.problem_texts import without_folders
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

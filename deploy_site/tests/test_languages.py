@@ -17,8 +17,8 @@ from django.utils.translation import override
 from django.utils.translation.template import templatize
 
 from deploy_site.asgi import application
-from deploy_site.body_limit import BodyLimit
-from ml_core.problem_texts import shown_detail
+from web.middleware.body_limit import BodyLimit
+from web.problem_texts import shown_detail
 
 ROOT = Path(settings.BASE_DIR)
 MESSAGES = Path(settings.LOCALE_PATHS[0]) / "zh_Hans" / "LC_MESSAGES" / "django.po"

@@ -17,10 +17,10 @@ from django.core.files.base import ContentFile
 from django.test import Client
 from PIL import Image
 
-from accounts.tests.routes import filled, routes, socket_routes
 from accounts.tokens import create_token
 from classify.models import ClassifiedImage
 from deploy_site.asgi import application
+from deploy_site.tests.routes import filled, routes, socket_routes
 from detect_image.models import DetectedImage
 from detect_video.models import Export, State, Video
 

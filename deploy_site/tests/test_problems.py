@@ -21,8 +21,8 @@ from django.utils import timezone
 from rest_framework.test import APIRequestFactory
 from rest_framework.views import APIView
 
-from deploy_site.problems import CONTENT_TYPE
 from ml_core.errors import Busy
+from web.problems import CONTENT_TYPE
 
 
 def test_unknown_routes_below_api_get_a_problem(client):
@@ -186,7 +186,7 @@ def test_what_the_database_refuses_to_a_form_is_a_page_that_says_so(
 def test_a_database_that_cannot_be_used_is_a_problem_of_the_api_and_logged_once_a_minute(
     client, caplog, monkeypatch, refusal
 ):
-    monkeypatch.setattr("ml_core.storage._logged_at", {})
+    monkeypatch.setattr("web.keeping.storage._logged_at", {})
     client.cookies["sessionid"] = "of somebody who came earlier"
     client.raise_request_exception = False
 
@@ -197,7 +197,7 @@ def test_a_database_that_cannot_be_used_is_a_problem_of_the_api_and_logged_once_
         assert (answer.status_code, answer["Retry-After"]) == (503, "30")
         assert answer["Content-Type"] == CONTENT_TYPE
         assert answer.json()["code"] == "storage_unusable"
-    logged = [record for record in caplog.records if record.name == "ml_core.storage"]
+    logged = [record for record in caplog.records if record.name == "web.keeping.storage"]
     assert len(logged) == 1 and "(" in logged[0].getMessage()
     assert not any(record.exc_info for record in caplog.records)
 
@@ -223,7 +223,7 @@ def test_media_that_cannot_be_written_is_a_problem(client, monkeypatch, toy_dete
     def fail(*arguments: object, **options: object) -> None:
         raise OSError(number, os.strerror(number))
 
-    monkeypatch.setattr("ml_core.storage.make_folder", fail)
+    monkeypatch.setattr("web.keeping.storage.make_folder", fail)
 
     response = client.post("/api/detect/image/?keep=true", {"gallery": "street.jpg"})
 
@@ -234,7 +234,7 @@ def test_a_model_that_is_busy_is_told_by_a_page_too(client, monkeypatch, no_dete
     def fail(request: object) -> None:
         raise Busy("Too many pictures are being worked on. Try again in a moment.")
 
-    monkeypatch.setattr("classify.views.storage_note", fail)
+    monkeypatch.setattr("classify.api.storage_note", fail)
 
     response = client.get("/classify/")
 

@@ -11,10 +11,11 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client, override_settings
 from PIL import Image
 
-from ml_core import engine, uploads
+from ml_core import engine
 from ml_core.errors import Busy
-from ml_core.tests.test_images import bomb
+from ml_core.pictures.tests.test_images import bomb
 from ml_core.tests.toy_network import BLUE, GREY, RED, cells_picture, install_toy_network
+from web.rest import picture_uploads
 
 URL = "/api/detect/image/"
 CELLS = {(1, 0): RED, (2, 2): BLUE}
@@ -340,7 +341,7 @@ def test_only_so_many_pictures_are_decoded_at_one_time(client, settings):
     post_file(client, PICTURE)  # The model is loaded by now.
     settings.LIMITS = {**settings.LIMITS, "pictures_in_memory": 2, "inference_seconds": 0.05}
 
-    with uploads.picture_in_memory("one"), uploads.picture_in_memory("another"):
+    with picture_uploads.picture_in_memory("one"), picture_uploads.picture_in_memory("another"):
         turned_away = post_file(client, PICTURE)
 
     assert_problem(turned_away, 429, "busy")
@@ -351,12 +352,12 @@ def test_only_so_many_pictures_are_decoded_at_one_time(client, settings):
 def test_one_client_never_holds_all_the_places(settings):
     settings.LIMITS = {**settings.LIMITS, "pictures_in_memory": 4, "inference_seconds": 0.05}
 
-    with uploads.picture_in_memory("greedy"), uploads.picture_in_memory("greedy"):
-        with pytest.raises(Busy), uploads.picture_in_memory("greedy"):
+    with picture_uploads.picture_in_memory("greedy"), picture_uploads.picture_in_memory("greedy"):
+        with pytest.raises(Busy), picture_uploads.picture_in_memory("greedy"):
             pass
-        with uploads.picture_in_memory("modest"):
+        with picture_uploads.picture_in_memory("modest"):
             pass
-    with uploads.picture_in_memory("greedy"):
+    with picture_uploads.picture_in_memory("greedy"):
         pass
 
 
@@ -365,13 +366,13 @@ def test_who_came_first_gets_the_next_place(settings):
     served = []
 
     def visit(number: int) -> None:
-        with uploads.picture_in_memory("same"):
+        with picture_uploads.picture_in_memory("same"):
             served.append(number)
 
-    with ThreadPoolExecutor(8) as threads, uploads.picture_in_memory("same"):
+    with ThreadPoolExecutor(8) as threads, picture_uploads.picture_in_memory("same"):
         for number in range(8):
             threads.submit(visit, number)
-            while len(uploads._waiting) <= number:
+            while len(picture_uploads._waiting) <= number:
                 time.sleep(0.001)
 
     assert served == list(range(8))
@@ -380,7 +381,9 @@ def test_who_came_first_gets_the_next_place(settings):
 def test_waiting_for_a_model_takes_no_place(client, monkeypatch):
     taken = []
     monkeypatch.setattr(
-        engine, "wait_until_loaded", lambda task, model: taken.append(dict(uploads._places_taken))
+        engine,
+        "wait_until_loaded",
+        lambda task, model: taken.append(dict(picture_uploads._places_taken)),
     )
 
     post_file(client, PICTURE)

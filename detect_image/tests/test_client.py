@@ -12,8 +12,8 @@ from django.test import Client
 from PIL import ExifTags, Image
 
 from detect_image import client
-from ml_core import drawing
-from ml_core.resizing import letterbox_size
+from ml_core.pictures import drawing
+from ml_core.pictures.resizing import letterbox_size
 from ml_core.tests.toy_network import BLUE, RED, cells_picture
 
 TOMATO = 0

@@ -11,7 +11,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from PIL import Image
 
-from ml_core.drawing import class_colour
+from ml_core.pictures.drawing import class_colour
 from ml_core.tests.toy_network import BLUE, RED, cells_picture
 
 pytestmark = pytest.mark.usefixtures("toy_detector")

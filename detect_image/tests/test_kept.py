@@ -16,7 +16,7 @@ from PIL import ExifTags, Image
 from detect_image import gallery
 from detect_image.models import DetectedImage
 from detect_image.tests.test_api import BASE64, PICTURE, URL, assert_problem, encoded
-from ml_core.drawing import class_colour
+from ml_core.pictures.drawing import class_colour
 from ml_core.tests.toy_network import BLUE, RED, cells_picture
 
 TOMATO = 0

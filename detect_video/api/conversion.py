@@ -13,13 +13,13 @@ from rest_framework.exceptions import ValidationError
 from rest_framework.parsers import MultiPartParser
 from rest_framework.request import Request
 
-from detect_video import schema
-from detect_video.downloads import file_response
+from detect_video.api import schema
+from detect_video.api.responses import file_response
 from detect_video.errors import VideoTooManyBytes
-from detect_video.rendering import render_video
+from detect_video.video.rendering import render_video
 from ml_core.errors import Busy, InvalidVideo
-from ml_core.file_views import FileAPIView
-from ml_core.storage import check_room
+from web.keeping.storage import check_room
+from web.rest.file_views import FileAPIView
 
 _turn = BoundedSemaphore(1)
 

@@ -10,14 +10,15 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from detect_video import results, schema, services
-from detect_video.downloads import file_response, text_response
+from detect_video import results, services
+from detect_video.api import schema
+from detect_video.api.responses import file_response, text_response
+from detect_video.api.serializers import ExportRequestSerializer, ExportSerializer
+from detect_video.api.videos import requested_video
 from detect_video.errors import NotFinished, NotFound
 from detect_video.models import Video
-from detect_video.serializers import ExportRequestSerializer, ExportSerializer
-from detect_video.views import requested_video
-from ml_core.file_views import FileAPIView
-from ml_core.media import HEADERS
+from web.keeping.media import HEADERS
+from web.rest.file_views import FileAPIView
 
 RESULTS: dict[str, tuple[Callable[[Video], AsyncIterator[str]], str]] = {
     "jsonl": (results.jsonl_lines, "application/jsonl"),

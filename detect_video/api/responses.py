@@ -10,9 +10,9 @@ from typing import BinaryIO
 from django.http import HttpResponseBase, StreamingHttpResponse
 from django.utils.http import content_disposition_header
 
-from deploy_site.problems import problem_response
-from detect_video.containers import MIME_TYPES, container_format
 from detect_video.errors import FileGone
+from detect_video.video.containers import MIME_TYPES, container_format
+from web.problems import problem_response
 
 BLOCK_BYTES = 256 * 1024
 

@@ -10,8 +10,12 @@ from drf_spectacular.utils import (
     extend_schema_view,
 )
 
-from deploy_site.schema import STORAGE_ERRORS, problems
-from detect_video.containers import MIME_TYPES
+from detect_video.api.serializers import (
+    AnnouncementSerializer,
+    ExportRequestSerializer,
+    ExportSerializer,
+    VideoSerializer,
+)
 from detect_video.errors import (
     ChecksumMismatch,
     ChunkTooLarge,
@@ -22,12 +26,7 @@ from detect_video.errors import (
     VideoTooManyBytes,
     WrongOffset,
 )
-from detect_video.serializers import (
-    AnnouncementSerializer,
-    ExportRequestSerializer,
-    ExportSerializer,
-    VideoSerializer,
-)
+from detect_video.video.containers import MIME_TYPES
 from ml_core.errors import (
     Busy,
     InvalidVideo,
@@ -37,6 +36,7 @@ from ml_core.errors import (
     UnsupportedVideo,
     VisionError,
 )
+from web.rest.schema import STORAGE_ERRORS, problems
 
 CHUNK_TYPE = "application/offset+octet-stream"
 TAGS = ["videos"]

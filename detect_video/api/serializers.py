@@ -9,9 +9,9 @@ from rest_framework import serializers
 
 from detect_video.errors import VideoTooManyBytes
 from detect_video.models import Export, Job, State, Video
-from detect_video.rendering import CODECS
+from detect_video.video.rendering import CODECS
 from ml_core.networks.loading import SCORE_FLOOR
-from ml_core.problem_texts import shown_detail
+from web.problem_texts import shown_detail
 
 
 class AnnouncementSerializer(serializers.Serializer):

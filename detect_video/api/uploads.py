@@ -7,10 +7,11 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from detect_video import schema, uploads
+from detect_video import uploads
+from detect_video.api import schema
+from detect_video.api.schema import CHUNK_TYPE
+from detect_video.api.videos import requested_video
 from detect_video.errors import WrongOffset
-from detect_video.schema import CHUNK_TYPE
-from detect_video.views import requested_video
 
 
 @schema.upload

@@ -6,11 +6,12 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from detect_video import schema, services
+from detect_video import services
+from detect_video.api import schema
+from detect_video.api.serializers import AnnouncementSerializer, VideoSerializer
 from detect_video.models import Video
-from detect_video.serializers import AnnouncementSerializer, VideoSerializer
-from ml_core.addresses import counted_address
-from ml_core.owners import Owner, owner_with_session
+from web.addresses import counted_address
+from web.keeping.owners import Owner, owner_with_session
 
 
 def requested_video(request: Request, video_id: uuid.UUID) -> Video:

@@ -6,8 +6,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from threading import Event
 
-from detect_video.decoding import VideoFrame, VideoReader
 from detect_video.errors import RunLost
+from detect_video.video.reader import VideoFrame, VideoReader
 from ml_core import engine
 from ml_core.errors import Busy, InferenceTimeout, ModelLoading
 from ml_core.results import Detections

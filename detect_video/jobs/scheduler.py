@@ -18,10 +18,10 @@ from django.db import OperationalError, close_old_connections, connections
 
 from detect_video import uploads
 from detect_video.errors import RunLost
+from detect_video.jobs.work import run_detection, run_export
 from detect_video.models import MAX_ATTEMPTS, Export, Job, State, Video
-from detect_video.work import run_detection, run_export
 from ml_core.errors import Busy, InferenceTimeout, ModelLoading, StorageFull, VisionError
-from ml_core.storage import FULL, is_full, is_unusable, log_refusal, refusal_of
+from web.keeping.storage import FULL, is_full, is_unusable, log_refusal, refusal_of
 
 logger = logging.getLogger(__name__)
 

@@ -6,16 +6,16 @@ from threading import Event
 from django.conf import settings
 
 from detect_video.errors import RunLost
+from detect_video.jobs.pipeline import Found, detect_frames, open_frames, wait_for_model
 from detect_video.models import Export, FrameResult, State, Video
-from detect_video.pipeline import Found, detect_frames, open_frames, wait_for_model
-from detect_video.rendering import CODECS, render_video
 from detect_video.results import DetectionsByTime
+from detect_video.video.rendering import CODECS, render_video
 from ml_core import engine
-from ml_core.quota import check_quota
 from ml_core.results import Detection
-from ml_core.serializers import DetectionSerializer
-from ml_core.storage import check_room
-from ml_core.streams import opened
+from web.keeping.quota import check_quota
+from web.keeping.storage import check_room
+from web.rest.serializers import DetectionSerializer
+from web.streams import opened
 
 PROGRESS_EVERY_S = 0.5
 

@@ -12,15 +12,15 @@ from channels.generic.websocket import AsyncWebsocketConsumer
 from django.conf import settings
 
 from detect_video.models import Video
-from detect_video.places import Place, free_place, take_place
 from detect_video.services import find_video
-from detect_video.socket_messages import Start, parse_message
-from detect_video.streaming import send_frames, send_info
-from ml_core.addresses import counted_address
+from detect_video.socket.messages import Start, parse_message
+from detect_video.socket.places import Place, free_place, take_place
+from detect_video.socket.streaming import send_frames, send_info
 from ml_core.errors import SocketIdle, VisionError
-from ml_core.owners import Owner
-from ml_core.problem_texts import told
-from ml_core.storage import log_refusal, refusal_of
+from web.addresses import counted_address
+from web.keeping.owners import Owner
+from web.keeping.storage import log_refusal, refusal_of
+from web.problem_texts import told
 
 logger = logging.getLogger(__name__)
 

@@ -5,8 +5,8 @@ import struct
 from dataclasses import dataclass
 from typing import Any
 
-from detect_video.decoding import VideoFrame
 from detect_video.errors import BadMessage
+from detect_video.video.reader import VideoFrame
 
 MODES = ("results", "frames")
 MAX_CREDIT = 64

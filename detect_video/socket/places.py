@@ -9,7 +9,7 @@ from django.conf import settings
 
 from detect_video.errors import TooManySockets
 from detect_video.models import Video
-from ml_core.owners import Owner
+from web.keeping.owners import Owner
 
 Place = tuple[Owner, str]
 

@@ -10,15 +10,15 @@ from typing import Any, TypeVar
 from channels.db import database_sync_to_async
 from django.conf import settings
 
-from detect_video.decoding import VideoFrame, VideoReader
+from detect_video.api.serializers import VideoSerializer
 from detect_video.errors import NotFound, WaitsForMemory
 from detect_video.models import State, Video
-from detect_video.places import decoder_bytes, memory, owner_key
-from detect_video.serializers import VideoSerializer
 from detect_video.services import kept_frames
-from detect_video.socket_messages import Start, pack_picture
+from detect_video.socket.messages import Start, pack_picture
+from detect_video.socket.places import decoder_bytes, memory, owner_key
+from detect_video.video.reader import VideoFrame, VideoReader
 from ml_core.errors import InvalidVideo
-from ml_core.problem_texts import told
+from web.problem_texts import told
 
 LOOK_EVERY_S = 0.1
 INFO_EVERY_S = 0.5

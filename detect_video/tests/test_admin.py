@@ -4,8 +4,8 @@ import pytest
 from django.contrib.auth import get_user_model
 from django.test import Client
 
+from detect_video.jobs.tests.test_jobs import export_of, queued_video
 from detect_video.models import Export, State, Video
-from detect_video.tests.test_jobs import export_of, queued_video
 
 LIST = "/admin/detect_video/video/"
 

@@ -8,8 +8,8 @@ import av
 import pytest
 from django.core.management import CommandError, call_command
 
+from detect_video.conftest import write_tomatoes
 from detect_video.tests.clips import frame_number
-from detect_video.tests.conftest import write_tomatoes
 
 pytestmark = pytest.mark.usefixtures("toy_detector")
 

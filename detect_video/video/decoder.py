@@ -1,6 +1,6 @@
 """The program that decodes one video, in a process of its own that may do nothing else.
 
-``decoding.py`` starts it with the file as its standard input, and reads its messages from its
+``reader.py`` starts it with the file as its standard input, and reads its messages from its
 standard output. Before it looks at the file it gives up opening anything: files, connections.
 """
 
@@ -17,9 +17,9 @@ import av
 import av.error
 import numpy as np
 
-from detect_video.containers import missing_bytes
-from detect_video.messages import AUDIO, END, FRAME, HEADER, MESSAGE, SKIPPED
-from detect_video.video_file import DEFAULT_RATE, Refused, Video, codec_name, to_us
+from detect_video.video.containers import missing_bytes
+from detect_video.video.messages import AUDIO, END, FRAME, HEADER, MESSAGE, SKIPPED
+from detect_video.video.video_file import DEFAULT_RATE, Refused, Video, codec_name, to_us
 
 JPEG_OPTIONS = {"qmin": "4", "qmax": "4"}
 MAX_SAMPLE_RATE = 48_000

@@ -23,14 +23,17 @@ from typing import Any, BinaryIO, NamedTuple, Self
 import numpy as np
 from django.conf import settings
 
-from detect_video.containers import container_format
 from detect_video.errors import FileGone
-from detect_video.messages import END, MESSAGE, SKIPPED
+from detect_video.video.containers import container_format
+from detect_video.video.messages import END, MESSAGE, SKIPPED
 from ml_core.errors import InvalidVideo, UnsupportedVideo, VisionError
 
 # The child finds this package, and nothing else, beside what is installed.
-PROGRAM = "import sys; sys.path.append(sys.argv[1]); import detect_video.decoder as d; d.main()"
-PROJECT_DIR = Path(__file__).parent.parent
+PROGRAM = (
+    "import sys; sys.path.append(sys.argv[1]); "
+    "from detect_video.video import decoder; decoder.main()"
+)
+PROJECT_DIR = Path(__file__).parents[2]
 ENVIRONMENT = {
     # OpenBLAS would reserve memory for a thread on every core.
     "OPENBLAS_NUM_THREADS": "1",

@@ -11,16 +11,10 @@ from typing import Any
 import av
 import numpy as np
 
-from detect_video.decoding import (
-    AudioReader,
-    VideoInfo,
-    VideoReader,
-    read_audio,
-    read_times_us,
-)
-from ml_core.drawing import draw_detections
+from detect_video.video.reader import AudioReader, VideoInfo, VideoReader, read_audio, read_times_us
+from ml_core.pictures.drawing import draw_detections
 from ml_core.results import Detection
-from ml_core.storage import force_to_disk, make_folder, rename_for_good
+from web.keeping.storage import force_to_disk, make_folder, rename_for_good
 
 CODECS = {"mjpg": ".avi", "xvid": ".avi", "h264": ".mp4"}
 ENCODERS = {"mjpg": "mjpeg", "xvid": "mpeg4", "h264": "libx264"}

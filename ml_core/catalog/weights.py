@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 import requests
 from tqdm import tqdm
 
-from ml_core.catalog import ModelFile, ModelSpec
+from ml_core.catalog.specs import ModelFile, ModelSpec
 from ml_core.errors import DownloadFailed, ModelUnusable
 
 CONNECT_SECONDS = 5

@@ -5,7 +5,7 @@ from typing import Protocol
 
 import numpy as np
 
-from ml_core.catalog import ModelSpec
+from ml_core.catalog.specs import ModelSpec
 from ml_core.networks.loading import Prediction
 
 ENGINES = ("auto", "openvino", "tensorflow")

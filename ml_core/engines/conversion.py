@@ -20,7 +20,7 @@ from pathlib import Path
 
 import openvino as ov
 
-from ml_core.catalog import ModelSpec
+from ml_core.catalog.specs import ModelSpec
 from ml_core.engines import NETWORK_UNUSABLE
 from ml_core.networks.darknet_cfg import DarknetError
 

@@ -16,7 +16,7 @@ import sys
 from pathlib import Path
 from threading import Thread
 
-from ml_core.catalog import ModelSpec
+from ml_core.catalog.specs import ModelSpec
 from ml_core.engines import NETWORK_UNUSABLE
 from ml_core.networks.loading import NETWORK_ERRORS, load_network
 

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import openvino as ov
 
-from ml_core.catalog import ModelSpec
+from ml_core.catalog.specs import ModelSpec
 from ml_core.engines.conversion import converted, discard, seal
+from ml_core.engines.quantized import has_quantized, read_quantized
 from ml_core.networks.loading import Prediction, decoder
-from ml_core.quantized import has_quantized, read_quantized
 
 # The binding prepares itself at the first use of a tensor's data. Two threads that meet there wait
 # for each other with the interpreter's lock held, and the process stands still for ever. An import

@@ -6,11 +6,11 @@ from tempfile import TemporaryDirectory
 
 import openvino as ov
 
-from ml_core.catalog import ModelSpec
-from ml_core.images import ImageLimits
-from ml_core.labelled_pictures import read_image
+from ml_core.catalog.specs import ModelSpec
 from ml_core.networks.darknet_cfg import DarknetError
-from ml_core.resizing import RESIZE
+from ml_core.pictures.images import ImageLimits
+from ml_core.pictures.labelled_pictures import read_image
+from ml_core.pictures.resizing import RESIZE
 
 # What the network was quantized from, in its own file.
 ORIGIN = "quantized_from"

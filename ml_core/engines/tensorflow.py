@@ -3,7 +3,7 @@
 import numpy as np
 import tensorflow as tf
 
-from ml_core.catalog import ModelSpec
+from ml_core.catalog.specs import ModelSpec
 from ml_core.networks.loading import Prediction, decoder, load_network
 
 

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
-from ml_core.labelled_pictures import LabelledPicture
+from ml_core.pictures.labelled_pictures import LabelledPicture
 from ml_core.results import Detection
 
 # Of all areas, and with at most 100 boxes in each picture, as COCO counts.

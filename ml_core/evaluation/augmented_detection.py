@@ -11,11 +11,11 @@ from pathlib import Path
 
 import numpy as np
 
-from ml_core.catalog import ModelSpec
+from ml_core.catalog.specs import ModelSpec
 from ml_core.engines import Engine, load_engine
 from ml_core.networks.yolo import Candidates
+from ml_core.pictures.resizing import RESIZE, WHOLE, undo_placement
 from ml_core.postprocessing import detections_from_candidates
-from ml_core.resizing import RESIZE, WHOLE, undo_placement
 from ml_core.results import Detections
 
 # The sides of a network's input are multiples of this.

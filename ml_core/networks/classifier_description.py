@@ -8,7 +8,10 @@ WEIGHTS_SUFFIX = ".weights.h5"
 MAX_LABEL_CHARACTERS = 100
 # The classifier that comes with the project.
 CIFAR10_WEIGHTS = (
-    Path(__file__).parent.parent / "models" / "resnet56v2-cifar10" / "resnet56v2-cifar10.weights.h5"
+    Path(__file__).parent.parent
+    / "shipped"
+    / "resnet56v2-cifar10"
+    / "resnet56v2-cifar10.weights.h5"
 )
 
 

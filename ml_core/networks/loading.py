@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ml_core.catalog import ModelSpec
+from ml_core.catalog.specs import ModelSpec
 from ml_core.networks.classifier_description import DescriptionError, read_description
 from ml_core.networks.darknet_cfg import DarknetError, read_config
 from ml_core.networks.yolo import Candidates, decode_heads

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ml_core.boxes import cxcywh_to_xyxy
 from ml_core.errors import InferenceFailed
 from ml_core.networks.darknet_cfg import YoloLayer
+from ml_core.pictures.boxes import cxcywh_to_xyxy
 
 
 @dataclass(frozen=True)

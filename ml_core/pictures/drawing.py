@@ -9,8 +9,8 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 from pylopdf_fonts_zh_cn import sans_path
 
-from ml_core.label_places import Room, label_places
 from ml_core.labels import shown_name
+from ml_core.pictures.label_places import Room, label_places
 from ml_core.results import Detection
 
 # Turning the hue by the golden ratio keeps the colours of neighbouring classes far apart.

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import numpy as np
 
-from ml_core.boxes import cxcywh_to_xyxy
 from ml_core.errors import VisionError
-from ml_core.images import ImageLimits, decode_image, upright_wh
+from ml_core.pictures.boxes import cxcywh_to_xyxy
+from ml_core.pictures.images import ImageLimits, decode_image, upright_wh
 
 PICTURE_SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp"}
 

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from ml_core.boxes import clip_boxes
+from ml_core.pictures.boxes import clip_boxes
 
 GREY = 128
 

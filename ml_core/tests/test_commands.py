@@ -6,7 +6,7 @@ import shutil
 import pytest
 from django.core.management import CommandError, call_command
 
-from ml_core import weights
+from ml_core.catalog import weights
 from ml_core.errors import DownloadFailed
 from ml_core.tests.toy_network import install_toy_network
 

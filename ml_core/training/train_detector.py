@@ -11,17 +11,17 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ml_core.labelled_pictures import LabelError, read_labelled_pictures
 from ml_core.labels import COCO_LABELS, read_names
 from ml_core.networks.darknet_cfg import read_config
-from ml_core.training.detector_state import DetectorSettings, DetectorState
+from ml_core.pictures.labelled_pictures import LabelError, read_labelled_pictures
+from ml_core.training.detection.state import DetectorSettings, DetectorState
 from ml_core.training.settings import PRECISIONS
 
 if TYPE_CHECKING:
     import keras
 
 DEFAULTS = DetectorSettings(name="")
-VISION_SMALL = Path(__file__).parent.parent / "models" / "vision-small" / "vision-small.cfg"
+VISION_SMALL = Path(__file__).parent.parent / "shipped" / "vision-small" / "vision-small.cfg"
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -84,7 +84,7 @@ def train(
         raise LabelError(f"Expected a class name a line in {options['names']}; there is none.")
     pictures = read_labelled_pictures(options["images"], options["labels"], len(labels))
     # Keras takes seconds to import: not before the arguments are known to be right.
-    from ml_core.training.detector import resume_training, start_training
+    from ml_core.training.detection.detector import resume_training, start_training
 
     minutes = options["minutes"]
     if options["resume"]:

@@ -20,15 +20,16 @@ import detect_image.services
 from classify.models import ClassifiedImage
 from detect_image.models import DetectedImage
 from detect_image.tests.test_api import PICTURE
-from detect_video import rendering, uploads
-from detect_video.jobs import run
+from detect_video import uploads
+from detect_video.api.tests.test_uploads import announce, announced, at_once, send
+from detect_video.conftest import clip  # noqa: F401
+from detect_video.jobs.scheduler import run
+from detect_video.jobs.work import run_export
 from detect_video.models import Export, State, Video
-from detect_video.tests.conftest import clip  # noqa: F401
-from detect_video.tests.test_uploads import announce, announced, at_once, send
-from detect_video.work import run_export
-from ml_core import quota
+from detect_video.video import rendering
 from ml_core.errors import StorageFull
-from ml_core.owners import Owner
+from web.keeping import quota
+from web.keeping.owners import Owner
 
 CLASSIFY, DETECT = "/api/classify/?keep=true", "/api/detect/image/?return=url"
 # What keeps a picture only where there is room.
@@ -67,7 +68,7 @@ def test_a_picture_for_which_the_disk_has_no_room_leaves_nothing(
     def fail(*arguments: object) -> None:
         raise OSError(code, os.strerror(code))
 
-    monkeypatch.setattr("ml_core.storage.os.fsync", fail)
+    monkeypatch.setattr("web.keeping.storage.os.fsync", fail)
 
     assert_refused(post(client, url), 507, "storage_full", media)
 
@@ -142,7 +143,7 @@ def test_a_disk_that_refuses_the_file_costs_nobody_the_answer(
     def fail(*arguments: object) -> None:
         raise OSError(number, os.strerror(number))
 
-    monkeypatch.setattr("ml_core.storage.os.fsync", fail)
+    monkeypatch.setattr("web.keeping.storage.os.fsync", fail)
 
     assert_answered_but_not_kept(post(client, url), code, media)
 
@@ -272,7 +273,7 @@ def test_pictures_above_the_quota_are_refused_before_they_are_looked_at(
     client, url, settings, media, monkeypatch
 ):
     settings.LIMITS = {**settings.LIMITS, "owner_bytes": len(PICTURE) - 1}
-    monkeypatch.setattr("ml_core.uploads.read_picture", None)
+    monkeypatch.setattr("web.rest.picture_uploads.read_picture", None)
 
     assert_refused(post(client, url), 413, "quota_exceeded", media)
 
@@ -424,7 +425,7 @@ def test_an_export_that_fills_the_disk_is_given_up_and_leaves_nothing(export, mo
     def full(more_bytes: int) -> None:
         raise StorageFull("The server has no room.")
 
-    monkeypatch.setattr("detect_video.work.check_room", full)
+    monkeypatch.setattr("detect_video.jobs.work.check_room", full)
 
     run(export, run_export, None)
 

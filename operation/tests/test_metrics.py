@@ -8,8 +8,8 @@ from django.test import Client
 from accounts.tokens import create_token
 from detect_image.tests.test_api import PICTURE
 from detect_video.models import State, Video
-from ml_core.owners import Owner
-from ml_core.streams import open_streams, opened
+from web.keeping.owners import Owner
+from web.streams import open_streams, opened
 
 pytestmark = [pytest.mark.usefixtures("toy_detector"), pytest.mark.django_db]
 

@@ -6,8 +6,8 @@ import pytest
 from django.core.management import call_command
 from django.db import transaction
 
-from ml_core import reserve
 from operation.tests.test_commands import kept, media, video  # noqa: F401
+from web.keeping import reserve
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("media")]
 

@@ -12,7 +12,8 @@ from PIL import Image
 from classify.models import ClassifiedImage
 from detect_image.models import DetectedImage
 from detect_image.tests.test_api import PICTURE
-from ml_core import media, uploads
+from web.keeping import media
+from web.rest import picture_uploads
 
 KEPT = [
     ("/api/classify/", ClassifiedImage, ["file"]),
@@ -104,7 +105,7 @@ def test_pictures_of_before_wait_for_a_place_in_memory(client, monkeypatch, url,
     places = []
 
     def counted(*arguments: object):
-        places.append(uploads._places_taken.total())
+        places.append(picture_uploads._places_taken.total())
         return decode_image(*arguments)
 
     decode_image = media.decode_image

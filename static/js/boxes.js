@@ -10,7 +10,7 @@ import { shownName } from "./class-names.js";
 const GOLDEN_RATIO = 0.618033988749895;
 
 /**
- * The colour of a class, the same as in `ml_core/drawing.py`.
+ * The colour of a class, the same as in `ml_core/pictures/drawing.py`.
  * @param {number} classId
  * @returns {Colour}
  */

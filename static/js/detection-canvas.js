@@ -1,4 +1,4 @@
-/** Draws detections like `ml_core/drawing.py`, on a transparent canvas over the picture. */
+/** Draws detections like `ml_core/pictures/drawing.py`, on a transparent canvas over the picture. */
 
 import { classColour, cssColour, labelText, scaleBox, textColour } from "./boxes.js";
 import { labelPlaces } from "./label-places.js";

@@ -1,4 +1,4 @@
-/** Places the labels of boxes; `ml_core/label_places.py` implements the same rule. */
+/** Places the labels of boxes; `ml_core/pictures/label_places.py` implements the same rule. */
 
 /** @typedef {import("./boxes.js").Box} Box */
 /** @typedef {{x: number, y: number}} Place the top left corner of a label */

@@ -9,8 +9,8 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from ml_core.errors import VisionError
-from ml_core.problem_texts import told
-from ml_core.storage import refusal_of
+from web.keeping.storage import refusal_of
+from web.problem_texts import told
 
 
 class Keep(StrEnum):

@@ -19,10 +19,10 @@ from django.utils.translation import gettext_lazy as _
 from PIL import Image
 
 from ml_core.errors import InvalidImage, StorageFull, UnsupportedImage
-from ml_core.images import ImageLimits, decode_image, small_jpeg
-from ml_core.owners import Owned, Owner
-from ml_core.storage import check_room
-from ml_core.uploads import picture_in_memory, requester
+from ml_core.pictures.images import ImageLimits, decode_image, small_jpeg
+from web.keeping.owners import Owned, Owner
+from web.keeping.storage import check_room
+from web.rest.picture_uploads import picture_in_memory, requester
 
 # The field with the small copy of a field's picture has its name and this.
 SMALL = "_small"

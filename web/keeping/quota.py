@@ -9,8 +9,8 @@ from django.conf import settings
 from django.db import connection, transaction
 
 from ml_core.errors import QuotaExceeded
-from ml_core.owners import Owned, Owner
-from ml_core.storage import check_room
+from web.keeping.owners import Owned, Owner
+from web.keeping.storage import check_room
 
 # Any number that nothing else on the site locks.
 _POSTGRES_LOCK = 0x71756F7461

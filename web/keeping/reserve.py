@@ -11,7 +11,7 @@ from django.contrib.auth import get_user_model
 from django.db.models import FileField, Model
 from django.db.models.signals import pre_delete
 
-from ml_core.storage import force_to_disk
+from web.keeping.storage import force_to_disk
 
 # Far more than it takes to forget a row that stands for files.
 RESERVE_BYTES = 16 * 2**20

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from deploy_site.problems import problem, send_problem
+from web.problems import problem, send_problem
 
 
 class BodyLimit:

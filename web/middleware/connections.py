@@ -12,8 +12,8 @@ from typing import Any, ClassVar
 from django.conf import settings
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from deploy_site.problems import CONTENT_TYPE, problem, problem_body, send_problem
-from ml_core.addresses import counted_address
+from web.addresses import counted_address
+from web.problems import CONTENT_TYPE, problem, problem_body, send_problem
 
 PROBES = {"/livez", "/readyz"}
 # Above the limit of connections, for requests that ask the probes.

@@ -17,10 +17,10 @@ from rest_framework.generics import GenericAPIView
 from rest_framework.parsers import BaseParser, FormParser, JSONParser, MultiPartParser
 from rest_framework.request import Request
 
-from ml_core.addresses import counted_address
 from ml_core.errors import Busy, ImageTooManyBytes
-from ml_core.images import ImageLimits, Picture, decode_base64, read_picture
 from ml_core.metrics import measured
+from ml_core.pictures.images import ImageLimits, Picture, decode_base64, read_picture
+from web.addresses import counted_address
 
 _places_changed = Condition()
 _places_taken: "Counter[str]" = Counter()
@@ -69,7 +69,7 @@ def picture_in_memory(client: str) -> Iterator[None]:
 def decode_upload(data: bytes) -> tuple[Picture, float]:
     """Decode a picture file, and say how many milliseconds that took.
 
-    Raises what ``ml_core.images.read_picture`` raises.
+    Raises what ``ml_core.pictures.images.read_picture`` raises.
     """
     started = time.perf_counter()
     picture = read_picture(data, image_limits())

@@ -12,7 +12,6 @@ from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.utils import OpenApiResponse
 from rest_framework import serializers
 
-from deploy_site.problems import CONTENT_TYPE
 from ml_core.errors import (
     Busy,
     ImageTooManyBytes,
@@ -29,6 +28,7 @@ from ml_core.errors import (
     UnsupportedImage,
     VisionError,
 )
+from web.problems import CONTENT_TYPE
 
 # What a picture's upload, and then a model, may raise.
 PICTURE_ERRORS = (InvalidImage, UnsupportedImage, ImageTooManyBytes)

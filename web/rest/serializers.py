@@ -4,7 +4,7 @@ from typing import TypedDict
 
 from rest_framework import serializers
 
-from ml_core.problem_texts import without_folders
+from web.problem_texts import without_folders
 
 
 class Size(TypedDict):

@@ -3,7 +3,7 @@
 from rest_framework.request import Request
 from rest_framework.throttling import ScopedRateThrottle
 
-from ml_core.addresses import counted_address
+from web.addresses import counted_address
 
 
 class AccountOrAddressThrottle(ScopedRateThrottle):

@@ -3,7 +3,8 @@
 from django import template
 from django.utils.translation import get_language
 
-from ml_core import labels, problem_texts
+from ml_core import labels
+from web import problem_texts
 
 register = template.Library()
 register.filter(problem_texts.without_folders)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from ml_core.addresses import counted_address
+from web.addresses import counted_address
 
 
 @pytest.mark.parametrize(

@@ -7,9 +7,9 @@ from xml.etree import ElementTree
 
 import pytest
 
-from ml_core import exports
 from ml_core.labels import COCO_LABELS, coco_category_id, read_names
 from ml_core.results import Detection, Detections
+from web import exports
 
 CONTRACT = Path(__file__).parents[2] / "tests" / "contract" / "exports.json"
 NOTHING = Detections("toy", (200, 100), (), {"inference": 3.0})

@@ -8,12 +8,12 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
-from ml_core.images import ImageLimits
 from ml_core.networks.classifier_description import (
     CIFAR10_WEIGHTS,
     DescriptionError,
     read_description,
 )
+from ml_core.pictures.images import ImageLimits
 
 
 class Command(BaseCommand):
@@ -35,9 +35,9 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         from ml_core.networks.resnet_v2 import RESOLUTION_WH, load_resnet_v2
-        from ml_core.training.data import DatasetError, read_test_split
-        from ml_core.training.evaluation import evaluate
-        from ml_core.training.report import accuracy_table, confusion_table
+        from ml_core.training.classification.data import DatasetError, read_test_split
+        from ml_core.training.classification.evaluation import evaluate
+        from ml_core.training.classification.report import accuracy_table, confusion_table
 
         limits = ImageLimits(settings.LIMITS["image_bytes"], settings.LIMITS["image_pixels"])
         try:

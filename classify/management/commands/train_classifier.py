@@ -8,8 +8,8 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
-from ml_core.images import ImageLimits
 from ml_core.networks.classifier_description import DescriptionError
+from ml_core.pictures.images import ImageLimits
 from ml_core.training.settings import PRECISIONS, TrainingError, TrainingSettings
 
 DEFAULTS = TrainingSettings(name="")
@@ -58,8 +58,8 @@ class Command(BaseCommand):
         # Keras takes seconds to import: not before the arguments are known to be right.
         from ml_core.networks.resnet_v2 import RESOLUTION_WH, DepthError
         from ml_core.training.checkpoint import has_checkpoint
-        from ml_core.training.classifier import resume_training, start_training
-        from ml_core.training.data import DatasetError, read_dataset
+        from ml_core.training.classification.classifier import resume_training, start_training
+        from ml_core.training.classification.data import DatasetError, read_dataset
 
         name = f"resnet{options['depth']}v2-{options['data'].stem}"
         output = options["output"] or settings.MODEL_DIR / name

@@ -12,9 +12,9 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand
 from django.db import connection
 
-from deploy_site.connections import PunctualProtocol
 from deploy_site.https import certificate, lan_addresses
-from ml_core.reserve import lay_down_reserve
+from web.keeping.reserve import lay_down_reserve
+from web.middleware.connections import PunctualProtocol
 
 
 class Command(BaseCommand):

@@ -15,17 +15,18 @@ from django.core.management.base import BaseCommand, CommandError
 from tqdm import tqdm
 
 from detect_image.services import Search, detect_in_file
-from ml_core import engine, exports
-from ml_core.augmented_detection import AugmentedDetector
-from ml_core.display import has_display, show_picture
-from ml_core.drawing import draw_detections
+from ml_core import engine
 from ml_core.engine import IOU_THRESHOLD
 from ml_core.errors import ModelNotInstalled, ModelUnusable, UnknownModel, VisionError
-from ml_core.images import decode_image
-from ml_core.labelled_pictures import PICTURE_SUFFIXES
+from ml_core.evaluation.augmented_detection import AugmentedDetector
 from ml_core.networks.loading import NETWORK_ERRORS
+from ml_core.pictures.display import has_display, show_picture
+from ml_core.pictures.drawing import draw_detections
+from ml_core.pictures.images import decode_image
+from ml_core.pictures.labelled_pictures import PICTURE_SUFFIXES
 from ml_core.results import Detections
-from ml_core.uploads import image_limits
+from web import exports
+from web.rest.picture_uploads import image_limits
 
 # Formats with one text per picture, and the suffix of its file; the others need all pictures.
 PER_PICTURE: dict[str, tuple[str, Callable[[str, Detections], str]]] = {

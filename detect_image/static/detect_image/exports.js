@@ -1,4 +1,4 @@
-/** Exports results in common file formats, like `ml_core/exports.py`. */
+/** Exports results in common file formats, like `web/exports.py`. */
 
 /** @typedef {import("../js/boxes.js").Detection} Detection */
 /** @typedef {import("../js/api.js").Detections} Detections */
@@ -112,7 +112,7 @@ export function csvText(results) {
 }
 
 /**
- * By the same names as `EXPORTS` in `ml_core/exports.py`.
+ * By the same names as `EXPORTS` in `web/exports.py`.
  * @type {Record<string, {suffix: string, type: string, text: (named: Named) => string}>}
  */
 export const EXPORTS = {

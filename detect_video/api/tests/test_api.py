@@ -16,14 +16,14 @@ from django.test import AsyncClient, Client
 from PIL import Image
 
 from detect_video import results
-from detect_video.downloads import parse_range
+from detect_video.api.responses import parse_range
+from detect_video.api.tests.test_uploads import announced, assert_problem, upload
+from detect_video.jobs.tests.test_jobs import export_of, queued_video, work_off
 from detect_video.models import Export, FrameResult, State, Video
 from detect_video.services import kept_frames
 from detect_video.tests.clips import frame_number, write_clip
-from detect_video.tests.test_jobs import export_of, queued_video, work_off
-from detect_video.tests.test_uploads import announced, assert_problem, upload
-from ml_core.owners import Owner
-from ml_core.quota import used_bytes
+from web.keeping.owners import Owner
+from web.keeping.quota import used_bytes
 
 pytestmark = [pytest.mark.usefixtures("toy_detector"), pytest.mark.django_db(transaction=True)]
 

@@ -11,8 +11,9 @@ import av
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 
-from detect_video import conversion, rendering
+from detect_video.api import conversion
 from detect_video.tests.clips import frame_number, write_clip
+from detect_video.video import rendering
 
 URL = "/api/videos/avi/"
 

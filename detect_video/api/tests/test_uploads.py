@@ -17,7 +17,8 @@ from django.contrib.auth.models import User
 from django.test import Client
 from django.utils import timezone
 
-from detect_video import upload_view, uploads
+from detect_video import uploads
+from detect_video.api import uploads as upload_view
 from detect_video.models import State, Video
 
 URL = "/api/videos/"

@@ -16,16 +16,19 @@ from django.contrib.sessions.backends.db import SessionStore
 from django.db import DatabaseError, InterfaceError, OperationalError
 from django.utils import timezone
 
-from detect_video import jobs, pipeline, rendering, uploads, work
-from detect_video.decoding import VideoReader
+from detect_video import uploads
+from detect_video.api.serializers import VideoSerializer
+from detect_video.conftest import cell_of, write_tomatoes
 from detect_video.errors import NotFinished, RunLost
+from detect_video.jobs import pipeline, work
+from detect_video.jobs import scheduler as jobs
+from detect_video.jobs.work import run_detection
 from detect_video.models import Export, FrameResult, State, Video
-from detect_video.rendering import render_video
-from detect_video.serializers import VideoSerializer
 from detect_video.services import request_export, retry_video
 from detect_video.tests.clips import write_clip
-from detect_video.tests.conftest import cell_of, write_tomatoes
-from detect_video.work import run_detection
+from detect_video.video import rendering
+from detect_video.video.reader import VideoReader
+from detect_video.video.rendering import render_video
 from ml_core import engine
 from ml_core.errors import Busy, InferenceTimeout, ModelLoading
 

@@ -8,13 +8,13 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from tqdm import tqdm
 
-from detect_video.decoding import VideoFrame, VideoInfo
-from detect_video.pipeline import detect_frames, open_frames
-from detect_video.rendering import render_video
+from detect_video.jobs.pipeline import detect_frames, open_frames
 from detect_video.results import jsonl_line
+from detect_video.video.reader import VideoFrame, VideoInfo
+from detect_video.video.rendering import render_video
 from ml_core.errors import VisionError
 from ml_core.results import Detection, Detections
-from ml_core.serializers import DetectionSerializer
+from web.rest.serializers import DetectionSerializer
 
 # The codec of each kind of file that can be written.
 CODEC_OF = {".avi": "mjpg", ".mp4": "h264"}

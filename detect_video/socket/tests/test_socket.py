@@ -18,12 +18,13 @@ from django.test import Client
 from PIL import Image
 
 from deploy_site.asgi import application
-from detect_video import jobs, places, streaming
-from detect_video.decoding import VideoReader
+from detect_video.jobs import scheduler
+from detect_video.jobs.tests.test_jobs import queued_video, work_off
 from detect_video.models import FrameResult, State, Video
+from detect_video.socket import places, streaming
 from detect_video.tests.clips import frame_number
-from detect_video.tests.test_jobs import queued_video, work_off
-from ml_core.owners import Owner
+from detect_video.video.reader import VideoReader
+from web.keeping.owners import Owner
 
 pytestmark = [pytest.mark.usefixtures("toy_detector"), pytest.mark.django_db(transaction=True)]
 
@@ -299,7 +300,7 @@ async def test_other_peoples_videos_cannot_be_watched(client, done_video):
 async def test_a_video_that_cannot_be_looked_up_is_told_and_keeps_no_place(
     client, done_video, monkeypatch, error, status, code
 ):
-    monkeypatch.setattr("detect_video.consumers.find_video", Mock(side_effect=error))
+    monkeypatch.setattr("detect_video.socket.consumer.find_video", Mock(side_effect=error))
     communicator = socket(client, done_video)
 
     await communicator.connect()
@@ -379,8 +380,8 @@ async def test_detection_goes_on_while_a_client_takes_no_pictures(client, owner,
     await communicator.connect()
     await communicator.send_json_to({"type": "start", "mode": "frames", "from": 0, "credit": 1})
 
-    claimed = await sync_to_async(jobs.claim_next)(Video)
-    await asyncio.to_thread(jobs.Running(claimed, jobs.run_detection)._run)
+    claimed = await sync_to_async(scheduler.claim_next)(Video)
+    await asyncio.to_thread(scheduler.Running(claimed, scheduler.run_detection)._run)
 
     header, _ = await next_picture(communicator)
     await video.arefresh_from_db()
@@ -436,7 +437,7 @@ def is_alive(reader: VideoReader) -> bool:
 async def test_each_decoder_has_gone_before_the_next_is_opened(
     client, done_video, readers, monkeypatch
 ):
-    monkeypatch.setattr("detect_video.consumers.SETTLE_S", 0)
+    monkeypatch.setattr("detect_video.socket.consumer.SETTLE_S", 0)
     communicator = socket(client, done_video)
     await communicator.connect()
 
@@ -477,7 +478,7 @@ async def test_a_decoder_that_still_opens_its_file_ends_when_it_is_not_needed_an
     await communicator.connect()
     start = {"type": "start", "mode": "frames", "from": 0, "credit": 1}
     with monkeypatch.context() as patch:
-        patch.setattr("detect_video.decoding.PROGRAM", "import time; time.sleep(60)")
+        patch.setattr("detect_video.video.reader.PROGRAM", "import time; time.sleep(60)")
         await communicator.send_json_to(start)
         await until(lambda: readers)
 

@@ -14,9 +14,9 @@ import av
 import numpy as np
 import pytest
 
-from detect_video.containers import MAX_BOXES, missing_bytes
-from detect_video.decoding import ENVIRONMENT, PROJECT_DIR, VideoReader, probe, read_audio
 from detect_video.tests.clips import frame_number, numbered_picture, write_clip, write_tone
+from detect_video.video.containers import MAX_BOXES, missing_bytes
+from detect_video.video.reader import ENVIRONMENT, PROJECT_DIR, VideoReader, probe, read_audio
 from ml_core.errors import InvalidVideo, UnsupportedVideo
 
 FRAGMENTED = {"movflags": "frag_keyframe+empty_moov"}
@@ -367,7 +367,7 @@ def test_the_decoder_can_open_nothing_and_write_nothing(tmp_path, settings):
     program = """
 import json, os, socket, sys
 sys.path.append(sys.argv[1])
-from detect_video.decoder import lock_down
+from detect_video.video.decoder import lock_down
 lock_down(json.loads(sys.argv[2]))
 for attempt in (
     lambda: open("/etc/passwd"),

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from detect_video.decoding import VideoReader, probe, read_audio, read_times_us
 from detect_video.tests.clips import frame_number, trim_start, write_clip
+from detect_video.video.reader import VideoReader, probe, read_audio, read_times_us
 
 FRAMES = 30
 CLIPS = {

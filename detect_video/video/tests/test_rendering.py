@@ -8,10 +8,10 @@ import av
 import numpy as np
 import pytest
 
-from detect_video.decoding import VideoReader, read_audio
-from detect_video.rendering import CODECS, constant_rate, render_video
 from detect_video.tests.clips import frame_number, write_clip
-from ml_core.drawing import class_colour
+from detect_video.video.reader import VideoReader, read_audio
+from detect_video.video.rendering import CODECS, constant_rate, render_video
+from ml_core.pictures.drawing import class_colour
 from ml_core.results import Detection
 
 SOURCES = {

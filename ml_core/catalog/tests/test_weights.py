@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from ml_core import weights
-from ml_core.catalog import ModelFile, ModelSpec
+from ml_core.catalog import weights
+from ml_core.catalog.specs import ModelFile, ModelSpec
 from ml_core.errors import DownloadFailed, ModelUnusable
 
 CONTENT = bytes(range(256)) * 4000

@@ -11,10 +11,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ml_core.catalog import ModelSpec
+from ml_core.catalog.installed import read_catalog
+from ml_core.catalog.specs import ModelSpec
 from ml_core.engines import conversion
 from ml_core.engines.openvino import OpenVinoEngine
-from ml_core.installed import read_catalog
 
 PICTURE = np.zeros((1, 96, 96, 3), np.uint8)
 
@@ -152,7 +152,7 @@ def test_converting_starts_no_telemetry(spec, tmp_path):
 
 
 def test_serving_and_quantizing_start_no_telemetry():
-    run_without_telemetry("import ml_core.engines.openvino, ml_core.quantized, nncf")
+    run_without_telemetry("import ml_core.engines.openvino, ml_core.engines.quantized, nncf")
 
 
 def run_without_telemetry(program: str, *arguments: str, stdin: bytes = b"") -> None:

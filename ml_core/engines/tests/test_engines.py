@@ -7,18 +7,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ml_core.boxes import box_iou, non_max_suppression
-from ml_core.catalog import ModelSpec
+from ml_core.catalog.installed import read_catalog
+from ml_core.catalog.specs import ModelSpec
 from ml_core.engines import Engine, load_engine
 from ml_core.engines.conversion import LOCK, PROJECT_ROOT
-from ml_core.images import ImageLimits, decode_image
-from ml_core.installed import read_catalog
-from ml_core.labelled_pictures import read_labelled_pictures
 from ml_core.networks.darknet_cfg import DarknetError, parse_config
 from ml_core.networks.loading import load_network
+from ml_core.networks.tests.random_weights import write_random_weights
 from ml_core.networks.yolo import Candidates
-from ml_core.resizing import stretch
-from ml_core.tests.random_weights import write_random_weights
+from ml_core.pictures.boxes import box_iou, non_max_suppression
+from ml_core.pictures.images import ImageLimits, decode_image
+from ml_core.pictures.labelled_pictures import read_labelled_pictures
+from ml_core.pictures.resizing import stretch
 from ml_core.tests.toy_network import BLUE, CONFIG, RED, cells_picture, install_toy_network
 
 # Raw feature maps, and the boxes decoded from them.

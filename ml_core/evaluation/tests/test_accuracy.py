@@ -9,12 +9,12 @@ import pytest
 from django.core.management import call_command
 
 from ml_core import engine
-from ml_core.accuracy import mean_average_precision
-from ml_core.boxes import box_iou, clip_boxes, cxcywh_to_xyxy, non_max_suppression
-from ml_core.catalog import VISION_SMALL
-from ml_core.images import ImageLimits, decode_image
-from ml_core.labelled_pictures import read_labelled_pictures
-from ml_core.resizing import GREY
+from ml_core.catalog.specs import VISION_SMALL
+from ml_core.evaluation.accuracy import mean_average_precision
+from ml_core.pictures.boxes import box_iou, clip_boxes, cxcywh_to_xyxy, non_max_suppression
+from ml_core.pictures.images import ImageLimits, decode_image
+from ml_core.pictures.labelled_pictures import read_labelled_pictures
+from ml_core.pictures.resizing import GREY
 from ml_core.results import Detection
 
 SAMPLES = ["cars", "dog", "eagle", "giraffe", "horses", "kite", "person"]

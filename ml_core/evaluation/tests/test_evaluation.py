@@ -10,16 +10,16 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from ml_core import engine
-from ml_core.accuracy import (
+from ml_core.engines import load_engine
+from ml_core.engines.openvino import converted
+from ml_core.errors import ModelUnusable
+from ml_core.evaluation.accuracy import (
     loss_interval,
     mean_average_precision,
     resampled_map_50,
     save_precision_recall,
 )
-from ml_core.engines import load_engine
-from ml_core.engines.openvino import converted
-from ml_core.errors import ModelUnusable
-from ml_core.labelled_pictures import LabelError, LabelledPicture, read_labelled_pictures
+from ml_core.pictures.labelled_pictures import LabelError, LabelledPicture, read_labelled_pictures
 from ml_core.results import Detection
 from ml_core.tests.toy_network import BLUE, RED, cells_picture, install_toy_network
 

@@ -13,11 +13,15 @@ from django.core.management.base import BaseCommand, CommandError
 from tqdm import tqdm
 
 from ml_core import engine
-from ml_core.accuracy import accuracy_table, mean_average_precision, save_precision_recall
 from ml_core.errors import VisionError
-from ml_core.images import ImageLimits
-from ml_core.labelled_pictures import LabelError, read_image, read_labelled_pictures
+from ml_core.evaluation.accuracy import (
+    accuracy_table,
+    mean_average_precision,
+    save_precision_recall,
+)
 from ml_core.networks.loading import SCORE_FLOOR
+from ml_core.pictures.images import ImageLimits
+from ml_core.pictures.labelled_pictures import LabelError, read_image, read_labelled_pictures
 from ml_core.results import Detection
 
 REQUEST_SECONDS = 60

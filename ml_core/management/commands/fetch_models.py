@@ -7,8 +7,8 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
-from ml_core import installed, weights
-from ml_core.catalog import ModelSpec
+from ml_core.catalog import installed, weights
+from ml_core.catalog.specs import ModelSpec
 from ml_core.engine import default_model, models
 from ml_core.errors import VisionError
 

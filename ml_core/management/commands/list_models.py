@@ -6,7 +6,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand
 
 from ml_core import engine
-from ml_core.catalog import ModelSpec
+from ml_core.catalog.specs import ModelSpec
 from ml_core.errors import VisionError
 
 

@@ -12,23 +12,23 @@ from django.core.management.base import BaseCommand, CommandError
 from tqdm import tqdm
 
 from ml_core import engine
-from ml_core.accuracy import loss_interval, mean_average_precision
-from ml_core.catalog import ModelSpec
+from ml_core.catalog.specs import ModelSpec
 from ml_core.engines.conversion import converted
+from ml_core.engines.quantized import quantize, quantized_path, save_quantized
 from ml_core.errors import VisionError
-from ml_core.images import ImageLimits
-from ml_core.labelled_pictures import (
+from ml_core.evaluation.accuracy import loss_interval, mean_average_precision
+from ml_core.networks.loading import NETWORK_ERRORS, SCORE_FLOOR, decoder
+from ml_core.networks.yolo import Candidates
+from ml_core.pictures.images import ImageLimits
+from ml_core.pictures.labelled_pictures import (
     LabelError,
     LabelledPicture,
     picture_paths,
     read_image,
     read_labelled_pictures,
 )
-from ml_core.networks.loading import NETWORK_ERRORS, SCORE_FLOOR, decoder
-from ml_core.networks.yolo import Candidates
+from ml_core.pictures.resizing import RESIZE
 from ml_core.postprocessing import detections_from_candidates
-from ml_core.quantized import quantize, quantized_path, save_quantized
-from ml_core.resizing import RESIZE
 from ml_core.results import Detection
 
 # What quantizing may cost, in mAP@0.5; less than the pictures can tell from nothing it may as well.

@@ -10,22 +10,22 @@ from django.core.management.base import BaseCommand, CommandError
 from tqdm import tqdm
 
 from ml_core import engine
-from ml_core.accuracy import Accuracy, mean_average_precision
-from ml_core.augmented_detection import AugmentedDetector
+from ml_core.catalog.installed import read_own_detector
 from ml_core.errors import VisionError
-from ml_core.installed import read_own_detector
-from ml_core.labelled_pictures import (
+from ml_core.evaluation.accuracy import Accuracy, mean_average_precision
+from ml_core.evaluation.augmented_detection import AugmentedDetector
+from ml_core.networks.darknet_cfg import DarknetError
+from ml_core.networks.loading import NETWORK_ERRORS, SCORE_FLOOR
+from ml_core.pictures.labelled_pictures import (
     LabelError,
     LabelledPicture,
     read_image,
     read_labelled_pictures,
 )
-from ml_core.networks.darknet_cfg import DarknetError
-from ml_core.networks.loading import NETWORK_ERRORS, SCORE_FLOOR
-from ml_core.training.detector_state import DetectorState
+from ml_core.training.detection.state import DetectorState
 from ml_core.training.settings import TrainingError
 from ml_core.training.train_detector import VISION_SMALL, add_arguments, train
-from ml_core.uploads import image_limits
+from web.rest.picture_uploads import image_limits
 
 INTERRUPTED = 130
 # What stands in a .weights file before its float32 numbers.
@@ -136,7 +136,7 @@ def _start(model: str) -> tuple[Path, Path | None]:
 def _write_report(
     state: DetectorState, output: Path, accuracy: Accuracy | None, evaluated: str
 ) -> None:
-    from ml_core.training.detector_report import detector_card, save_detector_curve
+    from ml_core.training.detection.report import detector_card, save_detector_curve
 
     name = state.settings.name
     save_detector_curve(state.history, output / f"{name}-curve.png")

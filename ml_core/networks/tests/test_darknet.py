@@ -9,7 +9,7 @@ import pytest
 
 from ml_core.networks.darknet import build_darknet, load_weights, save_weights
 from ml_core.networks.darknet_cfg import DarknetConfig, DarknetError, parse_config, read_config
-from ml_core.tests.random_weights import write_random_weights
+from ml_core.networks.tests.random_weights import write_random_weights
 from ml_core.tests.toy_network import CONFIG, install_toy_network
 
 YOLO = "[yolo]\nmask=0,1\nanchors=10,14,23,27\nclasses=3\nnum=2\n"

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from ml_core.boxes import box_iou, clip_boxes, cxcywh_to_xyxy, non_max_suppression
+from ml_core.pictures.boxes import box_iou, clip_boxes, cxcywh_to_xyxy, non_max_suppression
 
 NO_BOXES = np.empty((0, 4))
 

@@ -5,11 +5,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ml_core.drawing import _font_for, class_colour, draw_detections, label_text, text_colour
 from ml_core.labels import class_names
+from ml_core.pictures.drawing import (
+    _font_for,
+    class_colour,
+    draw_detections,
+    label_text,
+    text_colour,
+)
 from ml_core.results import Detection
 
-CONTRACT = Path(__file__).parents[2] / "tests" / "contract" / "class_colours.json"
+CONTRACT = Path(__file__).parents[3] / "tests" / "contract" / "class_colours.json"
 DOG = Detection(box=(20.0, 60.0, 180.0, 190.0), class_id=16, class_name="dog", score=0.9849)
 
 

@@ -9,7 +9,13 @@ import pytest
 from PIL import Image
 
 from ml_core.errors import ImageTooManyBytes, InvalidImage, UnsupportedImage
-from ml_core.images import ImageLimits, decode_base64, decode_image, read_picture, small_jpeg
+from ml_core.pictures.images import (
+    ImageLimits,
+    decode_base64,
+    decode_image,
+    read_picture,
+    small_jpeg,
+)
 
 LIMITS = ImageLimits(max_bytes=10 * 2**20, max_pixels=25_000_000)
 

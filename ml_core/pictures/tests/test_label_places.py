@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ml_core.label_places import Box, Place, Room, label_places
+from ml_core.pictures.label_places import Box, Place, Room, label_places
 
-CONTRACT = Path(__file__).parents[2] / "tests" / "contract" / "label_places.json"
+CONTRACT = Path(__file__).parents[3] / "tests" / "contract" / "label_places.json"
 CASES = json.loads(CONTRACT.read_text(encoding="utf-8"))
 
 

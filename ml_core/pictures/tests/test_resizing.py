@@ -2,7 +2,14 @@ import cv2
 import numpy as np
 import pytest
 
-from ml_core.resizing import GREY, letterbox, letterbox_size, shrink, stretch, undo_placement
+from ml_core.pictures.resizing import (
+    GREY,
+    letterbox,
+    letterbox_size,
+    shrink,
+    stretch,
+    undo_placement,
+)
 
 WHOLE = np.array([[0.0, 0.0, 1.0, 1.0]])
 

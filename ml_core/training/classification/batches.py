@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 
-from ml_core.training.data import Split
+from ml_core.training.classification.data import Split
 
 CROP_PADDING = 4
 BATCHES_AHEAD = 8

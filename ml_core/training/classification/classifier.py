@@ -13,7 +13,6 @@ from ml_core.networks.classifier_description import (
     write_description,
 )
 from ml_core.networks.resnet_v2 import build_resnet_v2, load_resnet_v2
-from ml_core.training.batches import AugmentedBatches
 from ml_core.training.callbacks import CheckpointWriter, ProgressBar, Report
 from ml_core.training.checkpoint import (
     TrainingState,
@@ -23,10 +22,11 @@ from ml_core.training.checkpoint import (
     remove_checkpoint,
     write_checkpoint,
 )
-from ml_core.training.data import Dataset, DatasetError
-from ml_core.training.evaluation import Evaluation, evaluate
+from ml_core.training.classification.batches import AugmentedBatches
+from ml_core.training.classification.data import Dataset, DatasetError
+from ml_core.training.classification.evaluation import Evaluation, evaluate
+from ml_core.training.classification.report import model_card, save_confusion_matrix, save_curve
 from ml_core.training.precision import dtype_policy, jit_compile
-from ml_core.training.report import model_card, save_confusion_matrix, save_curve
 from ml_core.training.schedule import OneCycle
 from ml_core.training.settings import TrainingError, TrainingSettings
 

@@ -17,8 +17,8 @@ import numpy as np
 from tqdm import tqdm
 
 from ml_core.errors import VisionError
-from ml_core.images import ImageLimits, check_size, decode_image
-from ml_core.resizing import shrink
+from ml_core.pictures.images import ImageLimits, check_size, decode_image
+from ml_core.pictures.resizing import shrink
 
 PICTURE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
 HOLD_OUT_EVERY = 10

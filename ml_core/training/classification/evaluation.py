@@ -6,7 +6,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from ml_core.training.data import Split
+from ml_core.training.classification.data import Split
 
 BATCH_SIZE = 250
 

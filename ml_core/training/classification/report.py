@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from ml_core.training.evaluation import Evaluation
+from ml_core.training.classification.evaluation import Evaluation
 from ml_core.training.precision import gpu_count
 from ml_core.training.settings import Epoch, TrainingSettings
 

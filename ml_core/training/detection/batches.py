@@ -6,10 +6,10 @@ from collections.abc import Sequence
 import keras
 import numpy as np
 
-from ml_core.images import ImageLimits
-from ml_core.labelled_pictures import LabelledPicture, read_image
-from ml_core.training.mosaic import Example, alone, mosaic
-from ml_core.training.yolo_targets import Slots, targets_of
+from ml_core.pictures.images import ImageLimits
+from ml_core.pictures.labelled_pictures import LabelledPicture, read_image
+from ml_core.training.detection.mosaic import Example, alone, mosaic
+from ml_core.training.detection.yolo_targets import Slots, targets_of
 
 # Half of the pictures are mosaics, but none in the last tenth of the epochs: what is detected
 # later is none either (YOLOX, arXiv:2107.08430, section 2.1).

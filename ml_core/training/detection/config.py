@@ -3,7 +3,7 @@
 import numpy as np
 
 from ml_core.networks.darknet_cfg import parse_config
-from ml_core.training.anchors import cluster_anchors
+from ml_core.training.detection.anchors import cluster_anchors
 
 # What the deepest cells of these networks span, in pixels.
 STRIDE = 32

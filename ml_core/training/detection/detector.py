@@ -12,23 +12,19 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from ml_core.labelled_pictures import LabelError, LabelledPicture
 from ml_core.networks.darknet import save_weights
+from ml_core.pictures.labelled_pictures import LabelError, LabelledPicture
 from ml_core.training import checkpoint
-from ml_core.training.detection_batches import DetectionBatches
-from ml_core.training.detector_config import STRIDE, fit_config
-from ml_core.training.detector_state import (
+from ml_core.training.detection.batches import DetectionBatches
+from ml_core.training.detection.config import STRIDE, fit_config
+from ml_core.training.detection.state import (
     DetectorEpoch,
     DetectorSettings,
     DetectorState,
     read_detector_state,
 )
+from ml_core.training.detection.trainable import TrainableDetector, build_trainable, copy_weights
 from ml_core.training.settings import TrainingError
-from ml_core.training.trainable_detector import (
-    TrainableDetector,
-    build_trainable,
-    copy_weights,
-)
 
 Report = Callable[[str], object]
 

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from ml_core.boxes import clip_boxes
-from ml_core.resizing import GREY
+from ml_core.pictures.boxes import clip_boxes
+from ml_core.pictures.resizing import GREY
 
 # How large a picture is drawn, as a share of the network's input.
 SCALES_ALONE = (0.7, 1.4)

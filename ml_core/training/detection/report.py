@@ -6,8 +6,8 @@ from pathlib import Path
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from ml_core.accuracy import Accuracy, accuracy_table
-from ml_core.training.detector_state import DetectorEpoch, DetectorState
+from ml_core.evaluation.accuracy import Accuracy, accuracy_table
+from ml_core.training.detection.state import DetectorEpoch, DetectorState
 
 
 def save_detector_curve(history: Sequence[DetectorEpoch], path: Path) -> None:

@@ -7,11 +7,11 @@ import keras
 
 from ml_core.networks.darknet import build_darknet, load_weights
 from ml_core.networks.darknet_cfg import parse_config, read_config
-from ml_core.training.detector_state import DetectorState
+from ml_core.training.detection.state import DetectorState
+from ml_core.training.detection.yolo_loss import Tensor, join_heads, yolo_loss
+from ml_core.training.detection.yolo_targets import Slots, slots_of
 from ml_core.training.precision import dtype_policy, jit_compile
 from ml_core.training.schedule import OneCycle
-from ml_core.training.yolo_loss import Tensor, join_heads, yolo_loss
-from ml_core.training.yolo_targets import Slots, slots_of
 
 WEIGHT_DECAY = 0.05
 # Gradients of the first steps can be huge.

@@ -5,7 +5,7 @@ from typing import Any
 
 from keras import ops
 
-from ml_core.training.yolo_targets import Slots
+from ml_core.training.detection.yolo_targets import Slots
 
 # A box that stands for no object, but overlaps one by more, is not told to be silent.
 IGNORED_IOU = 0.7

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ml_core.networks.darknet_cfg import YoloLayer
-from ml_core.training.anchors import shape_iou
+from ml_core.training.detection.anchors import shape_iou
 
 # Besides the best one, every anchor with this overlap of shapes learns an object.
 MATCHING_IOU = 0.4

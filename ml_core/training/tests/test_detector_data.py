@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 
-from ml_core.labelled_pictures import read_labelled_pictures
 from ml_core.networks.darknet_cfg import DarknetError, YoloLayer, parse_config
-from ml_core.tests.drawn_scenes import COLOURS, draw_scenes, tiny_config
-from ml_core.training.anchors import cluster_anchors, shape_iou
-from ml_core.training.detector_config import fit_config
-from ml_core.training.mosaic import Example, alone, mosaic
-from ml_core.training.yolo_targets import slots_of, targets_of
+from ml_core.pictures.labelled_pictures import read_labelled_pictures
+from ml_core.training.detection.anchors import cluster_anchors, shape_iou
+from ml_core.training.detection.config import fit_config
+from ml_core.training.detection.mosaic import Example, alone, mosaic
+from ml_core.training.detection.yolo_targets import slots_of, targets_of
+from ml_core.training.tests.drawn_scenes import COLOURS, draw_scenes, tiny_config
 
 RED, BLUE = COLOURS
 

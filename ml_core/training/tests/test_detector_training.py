@@ -15,24 +15,24 @@ from django.core.management import CommandError, call_command
 from PIL import Image
 
 from ml_core import engine
-from ml_core.labelled_pictures import LabelError, LabelledPicture, read_labelled_pictures
 from ml_core.networks.darknet import build_darknet, load_weights
 from ml_core.networks.darknet_cfg import read_config
-from ml_core.tests.drawn_scenes import NAMES, draw_scenes
-from ml_core.tests.random_weights import write_random_weights
-from ml_core.tests.test_darknet import assert_same_heads
-from ml_core.training.detector import (
+from ml_core.networks.tests.random_weights import write_random_weights
+from ml_core.networks.tests.test_darknet import assert_same_heads
+from ml_core.pictures.labelled_pictures import LabelError, LabelledPicture, read_labelled_pictures
+from ml_core.training.detection.detector import (
     EpochWriter,
     relative_sizes,
     resume_training,
     start_training,
 )
-from ml_core.training.detector_state import DetectorSettings, DetectorState, read_detector_state
+from ml_core.training.detection.state import DetectorSettings, DetectorState, read_detector_state
+from ml_core.training.detection.trainable import build_trainable
 from ml_core.training.settings import TrainingError
+from ml_core.training.tests.drawn_scenes import NAMES, draw_scenes
 from ml_core.training.train_detector import VISION_SMALL
-from ml_core.training.trainable_detector import build_trainable
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 SETTINGS = DetectorSettings(name="own", side=64, epochs=2, batch_size=4)
 
 
@@ -326,7 +326,7 @@ def test_the_training_needs_nothing_but_keras_numpy_opencv_and_pillow():
     missing = ("django", "rest_framework", "tqdm", "matplotlib", "pycocotools", "openvino")
     program = (
         f"import sys; sys.modules.update(dict.fromkeys({missing!r}))\n"
-        "import ml_core.training.train_detector, ml_core.training.detector"
+        "import ml_core.training.train_detector, ml_core.training.detection.detector"
     )
 
     subprocess.run([sys.executable, "-c", program], check=True, cwd=ROOT)

@@ -12,15 +12,20 @@ from PIL import Image
 
 from ml_core.networks.classifier_description import read_description
 from ml_core.networks.resnet_v2 import build_resnet_v2, load_resnet_v2
-from ml_core.tests.drawn_pictures import LABELS, drawn_picture
-from ml_core.training.batches import AugmentedBatches, crop_somewhere, cut_out, flip_some
 from ml_core.training.callbacks import CheckpointWriter, ProgressBar
 from ml_core.training.checkpoint import TrainingState, has_checkpoint, read_state
-from ml_core.training.classifier import resume_training, rgb_mean, start_training
-from ml_core.training.data import Dataset, DatasetError, Split
-from ml_core.training.evaluation import evaluate
+from ml_core.training.classification.batches import (
+    AugmentedBatches,
+    crop_somewhere,
+    cut_out,
+    flip_some,
+)
+from ml_core.training.classification.classifier import resume_training, rgb_mean, start_training
+from ml_core.training.classification.data import Dataset, DatasetError, Split
+from ml_core.training.classification.evaluation import evaluate
 from ml_core.training.schedule import OneCycle
 from ml_core.training.settings import TrainingError, TrainingSettings
+from ml_core.training.tests.drawn_pictures import LABELS, drawn_picture
 
 SETTINGS = TrainingSettings(
     name="shapes", depth=11, epochs=2, batch_size=8, learning_rate=0.05, cutout=6

@@ -11,9 +11,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ml_core.images import ImageLimits
-from ml_core.tests.drawn_pictures import LABELS, draw_tree
-from ml_core.training.data import Dataset, DatasetError, read_dataset, read_test_split
+from ml_core.pictures.images import ImageLimits
+from ml_core.training.classification.data import (
+    Dataset,
+    DatasetError,
+    read_dataset,
+    read_test_split,
+)
+from ml_core.training.tests.drawn_pictures import LABELS, draw_tree
 
 LIMITS = ImageLimits(max_bytes=10**6, max_pixels=10**6)
 

@@ -4,11 +4,17 @@ import numpy as np
 import pytest
 from keras import ops
 
-from ml_core.boxes import box_iou, cxcywh_to_xyxy
 from ml_core.networks.darknet_cfg import YoloLayer
 from ml_core.networks.yolo import decode_heads
-from ml_core.training.yolo_loss import best_iou, complete_iou, decode, join_heads, yolo_loss
-from ml_core.training.yolo_targets import slots_of, targets_of
+from ml_core.pictures.boxes import box_iou, cxcywh_to_xyxy
+from ml_core.training.detection.yolo_loss import (
+    best_iou,
+    complete_iou,
+    decode,
+    join_heads,
+    yolo_loss,
+)
+from ml_core.training.detection.yolo_targets import slots_of, targets_of
 
 LAYERS = [
     YoloLayer(np.array([[48.0, 40.0], [20.0, 16.0]], np.float32), 3, 1.0),

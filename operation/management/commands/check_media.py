@@ -5,8 +5,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from ml_core.storage import delete_left_over
 from operation import audit
+from web.keeping.storage import delete_left_over
 
 
 class Command(BaseCommand):

@@ -7,9 +7,9 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
-from ml_core.reserve import lay_down_reserve
-from ml_core.storage import delete_left_over
 from operation import purge
+from web.keeping.reserve import lay_down_reserve
+from web.keeping.storage import delete_left_over
 
 
 class Command(BaseCommand):

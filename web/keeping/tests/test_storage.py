@@ -17,7 +17,7 @@ from django.db.backends.sqlite3.base import DatabaseWrapper as SqliteWrapper
 from django.db.utils import DatabaseError, Error, OperationalError, ProgrammingError
 
 from ml_core.errors import StorageFull, StorageUnusable
-from ml_core.storage import WholeFileStorage, is_full, refusal_of
+from web.keeping.storage import WholeFileStorage, is_full, refusal_of
 
 ON_A_FULL_DISK = """
 import sys
@@ -25,7 +25,7 @@ from django.conf import settings
 settings.configure()
 from django.core.files.base import ContentFile
 from ml_core.errors import StorageFull
-from ml_core.storage import WholeFileStorage
+from web.keeping.storage import WholeFileStorage
 storage = WholeFileStorage(location=sys.argv[1])
 storage.save("kept/first.bin", ContentFile(bytes(600_000)))
 try:
@@ -98,7 +98,7 @@ def test_a_disk_that_is_really_full_is_told_and_keeps_what_it_had(tmp_path):
     mounted = 'mount -t tmpfs -o size=1m tmpfs $2 2>/dev/null || exit 77; exec $0 -c "$1" $2'
     child = subprocess.run(
         ["unshare", "-rm", "sh", "-c", mounted, sys.executable, ON_A_FULL_DISK, str(tmp_path)],
-        cwd=Path(__file__).parents[2],
+        cwd=Path(__file__).parents[3],
         env={**os.environ, "PYTHONPATH": "."},
         capture_output=True,
         text=True,
@@ -117,7 +117,7 @@ import os, signal, sys
 from django.conf import settings
 settings.configure()
 from django.core.files.base import ContentFile
-from ml_core.storage import WholeFileStorage
+from web.keeping.storage import WholeFileStorage
 setattr(os, sys.argv[2], lambda *arguments: os.kill(os.getpid(), signal.SIGKILL))
 WholeFileStorage(location=sys.argv[1]).save("a/b.bin", ContentFile(b"bytes"))
 """
@@ -129,7 +129,7 @@ def test_a_process_killed_while_it_writes_leaves_no_half_file_under_a_name(tmp_p
     (tmp_path / "a").mkdir()
     child = subprocess.run(
         [sys.executable, "-c", KILLED_WHILE_WRITING, str(tmp_path), step],
-        cwd=Path(__file__).parents[2],
+        cwd=Path(__file__).parents[3],
         env={**os.environ, "PYTHONPATH": "."},
     )
 

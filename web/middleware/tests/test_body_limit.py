@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from deploy_site.body_limit import BodyLimit
+from web.middleware.body_limit import BodyLimit
 
 
 async def echo(scope, receive, send) -> None:

@@ -10,7 +10,7 @@ from django.db.utils import OperationalError
 from django.test import Client
 from django.utils import timezone
 
-from deploy_site.visits import LAST_VISIT
+from web.middleware.visits import LAST_VISIT
 
 pytestmark = pytest.mark.django_db
 
