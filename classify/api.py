@@ -1,56 +1,26 @@
-"""The classification page, its API, and the client file that others may take along."""
+"""The API of the classification stage."""
 
-from pathlib import Path
-
-from django.conf import settings
-from django.http import FileResponse, HttpRequest, HttpResponse
-from django.shortcuts import render
-from django.templatetags.static import static
-from django.utils.translation import get_language
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import extend_schema, extend_schema_view
+from rest_framework.generics import ListAPIView, RetrieveDestroyAPIView
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from classify import services
+from classify.models import ClassifiedImage
 from classify.serializers import (
     ClassificationSerializer,
+    ClassifiedImageSerializer,
     ClassifyAnswerSerializer,
     ClassifyOptionsSerializer,
     ClassifyRequestSerializer,
 )
-from ml_core import engine
-from ml_core.errors import VisionError
-from ml_core.labels import shown_name
 from web.keeping.choice import Keeping
-from web.keeping.owners import Owner, owner_with_session
-from web.keeping.quota import check_keeping, storage_note
-from web.problem_texts import shown_detail
+from web.keeping.owners import OwnedQuerySet, Owner, owner_with_session
+from web.keeping.quota import check_keeping
 from web.rest.picture_uploads import PictureAPIView, picture_request, requester, server_timing
 from web.rest.schema import MODEL_ERRORS, PICTURE_ERRORS, STORAGE_ERRORS, problems
 
-CLIENT_FILE = Path(__file__).with_name("client.py")
-
-
-def classify_page(request: HttpRequest) -> HttpResponse:
-    """A page that shows pictures side by side with their classes."""
-    context: dict[str, object] = {
-        "limits": settings.LIMITS,
-        "sample_url": static("samples/car.jpg"),
-        "storage": storage_note(Owner.of(request.user, request.session)),
-    }
-    try:
-        classifier = engine.default_model("classification")
-        language = get_language() or "en"
-        labels = [shown_name(label, language) for label in classifier.labels]
-        context |= {"classifier": classifier, "labels": labels}
-    except VisionError as exc:
-        context |= {"classifier_problem": shown_detail(exc.code, exc.detail)}
-    return render(request, "classify/stage.html", context)
-
-
-def client_file(request: HttpRequest) -> FileResponse:
-    """The terminal client as a file of its own."""
-    return FileResponse(CLIENT_FILE.open("rb"), as_attachment=True, filename="classify_client.py")
+TAGS = ["classification"]
 
 
 class ClassifyView(PictureAPIView):
@@ -90,3 +60,28 @@ class ClassifyView(PictureAPIView):
         answer = ClassificationSerializer(found).data
         answer |= {"truncated": found.is_truncated, **keeping.told()}
         return Response(answer, headers=server_timing(found.timing_ms))
+
+
+@extend_schema_view(get=extend_schema(operation_id="classified_pictures", tags=TAGS))
+class KeptPicturesView(ListAPIView):
+    """Your own classified pictures, the newest first."""
+
+    serializer_class = ClassifiedImageSerializer
+    queryset = ClassifiedImage.objects.none()
+
+    def get_queryset(self) -> OwnedQuerySet:
+        return services.own_pictures(self.request)
+
+
+@extend_schema_view(
+    get=extend_schema(operation_id="classified_picture", tags=TAGS),
+    delete=extend_schema(operation_id="delete_classified_picture", tags=TAGS),
+)
+class KeptPictureView(RetrieveDestroyAPIView):
+    """One of your own classified pictures; DELETE removes its file as well."""
+
+    serializer_class = ClassifiedImageSerializer
+    queryset = ClassifiedImage.objects.none()
+
+    def get_queryset(self) -> OwnedQuerySet:
+        return services.own_pictures(self.request)

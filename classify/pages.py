@@ -1,39 +1,62 @@
-"""A visitor's own classified pictures: as a page, as files, and for programs."""
+"""The pages of the classification stage, and the files they show."""
 
+from pathlib import Path
+
+from django.conf import settings
 from django.core.paginator import Paginator
-from django.http import HttpRequest, HttpResponse
+from django.http import FileResponse, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.templatetags.static import static
 from django.urls import reverse
 from django.utils.translation import get_language
-from drf_spectacular.utils import extend_schema, extend_schema_view
-from rest_framework.generics import ListAPIView, RetrieveDestroyAPIView
 
-from classify.models import ClassifiedImage
-from classify.serializers import ClassifiedImageSerializer
+from classify import services
+from ml_core import engine
+from ml_core.errors import VisionError
 from ml_core.labels import shown_name
 from web.keeping.media import picture_response
-from web.keeping.owners import OwnedQuerySet, Owner
+from web.keeping.owners import Owner
 from web.keeping.quota import storage_note
+from web.problem_texts import shown_detail
 
+CLIENT_FILE = Path(__file__).with_name("client.py")
 PICTURES_PER_PAGE = 24
-TAGS = ["classification"]
 
 
-def own_pictures(request: HttpRequest) -> OwnedQuerySet:
-    """What belongs to who asks, the newest first."""
-    return ClassifiedImage.objects.of(Owner.of(request.user, request.session))
+def classify_page(request: HttpRequest) -> HttpResponse:
+    """A page that shows pictures side by side with their classes."""
+    context: dict[str, object] = {
+        "limits": settings.LIMITS,
+        "sample_url": static("samples/car.jpg"),
+        "storage": storage_note(Owner.of(request.user, request.session)),
+    }
+    try:
+        classifier = engine.default_model("classification")
+        language = get_language() or "en"
+        labels = [shown_name(label, language) for label in classifier.labels]
+        context |= {"classifier": classifier, "labels": labels}
+    except VisionError as exc:
+        context |= {"classifier_problem": shown_detail(exc.code, exc.detail)}
+    return render(request, "classify/stage.html", context)
+
+
+def client_file(request: HttpRequest) -> FileResponse:
+    """The terminal client as a file of its own."""
+    return FileResponse(CLIENT_FILE.open("rb"), as_attachment=True, filename="classify_client.py")
 
 
 def kept_page(request: HttpRequest) -> HttpResponse:
     """The visitor's own pictures, to be looked at or deleted."""
-    page = Paginator(own_pictures(request), PICTURES_PER_PAGE).get_page(request.GET.get("page"))
+    page = Paginator(services.own_pictures(request), PICTURES_PER_PAGE).get_page(
+        request.GET.get("page")
+    )
     owner = Owner.of(request.user, request.session)
     return render(request, "classify/kept.html", {"page": page, "storage": storage_note(owner)})
 
 
 def delete_kept(request: HttpRequest, pk: int) -> HttpResponse:
     """GET asks whether one of the visitor's own pictures is to be deleted; POST deletes it."""
-    kept = get_object_or_404(own_pictures(request), pk=pk)
+    kept = get_object_or_404(services.own_pictures(request), pk=pk)
     if request.method == "POST":
         kept.delete()
         return redirect("classify:kept-list")
@@ -47,30 +70,5 @@ def delete_kept(request: HttpRequest, pk: int) -> HttpResponse:
 
 def kept_file(request: HttpRequest, pk: int) -> HttpResponse:
     """The file of one of the visitor's own pictures; ``?small`` asks for a small copy."""
-    kept = get_object_or_404(own_pictures(request), pk=pk)
+    kept = get_object_or_404(services.own_pictures(request), pk=pk)
     return picture_response(request, kept, "file", small="small" in request.GET)
-
-
-@extend_schema_view(get=extend_schema(operation_id="classified_pictures", tags=TAGS))
-class KeptPicturesView(ListAPIView):
-    """Your own classified pictures, the newest first."""
-
-    serializer_class = ClassifiedImageSerializer
-    queryset = ClassifiedImage.objects.none()
-
-    def get_queryset(self) -> OwnedQuerySet:
-        return own_pictures(self.request)
-
-
-@extend_schema_view(
-    get=extend_schema(operation_id="classified_picture", tags=TAGS),
-    delete=extend_schema(operation_id="delete_classified_picture", tags=TAGS),
-)
-class KeptPictureView(RetrieveDestroyAPIView):
-    """One of your own classified pictures; DELETE removes its file as well."""
-
-    serializer_class = ClassifiedImageSerializer
-    queryset = ClassifiedImage.objects.none()
-
-    def get_queryset(self) -> OwnedQuerySet:
-        return own_pictures(self.request)

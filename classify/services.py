@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 from django.core.files.base import ContentFile
+from django.http import HttpRequest
 from PIL import Image
 
 from classify.models import ClassifiedImage
@@ -14,9 +15,12 @@ from ml_core import engine
 from ml_core.pictures.images import picture_suffix, small_jpeg
 from ml_core.results import Classification
 from web.keeping.media import files_of_kept_row
-from web.keeping.owners import Owner, check_reachable
+from web.keeping.owners import OwnedQuerySet, Owner, check_reachable
 from web.keeping.quota import check_quota, reserving
-from web.rest.picture_uploads import decode_upload, picture_in_memory
+from web.rest.picture_uploads import (
+    decode_upload,
+    picture_in_memory,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -81,3 +85,8 @@ def keep(data: bytes, small: bytes, found: Classification, *, owner: Owner) -> C
         found.timing_ms["inference"],
     )
     return classified
+
+
+def own_pictures(request: HttpRequest) -> OwnedQuerySet:
+    """What belongs to who asks, the newest first."""
+    return ClassifiedImage.objects.of(Owner.of(request.user, request.session))

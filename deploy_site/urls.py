@@ -6,9 +6,8 @@ from django.utils.translation import gettext_lazy as _
 from django.views.generic import RedirectView
 
 from deploy_site import pages
-from ml_core.api import ModelsView
 from web import problems
-from web.api import LimitsView, SchemaView
+from web.api import LimitsView, ModelsView, SchemaView
 
 admin.site.site_header = admin.site.site_title = _("Vision Online")
 admin.site.index_title = _("Administration")

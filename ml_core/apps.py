@@ -9,7 +9,5 @@ class MlCoreConfig(AppConfig):
     def ready(self) -> None:
         from ml_core import checks  # noqa: F401
         from ml_core.memory import keep_freed_memory
-        from web.keeping import reserve  # noqa: F401
 
         keep_freed_memory()
-        reserve.connect()

@@ -1,4 +1,4 @@
-"""The API of the site as a whole: its description, and what is capped."""
+"""The API of the site as a whole: its description, its models, and its limits."""
 
 from django.conf import settings
 from drf_spectacular.renderers import (
@@ -13,6 +13,10 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
+
+from ml_core import engine
+from ml_core.errors import VisionError
+from web.rest.serializers import ModelSpecSerializer
 
 # Of the setting LIMITS what a client can keep to; the others protect the server.
 LIMITS_OF_CLIENTS = {
@@ -83,3 +87,19 @@ class LimitsView(APIView):
             "throttles": settings.REST_FRAMEWORK["DEFAULT_THROTTLE_RATES"],
         }
         return Response(CapsSerializer(caps).data)
+
+
+class ModelsView(APIView):
+    """Every known model, and which of them works when a request names none."""
+
+    @extend_schema(operation_id="models", tags=["site"], responses=ModelSpecSerializer(many=True))
+    def get(self, request: Request) -> Response:
+        defaults = set()
+        for task in engine.TASKS:
+            try:
+                defaults.add(engine.default_model(task))
+            except VisionError:
+                # Nothing installed is an answer, too.
+                continue
+        specs = engine.models().values()
+        return Response(ModelSpecSerializer(specs, many=True, context={"defaults": defaults}).data)

@@ -19,17 +19,13 @@ from rest_framework.request import Request
 
 from ml_core.errors import Busy, ImageTooManyBytes
 from ml_core.metrics import measured
-from ml_core.pictures.images import ImageLimits, Picture, decode_base64, read_picture
+from ml_core.pictures.images import Picture, decode_base64, read_picture
+from ml_core.pictures.limits import image_limits
 from web.addresses import counted_address
 
 _places_changed = Condition()
 _places_taken: "Counter[str]" = Counter()
 _waiting: list[tuple[object, str]] = []
-
-
-def image_limits() -> ImageLimits:
-    """What may be uploaded, from ``settings.LIMITS``."""
-    return ImageLimits(settings.LIMITS["image_bytes"], settings.LIMITS["image_pixels"])
 
 
 @contextmanager

@@ -24,9 +24,9 @@ from ml_core.pictures.display import has_display, show_picture
 from ml_core.pictures.drawing import draw_detections
 from ml_core.pictures.images import decode_image
 from ml_core.pictures.labelled_pictures import PICTURE_SUFFIXES
+from ml_core.pictures.limits import image_limits
 from ml_core.results import Detections
 from web import exports
-from web.rest.picture_uploads import image_limits
 
 # Formats with one text per picture, and the suffix of its file; the others need all pictures.
 PER_PICTURE: dict[str, tuple[str, Callable[[str, Detections], str]]] = {

@@ -22,10 +22,10 @@ from ml_core.pictures.labelled_pictures import (
     read_image,
     read_labelled_pictures,
 )
+from ml_core.pictures.limits import image_limits
 from ml_core.training.detection.state import DetectorState
 from ml_core.training.settings import TrainingError
 from ml_core.training.train_detector import VISION_SMALL, add_arguments, train
-from web.rest.picture_uploads import image_limits
 
 INTERRUPTED = 130
 # What stands in a .weights file before its float32 numbers.
