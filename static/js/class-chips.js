@@ -80,6 +80,7 @@ export class ClassChips {
 /** @param {number} classId */
 export function colourDot(classId) {
   const dot = document.createElement("i");
+  dot.className = "dot";
   dot.style.backgroundColor = cssColour(classColour(classId));
   return dot;
 }

@@ -1,0 +1,54 @@
+"""The style sheets: no rule without a user, and no name that Swagger UI uses as well."""
+
+import re
+from pathlib import Path
+
+import pytest
+from django.conf import settings
+from django.contrib.staticfiles import finders
+
+ROOT = settings.BASE_DIR
+SHEETS = [*ROOT.glob("static/css/*.css"), *ROOT.glob("*/static/*/*.css")]
+# What others put into the pages: Django's forms, and Swagger UI.
+OF_OTHERS = {"errorlist", "models", "version"}
+
+
+def classes(css: str) -> set[str]:
+    selectors = re.sub(r"/\*.*?\*/|\{[^{}]*\}", " ", css, flags=re.DOTALL)
+    return set(re.findall(r"\.([a-zA-Z][\w-]*)", selectors))
+
+
+@pytest.mark.parametrize("sheet", SHEETS, ids=lambda sheet: sheet.name)
+def test_every_class_in_a_style_sheet_is_used_by_a_page(sheet: Path):
+    pages = [*ROOT.glob("templates/**/*.html"), *ROOT.glob("*/templates/**/*.html")]
+    modules = [*ROOT.glob("static/js/*.js"), *ROOT.glob("*/static/*/*.js")]
+    attributes = r'class="([^"]*)"'
+    set_by_modules = r'(?:className = |classList\.\w+\()((?:"[\w-]+"(?:, )?)+)'
+
+    used = set(OF_OTHERS)
+    for files, pattern in ((pages, attributes), (modules, set_by_modules)):
+        for file in files:
+            for names in re.findall(pattern, file.read_text()):
+                used.update(re.findall(r"[\w-]+", names))
+
+    assert classes(sheet.read_text()) <= used
+
+
+def test_the_page_of_the_api_shares_no_class_with_swagger_ui():
+    folder = "drf_spectacular_sidecar/swagger-ui-dist"
+    theirs = classes(Path(finders.find(f"{folder}/swagger-ui.css")).read_text())
+    bundle = Path(finders.find(f"{folder}/swagger-ui-bundle.js")).read_text()
+    for names in re.findall(r'createElement\([^{}"]*"?[^{}"]*"?,\{className:"([^"]+)"', bundle):
+        theirs.update(names.split())
+
+    ours = classes((ROOT / "static/css/base.css").read_text())
+
+    assert ours & theirs == set()
+
+
+@pytest.mark.parametrize("sheet", SHEETS, ids=lambda sheet: sheet.name)
+def test_every_style_sheet_is_linked_by_a_page(sheet: Path):
+    pages = [*ROOT.glob("templates/**/*.html"), *ROOT.glob("*/templates/**/*.html")]
+    name = f"{sheet.parent.name}/{sheet.name}"
+
+    assert any(f"{{% static '{name}' %}}" in page.read_text() for page in pages)
