@@ -429,7 +429,7 @@ def test_the_video_is_saved_as_it_is_shown(page, clips, tmp_path):
     saved_as = page.locator("#exports li")
     expect(saved_as).to_contain_text("≥ 25")
     expect(saved_as).to_contain_text("without tomato")
-    expect(saved_as).to_contain_text(re.compile(r"\d\.\d MB · \w+ \d+, 20\d\d"))
+    expect(saved_as).to_contain_text(re.compile(r"\d+ kB · \w+ \d+, 20\d\d"))
     path = tmp_path / "saved.avi"
     download.value.save_as(path)
     with av.open(str(path)) as saved:
@@ -464,7 +464,7 @@ def test_the_player_fits_a_phone(page, clips, scheme):
 
 def test_a_video_chosen_before_the_pages_scripts_run_is_sent(page, clips):
     held: list[Route] = []
-    page.route("**/detect_video/page*.js", lambda route: held.append(route))
+    page.route("**/detect_video/video-page*.js", lambda route: held.append(route))
     page.goto("/detect-video/", wait_until="commit")
     page.locator("#file").set_input_files(clips["browser"])
 
