@@ -8,6 +8,7 @@ from ml_core import engine
 
 def camera_page(request: HttpRequest) -> HttpResponse:
     """A page that shows the browser's camera with boxes, live."""
-    models = [spec for spec in engine.models().values() if spec.task == "detection"]
-    usable = [spec for spec in models if spec.is_installed and not spec.problem]
-    return render(request, "detect_camera/stage.html", {"models": usable})
+    models = [
+        spec for spec in engine.models().values() if spec.task == "detection" and spec.is_usable
+    ]
+    return render(request, "detect_camera/stage.html", {"models": models})

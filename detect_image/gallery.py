@@ -13,8 +13,8 @@ from django.conf import settings
 from django.urls import reverse
 
 from ml_core.errors import NotInGallery
+from ml_core.pictures.images import PICTURE_SUFFIXES
 
-SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp"}
 NOT_IN_GALLERY = "The gallery has no such picture; its list is at /api/gallery/."
 
 
@@ -56,7 +56,7 @@ def pictures() -> list[GalleryPicture]:
     return [
         GalleryPicture(path)
         for path in sorted(settings.GALLERY_DIR.iterdir())
-        if path.suffix.lower() in SUFFIXES and path.is_file() and not path.is_symlink()
+        if path.suffix.lower() in PICTURE_SUFFIXES and path.is_file() and not path.is_symlink()
     ]
 
 

@@ -91,10 +91,8 @@ def client_file(request: HttpRequest) -> FileResponse:
 
 
 def _page_context() -> dict[str, object]:
-    usable = [
-        spec
-        for spec in engine.models().values()
-        if spec.task == "detection" and spec.is_installed and not spec.problem
+    models = [
+        spec for spec in engine.models().values() if spec.task == "detection" and spec.is_usable
     ]
     pictures = GalleryPictureSerializer(gallery.pictures(), many=True).data
-    return {"models": usable, "limits": settings.LIMITS, "gallery": pictures}
+    return {"models": models, "limits": settings.LIMITS, "gallery": pictures}

@@ -50,7 +50,7 @@ def default_model(specs: dict[str, ModelSpec], task: Task, preferred: str) -> Mo
             f"The settings name {preferred!r} for {task}; there is no such model."
         )
     for spec in sorted(fitting.values(), key=lambda spec: spec.is_trial):
-        if spec.is_installed and not spec.problem:
+        if spec.is_usable:
             return spec
     raise ModelNotInstalled(
         f"No {task} model is installed. Install one with: {CATALOG[0].install_command}"

@@ -64,6 +64,11 @@ class ModelSpec:
         return self.config_path.is_file() and self.weights_path.is_file()
 
     @property
+    def is_usable(self) -> bool:
+        """Whether it is installed and its description has no ``problem``."""
+        return self.is_installed and not self.problem
+
+    @property
     def install_command(self) -> str:
         return f"python manage.py fetch_models {self.name}"
 

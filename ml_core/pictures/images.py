@@ -15,6 +15,8 @@ from PIL import ExifTags, Image, TiffTags, UnidentifiedImageError
 from ml_core.errors import ImageTooManyBytes, InvalidImage, UnsupportedImage
 
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP")
+# The file name suffixes of these formats, in lower case.
+PICTURE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
 MIN_SIDE_PIXELS = 8
 # The longer side of the small copies in lists.
 SMALL_SIDE_PIXELS = 480

@@ -7,9 +7,7 @@ import numpy as np
 
 from ml_core.errors import VisionError
 from ml_core.pictures.boxes import cxcywh_to_xyxy
-from ml_core.pictures.images import ImageLimits, decode_image, upright_wh
-
-PICTURE_SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp"}
+from ml_core.pictures.images import PICTURE_SUFFIXES, ImageLimits, decode_image, upright_wh
 
 
 class LabelError(ValueError):

@@ -13,7 +13,7 @@ from ml_core.networks.classifier_description import (
     DescriptionError,
     read_description,
 )
-from ml_core.pictures.images import ImageLimits
+from ml_core.pictures.limits import image_limits
 
 
 class Command(BaseCommand):
@@ -39,14 +39,13 @@ class Command(BaseCommand):
         from ml_core.training.classification.evaluation import evaluate
         from ml_core.training.classification.report import accuracy_table, confusion_table
 
-        limits = ImageLimits(settings.LIMITS["image_bytes"], settings.LIMITS["image_pixels"])
         try:
             description = read_description(options["weights"])
             split = read_test_split(
                 options["data"],
                 labels=description.labels,
                 resolution_wh=RESOLUTION_WH,
-                limits=limits,
+                limits=image_limits(),
                 npz_bytes=settings.LIMITS["npz_bytes"],
             )
             model = load_resnet_v2(description, options["weights"])

@@ -9,7 +9,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from ml_core.networks.classifier_description import DescriptionError
-from ml_core.pictures.images import ImageLimits
+from ml_core.pictures.limits import image_limits
 from ml_core.training.settings import PRECISIONS, TrainingError, TrainingSettings
 
 DEFAULTS = TrainingSettings(name="")
@@ -63,12 +63,11 @@ class Command(BaseCommand):
 
         name = f"resnet{options['depth']}v2-{options['data'].stem}"
         output = options["output"] or settings.MODEL_DIR / name
-        limits = ImageLimits(settings.LIMITS["image_bytes"], settings.LIMITS["image_pixels"])
         try:
             dataset = read_dataset(
                 options["data"],
                 resolution_wh=RESOLUTION_WH,
-                limits=limits,
+                limits=image_limits(),
                 npz_bytes=settings.LIMITS["npz_bytes"],
             )
             if options["resume"]:

@@ -22,8 +22,7 @@ from ml_core.evaluation.augmented_detection import AugmentedDetector
 from ml_core.networks.loading import NETWORK_ERRORS
 from ml_core.pictures.display import has_display, show_picture
 from ml_core.pictures.drawing import draw_detections
-from ml_core.pictures.images import decode_image
-from ml_core.pictures.labelled_pictures import PICTURE_SUFFIXES
+from ml_core.pictures.images import PICTURE_SUFFIXES, decode_image
 from ml_core.pictures.limits import image_limits
 from ml_core.results import Detections
 from web import exports

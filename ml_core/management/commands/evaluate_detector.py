@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import requests
-from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from tqdm import tqdm
 
@@ -20,8 +19,8 @@ from ml_core.evaluation.accuracy import (
     save_precision_recall,
 )
 from ml_core.networks.loading import SCORE_FLOOR
-from ml_core.pictures.images import ImageLimits
 from ml_core.pictures.labelled_pictures import LabelError, read_image, read_labelled_pictures
+from ml_core.pictures.limits import image_limits
 from ml_core.results import Detection
 
 REQUEST_SECONDS = 60
@@ -79,10 +78,8 @@ class Command(BaseCommand):
 
 
 def _here(model: str) -> Detect:
-    limits = ImageLimits(settings.LIMITS["image_bytes"], settings.LIMITS["image_pixels"])
-
     def detect(path: Path) -> list[Detection]:
-        image = read_image(path, limits)
+        image = read_image(path, image_limits())
         return list(engine.detect(image, model=model).detections)
 
     return detect

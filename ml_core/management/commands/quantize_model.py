@@ -19,7 +19,6 @@ from ml_core.errors import VisionError
 from ml_core.evaluation.accuracy import loss_interval, mean_average_precision
 from ml_core.networks.loading import NETWORK_ERRORS, SCORE_FLOOR, decoder
 from ml_core.networks.yolo import Candidates
-from ml_core.pictures.images import ImageLimits
 from ml_core.pictures.labelled_pictures import (
     LabelError,
     LabelledPicture,
@@ -27,6 +26,7 @@ from ml_core.pictures.labelled_pictures import (
     read_image,
     read_labelled_pictures,
 )
+from ml_core.pictures.limits import image_limits
 from ml_core.pictures.resizing import RESIZE
 from ml_core.postprocessing import detections_from_candidates
 from ml_core.results import Detection
@@ -59,7 +59,6 @@ class Command(BaseCommand):
             raise CommandError(
                 "Give --labels, so that the loss can be measured, or --keep to go without."
             )
-        self.limits = ImageLimits(settings.LIMITS["image_bytes"], settings.LIMITS["image_pixels"])
         try:
             spec = engine.find("detection", options["name"])
             engine.check_usable(spec)
@@ -84,7 +83,7 @@ class Command(BaseCommand):
         keep: bool,
     ) -> None:
         original = converted(spec, settings.CONVERTED_DIR)
-        network = quantize(spec, original, paths, self.limits)
+        network = quantize(spec, original, paths, image_limits())
         if pictures:
             float32 = {"INFERENCE_PRECISION_HINT": "f32"}
             before = self._detect("float32", spec, original, pictures, float32)
@@ -118,7 +117,7 @@ class Command(BaseCommand):
         decode = decoder(spec)
         found = []
         for picture in tqdm(pictures, desc=title, disable=None, unit="picture"):
-            image = read_image(picture.path, self.limits)
+            image = read_image(picture.path, image_limits())
             network_input, placement = RESIZE[spec.resizing](image, spec.input_wh)
             (candidates,) = decode(list(compiled(network_input[None]).values()))
             assert isinstance(candidates, Candidates)

@@ -17,10 +17,9 @@ import numpy as np
 from tqdm import tqdm
 
 from ml_core.errors import VisionError
-from ml_core.pictures.images import ImageLimits, check_size, decode_image
+from ml_core.pictures.images import PICTURE_SUFFIXES, ImageLimits, check_size, decode_image
 from ml_core.pictures.resizing import shrink
 
-PICTURE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
 HOLD_OUT_EVERY = 10
 MAX_NAMED = 10
 
