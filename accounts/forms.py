@@ -19,7 +19,7 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.models import ApiToken
 
-NAME_TAKEN = _("You have a token of that name. Choose another one.")
+NAME_TAKEN = _("You already have a token with this name. Choose another name.")
 # Nobody's mailbox is filled by others who type its address again and again, or into many accounts.
 MAIL_PAUSE_SECONDS = 300
 MOST_MAILS = 3
@@ -31,7 +31,7 @@ class TokenForm(forms.ModelForm):
     class Meta:
         model = ApiToken
         fields = ["name"]
-        help_texts = {"name": _("What will use it, such as “camera in the hall”.")}
+        help_texts = {"name": _("The program that will use it, such as “hall camera”.")}
 
     def __init__(self, data: Mapping[str, Any] | None = None, *, user: User) -> None:
         super().__init__(data, instance=ApiToken(user=user))
@@ -43,7 +43,9 @@ class TokenForm(forms.ModelForm):
         if own.filter(name=name).exists():
             raise ValidationError(NAME_TAKEN)
         if own.count() >= settings.LIMITS["tokens_per_account"]:
-            raise ValidationError(_("You have as many tokens as are allowed. Revoke one first."))
+            raise ValidationError(
+                _("You have reached the maximum number of tokens. Revoke one first.")
+            )
         return name
 
 
@@ -52,9 +54,7 @@ class SignUpForm(UserCreationForm):
 
     class Meta(UserCreationForm.Meta):
         fields = ("username", "email")
-        help_texts = {
-            "email": _("Optional. With it you can set a new password when you forget yours.")
-        }
+        help_texts = {"email": _("Optional. Used to reset a forgotten password.")}
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -110,7 +110,7 @@ class OwnPasswordForm(forms.Form):
         """Raises ``ValidationError`` unless it is the account's password."""
         password = self.cleaned_data["password"]
         if not is_password(self.request, password):
-            raise ValidationError(_("This is not your password. Nothing was changed."))
+            raise ValidationError(_("Wrong password. Nothing was changed."))
         return password
 
 

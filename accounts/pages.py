@@ -40,8 +40,8 @@ from web.keeping.owners import Owner
 from web.keeping.quota import owned_models, storage_note
 
 LAST_SUPERUSER = _(
-    "This is the last account that can administer the site. Make another superuser first, with "
-    "“python manage.py createsuperuser” or in the administration."
+    "This is the last superuser account. Create another superuser first, with “python manage.py "
+    "createsuperuser” or in the admin."
 )
 
 

@@ -9,9 +9,9 @@ changed = PasswordChangeDoneView.as_view(template_name="accounts/password_change
 reset_sent = TemplateView.as_view(
     template_name="accounts/notice.html",
     extra_context={
-        "heading": _("Look into your mailbox"),
+        "heading": _("Check your e-mail"),
         "text": _(
-            "If an account has this address, a link to set a new password is on its way to it."
+            "If an account has this e-mail address, a password reset link has been sent to it."
         ),
     },
 )
@@ -26,7 +26,7 @@ deleted = TemplateView.as_view(
     template_name="accounts/notice.html",
     extra_context={
         "heading": _("Account deleted"),
-        "text": _("Your account and everything it kept were deleted."),
+        "text": _("Your account and all its data have been deleted."),
     },
 )
 

@@ -14,7 +14,7 @@ gettext_noop("letterbox")
 gettext_noop("stretch")
 gettext_noop("shrink")
 gettext_noop("public domain")
-gettext_noop("YOLO License (do as you like)")
+gettext_noop("YOLO License (unrestricted)")
 gettext_noop("part of this project")
 gettext_noop(
     "trained on 11,792 photos labelled by yolo-fastest-1.1-xl; mAP@0.5 measured on coco128"

@@ -4,4 +4,4 @@ from django.utils.translation import gettext_lazy as _
 
 class DetectCameraConfig(AppConfig):
     name = "detect_camera"
-    verbose_name = _("Detection with the camera")
+    verbose_name = _("Live camera detection")

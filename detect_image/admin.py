@@ -48,7 +48,9 @@ class DetectedImageAdmin(PictureAdmin):
     def objects(self, detected: DetectedImage) -> int:
         return len(detected.detections)
 
-    @admin.action(description=_("Detect again with the default model"), permissions=["change"])
+    @admin.action(
+        description=_("Run detection again with the default model"), permissions=["change"]
+    )
     def detect_again(self, request: HttpRequest, chosen: QuerySet[DetectedImage]) -> None:
         for detected in chosen:
             try:

@@ -141,12 +141,12 @@ class VideoAdmin(admin.ModelAdmin):
     def exports(self, video: Video) -> int:
         return len(video.exports.all())
 
-    @admin.action(description=_("Cancel what is queued or running"), permissions=["delete"])
+    @admin.action(description=_("Cancel queued and running jobs"), permissions=["delete"])
     def cancel(self, request: HttpRequest, videos: QuerySet[Video]) -> None:
         for video in videos:
             video.cancel()
 
-    @admin.action(description=_("Go on with what failed or was cancelled"), permissions=["delete"])
+    @admin.action(description=_("Resume failed and cancelled jobs"), permissions=["delete"])
     def retry(self, request: HttpRequest, videos: QuerySet[Video]) -> None:
         for video in videos:
             try:
@@ -194,7 +194,7 @@ class ExportAdmin(admin.ModelAdmin):
     def size(self, export: Export) -> str:
         return filesizeformat(export.size_bytes)
 
-    @admin.action(description=_("Cancel what is queued or running"), permissions=["delete"])
+    @admin.action(description=_("Cancel queued and running jobs"), permissions=["delete"])
     def cancel(self, request: HttpRequest, exports: QuerySet[Export]) -> None:
         for export in exports:
             export.cancel()

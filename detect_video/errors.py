@@ -72,7 +72,7 @@ class FileGone(VisionError):
     code = "file_gone"
 
     def __init__(self) -> None:
-        super().__init__("The file of this video is gone. Delete the video and send it again.")
+        super().__init__("The file of this video is missing. Delete the video and upload it again.")
 
 
 class NotFinished(VisionError):

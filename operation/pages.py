@@ -33,7 +33,7 @@ def metrics(request: HttpRequest) -> HttpResponse:
 @require_safe
 def operation_page(request: HttpRequest) -> HttpResponse:
     """The operator's page; what it shows comes from ``operation_status``."""
-    context: dict[str, Any] = {**admin.site.each_context(request), "title": _("Operation")}
+    context: dict[str, Any] = {**admin.site.each_context(request), "title": _("Operations")}
     return render(request, "admin/operation.html", {**context, "models": status.models()})
 
 

@@ -34,7 +34,7 @@ def sign_up(page: Page, name: str) -> None:
 def make_token(page: Page) -> str:
     page.goto("/accounts/tokens/")
     page.get_by_label("Name").fill("a program")
-    page.get_by_role("button", name="Make a token").click()
+    page.get_by_role("button", name="Create token").click()
     return page.get_by_role("status").locator("code").first.inner_text()
 
 
@@ -98,7 +98,7 @@ def test_a_token_is_shown_once_used_and_revoked(
     expect(page.get_by_text(token)).to_be_hidden()
     expect(page.get_by_role("row", name="a program")).not_to_contain_text("never")
     page.get_by_role("button", name="Revoke a program").click()
-    expect(page.get_by_text("There are none yet.")).to_be_visible()
+    expect(page.get_by_text("Nothing here yet.")).to_be_visible()
     refused = requests.get(f"{server.url}/api/videos/", headers=headers, timeout=10)
     assert refused.status_code == 401
 

@@ -186,13 +186,13 @@ def test_a_snapshot_and_a_recording_can_be_downloaded(page, tmp_path):
         assert sum(1 for _ in container.decode(video=0)) >= 5
 
     with page.expect_download() as converted:
-        page.get_by_role("button", name="as AVI").click()
+        page.get_by_role("button", name="Save as AVI").click()
     assert converted.value.suggested_filename == f"{Path(name).stem}.avi"
     with av.open(str(converted.value.path())) as container:
         assert container.format.name == "avi"
         assert container.streams.video[0].codec_context.name == "mjpeg"
         assert sum(1 for _ in container.decode(video=0)) >= 5
-    expect(page.get_by_role("button", name="as AVI")).to_be_enabled()
+    expect(page.get_by_role("button", name="Save as AVI")).to_be_enabled()
 
 
 def test_a_camera_that_is_taken_away_is_told(page):
@@ -205,7 +205,7 @@ def test_a_camera_that_is_taken_away_is_told(page):
         }"""
     )
 
-    expect(page.get_by_role("alert").first).to_contain_text("taken away")
+    expect(page.get_by_role("alert").first).to_contain_text("disconnected")
     expect(page.get_by_role("button", name="Play")).to_be_enabled()
 
 
@@ -219,7 +219,7 @@ def test_a_hidden_page_pauses(page):
         }"""
     )
 
-    expect(page.get_by_role("alert").first).to_contain_text("not in sight")
+    expect(page.get_by_role("alert").first).to_contain_text("tab was hidden")
     expect(page.locator("#camera-page")).to_have_attribute("data-state", "paused")
 
 
@@ -240,8 +240,8 @@ def test_a_page_without_https_says_what_to_do(page):
 @pytest.mark.parametrize(
     ("error", "text"),
     [
-        ("NotAllowedError", "not allowed"),
-        ("NotFoundError", "No such camera"),
+        ("NotAllowedError", "denied"),
+        ("NotFoundError", "was not found"),
         ("NotReadableError", "another program"),
         ("UnknownError", "could not be started"),
     ],
@@ -267,7 +267,7 @@ def test_a_visitor_who_really_refuses_is_told(camera_browser, base_url):
 
     page.get_by_role("button", name="Start the camera").click()
 
-    expect(page.get_by_role("alert").first).to_contain_text("not allowed")
+    expect(page.get_by_role("alert").first).to_contain_text("denied")
     context.close()
 
 
@@ -275,7 +275,7 @@ def test_a_server_that_restarts_is_found_again(page, server: Server, console_err
     start(page)
 
     server.stop()
-    expect(page.locator("#status")).to_contain_text("trying again")
+    expect(page.locator("#status")).to_contain_text("reconnecting")
     server.start()
 
     expect(page.locator("#status")).to_have_text("Live", timeout=15_000)
@@ -328,7 +328,7 @@ def test_a_frame_that_cannot_be_read_pauses_the_camera_and_is_told(page):
         }"""
     )
 
-    expect(page.get_by_role("alert").first).to_contain_text("cannot be read")
+    expect(page.get_by_role("alert").first).to_contain_text("can no longer be read")
     expect(page.locator("#status")).to_have_text("Paused")
     expect(page.get_by_role("button", name="Play")).to_be_enabled()
 

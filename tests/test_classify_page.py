@@ -87,7 +87,7 @@ def test_the_page_says_which_classes_there_are(page):
 
     expect(page.locator(".labels li")).to_have_text(list(CIFAR10_LABELS))
     expect(page.get_by_text("resnet56v2-cifar10")).to_be_visible()
-    expect(page.get_by_text("a picture of anything else")).to_be_visible()
+    expect(page.get_by_text("A picture of anything else")).to_be_visible()
 
 
 def test_a_picture_is_shown_at_once_and_its_class_beside_it_without_navigation(page, picture_path):
@@ -126,7 +126,7 @@ def test_every_class_has_a_bar_the_surest_first(page, picture_path):
 
     probabilities = response.value.json()["probabilities"]
     surest_first = sorted(probabilities, key=lambda one: one["score"], reverse=True)
-    rows = card.get_by_role("list", name="Probability of each class").get_by_role("listitem")
+    rows = card.get_by_role("list", name="Class probabilities").get_by_role("listitem")
     expect(rows).to_have_count(10)
     for row, expected in zip(rows.all(), surest_first, strict=True):
         expect(row).to_contain_text(expected["class_name"])
@@ -211,7 +211,7 @@ def test_the_sample_picture_is_there_for_who_has_none(page):
 
 def test_the_slider_changes_the_size_at_once_and_is_remembered(page, picture_path):
     card = classified(page, picture_path)
-    slider = page.get_by_role("slider", name="Size of the pictures")
+    slider = page.get_by_role("slider", name="Display size")
 
     for size in ("80", "400"):
         slider.fill(size)
@@ -231,7 +231,7 @@ def test_the_slider_works_where_storage_is_blocked(page, picture_path):
     )
     card = classified(page, picture_path)
 
-    page.get_by_role("slider", name="Size of the pictures").fill("400")
+    page.get_by_role("slider", name="Display size").fill("400")
 
     assert shown_width(card) == 400
 
@@ -241,10 +241,10 @@ def test_the_networks_view_is_the_picture_as_the_server_shrinks_it(page, tmp_pat
     picture = scene(size_wh=(1200, 700))
     picture.save(path)
     card = classified(page, path)
-    canvas = card.get_by_role("img", name="What the network sees")
+    canvas = card.get_by_role("img", name="Model input")
     expect(canvas).to_be_hidden()
 
-    page.get_by_label("Show what the network sees (32 × 32 pixels)").check()
+    page.get_by_label("Show the model input (32 × 32 pixels)").check()
 
     expect(canvas).to_be_visible()
     expect(canvas).to_have_css("image-rendering", "pixelated")
@@ -269,7 +269,7 @@ def test_a_file_that_is_no_picture_is_refused_in_its_card_and_the_others_go_on(
 
     cards = choose(page, notes, picture_path)
 
-    expect(cards.first.get_by_role("alert")).to_contain_text("cannot show this file")
+    expect(cards.first.get_by_role("alert")).to_contain_text("cannot read this file")
     expect(cards.first.locator(".waiting")).to_be_hidden()
     expect(cards.last.locator(".verdict")).to_be_visible()
     expect(cards.last.get_by_role("alert")).to_be_empty()
@@ -468,7 +468,7 @@ def test_a_picture_that_is_not_kept_is_answered_and_the_page_says_why(page, pict
     card = choose(page, picture_path)
 
     expect(card.locator(".class-name")).to_have_text(A_CLASS)
-    expect(card.locator(".not-kept")).to_have_text("This picture is not kept: There is no room.")
+    expect(card.locator(".not-kept")).to_have_text("This picture was not kept: There is no room.")
 
 
 @pytest.mark.parametrize("way", ["reload", "language"])

@@ -39,7 +39,7 @@ def test_operators_see_live_what_the_site_does(
 ) -> None:
     page.set_viewport_size({"width": width, "height": 800})
     sign_in(page, staff)
-    page.get_by_role("link", name="Operation").click()
+    page.get_by_role("link", name="Operations").click()
     expect(page.locator("[data-check=database]")).to_have_text("ok")
     requests.post(f"{server.url}/api/detect/image/", files={"image": SAMPLE.read_bytes()})
 

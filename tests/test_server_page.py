@@ -58,10 +58,10 @@ def test_a_picture_of_the_server_is_shown_as_it_is(page, way):
     page.get_by_label("street.jpg").check()
     page.get_by_label(way, exact=True).check()
 
-    page.get_by_role("button", name="Show the server's picture").click()
+    page.get_by_role("button", name="Show the original").click()
 
     expect(page.locator("#picture")).to_be_visible()
-    expect(page.locator("#status")).to_contain_text("as it lies on the server")
+    expect(page.locator("#status")).to_contain_text("original picture from the server")
     assert page.evaluate("() => document.querySelector('#picture').naturalWidth") > 600
 
 
@@ -69,7 +69,7 @@ def test_both_ways_are_compared_side_by_side(page, picture_path):
     page.goto("/detect-image/server/")
     page.locator("#file").set_input_files(picture_path)
 
-    page.get_by_role("button", name="Compare both ways").click()
+    page.get_by_role("button", name="Compare both").click()
 
     rows = page.locator("#ways tr")
     expect(rows).to_have_count(2)
@@ -85,11 +85,11 @@ def test_a_name_can_be_typed_but_leads_nowhere_else(page, console_errors):
     page.goto("/detect-image/server/")
     name = page.get_by_label("Name of a picture on the server")
     name.fill("street.jpg")
-    page.get_by_role("button", name="Show the server's picture").click()
+    page.get_by_role("button", name="Show the original").click()
     expect(page.locator("#picture")).to_be_visible()
 
     name.fill("../../manage.py")
-    page.get_by_role("button", name="Show the server's picture").click()
+    page.get_by_role("button", name="Show the original").click()
 
     expect(page.get_by_role("alert").first).to_contain_text("The gallery has no such picture")
     assert "404" in console_errors.pop()
@@ -102,7 +102,7 @@ def test_without_a_picture_the_page_says_so(page):
     page.get_by_role("button", name="Detect").click()
 
     expect(page.get_by_role("alert").first).to_have_text("Choose a picture first.")
-    expect(page.get_by_role("button", name="Show the server's picture")).to_be_disabled()
+    expect(page.get_by_role("button", name="Show the original")).to_be_disabled()
 
 
 def test_a_picture_that_is_not_kept_is_drawn_and_the_page_says_why(page, picture_path):
@@ -115,7 +115,7 @@ def test_a_picture_that_is_not_kept_is_drawn_and_the_page_says_why(page, picture
     page.get_by_role("button", name="Detect").click()
 
     expect(page.locator("#picture")).to_be_visible()
-    expect(page.locator("#not-kept")).to_have_text("This picture is not kept: There is no room.")
+    expect(page.locator("#not-kept")).to_have_text("This picture was not kept: There is no room.")
 
 
 def test_what_only_the_browser_reads_is_converted_before_it_is_sent(page, tmp_path):

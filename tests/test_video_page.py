@@ -167,7 +167,7 @@ def test_a_pause_draws_nothing_and_play_goes_on_at_the_very_next_frame(page, cli
 @pytest.mark.parametrize("source", SOURCES)
 def test_seeking_and_stepping_show_the_very_frame(page, clips, source):
     open_player(page, clips[source])
-    expect(page.locator("#state")).to_have_text("Every frame is detected.")
+    expect(page.locator("#state")).to_have_text("Detection is complete.")
     wait_for_drawn(page, 3)
     pause(page)
     page.evaluate("() => { window.drawn = [] }")
@@ -187,7 +187,7 @@ def test_seeking_and_stepping_show_the_very_frame(page, clips, source):
 
 def test_a_page_that_is_opened_again_reads_the_file_from_the_server(page, clips):
     open_player(page, clips["browser"])
-    expect(page.locator("#state")).to_have_text("Every frame is detected.")
+    expect(page.locator("#state")).to_have_text("Detection is complete.")
 
     page.keyboard.press("Home")
     pause(page)
@@ -407,7 +407,7 @@ def test_who_waits_is_told_the_place_in_the_queue(page, clips):
 
     open_player(page, clips["browser"])
 
-    expect(page.locator("#state")).to_contain_text("Waiting for its turn.")
+    expect(page.locator("#state")).to_contain_text("Waiting in the queue.")
     expect(page.locator("#state-share")).to_have_text("Position in the queue: 3")
 
 
@@ -483,7 +483,7 @@ def test_a_slider_that_is_moved_asks_the_server_once_for_the_place_where_it_rest
 
     page.on("websocket", lambda socket: socket.on("framesent", note))
     open_player(page, clips["server"])
-    expect(page.locator("#state")).to_have_text("Every frame is detected.")
+    expect(page.locator("#state")).to_have_text("Detection is complete.")
     wait_for_drawn(page, 3)
     pause(page)
     assert starts == [0]
@@ -511,7 +511,7 @@ def switch_language(page: Page) -> None:
 @pytest.mark.parametrize("leave", [Page.reload, switch_language])
 def test_filters_speed_and_place_outlast_a_reload_and_another_language(page, clips, leave):
     open_player(page, clips["browser"])
-    expect(page.locator("#state")).to_have_text("Every frame is detected.")
+    expect(page.locator("#state")).to_have_text("Detection is complete.")
     wait_for_drawn(page, 3)
     pause(page)
     page.locator("#timeline").fill("60")
@@ -598,7 +598,7 @@ def test_the_player_takes_the_whole_screen_with_its_controls_and_gives_it_back(
     open_player(page, write_clip(tmp_path / "clip.mp4", frames=10, size_wh=size_wh))
 
     page.get_by_role("button", name="Full screen").click()
-    leave = page.get_by_role("button", name="Leave full screen")
+    leave = page.get_by_role("button", name="Exit full screen")
     expect(leave).to_be_visible()
     assert page.evaluate("() => document.fullscreenElement.id") == "theatre"
     frame = page.locator("#frame").bounding_box()

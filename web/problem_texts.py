@@ -15,97 +15,91 @@ from ml_core.errors import VisionError
 _FOLDERS = ("MODEL_DIR", "CONVERTED_DIR", "GALLERY_DIR", "MEDIA_ROOT", "DATA_DIR", "BASE_DIR")
 _TEXTS = {
     "animated_not_supported": gettext_noop("The picture is animated; send a still picture."),
-    "bad_message": gettext_noop("The server does not understand this message."),
+    "bad_message": gettext_noop("The server cannot read this message."),
     "bad_token": gettext_noop(
-        "This token is not valid, or it was revoked. Make one in your account."
+        "This token is invalid or was revoked. Create a new one in your account."
     ),
-    "base64_invalid": gettext_noop("The picture's base64 text is wrong."),
+    "base64_invalid": gettext_noop("The picture's base64 text is invalid."),
     "body_too_large": gettext_noop("The request is too large."),
     "body_too_slow": gettext_noop(
         "The request arrived too slowly. Send it again over a faster connection."
     ),
     "busy": gettext_noop("The server is busy. Try again in a moment."),
-    "checksum_mismatch": gettext_noop("The file arrived damaged. Send it again."),
-    "chunk_too_large": gettext_noop("This part of the file is too large. Send smaller parts."),
-    "codec_not_supported": gettext_noop("The video is in a codec that is not supported."),
+    "checksum_mismatch": gettext_noop("The file was damaged during the upload. Upload it again."),
+    "chunk_too_large": gettext_noop("This chunk of the file is too large. Send smaller chunks."),
+    "codec_not_supported": gettext_noop("The video's codec is not supported."),
     "db_busy": gettext_noop("The database is busy. Try again in a moment."),
     "decode_timeout": gettext_noop("Decoding this video takes too long."),
     "download_failed": gettext_noop("The model's file could not be downloaded."),
     "empty_file": gettext_noop("The file is empty."),
     "file_gone": gettext_noop(
-        "The file of this video is gone. Delete the video and send it again."
+        "The file of this video is missing. Delete the video and upload it again."
     ),
-    "image_too_large": gettext_noop("The picture has too many pixels. Shrink it and try again."),
-    "image_too_many_bytes": gettext_noop("The picture's file is too large."),
+    "image_too_large": gettext_noop("The picture has too many pixels. Resize it and try again."),
+    "image_too_many_bytes": gettext_noop("The picture file is too large."),
     "image_too_small": gettext_noop("The picture has too few pixels."),
-    "image_truncated": gettext_noop("The picture is damaged or cut off."),
+    "image_truncated": gettext_noop("The picture is damaged or truncated."),
     "image_unreadable": gettext_noop("The file cannot be read as a picture."),
-    "inference_failed": gettext_noop("The network failed on this picture."),
-    "inference_timeout": gettext_noop("The answer took too long. Try again in a moment."),
+    "inference_failed": gettext_noop("The model failed on this picture."),
+    "inference_timeout": gettext_noop("The model did not respond in time. Try again in a moment."),
     "interrupted": gettext_noop(
-        "The work broke off three times in a row without getting any further. Try again."
+        "Processing was interrupted three times in a row without progress. Try again."
     ),
     "job_timeout": gettext_noop(
-        "The work took longer than a video of this length may. Try again when the server has less "
-        "to do."
+        "Processing exceeded the time limit for a video of this length. Try again when the server "
+        "is less busy."
     ),
-    "length_required": gettext_noop(
-        "The request does not say how long it is. Send it with a Content-Length header."
-    ),
-    "model_loading": gettext_noop("The model is still being loaded. Try again in a moment."),
+    "length_required": gettext_noop("The request has no Content-Length header. Send it with one."),
+    "model_loading": gettext_noop("The model is still loading. Try again in a moment."),
     "model_not_installed": gettext_noop(
         "The model is not installed. Install one with: python manage.py fetch_models yolov3"
     ),
-    "model_unusable": gettext_noop("The model's files are there, but cannot be used."),
-    "no_video_frames": gettext_noop("No picture of the video can be decoded."),
-    "no_video_stream": gettext_noop("The file holds no moving pictures."),
+    "model_unusable": gettext_noop("The model is installed but cannot be used."),
+    "no_video_frames": gettext_noop("No frame of the video can be decoded."),
+    "no_video_stream": gettext_noop("The file contains no video stream."),
     "not_authenticated": gettext_noop("Sign in first."),
-    "not_finished": gettext_noop("This needs the whole video; it is not finished yet."),
-    "not_found": gettext_noop("There is no such thing, or it is not yours."),
-    "not_in_gallery": gettext_noop("The server has no picture of that name."),
-    "quota_exceeded": gettext_noop("You have no room left. Delete what you do not need."),
-    "server_error": gettext_noop("Something failed in the server; its log says what."),
+    "not_finished": gettext_noop("This requires the complete video, which is not finished yet."),
+    "not_found": gettext_noop("Not found, or it does not belong to you."),
+    "not_in_gallery": gettext_noop("The server has no picture with this name."),
+    "quota_exceeded": gettext_noop("Your storage is full. Delete what you no longer need."),
+    "server_error": gettext_noop("Internal server error; see the server log."),
     "session_ended": gettext_noop(
-        "You signed in or out meanwhile, so nothing was kept. Send it again."
+        "You signed in or out during the request, so nothing was kept. Send it again."
     ),
     "signed_out": gettext_noop("You were signed out. Sign in again."),
     "socket_idle": gettext_noop(
-        "Nothing was sent for long, so the connection was closed. Connect again to go on."
+        "The connection was closed because it was idle for too long. Reconnect to continue."
     ),
-    "storage_full": gettext_noop("The server has no room for more. Delete what you do not need."),
+    "storage_full": gettext_noop("The server's storage is full. Delete what you no longer need."),
     "storage_unusable": gettext_noop(
-        "The server cannot use its storage. Its administrator has to look."
+        "The server cannot use its storage. Contact the site administrator."
     ),
     "throttled": gettext_noop("Too many requests. Try again in a moment."),
-    "too_many_connections": gettext_noop(
-        "Too many connections are open at one time. Try again in a moment."
-    ),
+    "too_many_connections": gettext_noop("Too many open connections. Try again in a moment."),
     "too_many_fields": gettext_noop(
-        "The form has too many fields. A picture that is sent as it is needs a header such as "
+        "The form has too many fields. A picture sent as the raw body needs a header such as "
         "Content-Type: image/jpeg."
     ),
     "too_many_files": gettext_noop("The form has too many files."),
-    "too_many_sockets": gettext_noop("Too many videos are open at one time. Close one."),
-    "too_many_uploads": gettext_noop(
-        "Too many uploads are not complete. Complete or delete one first."
-    ),
-    "unknown_model": gettext_noop("There is no model of that name."),
-    "unsupported_media_type": gettext_noop("Files of this kind are not accepted."),
-    "upload_busy": gettext_noop("This video is being sent already."),
-    "upload_finished": gettext_noop("This upload has ended."),
+    "too_many_sockets": gettext_noop("Too many open videos. Close one."),
+    "too_many_uploads": gettext_noop("Too many incomplete uploads. Complete or delete one first."),
+    "unknown_model": gettext_noop("There is no model with this name."),
+    "unsupported_media_type": gettext_noop("This file type is not supported."),
+    "upload_busy": gettext_noop("This video is already being uploaded."),
+    "upload_finished": gettext_noop("This upload has already ended."),
     "video_memory": gettext_noop(
-        "The videos that are being watched need all the memory there is for it. This one goes on "
-        "as soon as one of them ends."
+        "All memory for video playback is in use. This video continues as soon as another one is "
+        "closed."
     ),
-    "video_too_large": gettext_noop("The video's picture is too large."),
+    "video_too_large": gettext_noop("The video's frame size is too large."),
     "video_too_long": gettext_noop("The video is too long."),
-    "video_too_many_bytes": gettext_noop("The video's file is too large."),
+    "video_too_many_bytes": gettext_noop("The video file is too large."),
     "video_too_many_fps": gettext_noop("The video has too many frames per second."),
     "video_unreadable": gettext_noop("The file cannot be read as a video."),
-    "vision_error": gettext_noop("Something failed in the server; its log says what."),
+    "vision_error": gettext_noop("Internal server error; see the server log."),
     "wrong_offset": gettext_noop(
-        "This part does not begin where the file received so far ends. Ask for its offset and go "
-        "on from there."
+        "This chunk does not start where the received data ends. Query the upload's offset and "
+        "continue from there."
     ),
 }
 

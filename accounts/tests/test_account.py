@@ -97,7 +97,7 @@ def test_a_mailed_link_sets_a_new_password_once(client, user, mailing):
     assert message.to == [ADDRESS]
     assert "Sign in with your new password." in done.content.decode()
     assert sign_in(Client(), password=NEW).status_code == 302
-    assert "used already" in Client().get(link_in(message)).content.decode()
+    assert "already been used" in Client().get(link_in(message)).content.decode()
 
 
 def has_access(token: str) -> bool:
@@ -115,7 +115,7 @@ def test_a_password_set_by_a_mailed_link_revokes_the_tokens(client, user, mailin
     client.post(form_path, {"new_password1": NEW, "new_password2": NEW})
 
     assert not has_access(token)
-    assert "This also revokes your API tokens." in pages[0].content.decode()
+    assert "This also revokes all your API tokens." in pages[0].content.decode()
     assert "您的 API 令牌也会全部撤销。" in pages[1].content.decode()
 
 
@@ -128,7 +128,7 @@ def test_a_changed_password_revokes_the_tokens_of_this_account(client, user):
     client.post(CHANGE, {"old_password": PASSWORD, "new_password1": NEW, "new_password2": NEW})
 
     assert (has_access(mine), has_access(theirs)) == (False, True)
-    assert "This also revokes your API tokens." in pages[0].content.decode()
+    assert "This also revokes all your API tokens." in pages[0].content.decode()
     assert "您的 API 令牌也会全部撤销。" in pages[1].content.decode()
 
 
@@ -157,7 +157,7 @@ def test_a_link_is_mailed_in_the_language_of_the_page(client, user, mailing):
 
     (message,) = mails(1)
 
-    assert "请在此设置" in message.body and "重设" in message.subject
+    assert "打开以下链接" in message.body and "重设" in message.subject
 
 
 def test_nobody_is_told_which_addresses_have_an_account(client, user, mailing):
@@ -242,12 +242,12 @@ def test_the_address_is_changed_with_the_password_only(client, user, mailing):
     new = {"email": "new@example.org"}
 
     refused = client.post(ACCOUNT, {**new, "password": "wrong"})
-    assert "This is not your password." in refused.content.decode()
+    assert "Wrong password." in refused.content.decode()
     assert User.objects.get().email == ADDRESS
 
     client.post(ACCOUNT, {**new, "password": PASSWORD})
     assert User.objects.get().email == "new@example.org"
-    assert "used already" in Client().get(old_link).content.decode()
+    assert "already been used" in Client().get(old_link).content.decode()
 
 
 def keep_everything(client: Client, media_root: Path) -> Video:
@@ -300,7 +300,7 @@ def test_an_account_is_deleted_with_its_password_only(client, user):
 
     pages = [client.post(DELETE, {"password": "wrong"}) for _ in range(5)]
 
-    assert "This is not your password." in pages[0].content.decode()
+    assert "Wrong password." in pages[0].content.decode()
     assert pages[4].status_code == 429
     assert client.post(DELETE, {"password": PASSWORD}).status_code == 429
     assert User.objects.exists()

@@ -221,7 +221,7 @@ def test_the_sixth_try_is_refused_even_with_the_right_password(client, user, pat
 
     assert (last.status_code, sixth.status_code) == (429, 429)
     assert sixth["Retry-After"] == "3600"
-    assert "Too many tries" in sixth.content.decode()
+    assert "Too many attempts" in sixth.content.decode()
     assert sign_in(client, username=other.username).status_code == 302
 
 
@@ -251,7 +251,7 @@ def test_a_form_that_is_too_old_is_told_in_a_page_of_the_site(user):
     response = sign_in(client)
 
     assert response.status_code == 403
-    assert "load the page again" in response.content.decode()
+    assert "reload the page" in response.content.decode()
     assert "default-src 'none'" in response["Content-Security-Policy"]
 
 

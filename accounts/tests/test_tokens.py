@@ -158,5 +158,5 @@ def test_of_two_tokens_of_one_name_made_at_once_the_second_is_refused(client, us
 
     page = client.post(PAGE, {"name": "mine"}).content.decode()
 
-    assert "You have a token of that name" in page
+    assert "You already have a token with this name" in page
     assert ApiToken.objects.count() == 1

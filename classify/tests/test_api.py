@@ -188,7 +188,7 @@ def test_kept_pictures_are_listed_for_their_owner(client):
     page = client.get("/classify/pictures/").content.decode()
     (kept,) = client.get("/api/classify/pictures/").json()["results"]
 
-    assert f"{answer['class_name']} {answer['score'] * 100:.0f} %" in page
+    assert f"{answer['class_name']} {answer['score'] * 100:.0f}%" in page
     assert f'<img src="{kept["file_url"]}?small"' in page
     small = client.get(f"{kept['file_url']}?small")
     assert kept["class_name"] == answer["class_name"]
@@ -233,7 +233,7 @@ def test_the_page_says_that_pictures_are_kept_and_where(client):
     page = client.get("/classify/").content.decode()
 
     assert (
-        "kept with its class, as long as there is room" in page
+        "kept with its class, as long as there is storage space" in page
         and 'href="/classify/pictures/"' in page
     )
 

@@ -232,7 +232,7 @@ def test_answers_of_the_api_name_classes_in_english_and_problems_as_the_browser_
     models = client.get("/api/models/", headers=CHINESE).json()
 
     assert problem["code"] == "unsupported_media_type"
-    assert problem["detail"] == "不支持此类文件。"
+    assert problem["detail"] == "不支持此文件类型。"
     assert "person" in next(model for model in models if model["name"] == "yolov3")["class_names"]
 
 

@@ -189,7 +189,7 @@ _YOLO_FASTEST_XL = ModelSpec(
     input_wh=(320, 320),
     resizing="stretch",
     accuracy_percent=34.3,
-    licence="YOLO License (do as you like)",
+    licence="YOLO License (unrestricted)",
     origin="https://github.com/dog-qiuqiu/Yolo-Fastest",
     fetched_by_default=True,
 )

@@ -64,9 +64,9 @@ def draw_detections(
 def label_text(
     detection: Detection, *, show_names: bool, show_scores: bool, language: str = "en"
 ) -> str:
-    """What stands above a box, such as ``dog 98 %``."""
+    """What stands above a box, such as ``dog 98%``."""
     name = [shown_name(detection.class_name, language)] if show_names else []
-    score = [f"{detection.score:.0%}".replace("%", " %")] if show_scores else []
+    score = [f"{detection.score:.0%}"] if show_scores else []
     return " ".join(name + score)
 
 

@@ -46,7 +46,7 @@ class CheckpointWriter(keras.callbacks.Callback):
         left_s = done.seconds * (settings.epochs - epoch - 1)
         self.report(
             f"epoch {epoch + 1}/{settings.epochs}: loss {done.loss:.3f}, "
-            f"accuracy {100 * done.accuracy:.1f} %, test {100 * done.test_accuracy:.1f} %, "
+            f"accuracy {100 * done.accuracy:.1f}%, test {100 * done.test_accuracy:.1f}%, "
             f"{tqdm.format_interval(done.seconds)}, {tqdm.format_interval(left_s)} left"
         )
 

@@ -442,7 +442,7 @@ def test_pages_with_media_say_how_much_is_kept_and_for_how_long(client, url, set
     page = client.get(url).content.decode()
     settings.RETENTION_DAYS = 30
 
-    assert "of 2.0\xa0GB" in page and "is deleted after" not in page
+    assert "of 2.0\xa0GB" in page and "are deleted after" not in page
     assert "deleted after 30 days" in client.get(url).content.decode()
 
 
@@ -454,7 +454,7 @@ def test_visitors_are_told_how_long_their_media_lasts(client, url):
 
     assert "14 days after your last visit" in of_visitor
     assert "last visit" not in of_account
-    assert "staff see them" in of_visitor and "staff see them" in of_account
+    assert "staff can see them" in of_visitor and "staff can see them" in of_account
 
 
 @pytest.mark.skipif(connection.vendor != "sqlite", reason="PostgreSQL waits for the disk by itself")

@@ -39,14 +39,14 @@ export function cssColour(colour) {
 
 /**
  * @param {number} share from 0 to 1
- * @returns {string} such as `98 %`
+ * @returns {string} such as `98%`
  */
 export function percent(share) {
-  return `${Math.round(share * 100)} %`;
+  return `${Math.round(share * 100)}%`;
 }
 
 /**
- * The label of a box, such as `dog 98 %`; may be empty.
+ * The label of a box, such as `dog 98%`; may be empty.
  * @param {Detection} detection
  * @param {{showNames: boolean, showScores: boolean}} options
  * @returns {string}

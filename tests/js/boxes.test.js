@@ -26,14 +26,14 @@ test("browser and server give the classes the same colours", () => {
 });
 
 test("a label holds what is asked for", () => {
-  assert.equal(labelText(dog, { showNames: true, showScores: true }), "dog 98 %");
+  assert.equal(labelText(dog, { showNames: true, showScores: true }), "dog 98%");
   assert.equal(labelText(dog, { showNames: true, showScores: false }), "dog");
-  assert.equal(labelText(dog, { showNames: false, showScores: true }), "98 %");
+  assert.equal(labelText(dog, { showNames: false, showScores: true }), "98%");
   assert.equal(labelText(dog, { showNames: false, showScores: false }), "");
 });
 
 test("a share becomes whole percent", () => {
-  assert.equal(percent(0.256), "26 %");
+  assert.equal(percent(0.256), "26%");
 });
 
 test("a box is scaled in both directions", () => {

@@ -11,5 +11,5 @@ test("names are shown in the page's language where its table knows them", async 
   assert.equal(shownName("dog"), "狗");
   assert.equal(shownName("constructor"), "constructor");
   const dog = { box: [0, 0, 1, 1], class_id: 16, class_name: "dog", score: 0.5 };
-  assert.equal(labelText(dog, { showNames: true, showScores: true }), "狗 50 %");
+  assert.equal(labelText(dog, { showNames: true, showScores: true }), "狗 50%");
 });

@@ -29,12 +29,12 @@ test("less than half is unsure", () => {
 });
 
 test("a score becomes whole percent, but never none and never all", () => {
-  const texts = { 0: "< 1 %", 0.004: "< 1 %", 0.006: "1 %", 0.926: "93 %", 0.994: "99 %" };
+  const texts = { 0: "< 1%", 0.004: "< 1%", 0.006: "1%", 0.926: "93%", 0.994: "99%" };
   for (const [score, text] of Object.entries(texts)) {
     assert.equal(scoreText(Number(score)), text);
   }
-  assert.equal(scoreText(0.996), "> 99 %");
-  assert.equal(scoreText(1), "> 99 %");
+  assert.equal(scoreText(0.996), "> 99%");
+  assert.equal(scoreText(1), "> 99%");
 });
 
 test("the facts are the picture's size, the model and the whole time", () => {

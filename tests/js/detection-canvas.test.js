@@ -58,20 +58,20 @@ test("labels appear only when names or scores are wanted", () => {
   assert.equal(ctx.named("fillText").length, 0);
 
   drawDetections(ctx, [dog], OPTIONS);
-  assert.equal(ctx.named("fillText")[0].values[0], "dog 98 %");
+  assert.equal(ctx.named("fillText")[0].values[0], "dog 98%");
 });
 
 test("the surest box is drawn last, so that it lies on top", () => {
   const ctx = recorder();
   drawDetections(ctx, [dog, cat], OPTIONS);
-  assert.deepEqual(ctx.named("fillText").map(({ values }) => values[0]), ["cat 50 %", "dog 98 %"]);
+  assert.deepEqual(ctx.named("fillText").map(({ values }) => values[0]), ["cat 50%", "dog 98%"]);
 });
 
 test("a highlighted box lies on top and the others fade", () => {
   const ctx = recorder();
   drawDetections(ctx, [dog, cat], { ...OPTIONS, highlighted: cat });
   const drawn = ctx.named("fillText").map(({ values, alpha }) => [values[0], alpha]);
-  assert.deepEqual(drawn, [["dog 98 %", 0.3], ["cat 50 %", 1]]);
+  assert.deepEqual(drawn, [["dog 98%", 0.3], ["cat 50%", 1]]);
 });
 
 test("labels never cover each other, and lie above every box", () => {

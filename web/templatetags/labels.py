@@ -19,4 +19,4 @@ def shown_name(class_name: str) -> str:
 @register.filter
 def percent(score: float) -> str:
     """A score from 0 to 1 as people read it."""
-    return f"{score * 100:.0f} %"
+    return f"{score * 100:.0f}%"

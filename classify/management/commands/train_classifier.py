@@ -104,7 +104,7 @@ class Command(BaseCommand):
                 f"python manage.py train_classifier {command}",
                 returncode=INTERRUPTED,
             ) from exc
-        self.stdout.write(f"Accuracy on the test pictures: {100 * evaluation.accuracy:.2f} %")
+        self.stdout.write(f"Accuracy on the test pictures: {100 * evaluation.accuracy:.2f}%")
         self.stdout.write(f"Weights, model card and pictures are in {output}.")
 
 

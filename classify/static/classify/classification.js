@@ -32,12 +32,12 @@ export function isUnsure({ score }) {
 /**
  * A score in whole percent, but never 0 or 100, as a network is never certain.
  * @param {number} score from 0 to 1
- * @returns {string} such as `93 %` or `< 1 %`
+ * @returns {string} such as `93%` or `< 1%`
  */
 export function scoreText(score) {
   const percent = Math.round(score * 100);
-  if (percent < 1) return "< 1 %";
-  return percent > 99 ? "> 99 %" : `${percent} %`;
+  if (percent < 1) return "< 1%";
+  return percent > 99 ? "> 99%" : `${percent}%`;
 }
 
 /**

@@ -181,7 +181,7 @@ async function showUploadSize() {
 
 /** Results were made with the former settings, so discard them. */
 function settingsChanged() {
-  element("quality-text", HTMLOutputElement).value = `${quality.value} %`;
+  element("quality-text", HTMLOutputElement).value = `${quality.value}%`;
   quality.disabled = settings().longestSide === Infinity;
   showUploadSize();
   if (isRunning) return;
@@ -210,7 +210,7 @@ for (const setting of [longestSide, quality, model]) {
   setting?.addEventListener("change", settingsChanged);
 }
 quality.addEventListener("input", () => {
-  element("quality-text", HTMLOutputElement).value = `${quality.value} %`;
+  element("quality-text", HTMLOutputElement).value = `${quality.value}%`;
 });
 
 whenFilesChosen(element("file", HTMLInputElement), stage, choose);

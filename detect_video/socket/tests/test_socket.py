@@ -507,7 +507,7 @@ async def test_viewers_share_the_memory_for_decoders_and_who_waits_is_told(
     header, _ = await next_picture(sockets[2])
 
     assert waiting["code"] == "video_memory"
-    assert "goes on as soon as" in waiting["detail"]
+    assert "continues as soon as" in waiting["detail"]
     assert header["frame_index"] == 0
     for communicator in sockets[1:]:
         await communicator.disconnect()

@@ -67,7 +67,7 @@ def accuracy_table(evaluation: Evaluation) -> str:
         zip(evaluation.labels, evaluation.class_counts, evaluation.class_accuracy, strict=True)
     )
     for label, count, accuracy in [*rows, ("all", evaluation.count, evaluation.accuracy)]:
-        share = "" if accuracy is None else f"{100 * accuracy:.2f} %"
+        share = "" if accuracy is None else f"{100 * accuracy:.2f}%"
         lines.append(f"| {label:<{width}} | {count:>8,} | {share:>8} |")
     return "\n".join(lines)
 
@@ -116,7 +116,7 @@ def model_card(
     table = "\n".join(f"| {key} | {value} |" for key, value in rows.items())
     return f"""# {name}
 
-Accuracy on the test pictures: **{100 * evaluation.accuracy:.2f} %**. They served for measuring
+Accuracy on the test pictures: **{100 * evaluation.accuracy:.2f}%**. They served for measuring
 only; nothing was chosen by them.
 
 ## Accuracy

@@ -117,7 +117,7 @@ def test_the_card_tells_data_settings_and_accuracy(finished):
     card = (finished / "shapes.md").read_text()
 
     accuracy = read_description(finished / "shapes.weights.h5").test_accuracy
-    assert f"**{100 * accuracy:.2f} %**" in card
+    assert f"**{100 * accuracy:.2f}%**" in card
     assert "shapes.zip: 25 training and 6 test pictures, 3 classes" in card
     assert "| epochs | 2 |" in card
     assert "cutout 6 pixels" in card
