@@ -3,7 +3,6 @@ from threading import Lock
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
-from django.template.defaultfilters import filesizeformat
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 from django.utils.translation import gettext
@@ -16,6 +15,7 @@ from detect_video.video.reader import VideoReader
 from ml_core.errors import VisionError
 from ml_core.pictures.images import SMALL_SIDE_PIXELS
 from web.keeping.media import HEADERS
+from web.templatetags.sizes import size_text
 
 # A page of the list must not start twenty decoders at one time.
 _turn = Lock()
@@ -126,7 +126,7 @@ class VideoAdmin(admin.ModelAdmin):
 
     @admin.display(description=_("size"), ordering="size_bytes")
     def size(self, video: Video) -> str:
-        return f"{video.size_bytes / 2**20:.1f} MiB"
+        return size_text(video.size_bytes)
 
     @admin.display(description=_("length"), ordering="duration_s")
     def length(self, video: Video) -> str:
@@ -192,7 +192,7 @@ class ExportAdmin(admin.ModelAdmin):
 
     @admin.display(description=_("size"), ordering="size_bytes")
     def size(self, export: Export) -> str:
-        return filesizeformat(export.size_bytes)
+        return size_text(export.size_bytes)
 
     @admin.action(description=_("Cancel queued and running jobs"), permissions=["delete"])
     def cancel(self, request: HttpRequest, exports: QuerySet[Export]) -> None:

@@ -1,7 +1,7 @@
 const UNITS = ["B", "kB", "MB", "GB", "TB"];
 
 /**
- * A size in decimal units (1 MB is 10^6 bytes).
+ * A size in decimal units (1 MB is 10^6 bytes), as `web/templatetags/sizes.py` writes it.
  * @param {number} bytes
  * @returns {string} such as `999 kB` or `1.4 MB`
  */

@@ -12,7 +12,6 @@ from django.db import DatabaseError
 from django.db.models import F, FileField, Model
 from django.db.models.fields.files import FieldFile
 from django.http import Http404, HttpRequest, HttpResponse
-from django.template.defaultfilters import filesizeformat
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
@@ -23,6 +22,7 @@ from ml_core.pictures.images import ImageLimits, decode_image, small_jpeg
 from web.keeping.owners import Owned, Owner
 from web.keeping.storage import check_room
 from web.rest.picture_uploads import picture_in_memory, requester
+from web.templatetags.sizes import size_text
 
 # The field with the small copy of a field's picture has its name and this.
 SMALL = "_small"
@@ -113,7 +113,7 @@ class PictureAdmin(admin.ModelAdmin):
 
     @admin.display(description=_("size"), ordering="size_bytes")
     def size(self, row: Any) -> str:
-        return filesizeformat(row.size_bytes)
+        return size_text(row.size_bytes)
 
     @admin.display(description=_("owner"), ordering="user")
     def owner(self, row: Any) -> str:
