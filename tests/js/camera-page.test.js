@@ -318,17 +318,31 @@ test("a video without a picture yet is not captured", async (t) => {
 });
 
 test("a result that was overtaken is not shown, and its frame's memory is freed", async (t) => {
+  let nowMs = 10_000;
+  t.mock.method(performance, "now", () => nowMs);
   const page = await livePage(t);
   await page.frame();
-  t.mock.timers.tick(5000);
-  await page.frame();
-  const [first, second] = sentFrames();
+  nowMs += 4000;
+  answer();
+  for (const _ of [1, 2]) await page.frame();
+  const [, first, second] = sentFrames();
   FakeWebSocket.last.serverSends(resultOf(second));
 
   FakeWebSocket.last.serverSends(resultOf(first));
 
-  assert.equal(page.shownFrames(), 1);
+  assert.equal(page.shownFrames(), 2);
   assert.equal(page.bitmaps.open, 1, "only that of the frame that is shown");
+});
+
+test("a result that comes after the frame was given up is not shown", async (t) => {
+  const page = await livePage(t);
+  await page.frame();
+  t.mock.timers.tick(5000);
+  assert.equal(page.bitmaps.open, 0);
+
+  answer();
+
+  assert.equal(page.shownFrames(), 0);
 });
 
 test("a frame that the server refuses gives the reason and makes room for the next one", async (t) => {
