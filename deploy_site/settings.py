@@ -202,7 +202,7 @@ MIDDLEWARE = [
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "web.middleware.visits.VisitMiddleware",
-    "django.middleware.locale.LocaleMiddleware",
+    "web.middleware.languages.LanguageMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
@@ -403,6 +403,8 @@ AXES_CLIENT_IP_CALLABLE = "accounts.attempts.client_address"
 AXES_RESET_ON_SUCCESS = True
 AXES_LOCKOUT_CALLABLE = "accounts.pages.locked_out"
 AXES_VERBOSE = False
+# Its admin is in English only; manage.py axes_reset_username lifts a lockout.
+AXES_ENABLE_ADMIN = False
 # What axes keeps of a failed try: passwords of any form are none of it.
 AXES_SENSITIVE_PARAMETERS = [
     "username",

@@ -193,6 +193,40 @@ def test_who_asks_for_neither_language_gets_english(client, toy_detector):
     assert "Six stages" in client.get("/").content.decode()
 
 
+TRADITIONAL = ["zh-TW,zh;q=0.9,en;q=0.8", "zh-HK", "zh-MO,zh;q=0.5", "zh-Hant", "zh-Hant-TW,zh"]
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("accepted", TRADITIONAL)
+def test_a_browser_in_traditional_chinese_gets_english_unless_it_chooses(
+    client, accepted, toy_detector
+):
+    headers = {"Accept-Language": accepted}
+
+    assert '<html lang="en">' in client.get("/", headers=headers).content.decode()
+    client.post("/i18n/setlang/", {"language": "zh-hans"}, headers=headers)
+    assert '<html lang="zh-hans">' in client.get("/", headers=headers).content.decode()
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("accepted", ["zh", "zh-CN", "zh-SG", "zh-Hans-HK", "zh-TW,zh-CN;q=0.5"])
+def test_a_browser_that_reads_simplified_chinese_gets_it(client, accepted, toy_detector):
+    page = client.get("/", headers={"Accept-Language": accepted}).content.decode()
+
+    assert '<html lang="zh-hans">' in page
+
+
+@pytest.mark.django_db
+def test_the_administration_in_chinese_names_every_app_and_table_in_chinese(
+    admin_client, toy_detector
+):
+    page = admin_client.get("/admin/", headers=CHINESE).content.decode()
+
+    names = re.findall(r'<a href="/admin/[a-z_]+/[a-z/]*"[^>]*>([^<]*)</a>', page)
+    assert len(names) > 8
+    assert [name for name in names if LATIN_WORDS.search(name)] == []
+
+
 @pytest.mark.django_db
 def test_the_switch_keeps_the_page_and_outdoes_the_browser(client, toy_detector):
     wish = {"language": "zh-hans", "next": "/detect-image/pictures/?page=1"}
@@ -252,6 +286,7 @@ def test_problems_keep_their_figures_in_english(client, toy_detector):
         ((b"accept-language", b"zh-CN"), "没有该名称的模型。"),
         ((b"cookie", b"django_language=zh-hans"), "没有该名称的模型。"),
         ((b"accept-language", b"en"), "There is no detection model 'nobody'."),
+        ((b"accept-language", b"zh-TW"), "There is no detection model 'nobody'."),
     ],
 )
 async def test_a_socket_speaks_the_language_of_its_page(toy_detector, header, detail):
