@@ -13,7 +13,7 @@ from django.core.exceptions import PermissionDenied
 from django.dispatch import receiver
 from django.http import HttpRequest
 
-from web.addresses import counted_address
+from web.addresses import client_address
 
 HOUR_SECONDS = 3600
 
@@ -49,11 +49,6 @@ class AddressGuard:
 def _count_failure(sender: Any, request: HttpRequest | None = None, **about: Any) -> None:
     if request and not getattr(request, "axes_locked_out", False):
         count_try("sign-in", request)
-
-
-def client_address(request: HttpRequest) -> str:
-    """The request's address as limits count it; django-axes asks for it, too."""
-    return counted_address(request.META.get("REMOTE_ADDR", ""))
 
 
 def _key(kind: str, request: HttpRequest) -> str:

@@ -5,7 +5,7 @@ from django.contrib.auth.models import User
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from ml_core.errors import SessionEnded
+from web.errors import SessionEnded
 
 
 class ApiToken(models.Model):

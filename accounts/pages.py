@@ -37,7 +37,7 @@ from accounts.forms import (
 from accounts.models import locked_account
 from accounts.token_pages import SignedInRequest
 from web.keeping.owners import Owner
-from web.keeping.quota import owned_models, storage_note
+from web.keeping.quota import owned_models, storage_usage
 
 LAST_SUPERUSER = _(
     "This is the last superuser account. Create another superuser first, with “python manage.py "
@@ -182,7 +182,7 @@ class AccountView(UpdateView):
             kept.append(about)
         context = {
             "kept": kept,
-            "storage": storage_note(owner),
+            "storage": storage_usage(owner),
             "sends_email": settings.SENDS_EMAIL,
         }
         return super().get_context_data(**kwargs) | context

@@ -12,7 +12,7 @@ from django.conf import settings
 
 from accounts.models import ApiToken
 from accounts.tokens import BadToken, bearer, find_token
-from web.keeping.storage import log_refusal, refusal_of
+from web.keeping.storage import as_vision_error, log_vision_error
 from web.problem_texts import shown_detail
 from web.problems import problem
 
@@ -89,8 +89,8 @@ async def _watch(scope: dict[str, Any], link: _Link) -> None:
         try:
             is_valid = await _is_still_valid(scope)
         except Exception as exc:
-            if refusal := refusal_of(exc):
-                log_refusal(refusal, exc)
+            if refusal := as_vision_error(exc):
+                log_vision_error(refusal, exc)
             else:
                 logger.exception("whether %s is still signed in could not be told", scope["user"])
             continue

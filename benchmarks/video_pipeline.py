@@ -35,7 +35,9 @@ def pipeline_fps(video: Path, model: str, most: int) -> float:
     frames, started = 0, 0.0
     with open_frames(video, model=model) as reader:
         size_wh = reader.info.width, reader.info.height
-        for found in detect_frames(reader, resolution_wh=size_wh, model=model, client="benchmark"):
+        for found in detect_frames(
+            reader, resolution_wh=size_wh, model=model, queue_key="benchmark"
+        ):
             if not started:
                 started = time.perf_counter()
                 continue

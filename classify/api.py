@@ -15,9 +15,9 @@ from classify.serializers import (
     ClassifyRequestSerializer,
 )
 from web.keeping.choice import Keeping
-from web.keeping.owners import OwnedQuerySet, Owner, owner_with_session
-from web.keeping.quota import check_keeping
-from web.rest.picture_uploads import PictureAPIView, picture_request, requester, server_timing
+from web.keeping.owners import OwnedQuerySet, Owner
+from web.keeping.quota import check_storage
+from web.rest.picture_uploads import PictureAPIView, picture_request, queue_key_of, server_timing
 from web.rest.schema import MODEL_ERRORS, PICTURE_ERRORS, STORAGE_ERRORS, problems
 
 TAGS = ["classification"]
@@ -49,16 +49,16 @@ class ClassifyView(PictureAPIView):
         data, keeping = parameters["image"], Keeping(parameters["keep"])
         if keeping.is_wanted:
             with keeping.attempt():
-                check_keeping(Owner.of(request.user, request.session), len(data))
-        options = {"model": parameters["model"], "client": requester(request)}
+                check_storage(Owner.of(request), len(data))
+        options = {"model": parameters["model"], "queue_key": queue_key_of(request)}
         if keeping.is_wanted:
             small, found = services.classify_to_keep(data, **options)
             with keeping.attempt():
-                services.keep(data, small, found, owner=owner_with_session(request))
+                services.keep(data, small, found, owner=Owner.with_session(request))
         else:
             found = services.classify_file(data, **options)
         answer = ClassificationSerializer(found).data
-        answer |= {"truncated": found.is_truncated, **keeping.told()}
+        answer |= {"truncated": found.is_truncated, **keeping.response_fields()}
         return Response(answer, headers=server_timing(found.timing_ms))
 
 

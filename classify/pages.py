@@ -16,7 +16,7 @@ from ml_core.errors import VisionError
 from ml_core.labels import shown_name
 from web.keeping.media import picture_response
 from web.keeping.owners import Owner
-from web.keeping.quota import storage_note
+from web.keeping.quota import storage_usage
 from web.problem_texts import shown_detail
 
 CLIENT_FILE = Path(__file__).with_name("client.py")
@@ -28,7 +28,7 @@ def classify_page(request: HttpRequest) -> HttpResponse:
     context: dict[str, object] = {
         "limits": settings.LIMITS,
         "sample_url": static("samples/car.jpg"),
-        "storage": storage_note(Owner.of(request.user, request.session)),
+        "storage": storage_usage(Owner.of(request)),
     }
     try:
         classifier = engine.default_model("classification")
@@ -50,8 +50,8 @@ def kept_page(request: HttpRequest) -> HttpResponse:
     page = Paginator(services.own_pictures(request), PICTURES_PER_PAGE).get_page(
         request.GET.get("page")
     )
-    owner = Owner.of(request.user, request.session)
-    return render(request, "classify/kept.html", {"page": page, "storage": storage_note(owner)})
+    owner = Owner.of(request)
+    return render(request, "classify/kept.html", {"page": page, "storage": storage_usage(owner)})
 
 
 def delete_kept(request: HttpRequest, pk: int) -> HttpResponse:

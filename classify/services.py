@@ -15,8 +15,8 @@ from ml_core import engine
 from ml_core.pictures.images import picture_suffix, small_jpeg
 from ml_core.results import Classification
 from web.keeping.media import files_of_kept_row
-from web.keeping.owners import OwnedQuerySet, Owner, check_reachable
-from web.keeping.quota import check_quota, reserving
+from web.keeping.owners import OwnedQuerySet, Owner, discard_if_session_ended
+from web.keeping.quota import check_quota, quota_lock
 from web.rest.picture_uploads import (
     decode_upload,
     picture_in_memory,
@@ -25,28 +25,28 @@ from web.rest.picture_uploads import (
 logger = logging.getLogger(__name__)
 
 
-def classify_file(data: bytes, *, model: str, client: str) -> Classification:
+def classify_file(data: bytes, *, model: str, queue_key: str) -> Classification:
     """Decode a picture file and say which class it belongs to.
 
-    ``model`` may be empty for the default; ``client`` is whom the queue treats as one.
+    ``model`` may be empty for the default; ``queue_key`` is whom the queue treats as one.
     Raises the ``VisionError`` that fits.
     """
     engine.wait_until_loaded("classification", model)
-    with picture_in_memory(client):
-        return _classify(data, model, client)[1]
+    with picture_in_memory(queue_key):
+        return _classify(data, model, queue_key)[1]
 
 
-def classify_to_keep(data: bytes, *, model: str, client: str) -> tuple[bytes, Classification]:
+def classify_to_keep(data: bytes, *, model: str, queue_key: str) -> tuple[bytes, Classification]:
     """``classify_file``, with a small copy of the picture as a JPEG file."""
     engine.wait_until_loaded("classification", model)
-    with picture_in_memory(client):
-        image, found = _classify(data, model, client)
+    with picture_in_memory(queue_key):
+        image, found = _classify(data, model, queue_key)
         return small_jpeg(Image.fromarray(image)), found
 
 
-def _classify(data: bytes, model: str, client: str) -> tuple[np.ndarray, Classification]:
+def _classify(data: bytes, model: str, queue_key: str) -> tuple[np.ndarray, Classification]:
     picture, decode_ms = decode_upload(data)
-    found = engine.classify(picture.image, model=model, client=client)
+    found = engine.classify(picture.image, model=model, queue_key=queue_key)
     timing_ms = {"decode": decode_ms, **found.timing_ms}
     return picture.image, replace(found, timing_ms=timing_ms, is_truncated=picture.is_truncated)
 
@@ -73,10 +73,10 @@ def keep(data: bytes, small: bytes, found: Classification, *, owner: Owner) -> C
         classified.file_small.save("_", ContentFile(small), save=False)
         classified.full_clean()
         # Others may have kept something since the room was looked at.
-        with reserving():
+        with quota_lock():
             check_quota(owner, len(data))
             classified.save()
-    check_reachable(classified)
+    discard_if_session_ended(classified)
     logger.info(
         "kept %s: received in %.1f ms, predicted %s in %.1f ms",
         classified.file.name,
@@ -89,4 +89,4 @@ def keep(data: bytes, small: bytes, found: Classification, *, owner: Owner) -> C
 
 def own_pictures(request: HttpRequest) -> OwnedQuerySet:
     """What belongs to who asks, the newest first."""
-    return ClassifiedImage.objects.of(Owner.of(request.user, request.session))
+    return ClassifiedImage.objects.of(Owner.of(request))

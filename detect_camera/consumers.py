@@ -14,10 +14,11 @@ from django.conf import settings
 from detect_camera.frames import BadFrameMessage, Frame, parse_frame
 from detect_camera.services import detect_in_frame
 from ml_core import engine
-from ml_core.errors import Busy, ImageTooManyBytes, SocketIdle, VisionError
-from web.addresses import counted_address
+from ml_core.errors import Busy, ImageTooManyBytes, VisionError
+from web.addresses import scope_address
+from web.errors import SocketIdle
 from web.keeping.owners import Owner
-from web.problem_texts import told
+from web.problem_texts import as_message
 from web.rest.serializers import DetectionsSerializer
 from web.streams import Stream
 
@@ -45,12 +46,12 @@ class CameraConsumer(AsyncJsonWebsocketConsumer):
         self.waiting: Frame | None = None
         self.second, self.frames_in_second = 0, 0
         self.owner = ""
-        whose = Owner.of(self.scope["user"], self.scope["session"])
+        whose = Owner.of_scope(self.scope)
         self.stream = Stream("camera", whose)
         self.is_refused = False
         query = parse_qs(self.scope["query_string"].decode("latin-1"))
         self.model = query.get("model", [""])[0][:100]
-        address = counted_address((self.scope.get("client") or ["unknown"])[0])
+        address = scope_address(self.scope)
         owner = _owner_name(whose, address)
         limits = settings.LIMITS
         if _open_cameras(0, owner) >= limits["cameras_per_owner"]:
@@ -151,10 +152,10 @@ class CameraConsumer(AsyncJsonWebsocketConsumer):
         started = time.perf_counter()
         try:
             async with _places(asyncio.get_running_loop()):
-                found = await detect_in_frame(frame.jpeg, model=self.model, client=self.owner)
+                found = await detect_in_frame(frame.jpeg, model=self.model, queue_key=self.owner)
         except VisionError as exc:
             self.stream.count_failed()
-            await self.answer({"type": "error", "seq": frame.sequence, **told(exc)})
+            await self.answer({"type": "error", "seq": frame.sequence, **as_message(exc)})
             return
         self.stream.count_done()
         await self.answer(
@@ -176,7 +177,7 @@ class CameraConsumer(AsyncJsonWebsocketConsumer):
     async def refuse(self, exc: VisionError) -> None:
         """Say what is wrong, then close with 4000 and the HTTP status."""
         self.is_refused = True
-        await self.send_json({"type": "error", **told(exc)})
+        await self.send_json({"type": "error", **as_message(exc)})
         await self.close(4000 + exc.status)
 
 

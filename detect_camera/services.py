@@ -13,13 +13,13 @@ from ml_core.pictures.images import ImageLimits, decode_image
 from ml_core.results import Detections
 
 
-async def detect_in_frame(jpeg: bytes, *, model: str, client: str) -> Detections:
+async def detect_in_frame(jpeg: bytes, *, model: str, queue_key: str) -> Detections:
     """Find objects in a frame without ever blocking the event loop; nothing is kept.
 
     Raises the ``VisionError`` that fits.
     """
     image, decode_ms = await asyncio.to_thread(_decode, jpeg)
-    found = await engine.detect_async(image, model=model, client=client)
+    found = await engine.detect_async(image, model=model, queue_key=queue_key)
     return replace(found, timing_ms={"decode": decode_ms, **found.timing_ms})
 
 

@@ -27,10 +27,10 @@ from detect_image.serializers import (
 from ml_core.networks.loading import SCORE_FLOOR
 from web.exports import EXPORTS
 from web.keeping.choice import Keep, Keeping
-from web.keeping.owners import Owner, owner_with_session
-from web.keeping.quota import check_keeping
+from web.keeping.owners import Owner
+from web.keeping.quota import check_storage
 from web.rest.file_views import FileAPIView
-from web.rest.picture_uploads import PictureAPIView, requester, server_timing
+from web.rest.picture_uploads import PictureAPIView, queue_key_of, server_timing
 from web.rest.serializers import DetectionsSerializer
 
 
@@ -59,32 +59,32 @@ class DetectImageView(PictureAPIView):
             data, name = picture.read(), picture.name
         is_seed = request.accepted_renderer.format == SeedRenderer.format
         drawing, search = _wishes(parameters, is_drawn=way != "json" or is_seed)
-        client = requester(request)
+        queue_key = queue_key_of(request)
         # There is no address of a picture that is not kept.
         keeping = Keeping(Keep.YES if way == "url" else parameters["keep"])
         if keeping.is_wanted:
             with keeping.attempt():
-                check_keeping(Owner.of(request.user, request.session), len(data))
+                check_storage(Owner.of(request), len(data))
 
         if way == "json" and not keeping.is_wanted:
-            _, found = services.detect_in_file(data, search, client=client)
+            _, found = services.detect_in_file(data, search, queue_key=queue_key)
             answer = DetectionsSerializer(found).data
-            answer |= {"truncated": found.is_truncated, **keeping.told()}
+            answer |= {"truncated": found.is_truncated, **keeping.response_fields()}
             return Response(answer, headers=server_timing(found.timing_ms))
 
         if keeping.is_wanted:
-            jpegs, found = services.draw_to_keep(data, search, drawing, client=client)
+            jpegs, found = services.draw_to_keep(data, search, drawing, queue_key=queue_key)
             jpeg, answer = jpegs.drawn, DetectionsSerializer(found).data
             with keeping.attempt():
-                owner = owner_with_session(request)
+                owner = Owner.with_session(request)
                 kept = services.keep(data, jpegs, found, search, name=name, owner=owner)
                 answer = DetectedImageSerializer(kept).data
         else:
-            jpeg, found = services.draw_in_file(data, search, drawing, client=client)
+            jpeg, found = services.draw_in_file(data, search, drawing, queue_key=queue_key)
             answer = DetectionsSerializer(found).data
         if way != "json":
             answer["drawn"] = services.data_url(jpeg) if way == "base64" else kept.drawn_url
-        answer |= {"truncated": found.is_truncated, **keeping.told()}
+        answer |= {"truncated": found.is_truncated, **keeping.response_fields()}
         return Response(answer, headers=server_timing(found.timing_ms))
 
 
@@ -125,7 +125,7 @@ class KeptPicturesView(ListAPIView):
     queryset = DetectedImage.objects.none()
 
     def get_queryset(self):
-        return DetectedImage.objects.of(Owner.of(self.request.user, self.request.session))
+        return DetectedImage.objects.of(Owner.of(self.request))
 
 
 @schema.kept_picture
@@ -136,7 +136,7 @@ class KeptPictureView(RetrieveDestroyAPIView):
     queryset = DetectedImage.objects.none()
 
     def get_queryset(self):
-        return DetectedImage.objects.of(Owner.of(self.request.user, self.request.session))
+        return DetectedImage.objects.of(Owner.of(self.request))
 
 
 class ExportView(FileAPIView):
@@ -147,7 +147,7 @@ class ExportView(FileAPIView):
         serializer = ExportRequestSerializer(data=request.query_params)
         serializer.is_valid(raise_exception=True)
         wishes = serializer.validated_data
-        mine = DetectedImage.objects.of(Owner.of(request.user, request.session))
+        mine = DetectedImage.objects.of(Owner.of(request))
         kept = get_object_or_404(mine, pk=pk)
         name = str(kept)
         export = EXPORTS[wishes["as"]]

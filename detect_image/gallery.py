@@ -12,10 +12,17 @@ from typing import IO
 from django.conf import settings
 from django.urls import reverse
 
-from ml_core.errors import NotInGallery
+from ml_core.errors import VisionError
 from ml_core.pictures.images import PICTURE_SUFFIXES
 
 NOT_IN_GALLERY = "The gallery has no such picture; its list is at /api/gallery/."
+
+
+class NotInGallery(VisionError):
+    """The server's gallery has no such picture."""
+
+    status = 404
+    code = "not_in_gallery"
 
 
 @dataclass(frozen=True)

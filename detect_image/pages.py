@@ -13,12 +13,11 @@ from detect_image import gallery
 from detect_image.models import DetectedImage
 from detect_image.serializers import GalleryPictureSerializer
 from ml_core import engine
-from ml_core.errors import NotInGallery
 from ml_core.labels import COCO_LABELS, coco_category_id
 from web.exports import EXPORTS
 from web.keeping.media import HEADERS, picture_response
 from web.keeping.owners import Owner
-from web.keeping.quota import storage_note
+from web.keeping.quota import storage_usage
 
 CLIENT_FILE = Path(__file__).with_name("client.py")
 PICTURES_PER_PAGE = 24
@@ -26,7 +25,7 @@ PICTURES_PER_PAGE = 24
 
 def picture_page(request: HttpRequest, pk: UUID | None = None) -> HttpResponse:
     """The browser shrinks and draws: a page for new pictures, or one that reopens a kept one."""
-    mine = DetectedImage.objects.of(Owner.of(request.user, request.session))
+    mine = DetectedImage.objects.of(Owner.of(request))
     kept = get_object_or_404(mine, pk=pk) if pk else None
     coco = [
         {"id": coco_category_id(class_id), "name": name}
@@ -43,18 +42,16 @@ def server_page(request: HttpRequest) -> HttpResponse:
 
 def kept_page(request: HttpRequest) -> HttpResponse:
     """A visitor's own pictures, to be reopened or deleted."""
-    owner = Owner.of(request.user, request.session)
+    owner = Owner.of(request)
     pictures = DetectedImage.objects.of(owner)
     page = Paginator(pictures, PICTURES_PER_PAGE).get_page(request.GET.get("page"))
-    context = {"page": page, "storage": storage_note(owner)}
+    context = {"page": page, "storage": storage_usage(owner)}
     return render(request, "detect_image/kept.html", context)
 
 
 def delete_kept(request: HttpRequest, pk: UUID) -> HttpResponse:
     """GET asks whether one of the visitor's own pictures is to be deleted; POST deletes it."""
-    kept = get_object_or_404(
-        DetectedImage.objects.of(Owner.of(request.user, request.session)), pk=pk
-    )
+    kept = get_object_or_404(DetectedImage.objects.of(Owner.of(request)), pk=pk)
     if request.method == "POST":
         kept.delete()
         return redirect("detect_image:kept-list")
@@ -68,7 +65,7 @@ def delete_kept(request: HttpRequest, pk: UUID) -> HttpResponse:
 
 def kept_file(request: HttpRequest, pk: UUID, file_name: str) -> HttpResponse:
     """One of the two files of a visitor's own picture; ``?small`` asks for a small copy."""
-    mine = DetectedImage.objects.of(Owner.of(request.user, request.session))
+    mine = DetectedImage.objects.of(Owner.of(request))
     kept = get_object_or_404(mine, pk=pk)
     for field, url in (("original", kept.original_url), ("drawn", kept.drawn_url)):
         if url == request.path:
@@ -80,7 +77,7 @@ def gallery_file(request: HttpRequest, key: str) -> FileResponse:
     """A picture of the server's own."""
     try:
         file = gallery.find_picture(key).open()
-    except NotInGallery as exc:
+    except gallery.NotInGallery as exc:
         raise Http404(exc.detail) from exc
     return FileResponse(file, headers={**HEADERS, "Cache-Control": "max-age=3600"})
 

@@ -9,6 +9,7 @@ from drf_spectacular.utils import (
 )
 from rest_framework import serializers
 
+from detect_image.gallery import NotInGallery
 from detect_image.serializers import (
     DetectedImageSerializer,
     DetectOptionsSerializer,
@@ -16,7 +17,6 @@ from detect_image.serializers import (
     GalleryPictureSerializer,
     GalleryRequestSerializer,
 )
-from ml_core.errors import NotInGallery
 from web.exports import EXPORTS
 from web.keeping.choice import NotKeptSerializer
 from web.rest.picture_uploads import picture_request

@@ -17,8 +17,8 @@ from ml_core.pictures.drawing import draw_detections
 from ml_core.pictures.images import encode_jpeg, picture_suffix, small_jpeg
 from ml_core.results import Detections
 from web.keeping.media import files_of_kept_row
-from web.keeping.owners import Owner, check_reachable
-from web.keeping.quota import check_quota, reserving
+from web.keeping.owners import Owner, discard_if_session_ended
+from web.keeping.quota import check_quota, quota_lock
 from web.rest.picture_uploads import decode_upload, picture_in_memory
 from web.rest.serializers import DetectionSerializer
 
@@ -73,49 +73,49 @@ class Search:
     original_wh: tuple[int, int] | None = None
 
 
-def detect_in_file(data: bytes, search: Search, *, client: str) -> tuple[np.ndarray, Detections]:
+def detect_in_file(data: bytes, search: Search, *, queue_key: str) -> tuple[np.ndarray, Detections]:
     """Decode a picture file and find the objects in it.
 
-    Returns the upright (H, W, 3) uint8 RGB picture and its detections; ``client`` is whom the
+    Returns the upright (H, W, 3) uint8 RGB picture and its detections; ``queue_key`` is whom the
     queue treats as one. Raises the ``VisionError`` that fits.
     """
     engine.wait_until_loaded("detection", search.model)
-    with picture_in_memory(client):
-        return _detect(data, search, client)
+    with picture_in_memory(queue_key):
+        return _detect(data, search, queue_key)
 
 
 def draw_in_file(
-    data: bytes, search: Search, drawing: Drawing, *, client: str
+    data: bytes, search: Search, drawing: Drawing, *, queue_key: str
 ) -> tuple[bytes, Detections]:
     """``detect_in_file``, but returns the picture as a JPEG file with its boxes."""
     engine.wait_until_loaded("detection", search.model)
-    with picture_in_memory(client):
-        _, drawn, found = _draw(data, search, drawing, client)
+    with picture_in_memory(queue_key):
+        _, drawn, found = _draw(data, search, drawing, queue_key)
         return encode_jpeg(drawn), found
 
 
 def draw_to_keep(
-    data: bytes, search: Search, drawing: Drawing, *, client: str
+    data: bytes, search: Search, drawing: Drawing, *, queue_key: str
 ) -> tuple[KeptJpegs, Detections]:
     """``draw_in_file`` for a picture that is kept, with small copies."""
     engine.wait_until_loaded("detection", search.model)
-    with picture_in_memory(client):
-        image, drawn, found = _draw(data, search, drawing, client)
+    with picture_in_memory(queue_key):
+        image, drawn, found = _draw(data, search, drawing, queue_key)
         original_small = small_jpeg(Image.fromarray(image))
         return KeptJpegs(encode_jpeg(drawn), small_jpeg(drawn), original_small), found
 
 
 def _draw(
-    data: bytes, search: Search, drawing: Drawing, client: str
+    data: bytes, search: Search, drawing: Drawing, queue_key: str
 ) -> tuple[np.ndarray, Image.Image, Detections]:
-    image, found = _detect(data, search, client)
+    image, found = _detect(data, search, queue_key)
     started = time.perf_counter()
     drawn = drawing.on(image, found)
     draw_ms = measured("draw", (time.perf_counter() - started) * 1000)
     return image, drawn, replace(found, timing_ms={**found.timing_ms, "draw": draw_ms})
 
 
-def _detect(data: bytes, search: Search, client: str) -> tuple[np.ndarray, Detections]:
+def _detect(data: bytes, search: Search, queue_key: str) -> tuple[np.ndarray, Detections]:
     picture, decode_ms = decode_upload(data)
     found = engine.detect(
         picture.image,
@@ -123,7 +123,7 @@ def _detect(data: bytes, search: Search, client: str) -> tuple[np.ndarray, Detec
         score_threshold=search.score_threshold,
         iou_threshold=search.iou_threshold,
         original_wh=search.original_wh,
-        client=client,
+        queue_key=queue_key,
     )
     timing_ms = {"decode": decode_ms, **found.timing_ms}
     return picture.image, replace(found, timing_ms=timing_ms, is_truncated=picture.is_truncated)
@@ -156,10 +156,10 @@ def keep(
         _set_jpegs(detected, data, jpegs)
         detected.full_clean()
         # Others may have kept something since the room was looked at.
-        with reserving():
+        with quota_lock():
             check_quota(owner, len(data))
             detected.save()
-    check_reachable(detected)
+    discard_if_session_ended(detected)
     return detected
 
 
@@ -175,7 +175,7 @@ def detect_again(detected: DetectedImage) -> None:
     )
     drawn_from = max(detected.score_threshold, DRAWN_SCORE_THRESHOLD)
     drawing = Drawing(drawn_from, language=get_language() or "en")
-    jpegs, found = draw_to_keep(data, search, drawing, client="admin")
+    jpegs, found = draw_to_keep(data, search, drawing, queue_key="admin")
     for field, value in _result_fields(found).items():
         setattr(detected, field, value)
     _set_jpegs(detected, data, jpegs)

@@ -10,14 +10,14 @@ from django.views.decorators.http import require_safe
 from detect_video import services
 from detect_video.errors import NotFound
 from web.keeping.owners import Owner
-from web.keeping.quota import storage_note
+from web.keeping.quota import storage_usage
 
 
 @require_safe
 def stage_page(request: HttpRequest, video_id: uuid.UUID | None = None) -> HttpResponse:
-    """The requester's videos and a way to send another, or one of them in the player."""
+    """The queue_key_of's videos and a way to send another, or one of them in the player."""
     video = None
-    owner = Owner.of(request.user, request.session)
+    owner = Owner.of(request)
     if video_id:
         try:
             video = services.find_video(owner, video_id)
@@ -26,6 +26,6 @@ def stage_page(request: HttpRequest, video_id: uuid.UUID | None = None) -> HttpR
     context = {
         "video": video,
         "limits": settings.LIMITS,
-        "storage": storage_note(owner),
+        "storage": storage_usage(owner),
     }
     return render(request, "detect_video/stage.html", context)

@@ -10,8 +10,8 @@ from detect_video.errors import NotFinished, NotFound, TooManyUploads
 from detect_video.models import Export, FrameResult, State, Video
 from ml_core import engine
 from ml_core.catalog import installed
-from web.keeping.owners import Owner, check_reachable
-from web.keeping.quota import check_quota, reserving
+from web.keeping.owners import Owner, discard_if_session_ended
+from web.keeping.quota import check_quota, quota_lock
 from web.keeping.storage import check_room
 
 
@@ -35,7 +35,7 @@ def announce_video(
     """
     if model:
         installed.find_model(engine.models(), "detection", model)
-    with reserving():
+    with quota_lock():
         known = _same_file(owner, name, size_bytes, sha256)
         if known:
             uploads.keep_open(known)
@@ -55,7 +55,7 @@ def announce_video(
         )
         video.full_clean()
         video.save()
-    check_reachable(video)
+    discard_if_session_ended(video)
     return video, True
 
 
@@ -112,7 +112,7 @@ def request_export(video: Video, **options: Any) -> Export:
         )
     export = Export(video=video, size_bytes=video.size_bytes, **options)
     export.hidden_class_names = _class_names(video.model, export.hidden_classes)
-    with reserving():
+    with quota_lock():
         check_quota(video.owner, video.size_bytes)
         check_room(video.size_bytes)
         export.full_clean()

@@ -29,14 +29,14 @@ from detect_video.errors import (
 from detect_video.models import State, Video
 from detect_video.video.reader import VideoInfo, probe
 from ml_core.errors import VisionError
-from web.keeping.quota import check_quota, reserving
+from web.keeping.quota import check_quota, quota_lock
 from web.keeping.storage import (
     check_room,
-    force_names_to_disk,
-    force_to_disk,
+    durable_rename,
+    fsync_file,
+    fsync_folder,
     make_folder,
-    rename_for_good,
-    storage_full_told,
+    wrap_storage_full,
 )
 
 DELETED = "The video was deleted."
@@ -74,11 +74,11 @@ def receive_chunk(video: Video, chunk: bytes, *, offset: int) -> None:
         is_renamed = video.source_path.exists()
         # Unbuffered: what could not be written must not be tried again when it is closed.
         path = video.source_path if is_renamed else video.part_path
-        with storage_full_told(), path.open("ab", buffering=0) as file:
+        with wrap_storage_full(), path.open("ab", buffering=0) as file:
             _reserve(video, arrived + len(chunk))
             try:
                 if not arrived:
-                    force_names_to_disk(video.folder)
+                    fsync_folder(video.folder)
                 _append(file, chunk, arrived)
             except OSError:
                 _note(video, received_bytes=arrived)
@@ -105,7 +105,7 @@ def _alone(video: Video) -> Iterator[None]:
     Raises ``UploadBusy`` when somebody else is at it, ``NotFound`` when it is deleted.
     """
     try:
-        with storage_full_told():
+        with wrap_storage_full():
             make_folder(video.folder)
         with _locked(video.folder):
             # Whoever was at it before may have completed it.
@@ -134,7 +134,7 @@ def _locked(folder: Path) -> Iterator[None]:
 
 def _reserve(video: Video, size_bytes: int) -> None:
     """Let the upload count as ``size_bytes``. Raises ``QuotaExceeded``."""
-    with reserving():
+    with quota_lock():
         more_bytes = size_bytes - video.received_bytes
         if more_bytes > 0:
             check_quota(video.owner, more_bytes)
@@ -147,7 +147,7 @@ def _append(file: IO[bytes], chunk: bytes, arrived: int) -> None:
     try:
         while rest:
             rest = rest[file.write(rest) :]
-        force_to_disk(file)
+        fsync_file(file)
     except OSError:
         file.truncate(arrived)
         raise
@@ -173,8 +173,8 @@ def _complete(video: Video, file: IO[bytes]) -> None:
         raise
     with video.poster_path.open("wb") as poster_file:
         poster_file.write(poster)
-        force_to_disk(poster_file)
-    rename_for_good(path, video.source_path)
+        fsync_file(poster_file)
+    durable_rename(path, video.source_path)
     name = str(video.source_path.relative_to(settings.MEDIA_ROOT))
     kept = {"file": name, "sha256": sha256, "poster_bytes": len(poster)}
     _note(video, state=State.QUEUED, address="", **kept, **_facts(info))

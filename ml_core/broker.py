@@ -62,9 +62,9 @@ class _Crew:
 
 
 class Broker:
-    """Feeds an engine from a queue that serves its clients in turn.
+    """Feeds an engine from a queue that serves its queue keys in turn.
 
-    A client with a hundred frames waiting delays another's single picture by one frame. An engine
+    A hundred waiting frames of one key delay a single picture of another by one frame. An engine
     that computes for longer than ``longest_s`` hangs: as no thread can be ended, it is left alone,
     and a fresh one from ``load``, with workers of its own, takes over the queue.
     """
@@ -93,21 +93,21 @@ class Broker:
         silent_s = self._crew.silent_s()
         return silent_s if silent_s > self._longest_s else 0
 
-    def submit(self, image: np.ndarray, *, client: str, timeout_s: float) -> "Future[Answer]":
-        """Queue one (H, W, 3) uint8 RGB picture of the network's input size for ``client``.
+    def submit(self, image: np.ndarray, *, queue_key: str, timeout_s: float) -> "Future[Answer]":
+        """Queue one (H, W, 3) uint8 RGB picture of the network's input size for ``queue_key``.
 
         Raises ``Busy`` when the queue is full. The future raises ``InferenceTimeout`` when no
         worker began with it within ``timeout_s``, ``InferenceFailed`` when the engine failed.
         """
         request = _Request(image, deadline=time.monotonic() + timeout_s)
         # The future must not know its request: a cycle would keep the picture until a collection.
-        request.future.add_done_callback(partial(self._forget, client))
+        request.future.add_done_callback(partial(self._forget, queue_key))
         with self._changed:
             if self._closed.is_set():
                 raise Busy("The model was just replaced by a newer one. Try again.")
             if self._queued >= self._max_queued:
                 raise Busy(f"{self._queued} pictures are waiting already. Try again in a moment.")
-            self._waiting.setdefault(client, deque()).append(request)
+            self._waiting.setdefault(queue_key, deque()).append(request)
             self._queued += 1
             self._changed.notify()
         return request.future
@@ -185,14 +185,14 @@ class Broker:
             return crew is self._crew and self._queued > 0
 
     def _take(self) -> list[_Request]:
-        """Take one request of each client in turn, up to the engine's batch."""
+        """Take one request of each queue key in turn, up to the engine's batch."""
         with self._changed:
             requests: list[_Request] = []
             while self._waiting and len(requests) < self.engine.max_batch:
-                client, queue = self._waiting.popitem(last=False)
+                queue_key, queue = self._waiting.popitem(last=False)
                 requests.append(queue.popleft())
                 if queue:
-                    self._waiting[client] = queue
+                    self._waiting[queue_key] = queue
             self._queued -= len(requests)
             return requests
 
@@ -235,16 +235,16 @@ class Broker:
             with suppress(InvalidStateError):
                 request.future.set_result(Answer(prediction, queue_ms, inference_ms))
 
-    def _forget(self, client: str, future: "Future[Answer]") -> None:
+    def _forget(self, queue_key: str, future: "Future[Answer]") -> None:
         """Take a cancelled request off the queue, so that its place is free at once."""
         if not future.cancelled():
             return
         with self._changed:
-            queue = self._waiting.get(client, deque())
+            queue = self._waiting.get(queue_key, deque())
             for request in queue:
                 if request.future is future:
                     queue.remove(request)
                     self._queued -= 1
                     break
             if not queue:
-                self._waiting.pop(client, None)
+                self._waiting.pop(queue_key, None)

@@ -77,14 +77,14 @@ class _Prepared:
     preprocess_ms: float
 
 
-def classify(image: np.ndarray, *, model: str = "", client: str = "local") -> Classification:
+def classify(image: np.ndarray, *, model: str = "", queue_key: str = "local") -> Classification:
     """Say which class an (H, W, 3) uint8 RGB picture belongs to, waiting for the answer.
 
-    ``model`` names a classification model (the default one without it); ``client`` is whom
-    the queue treats as one. Raises the ``VisionError`` that fits.
+    ``model`` names a classification model (the default one without it); requests with
+    the same ``queue_key`` share one turn in the queue. Raises the ``VisionError`` that fits.
     """
     prepared = _prepare(image, "classification", model)
-    answer = _wait_for_answer(prepared, client)
+    answer = _wait_for_answer(prepared, queue_key)
     assert isinstance(answer.prediction, np.ndarray)
     return classification_from_array(
         answer.prediction,
@@ -102,16 +102,17 @@ def detect(
     score_threshold: float = SCORE_FLOOR,
     iou_threshold: float = IOU_THRESHOLD,
     original_wh: tuple[int, int] | None = None,
-    client: str = "local",
+    queue_key: str = "local",
 ) -> Detections:
     """Find objects in an (H, W, 3) uint8 RGB picture, waiting for the answer.
 
     ``model`` names a catalogued model (the default detector without it); scores and IoU are in
     [0, 1]; ``original_wh`` is the (width, height) that boxes refer to when the picture is a
-    shrunk copy; ``client`` is whom the queue treats as one. Raises the ``VisionError`` that fits.
+    shrunk copy; requests with the same ``queue_key`` share one turn in the queue. Raises the
+    ``VisionError`` that fits.
     """
     prepared = _prepare(image, "detection", model, original_wh)
-    answer = _wait_for_answer(prepared, client)
+    answer = _wait_for_answer(prepared, queue_key)
     return _detections(prepared, answer, score_threshold, iou_threshold)
 
 
@@ -121,13 +122,15 @@ async def detect_async(
     model: str = "",
     score_threshold: float = SCORE_FLOOR,
     iou_threshold: float = IOU_THRESHOLD,
-    client: str = "local",
+    queue_key: str = "local",
 ) -> Detections:
     """``detect`` for coroutines: never blocks the event loop; cancelling leaves the queue."""
     timeout_s = settings.LIMITS["inference_seconds"]
     await wait_until_loaded_async("detection", model)
     prepared = await asyncio.to_thread(_prepare, image, "detection", model)
-    future = prepared.broker.submit(prepared.network_input, client=client, timeout_s=timeout_s)
+    future = prepared.broker.submit(
+        prepared.network_input, queue_key=queue_key, timeout_s=timeout_s
+    )
     try:
         answer = await asyncio.wait_for(asyncio.wrap_future(future), timeout_s)
     except TimeoutError as exc:
@@ -225,9 +228,11 @@ def _prepare(
     )
 
 
-def _wait_for_answer(prepared: _Prepared, client: str) -> Answer:
+def _wait_for_answer(prepared: _Prepared, queue_key: str) -> Answer:
     timeout_s = settings.LIMITS["inference_seconds"]
-    future = prepared.broker.submit(prepared.network_input, client=client, timeout_s=timeout_s)
+    future = prepared.broker.submit(
+        prepared.network_input, queue_key=queue_key, timeout_s=timeout_s
+    )
     try:
         return future.result(timeout_s)
     except FutureTimeout as exc:

@@ -1,4 +1,4 @@
-"""What can go wrong, once for every edge: HTTP, WebSocket and terminal render these.
+"""Expected errors of models and pictures; HTTP, WebSockets and the terminal each render them.
 
 ``status`` is the HTTP status code of the problem (RFC 9457), ``code`` its stable name.
 """
@@ -36,13 +36,6 @@ class ImageTooManyBytes(VisionError):
 
     status = 413
     code = "image_too_many_bytes"
-
-
-class NotInGallery(VisionError):
-    """The server's gallery has no such picture."""
-
-    status = 404
-    code = "not_in_gallery"
 
 
 class InvalidVideo(VisionError):
@@ -96,13 +89,6 @@ class Busy(VisionError):
     retry_after_s = 2
 
 
-class SocketIdle(VisionError):
-    """Nothing was sent on a WebSocket for so long that its place was given to others."""
-
-    status = 408
-    code = "socket_idle"
-
-
 class InferenceTimeout(VisionError):
     """The answer was not ready before the deadline."""
 
@@ -122,40 +108,3 @@ class DownloadFailed(VisionError):
 
     status = 503
     code = "download_failed"
-
-
-class StorageFull(VisionError):
-    """The disk has no room for more."""
-
-    status = 507
-    code = "storage_full"
-
-
-class StorageUnusable(VisionError):
-    """The disk or the database is read-only, out of reach, or broken."""
-
-    status = 503
-    code = "storage_unusable"
-    retry_after_s = 30
-
-
-class DatabaseBusy(VisionError):
-    """Others write to the database for longer than anybody waits for it."""
-
-    status = 503
-    code = "db_busy"
-    retry_after_s = 2
-
-
-class SessionEnded(VisionError):
-    """The visitor signed in or out while the request was worked on."""
-
-    status = 409
-    code = "session_ended"
-
-
-class QuotaExceeded(VisionError):
-    """The owner keeps as much as anybody may already."""
-
-    status = 413
-    code = "quota_exceeded"

@@ -7,8 +7,8 @@ from urllib.parse import urlsplit
 from channels.generic.websocket import AsyncJsonWebsocketConsumer
 from channels.security.websocket import AllowedHostsOriginValidator, WebsocketDenier
 
-from web.keeping.storage import log_refusal, refusal_of
-from web.problem_texts import told
+from web.keeping.storage import as_vision_error, log_vision_error
+from web.problem_texts import as_message
 
 
 class OriginGuard:
@@ -47,13 +47,13 @@ class SocketRefusals:
         try:
             await self.application(scope, receive, noting_send)
         except Exception as exc:
-            refusal = refusal_of(exc)
+            refusal = as_vision_error(exc)
             if refusal is None or "websocket.close" in sent:
                 raise
-            log_refusal(refusal, exc)
+            log_vision_error(refusal, exc)
             if "websocket.accept" not in sent:
                 await send({"type": "websocket.accept"})
-            error = json.dumps({"type": "error", **told(refusal)})
+            error = json.dumps({"type": "error", **as_message(refusal)})
             await send({"type": "websocket.send", "text": error})
             await send({"type": "websocket.close", "code": 4000 + refusal.status})
 

@@ -104,7 +104,7 @@ _TEXTS = {
 }
 
 
-def told(exc: VisionError) -> dict[str, Any]:
+def as_message(exc: VisionError) -> dict[str, Any]:
     """A failure as sockets tell it: ``status``, ``code`` and ``detail``."""
     detail = shown_detail(exc.code, exc.detail)
     return {"status": exc.status, "code": exc.code, "detail": detail}

@@ -27,8 +27,9 @@ from rest_framework.renderers import JSONRenderer
 from rest_framework.response import Response
 from rest_framework.views import exception_handler as rest_framework_handler
 
-from ml_core.errors import SessionEnded, VisionError
-from web.keeping.storage import log_refusal, refusal_of
+from ml_core.errors import VisionError
+from web.errors import SessionEnded
+from web.keeping.storage import as_vision_error, log_vision_error
 from web.middleware.languages import language_of
 from web.problem_texts import shown_detail
 
@@ -108,7 +109,7 @@ def _problem_of(
     refusal = _refusal(context["request"], exc)
     if refusal:
         if refusal.status >= 500:
-            log_refusal(refusal, exc)
+            log_vision_error(refusal, exc)
         headers = {"Retry-After": str(refusal.retry_after_s)} if refusal.retry_after_s else {}
         detail = shown_detail(refusal.code, refusal.detail)
         return problem(refusal.status, refusal.code, detail), headers
@@ -138,7 +139,7 @@ def _problem_of(
 
 def _refusal(request: Any, exc: BaseException) -> VisionError | None:
     """What the disk, the database or the end of the account refused; None for anything else."""
-    refusal = refusal_of(exc)
+    refusal = as_vision_error(exc)
     if refusal or not isinstance(exc, (DatabaseError, ObjectDoesNotExist, RowInvalid)):
         return refusal
     # What belongs to an account cannot be written any more once another request deleted that.
@@ -169,7 +170,7 @@ def _refused(request: HttpRequest, exc: BaseException | None) -> HttpResponse | 
     refusal = _refusal(request, exc) if exc else None
     if exc is None or refusal is None:
         return None
-    log_refusal(refusal, exc)
+    log_vision_error(refusal, exc)
     detail = shown_detail(refusal.code, refusal.detail)
     if request.path.startswith("/api/"):
         response: HttpResponse = problem_response(refusal.status, refusal.code, detail)

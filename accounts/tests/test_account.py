@@ -317,7 +317,7 @@ def signed_in_browser() -> Client:
 @pytest.mark.parametrize(
     ("kind", "module", "step"),
     [
-        ("video", detect_video.services, "reserving"),
+        ("video", detect_video.services, "quota_lock"),
         ("class", web.keeping.quota, "check_room"),
         ("objects", web.keeping.quota, "check_room"),
     ],

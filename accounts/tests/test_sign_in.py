@@ -15,7 +15,7 @@ from classify.models import ClassifiedImage
 from detect_image.models import DetectedImage
 from detect_image.tests.test_api import PICTURE
 from detect_video.models import Video
-from web.keeping.owners import Owned, check_reachable
+from web.keeping.owners import Owned, discard_if_session_ended
 
 KEPT = [Video, DetectedImage, ClassifiedImage]
 PASSWORD = "a rather long sentence"
@@ -123,11 +123,11 @@ def test_what_arrives_while_its_visitor_signs_in_is_refused_and_not_lost_silentl
 def test_what_the_account_took_along_in_time_stays(client, user, monkeypatch, toy_detector):
     def adopted_at_once(row: Owned) -> None:
         sign_in(browser)
-        check_reachable(row)
+        discard_if_session_ended(row)
 
     browser = Client()
     browser.cookies["sessionid"] = visiting(client)
-    monkeypatch.setattr("detect_video.services.check_reachable", adopted_at_once)
+    monkeypatch.setattr("detect_video.services.discard_if_session_ended", adopted_at_once)
 
     assert send(client, "video").status_code == 201
     assert Video.objects.get().user == user

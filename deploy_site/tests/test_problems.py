@@ -234,7 +234,7 @@ def test_a_model_that_is_busy_is_told_by_a_page_too(client, monkeypatch, no_dete
     def fail(request: object) -> None:
         raise Busy("Too many pictures are being worked on. Try again in a moment.")
 
-    monkeypatch.setattr("classify.pages.storage_note", fail)
+    monkeypatch.setattr("classify.pages.storage_usage", fail)
 
     response = client.get("/classify/")
 

@@ -27,15 +27,8 @@ from detect_video.errors import (
     WrongOffset,
 )
 from detect_video.video.containers import MIME_TYPES
-from ml_core.errors import (
-    Busy,
-    InvalidVideo,
-    QuotaExceeded,
-    StorageFull,
-    UnknownModel,
-    UnsupportedVideo,
-    VisionError,
-)
+from ml_core.errors import Busy, InvalidVideo, UnknownModel, UnsupportedVideo, VisionError
+from web.errors import QuotaExceeded, StorageFull
 from web.rest.schema import STORAGE_ERRORS, problems
 
 CHUNK_TYPE = "application/offset+octet-stream"

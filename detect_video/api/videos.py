@@ -10,30 +10,30 @@ from detect_video import services
 from detect_video.api import schema
 from detect_video.api.serializers import AnnouncementSerializer, VideoSerializer
 from detect_video.models import Video
-from web.addresses import counted_address
-from web.keeping.owners import Owner, owner_with_session
+from web.addresses import client_address
+from web.keeping.owners import Owner
 
 
 def requested_video(request: Request, video_id: uuid.UUID) -> Video:
-    """The video of the address, if it is the requester's. Raises ``NotFound``."""
-    return services.find_video(Owner.of(request.user, request.session), video_id)
+    """The video of the address, if it is the queue_key_of's. Raises ``NotFound``."""
+    return services.find_video(Owner.of(request), video_id)
 
 
 @schema.videos
 class VideosView(APIView):
-    """The requester's videos, the newest first; POST announces another one."""
+    """The queue_key_of's videos, the newest first; POST announces another one."""
 
     throttle_scope = "uploads"
 
     def get(self, request: Request) -> Response:
-        mine = Video.objects.of(Owner.of(request.user, request.session))
+        mine = Video.objects.of(Owner.of(request))
         return Response(VideoSerializer(mine.prefetch_related("exports"), many=True).data)
 
     def post(self, request: Request) -> Response:
         announcement = AnnouncementSerializer(data=request.data)
         announcement.is_valid(raise_exception=True)
-        owner = owner_with_session(request)
-        address = counted_address(request.META["REMOTE_ADDR"])
+        owner = Owner.with_session(request)
+        address = client_address(request)
         video, is_new = services.announce_video(
             owner, address=address, **announcement.validated_data
         )

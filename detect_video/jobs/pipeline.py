@@ -45,13 +45,13 @@ def detect_frames(
     *,
     resolution_wh: tuple[int, int],
     model: str,
-    client: str,
+    queue_key: str,
     stop: Event | None = None,
 ) -> Iterator[list[Found]]:
     """Yield every frame with its detections, in order, in lists of those that are ready.
 
     Boxes are in pixels of ``resolution_wh``, the video's own (width, height). ``model`` may be
-    empty for the default; ``client`` is whom the model's queue treats as one. A model that is
+    empty for the default; ``queue_key`` is whom the model's queue treats as one. A model that is
     busy, slow or being loaded is waited for. Raises the ``VisionError`` that fits, ``RunLost``
     after ``stop`` was set, or at the end of the process.
     """
@@ -60,7 +60,7 @@ def detect_frames(
     threads = ThreadPoolExecutor(WINDOW_FRAMES, thread_name_prefix="video")
 
     def detect(frame: VideoFrame) -> Detections:
-        return _detect(frame, resolution_wh, model, client, stop)
+        return _detect(frame, resolution_wh, model, queue_key, stop)
 
     try:
         for frame in frames:
@@ -87,11 +87,13 @@ def _take_ready(pending: deque[tuple[VideoFrame, "Future[Detections]"]]) -> list
 
 
 def _detect(
-    frame: VideoFrame, resolution_wh: tuple[int, int], model: str, client: str, stop: Event
+    frame: VideoFrame, resolution_wh: tuple[int, int], model: str, queue_key: str, stop: Event
 ) -> Detections:
     while not stop.is_set():
         try:
-            return engine.detect(frame.image, model=model, original_wh=resolution_wh, client=client)
+            return engine.detect(
+                frame.image, model=model, original_wh=resolution_wh, queue_key=queue_key
+            )
         except (Busy, InferenceTimeout, ModelLoading):
             stop.wait(RETRY_AFTER_S)
     raise RunLost

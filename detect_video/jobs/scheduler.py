@@ -20,8 +20,9 @@ from detect_video import uploads
 from detect_video.errors import RunLost
 from detect_video.jobs.work import run_detection, run_export
 from detect_video.models import MAX_ATTEMPTS, Export, Job, State, Video
-from ml_core.errors import Busy, InferenceTimeout, ModelLoading, StorageFull, VisionError
-from web.keeping.storage import FULL, is_full, is_unusable, log_refusal, refusal_of
+from ml_core.errors import Busy, InferenceTimeout, ModelLoading, VisionError
+from web.errors import StorageFull
+from web.keeping.storage import FULL, as_vision_error, is_full, is_unusable, log_vision_error
 
 logger = logging.getLogger(__name__)
 
@@ -172,8 +173,8 @@ class Scheduler:
                 self.tick()
                 time.sleep(TICK_S)
             except Exception as exc:
-                if refusal := refusal_of(exc):
-                    log_refusal(refusal, exc)
+                if refusal := as_vision_error(exc):
+                    log_vision_error(refusal, exc)
                 else:
                     logger.exception("jobs cannot be started for now")
                 time.sleep(PAUSE_S)

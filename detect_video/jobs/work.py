@@ -30,7 +30,7 @@ def run_detection(video: Video, stop: Event) -> None:
         video.checkpoint(model=engine.default_model("detection").name)
     wait_for_model(video.model, stop)
     last = video.frames.order_by("frame_index").last()
-    client = f"video {video.pk}"
+    queue_key = f"video {video.pk}"
     kept_before, started = video.frames_detected, time.monotonic()
     after_us = last.pts_us if last else None
     with (
@@ -40,7 +40,7 @@ def run_detection(video: Video, stop: Event) -> None:
         video.begin_attempt()
         size_wh = reader.info.width, reader.info.height
         for found in detect_frames(
-            reader, resolution_wh=size_wh, model=video.model, client=client, stop=stop
+            reader, resolution_wh=size_wh, model=video.model, queue_key=queue_key, stop=stop
         ):
             stream.count_done(len(found))
             rows = _frame_results(video, found)

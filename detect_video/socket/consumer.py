@@ -16,11 +16,12 @@ from detect_video.services import find_video
 from detect_video.socket.messages import Start, parse_message
 from detect_video.socket.places import Place, free_place, take_place
 from detect_video.socket.streaming import send_frames, send_info
-from ml_core.errors import SocketIdle, VisionError
-from web.addresses import counted_address
+from ml_core.errors import VisionError
+from web.addresses import scope_address
+from web.errors import SocketIdle
 from web.keeping.owners import Owner
-from web.keeping.storage import log_refusal, refusal_of
-from web.problem_texts import told
+from web.keeping.storage import as_vision_error, log_vision_error
+from web.problem_texts import as_message
 
 logger = logging.getLogger(__name__)
 
@@ -37,12 +38,12 @@ class VideoConsumer(AsyncWebsocketConsumer):
     stream: asyncio.Task | None = None
 
     async def connect(self) -> None:
-        self.owner = Owner.of(self.scope["user"], self.scope["session"])
+        self.owner = Owner.of_scope(self.scope)
         self.credit = asyncio.Semaphore(0)
         # Held while something is sent, until the decoder that it came from has gone.
         self.sending = asyncio.Lock()
         self.active_s = time.monotonic()
-        address = counted_address((self.scope.get("client") or ["unknown"])[0])
+        address = scope_address(self.scope)
         await self.accept()
         try:
             self.place = take_place(self.owner, address)
@@ -81,19 +82,19 @@ class VideoConsumer(AsyncWebsocketConsumer):
 
     async def fail(self, exc: Exception) -> None:
         """Say what failed, as far as it may be told, and close."""
-        refusal = refusal_of(exc)
+        refusal = as_vision_error(exc)
         if refusal is None:
             logger.exception("the WebSocket of video %s broke off", self.scope["path"])
             refusal = VisionError("Something failed here; the server's log says what.")
         elif refusal is not exc:
-            log_refusal(refusal, exc)
+            log_vision_error(refusal, exc)
         await self.refuse(refusal)
 
     async def refuse(self, exc: VisionError) -> None:
         """Say what was wrong, and close."""
         self.video = None
         self._end_tasks()
-        await self.send_json({"type": "error", **told(exc)})
+        await self.send_json({"type": "error", **as_message(exc)})
         await self.close(4000 + exc.status)
 
     async def send_json(self, message: dict[str, Any]) -> None:

@@ -18,7 +18,7 @@ from detect_video.socket.messages import Start, pack_picture
 from detect_video.socket.places import decoder_bytes, memory, owner_key
 from detect_video.video.reader import VideoFrame, VideoReader
 from ml_core.errors import InvalidVideo
-from web.problem_texts import told
+from web.problem_texts import as_message
 
 LOOK_EVERY_S = 0.1
 INFO_EVERY_S = 0.5
@@ -95,7 +95,7 @@ async def _send_pictures(
     send_bytes: SendBytes,
 ) -> None:
     async def say_why() -> None:
-        await send_json({"type": "waiting", **told(WaitsForMemory(WAITING))})
+        await send_json({"type": "waiting", **as_message(WaitsForMemory(WAITING))})
 
     pictures = Pictures(video, say_why)
 

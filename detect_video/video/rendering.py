@@ -14,7 +14,7 @@ import numpy as np
 from detect_video.video.reader import AudioReader, VideoInfo, VideoReader, read_audio, read_times_us
 from ml_core.pictures.drawing import draw_detections
 from ml_core.results import Detection
-from web.keeping.storage import force_to_disk, make_folder, rename_for_good
+from web.keeping.storage import durable_rename, fsync_file, make_folder
 
 CODECS = {"mjpg": ".avi", "xvid": ".avi", "h264": ".mp4"}
 ENCODERS = {"mjpg": "mjpeg", "xvid": "mpeg4", "h264": "libx264"}
@@ -83,8 +83,8 @@ def render_video(
             pictures = drawn(reader) if is_even else in_slots(drawn(reader), rate)
             write_pictures(part, pictures, source, reader.info, rate, codec, is_cut, on_size)
         with part.open("rb+") as file:
-            force_to_disk(file)
-        rename_for_good(part, target)
+            fsync_file(file)
+        durable_rename(part, target)
     finally:
         part.unlink(missing_ok=True)
 

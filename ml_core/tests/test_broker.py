@@ -61,8 +61,8 @@ def engine():
     engine.run(1000)
 
 
-def submit(broker: Broker, number: int, client: str = "a", timeout_s: float = 60):
-    return broker.submit(picture(number), client=client, timeout_s=timeout_s)
+def submit(broker: Broker, number: int, queue_key: str = "a", timeout_s: float = 60):
+    return broker.submit(picture(number), queue_key=queue_key, timeout_s=timeout_s)
 
 
 def start_first(broker: Broker, engine: SteppedEngine):
@@ -197,7 +197,7 @@ def test_many_threads_get_the_answers_to_their_own_pictures():
 
     def ask(number: int) -> None:
         for _ in range(20):
-            answer = submit(broker, number, client=str(number)).result(10)
+            answer = submit(broker, number, queue_key=str(number)).result(10)
             assert answer.prediction.scores.tolist() == [number]
         answers[number] = True
 
@@ -229,7 +229,7 @@ def test_a_picture_is_given_up_with_its_request_not_at_the_next_garbage_collecti
     start_first(broker, engine)
     image = picture(255 if end == "failed" else 1)
     kept = weakref.ref(image)
-    future = broker.submit(image, client="a", timeout_s=0.01 if end == "late" else 60)
+    future = broker.submit(image, queue_key="a", timeout_s=0.01 if end == "late" else 60)
     del image
     if end == "late":
         time.sleep(0.05)

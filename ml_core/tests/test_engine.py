@@ -140,7 +140,7 @@ def test_replaced_files_are_loaded_and_the_former_model_is_given_up(settings, tm
 
     assert engine.detect(PICTURE).detections[0].class_name == "pepper"
     with pytest.raises(Busy, match="replaced"):
-        former.submit(np.zeros((96, 96, 3), np.uint8), client="late", timeout_s=1)
+        former.submit(np.zeros((96, 96, 3), np.uint8), queue_key="late", timeout_s=1)
 
 
 def test_an_answer_that_takes_too_long_is_given_up(settings, monkeypatch):

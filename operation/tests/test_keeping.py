@@ -27,7 +27,7 @@ from detect_video.jobs.scheduler import run
 from detect_video.jobs.work import run_export
 from detect_video.models import Export, State, Video
 from detect_video.video import rendering
-from ml_core.errors import StorageFull
+from web.errors import StorageFull
 from web.keeping import quota
 from web.keeping.owners import Owner
 

@@ -19,11 +19,11 @@ def path(settings) -> Path:
 
 def test_the_reserve_is_taken_while_there_is_room_and_not_else(settings, path):
     settings.LIMITS = {**settings.LIMITS, "free_bytes": 2**62}
-    reserve.lay_down_reserve()
+    reserve.create_reserve()
     assert not path.exists()
 
     settings.LIMITS = {**settings.LIMITS, "free_bytes": 0}
-    reserve.lay_down_reserve()
+    reserve.create_reserve()
     assert path.stat().st_size == reserve.RESERVE_BYTES
 
 

@@ -9,8 +9,8 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from ml_core.errors import VisionError
-from web.keeping.storage import refusal_of
-from web.problem_texts import told
+from web.keeping.storage import as_vision_error
+from web.problem_texts import as_message
 
 
 class Keep(StrEnum):
@@ -66,13 +66,13 @@ class Keeping:
         try:
             yield
         except Exception as exc:
-            refusal = refusal_of(exc)
+            refusal = as_vision_error(exc)
             if refusal is None or self._wish is Keep.YES:
                 raise
             self._refusal = refusal
 
-    def told(self) -> dict[str, Any]:
+    def response_fields(self) -> dict[str, Any]:
         """The members of the answer: ``kept``, and ``not_kept`` with the reason, if any."""
         if self._refusal is None:
             return {"kept": self.is_wanted}
-        return {"kept": False, "not_kept": told(self._refusal)}
+        return {"kept": False, "not_kept": as_message(self._refusal)}

@@ -17,11 +17,12 @@ from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 from PIL import Image
 
-from ml_core.errors import InvalidImage, StorageFull, UnsupportedImage
+from ml_core.errors import InvalidImage, UnsupportedImage
 from ml_core.pictures.images import ImageLimits, decode_image, small_jpeg
+from web.errors import StorageFull
 from web.keeping.owners import Owned, Owner
 from web.keeping.storage import check_room
-from web.rest.picture_uploads import picture_in_memory, requester
+from web.rest.picture_uploads import picture_in_memory, queue_key_of
 from web.templatetags.sizes import size_text
 
 # The field with the small copy of a field's picture has its name and this.
@@ -46,7 +47,7 @@ def picture_response(
     if not small:
         return HttpResponse(_read(file), content_type=guess_type(file.name)[0], headers=HEADERS)
     kept = getattr(row, field + SMALL)
-    data = _read(kept) if kept else _made_small(row, field, requester(request))
+    data = _read(kept) if kept else _made_small(row, field, queue_key_of(request))
     return HttpResponse(data, content_type="image/jpeg", headers=HEADERS)
 
 

@@ -1,5 +1,6 @@
 """Whom media belongs to: an account, or while there is none the visitor's session."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
@@ -12,7 +13,7 @@ from django.utils import timezone
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from ml_core.errors import SessionEnded
+from web.errors import SessionEnded
 
 
 @dataclass(frozen=True)
@@ -23,8 +24,24 @@ class Owner:
     session_key: str = ""
 
     @classmethod
-    def of(cls, user: Any, session: Any) -> Self:
-        """The owner in a request or a WebSocket's scope: its ``user`` and its ``session``."""
+    def of(cls, request: HttpRequest) -> Self:
+        """The account or session that sent a request."""
+        return cls._from(request.user, request.session)
+
+    @classmethod
+    def of_scope(cls, scope: Mapping[str, Any]) -> Self:
+        """The account or session that opened a WebSocket."""
+        return cls._from(scope["user"], scope["session"])
+
+    @classmethod
+    def with_session(cls, request: HttpRequest) -> Self:
+        """Like ``of``, but a visitor without a session gets one."""
+        if not request.user.is_authenticated and not request.session.session_key:
+            request.session.create()
+        return cls.of(request)
+
+    @classmethod
+    def _from(cls, user: Any, session: Any) -> Self:
         if user.is_authenticated:
             return cls(user=user)
         return cls(session_key=session.session_key or "")
@@ -44,13 +61,6 @@ class Owner:
         return self.user is not None or bool(self.session_key)
 
 
-def owner_with_session(request: HttpRequest) -> Owner:
-    """The request's owner, who from now on has a session at least."""
-    if not request.user.is_authenticated and not request.session.session_key:
-        request.session.create()
-    return Owner.of(request.user, request.session)
-
-
 class OwnedQuerySet(models.QuerySet):
     def of(self, owner: Owner) -> Self:
         """What belongs to ``owner``; nobody owns nothing."""
@@ -67,7 +77,7 @@ class OwnedQuerySet(models.QuerySet):
         return visitors.exclude(session_key__in=alive)
 
 
-def check_reachable(row: "Owned") -> None:
+def discard_if_session_ended(row: "Owned") -> None:
     """Raise ``SessionEnded`` and delete the new ``row`` when its visitor's session has ended.
 
     Who signs in gets a new session and takes along what is there at that moment; what is kept

@@ -8,7 +8,7 @@ from django.apps import apps
 from django.conf import settings
 from django.db import connection, transaction
 
-from ml_core.errors import QuotaExceeded
+from web.errors import QuotaExceeded
 from web.keeping.owners import Owned, Owner
 from web.keeping.storage import check_room
 
@@ -32,7 +32,7 @@ def visitors_bytes() -> int:
 
 
 @contextmanager
-def reserving() -> Iterator[None]:
+def quota_lock() -> Iterator[None]:
     """A transaction in which what is looked up stays true: no other reserves meanwhile.
 
     SQLite lets one transaction write at a time; PostgreSQL has to be told.
@@ -64,13 +64,13 @@ def check_quota(owner: Owner, more_bytes: int) -> None:
         )
 
 
-def check_keeping(owner: Owner, more_bytes: int) -> None:
+def check_storage(owner: Owner, more_bytes: int) -> None:
     """Raise ``QuotaExceeded`` or ``StorageFull`` when ``more_bytes`` cannot be kept."""
     check_quota(owner, more_bytes)
     check_room(more_bytes)
 
 
-def storage_note(owner: Owner) -> dict[str, Any]:
+def storage_usage(owner: Owner) -> dict[str, Any]:
     """What pages with media say of its keeping: bytes, and days (0 for no limit).
 
     ``visit_days`` are those after a visitor's last visit; an account has no such limit.

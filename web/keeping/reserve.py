@@ -11,7 +11,7 @@ from django.contrib.auth import get_user_model
 from django.db.models import FileField, Model
 from django.db.models.signals import pre_delete
 
-from web.keeping.storage import force_to_disk
+from web.keeping.storage import fsync_file
 
 # Far more than it takes to forget a row that stands for files.
 RESERVE_BYTES = 16 * 2**20
@@ -24,7 +24,7 @@ def connect() -> None:
             pre_delete.connect(make_room, sender=model, dispatch_uid=f"room {model._meta.label}")
 
 
-def lay_down_reserve() -> None:
+def create_reserve() -> None:
     """Take ``RESERVE_BYTES`` of the disk, to be given up for deleting; not of a full one."""
     path = _reserve_path()
     if path.exists() and path.stat().st_size == RESERVE_BYTES:
@@ -34,7 +34,7 @@ def lay_down_reserve() -> None:
     with path.open("wb") as file:
         # Not zeros, which some file systems do not store.
         file.write(os.urandom(RESERVE_BYTES))
-        force_to_disk(file)
+        fsync_file(file)
 
 
 def make_room(instance: Model, **_: Any) -> None:

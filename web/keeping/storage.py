@@ -17,7 +17,8 @@ from django.core.files.base import File
 from django.core.files.storage import FileSystemStorage
 from django.db.utils import DatabaseError, InterfaceError, InternalError, OperationalError
 
-from ml_core.errors import DatabaseBusy, StorageFull, StorageUnusable, VisionError
+from ml_core.errors import VisionError
+from web.errors import DatabaseBusy, StorageFull, StorageUnusable
 
 logger = logging.getLogger(__name__)
 
@@ -49,7 +50,7 @@ class WholeFileStorage(FileSystemStorage):
 
     def _save(self, name: str, content: File) -> str:
         target = Path(self.path(name))
-        with storage_full_told():
+        with wrap_storage_full():
             try:
                 self._write(target, content)
             except OSError:
@@ -71,10 +72,10 @@ class WholeFileStorage(FileSystemStorage):
             with open(handle, "wb") as file:
                 for chunk in content.chunks():
                     file.write(chunk)
-                force_to_disk(file)
+                fsync_file(file)
             if self.file_permissions_mode is not None:
                 os.chmod(part, self.file_permissions_mode)
-            rename_for_good(Path(part), target)
+            durable_rename(Path(part), target)
         except BaseException:
             Path(part).unlink(missing_ok=True)
             raise
@@ -129,7 +130,7 @@ def delete_empty_folder(folder: Path, root: Path) -> bool:
     return True
 
 
-def delete_left_over(path: Path) -> None:
+def delete_orphan(path: Path) -> None:
     """Delete a file or an empty folder that belongs to nothing, and the folders left empty."""
     if not path.is_dir():
         path.unlink(missing_ok=True)
@@ -138,7 +139,7 @@ def delete_left_over(path: Path) -> None:
         path = path.parent
 
 
-def force_to_disk(file: IO[bytes]) -> None:
+def fsync_file(file: IO[bytes]) -> None:
     """Return once everything written to ``file`` lies on the disk."""
     file.flush()
     os.fsync(file.fileno())
@@ -168,7 +169,7 @@ def is_unusable(exc: BaseException) -> bool:
     return getattr(exc, "errno", None) in UNUSABLE_ERRORS
 
 
-def refusal_of(exc: BaseException) -> VisionError | None:
+def as_vision_error(exc: BaseException) -> VisionError | None:
     """What the disk or the database refused, as a problem; None for any other failure."""
     if isinstance(exc, VisionError):
         return exc
@@ -184,7 +185,7 @@ def refusal_of(exc: BaseException) -> VisionError | None:
 _logged_at: dict[str, float] = {}
 
 
-def log_refusal(refusal: VisionError, cause: BaseException) -> None:
+def log_vision_error(refusal: VisionError, cause: BaseException) -> None:
     """Log a refusal with its cause; those of the disk and the database once a minute each."""
     if refusal is cause:
         logger.warning("%s: %s", refusal.code, refusal.detail)
@@ -196,7 +197,7 @@ def log_refusal(refusal: VisionError, cause: BaseException) -> None:
 
 
 @contextmanager
-def storage_full_told() -> Iterator[None]:
+def wrap_storage_full() -> Iterator[None]:
     """Raise ``StorageFull`` in place of what the disk or the database says when it is full."""
     try:
         yield
@@ -212,16 +213,16 @@ def make_folder(folder: Path) -> None:
         return
     make_folder(folder.parent)
     folder.mkdir(settings.FILE_UPLOAD_DIRECTORY_PERMISSIONS or 0o777, exist_ok=True)
-    force_names_to_disk(folder.parent)
+    fsync_folder(folder.parent)
 
 
-def rename_for_good(part: Path, target: Path) -> None:
+def durable_rename(part: Path, target: Path) -> None:
     """Give a file whose bytes lie on the disk its name, so that it has it after a power cut."""
     os.replace(part, target)
-    force_names_to_disk(target.parent)
+    fsync_folder(target.parent)
 
 
-def force_names_to_disk(folder: Path) -> None:
+def fsync_folder(folder: Path) -> None:
     """Make a rename in ``folder`` last: after a crash names are what was written of them."""
     handle = os.open(folder, os.O_RDONLY)
     try:

@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 from django.conf import settings
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from web.addresses import counted_address
+from web.addresses import scope_address
 from web.problems import CONTENT_TYPE, problem, problem_body, send_problem
 
 PROBES = {"/livez", "/readyz"}
@@ -33,8 +33,7 @@ class ConnectionLimits:
 
     async def __call__(self, scope: dict, receive: Any, send: Any) -> None:
         kind = "connections" if scope["type"] == "http" else "websockets"
-        client_host, _ = scope.get("client") or ("", 0)
-        address = "probe" if _is_probe(scope) else counted_address(client_host)
+        address = "probe" if _is_probe(scope) else scope_address(scope)
         refusal = self._refusal(kind, address)
         if refusal:
             await send_problem(scope, send, refusal, {"Retry-After": "5"})
@@ -77,7 +76,7 @@ def _is_probe(scope: dict) -> bool:
     return dict(scope["headers"]).get(b"content-length", b"0") == b"0"
 
 
-class PunctualProtocol(HttpToolsProtocol):
+class TimeoutHttpProtocol(HttpToolsProtocol):
     """Closes connections whose requests do not arrive, or arrive too slowly.
 
     uvicorn itself waits as long as it takes: for the first request, for the end of its headers, and
@@ -86,7 +85,7 @@ class PunctualProtocol(HttpToolsProtocol):
     """
 
     # Connections without a request in progress; those that have waited longest come first.
-    waiting: ClassVar[dict["PunctualProtocol", None]] = {}
+    waiting: ClassVar[dict["TimeoutHttpProtocol", None]] = {}
 
     deadline: TimerHandle | None = None
     # Of the body, since the last look at its speed.
@@ -97,7 +96,7 @@ class PunctualProtocol(HttpToolsProtocol):
         self.timeout_keep_alive_task = self.loop.call_later(
             self.timeout_keep_alive, self.timeout_keep_alive_handler
         )
-        is_http = (isinstance(connection, PunctualProtocol) for connection in self.connections)
+        is_http = (isinstance(connection, TimeoutHttpProtocol) for connection in self.connections)
         if sum(is_http) > settings.LIMITS["connections"] + SPARE_PLACES and self.waiting:
             longest_waiting = next(iter(self.waiting))
             longest_waiting.stop_waiting()

@@ -21,7 +21,7 @@ from ml_core.errors import Busy, ImageTooManyBytes
 from ml_core.metrics import measured
 from ml_core.pictures.images import Picture, decode_base64, read_picture
 from ml_core.pictures.limits import image_limits
-from web.addresses import counted_address
+from web.addresses import client_address
 
 _places_changed = Condition()
 _places_taken: "Counter[str]" = Counter()
@@ -148,11 +148,11 @@ class PictureAPIView(GenericAPIView):
         return serializer.validated_data
 
 
-def requester(request: HttpRequest) -> str:
+def queue_key_of(request: HttpRequest) -> str:
     """Whom a model's queue treats as one: the account, or else the address."""
     if request.user.is_authenticated:
         return f"user {request.user.pk}"
-    return f"address {counted_address(request.META.get('REMOTE_ADDR', ''))}"
+    return f"address {client_address(request)}"
 
 
 def server_timing(timing_ms: dict[str, float]) -> dict[str, str]:

@@ -21,13 +21,11 @@ from ml_core.errors import (
     ModelLoading,
     ModelNotInstalled,
     ModelUnusable,
-    QuotaExceeded,
-    SessionEnded,
-    StorageFull,
     UnknownModel,
     UnsupportedImage,
     VisionError,
 )
+from web.errors import QuotaExceeded, SessionEnded, StorageFull
 from web.problems import CONTENT_TYPE
 
 # What a picture's upload, and then a model, may raise.

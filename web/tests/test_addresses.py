@@ -1,8 +1,8 @@
-"""Client addresses as limits count them."""
+"""Client addresses as per-address limits count them."""
 
 import pytest
 
-from web.addresses import counted_address
+from web.addresses import normalized_address
 
 
 @pytest.mark.parametrize(
@@ -18,5 +18,5 @@ from web.addresses import counted_address
         ("", ""),
     ],
 )
-def test_limits_count_an_ipv6_network_as_one_address(address, counted):
-    assert counted_address(address) == counted
+def test_all_addresses_of_an_ipv6_network_become_one(address, counted):
+    assert normalized_address(address) == counted

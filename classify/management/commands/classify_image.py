@@ -21,7 +21,7 @@ class Command(BaseCommand):
         failures = 0
         for path in options["paths"]:
             try:
-                found = classify_file(path.read_bytes(), model=options["model"], client="local")
+                found = classify_file(path.read_bytes(), model=options["model"], queue_key="local")
             except VisionError as exc:
                 failures += 1
                 self.stderr.write(f"{path}: {exc.detail}")

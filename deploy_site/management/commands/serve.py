@@ -13,8 +13,8 @@ from django.core.management.base import BaseCommand
 from django.db import connection
 
 from deploy_site.https import certificate, lan_addresses
-from web.keeping.reserve import lay_down_reserve
-from web.middleware.connections import PunctualProtocol
+from web.keeping.reserve import create_reserve
+from web.middleware.connections import TimeoutHttpProtocol
 
 
 class Command(BaseCommand):
@@ -33,7 +33,7 @@ class Command(BaseCommand):
         if not encryption:
             host = f"[{settings.HOST}]" if ":" in settings.HOST else settings.HOST
             self.stdout.write(f"\nServing at http://{host}:{settings.PORT}/ (Ctrl-C ends)\n")
-        lay_down_reserve()
+        create_reserve()
         if connection.vendor == "sqlite":
             # The files beside the database stay for as long as somebody has it open: on a full
             # disk they could not be made anew, and nobody could read, let alone delete.
@@ -44,7 +44,7 @@ class Command(BaseCommand):
             port=settings.PORT,
             # Django's logging settings hold for the server, too.
             log_config=None,
-            http=PunctualProtocol,
+            http=TimeoutHttpProtocol,
             server_header=False,
             # Without any, what clients say of their address is not believed.
             proxy_headers=bool(settings.TRUSTED_PROXIES),

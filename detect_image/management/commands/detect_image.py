@@ -158,7 +158,7 @@ def _detect(options: dict[str, Any], data: bytes) -> tuple[np.ndarray, Detection
     thresholds = options["score_threshold"], options["iou_threshold"]
     detector = options["detector"]
     if detector is None:
-        return detect_in_file(data, Search(options["model"], *thresholds), client="local")
+        return detect_in_file(data, Search(options["model"], *thresholds), queue_key="local")
     image = decode_image(data, image_limits())
     score_threshold, iou_threshold = thresholds
     return image, detector.detect(

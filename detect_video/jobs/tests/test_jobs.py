@@ -372,7 +372,7 @@ def test_pictures_are_answered_while_a_video_is_detected(clip, monkeypatch, tmp_
         time.sleep(0.01)
     answered_at = [Video.objects.get().frames_detected]
     for _ in range(5):
-        engine.detect(np.zeros((96, 96, 3), np.uint8), client="somebody else")
+        engine.detect(np.zeros((96, 96, 3), np.uint8), queue_key="somebody else")
         answered_at.append(Video.objects.get().frames_detected)
     running.thread.join(60)
 

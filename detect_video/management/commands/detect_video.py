@@ -64,7 +64,7 @@ class Command(BaseCommand):
         ):
             size_wh = reader.info.width, reader.info.height
             for found in detect_frames(
-                reader, resolution_wh=size_wh, model=options["model"], client="local"
+                reader, resolution_wh=size_wh, model=options["model"], queue_key="local"
             ):
                 for frame, detections in found:
                     jsonl.write(_line(path.name, len(sure), frame, detections))

@@ -6,7 +6,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from operation import audit
-from web.keeping.storage import delete_left_over
+from web.keeping.storage import delete_orphan
 
 
 class Command(BaseCommand):
@@ -30,7 +30,7 @@ class Command(BaseCommand):
             problems += 1
         for path in audit.orphans():
             if delete_orphans:
-                delete_left_over(path)
+                delete_orphan(path)
                 self.stdout.write(f"deleted  {path}")
             else:
                 self.stdout.write(f"orphaned {path}")

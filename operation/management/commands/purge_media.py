@@ -8,8 +8,8 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from operation import purge
-from web.keeping.reserve import lay_down_reserve
-from web.keeping.storage import delete_left_over
+from web.keeping.reserve import create_reserve
+from web.keeping.storage import delete_orphan
 
 
 class Command(BaseCommand):
@@ -41,10 +41,10 @@ class Command(BaseCommand):
         files = purge.crashed_writes()
         for path in files:
             if not dry_run:
-                delete_left_over(path)
+                delete_orphan(path)
         self._say(len(files), "temporary files", "left by crashes")
         if not dry_run:
-            lay_down_reserve()
+            create_reserve()
 
     def _delete(self, reason: str, groups: Iterable[Any]) -> None:
         for rows in groups:

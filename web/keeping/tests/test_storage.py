@@ -16,15 +16,15 @@ from django.db.backends.postgresql.base import DatabaseWrapper as PostgresWrappe
 from django.db.backends.sqlite3.base import DatabaseWrapper as SqliteWrapper
 from django.db.utils import DatabaseError, Error, OperationalError, ProgrammingError
 
-from ml_core.errors import StorageFull, StorageUnusable
-from web.keeping.storage import WholeFileStorage, is_full, refusal_of
+from web.errors import StorageFull, StorageUnusable
+from web.keeping.storage import WholeFileStorage, as_vision_error, is_full
 
 ON_A_FULL_DISK = """
 import sys
 from django.conf import settings
 settings.configure()
 from django.core.files.base import ContentFile
-from ml_core.errors import StorageFull
+from web.errors import StorageFull
 from web.keeping.storage import WholeFileStorage
 storage = WholeFileStorage(location=sys.argv[1])
 storage.save("kept/first.bin", ContentFile(bytes(600_000)))
@@ -194,7 +194,7 @@ def test_a_database_file_that_cannot_be_used_is_storage_that_cannot(spoil, tmp_p
 
     error = raised_by(sqlite(tmp_path / "db.sqlite3"), "SELECT * FROM a")
 
-    assert isinstance(refusal_of(error), StorageUnusable), error
+    assert isinstance(as_vision_error(error), StorageUnusable), error
 
 
 @pytest.mark.django_db
@@ -203,7 +203,7 @@ def test_a_postgresql_out_of_reach_is_storage_that_cannot_be_used():
 
     error = raised_by(PostgresWrapper({**settings, "NAME": "vision"}))
 
-    assert isinstance(refusal_of(error), StorageUnusable), error
+    assert isinstance(as_vision_error(error), StorageUnusable), error
 
 
 @pytest.mark.django_db
@@ -215,9 +215,9 @@ def test_a_mistake_in_our_sql_is_no_trouble_of_the_storage(statement, tmp_path):
 
     error = raised_by(sqlite(tmp_path / "db.sqlite3"), *table, statement)
 
-    assert refusal_of(error) is None, error
+    assert as_vision_error(error) is None, error
 
 
 @pytest.mark.parametrize("error", [DatabaseError("no row was updated"), ProgrammingError("no")])
 def test_what_django_itself_finds_wrong_is_no_trouble_of_the_storage(error):
-    assert refusal_of(error) is None
+    assert as_vision_error(error) is None
