@@ -13,11 +13,11 @@ export class CountHistory {
   }
 
   /**
-   * @param {number} now_ms
+   * @param {number} nowMs
    * @param {Map<number, number>} counts of the frame, by class id
    */
-  add(now_ms, counts) {
-    const second = Math.floor(now_ms / 1000);
+  add(nowMs, counts) {
+    const second = Math.floor(nowMs / 1000);
     const passed = this.second < 0 ? 0 : Math.min(SECONDS, second - this.second);
     this.second = second;
     for (const classId of counts.keys()) {

@@ -271,7 +271,7 @@ async function restore() {
   if (before && !selected) select(before);
 }
 
-// Who comes back to a page may find it as it was left, with nothing loaded anew.
+// The back/forward cache restores a page without running its modules again.
 window.addEventListener("pageshow", ({ persisted }) => {
   if (persisted && selected) forgetIfDeleted(selected);
 });
