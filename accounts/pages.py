@@ -17,25 +17,34 @@ from django.contrib.auth.views import (
 )
 from django.db import IntegrityError, transaction
 from django.forms import ModelForm
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
-from django.shortcuts import redirect, render
+from django.http import (
+    Http404,
+    HttpRequest,
+    HttpResponse,
+    HttpResponseBase,
+    HttpResponseRedirect,
+)
+from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse_lazy
 from django.utils.decorators import method_decorator
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
+from django.views.decorators.http import require_http_methods
 from django.views.generic import FormView, UpdateView
 
 from accounts.attempts import HOUR_SECONDS, count_try, has_tries_left
 from accounts.forms import (
+    NAME_TAKEN,
     EmailForm,
     MailedResetForm,
     NewPasswordForm,
     OwnPasswordForm,
     SignUpForm,
+    TokenForm,
 )
-from accounts.models import locked_account
-from accounts.token_pages import SignedInRequest
+from accounts.models import ApiToken, locked_account
+from accounts.tokens import create_token
 from web.keeping.owners import Owner
 from web.keeping.quota import owned_models, storage_usage
 
@@ -43,6 +52,12 @@ LAST_SUPERUSER = _(
     "This is the last superuser account. Create another superuser first, with “python manage.py "
     "createsuperuser” or in the admin."
 )
+
+
+class SignedInRequest(HttpRequest):
+    """What ``login_required`` lets through."""
+
+    user: User
 
 
 class SignInView(LoginView):
@@ -215,6 +230,38 @@ class DeleteAccountView(FormView):
         # its row, and a job that runs ends at its next checkpoint.
         logout(self.request)
         return super().form_valid(form)
+
+
+@login_required
+@never_cache
+@require_http_methods(["GET", "HEAD", "POST"])
+def tokens_page(request: SignedInRequest) -> HttpResponse:
+    """The account's tokens; POST makes another one, whose text this answer alone shows."""
+    form = TokenForm(request.POST or None, user=request.user)
+    text = ""
+    if request.method == "POST" and form.is_valid():
+        try:
+            with transaction.atomic():
+                _, text = create_token(locked_account(request.user), form.cleaned_data["name"])
+        except IntegrityError:
+            # The same form came twice at one time, and the other one was first.
+            form.add_error("name", NAME_TAKEN)
+        else:
+            form = TokenForm(user=request.user)
+    tokens = ApiToken.objects.filter(user=request.user)
+    context = {"form": form, "new_token": text, "tokens": tokens}
+    return render(request, "accounts/tokens.html", context)
+
+
+@login_required
+def revoke_token(request: SignedInRequest, pk: int) -> HttpResponseRedirect:
+    """POST deletes one of the account's tokens; programs that use it are turned away from then on.
+
+    Who signed in on the way arrives with GET, and sees the list to do it again.
+    """
+    if request.method == "POST":
+        get_object_or_404(ApiToken, pk=pk, user=request.user).delete()
+    return redirect("accounts:tokens")
 
 
 def locked_out(

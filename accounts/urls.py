@@ -3,7 +3,7 @@ from django.urls import path
 from django.utils.translation import gettext_lazy as _
 from django.views.generic import TemplateView
 
-from accounts import pages, token_pages
+from accounts import pages
 
 changed = PasswordChangeDoneView.as_view(template_name="accounts/password_changed.html")
 reset_sent = TemplateView.as_view(
@@ -38,8 +38,8 @@ urlpatterns = [
     path("", pages.AccountView.as_view(), name="account"),
     path("delete/", pages.DeleteAccountView.as_view(), name="delete"),
     path("deleted/", deleted, name="deleted"),
-    path("tokens/", token_pages.tokens_page, name="tokens"),
-    path("tokens/<int:pk>/revoke/", token_pages.revoke_token, name="revoke-token"),
+    path("tokens/", pages.tokens_page, name="tokens"),
+    path("tokens/<int:pk>/revoke/", pages.revoke_token, name="revoke-token"),
     path("password/", pages.PasswordView.as_view(), name="password"),
     path("password/changed/", changed, name="password-changed"),
     path("password/forgotten/", pages.ForgottenPasswordView.as_view(), name="forgotten"),

@@ -6,6 +6,7 @@ from django.utils.translation import gettext_lazy as _
 from django.views.generic import RedirectView
 
 from deploy_site import pages
+from operation.api import livez, readyz
 from web import problems
 from web.api import LimitsView, ModelsView, SchemaView
 
@@ -32,8 +33,8 @@ urlpatterns = [
     path("admin/password_change/", RedirectView.as_view(pattern_name="accounts:password")),
     path("admin/", admin.site.urls),
     path("favicon.ico", pages.favicon),
-    path("livez", pages.livez),
-    path("readyz", pages.readyz),
+    path("livez", livez),
+    path("readyz", readyz),
 ]
 
 handler400 = "web.problems.bad_request"
