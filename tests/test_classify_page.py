@@ -16,7 +16,7 @@ from tests.conftest import WITHOUT_ROOM, Server
 
 API = "**/api/classify/"
 A_CLASS = re.compile(f"^({'|'.join(CIFAR10_LABELS)})$")
-A_SCORE = re.compile(r"^(< |> )?\d+ %$")
+A_SCORE = re.compile(r"^(< |> )?\d+%$")
 
 # Let a file arrive the way a drag or the clipboard brings it.
 BRING = """([way, data, name]) => {
