@@ -1,4 +1,4 @@
-"""Every example of docs/api.md, run as it stands there against a real server."""
+"""Every example in docs/api, run as it is against a real server."""
 
 import os
 import re
@@ -14,7 +14,9 @@ from detect_video.tests.clips import write_clip
 from tests.conftest import ROOT, Server
 
 PASSWORD = "a rather long sentence"
-DOCUMENT = ROOT.joinpath("docs", "api.md").read_text()
+# In this order: an example lists what one before it has kept.
+PAGES = ["classification", "pictures", "kept-pictures", "videos", "README", "websockets"]
+DOCUMENTS = {page: ROOT.joinpath("docs", "api", f"{page}.md").read_text() for page in PAGES}
 BLOCK = re.compile(r"^```(bash|python|javascript)\n(.*?)^```$|^## (.*?)$", re.MULTILINE | re.DOTALL)
 COMMANDS = {
     "bash": ["bash", "-euo", "pipefail", "-c"],
@@ -25,11 +27,16 @@ COMMANDS = {
 
 def examples() -> list:
     found, heading = [], ""
-    for language, code, title in BLOCK.findall(DOCUMENT):
-        heading = title or heading
-        if language:
-            found.append(pytest.param(language, code, id=f"{heading} ({language})"))
+    for page, document in DOCUMENTS.items():
+        for language, code, title in BLOCK.findall(document):
+            heading = title or heading
+            if language:
+                found.append(pytest.param(language, code, id=f"{page}: {heading} ({language})"))
     return found
+
+
+def test_every_page_of_the_api_is_read() -> None:
+    assert {path.stem for path in ROOT.joinpath("docs", "api").glob("*.md")} == set(PAGES)
 
 
 @pytest.fixture(scope="module")
