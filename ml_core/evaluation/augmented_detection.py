@@ -14,7 +14,7 @@ import numpy as np
 from ml_core.catalog.specs import ModelSpec
 from ml_core.engines import Engine, load_engine
 from ml_core.networks.yolo import Candidates
-from ml_core.pictures.resizing import RESIZE, WHOLE, undo_placement
+from ml_core.pictures.resizing import FULL_INPUT, RESIZE, undo_placement
 from ml_core.postprocessing import detections_from_candidates
 from ml_core.results import Detections
 
@@ -68,7 +68,7 @@ class AugmentedDetector:
                 np.concatenate([candidates.class_ids for candidates in found]),
             ),
             self._spec.labels,
-            placement=WHOLE,
+            placement=FULL_INPUT,
             resolution_wh=(width, height),
             score_threshold=score_threshold,
             iou_threshold=iou_threshold,

@@ -1,7 +1,7 @@
-"""Boxes as arrays: conversions, overlap, non-max suppression. Neither Django nor Keras.
+"""Boxes as arrays: conversion, overlap, non-max suppression. Needs neither Django nor Keras.
 
-Boxes are (N, 4) float arrays; the name says the order, xyxy (x_min, y_min, x_max, y_max) or
-cxcywh (centre and size). Every function takes N = 0, and leaves its arguments as they are.
+Boxes are (N, 4) float arrays; names say the order, xyxy (x_min, y_min, x_max, y_max) or cxcywh
+(centre and size). Every function accepts N = 0 and leaves its arguments unchanged.
 """
 
 import cv2
@@ -19,12 +19,12 @@ def cxcywh_to_xyxy(boxes_cxcywh: np.ndarray) -> np.ndarray:
 
 
 def clip_boxes(boxes_xyxy: np.ndarray, resolution_wh: tuple[int, int]) -> np.ndarray:
-    """Cut (N, 4) xyxy boxes in pixels off at the edges of a picture of (width, height)."""
+    """Clip (N, 4) xyxy boxes in pixels to a picture of (width, height)."""
     return np.clip(boxes_xyxy, 0, np.array([*resolution_wh, *resolution_wh]))
 
 
 def box_iou(boxes_a_xyxy: np.ndarray, boxes_b_xyxy: np.ndarray) -> np.ndarray:
-    """Intersection over union of (N, 4) with (M, 4) xyxy boxes as (N, M), values in [0, 1]."""
+    """Pairwise intersection over union of (N, 4) and (M, 4) xyxy boxes: (N, M) in [0, 1]."""
     corners_min = np.maximum(boxes_a_xyxy[:, None, :2], boxes_b_xyxy[None, :, :2])
     corners_max = np.minimum(boxes_a_xyxy[:, None, 2:], boxes_b_xyxy[None, :, 2:])
     intersection = np.clip(corners_max - corners_min, 0, None).prod(axis=2)
@@ -42,14 +42,14 @@ def non_max_suppression(
     iou_threshold: float,
     max_detections: int,
 ) -> np.ndarray:
-    """Indices of the boxes to keep, best score first: OpenCV's greedy suppression in each class.
+    """Greedy non-max suppression per class, by OpenCV: indices to keep, highest score first.
 
-    Takes (N, 4) xyxy boxes, (N,) scores and (N,) class ids; a box goes when it overlaps a
-    better one of its class by more than ``iou_threshold``. Returns (K,) with K at most
-    ``max_detections``.
+    Takes (N, 4) xyxy boxes, (N,) scores and (N,) class ids; a box is dropped if it overlaps a
+    box of its class with a higher score by more than ``iou_threshold``. Returns (K,) with K at
+    most ``max_detections``.
     """
     boxes_xywh = np.concatenate([boxes_xyxy[:, :2], boxes_xyxy[:, 2:] - boxes_xyxy[:, :2]], axis=1)
-    # It takes arrays too, which its types do not say.
+    # It accepts arrays, although its type hints say otherwise.
     kept = cv2.dnn.NMSBoxesBatched(boxes_xywh, scores, class_ids, 0.0, iou_threshold)  # type: ignore[arg-type]
     kept_ids = np.array(kept, dtype=np.intp)
     return kept_ids[np.argsort(-scores[kept_ids], kind="stable")][:max_detections]

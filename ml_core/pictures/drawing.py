@@ -1,4 +1,4 @@
-"""Detections drawn on a picture with Pillow; the browser draws them alike on a canvas."""
+"""Draw detections on a picture with Pillow; the browser draws them the same way on a canvas."""
 
 import colorsys
 import math
@@ -10,24 +10,24 @@ from PIL import Image, ImageDraw, ImageFont
 from pylopdf_fonts_zh_cn import sans_path
 
 from ml_core.labels import shown_name
-from ml_core.pictures.label_places import Room, label_places
+from ml_core.pictures.label_places import LabelLayout, place_labels
 from ml_core.results import Detection
 
-# Turning the hue by the golden ratio keeps the colours of neighbouring classes far apart.
+# Stepping the hue by the golden ratio keeps the colours of consecutive classes distinct.
 GOLDEN_RATIO = 0.618033988749895
-# From here on Unicode has the letters of East Asia, which Pillow's own font has not.
+# The first code point of East Asian scripts, which Pillow's default font lacks.
 FIRST_EAST_ASIAN = "\u2e80"
 
 
 def class_colour(class_id: int) -> tuple[int, int, int]:
-    """The colour of a class as (red, green, blue), the same in every picture and page."""
+    """The (red, green, blue) colour of a class, the same in every picture and on every page."""
     hue = (class_id * GOLDEN_RATIO) % 1
     red, green, blue = colorsys.hls_to_rgb(hue, 0.5, 0.85)
     return round(red * 255), round(green * 255), round(blue * 255)
 
 
 def text_colour(background: tuple[int, int, int]) -> tuple[int, int, int]:
-    """Black or white, whichever reads better on ``background`` (ITU-R BT.601 luma)."""
+    """Black or white, whichever contrasts with ``background`` (ITU-R BT.601 luma)."""
     red, green, blue = background
     luma = 0.299 * red + 0.587 * green + 0.114 * blue
     return (0, 0, 0) if luma > 140 else (255, 255, 255)
@@ -43,9 +43,9 @@ def draw_detections(
 ) -> Image.Image:
     """Draw boxes and labels on a copy of an (H, W, 3) uint8 RGB picture.
 
-    Line width and font follow the size of the picture. The surest box lies on top; labels lie
-    above all boxes and cover none of each other, the surest chooses first. Names are in
-    ``language``, such as ``zh-hans``.
+    Line width and font size scale with the picture. Boxes with higher scores are drawn on top, and
+    all labels above all boxes. Labels do not overlap; those with higher scores are placed first.
+    ``language`` is the language of the class names, such as ``zh-hans``.
     """
     picture = Image.fromarray(image)
     draw = ImageDraw.Draw(picture)
@@ -71,7 +71,8 @@ def label_text(
 
 
 def _font_for(text: str, size_pixels: float) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
-    """A font with every letter of ``text``; Chinese ones may also come from a user's own names."""
+    """A font with every character of ``text``."""
+    # Checked in the text, not by language: class names of the user may be Chinese as well.
     if max(text, default="") < FIRST_EAST_ASIAN:
         return ImageFont.load_default(size_pixels)
     return ImageFont.truetype(sans_path(), size_pixels)
@@ -84,21 +85,21 @@ def _draw_labels(
     line_width: int,
     font_size: float,
 ) -> None:
-    """The texts on filled backgrounds, the surest first and on top."""
+    """Draw ``texts`` on filled backgrounds; ``detections`` are sorted by score."""
     font = _font_for("".join(texts), font_size)
-    # Measured on both kinds of letters, so that every label has the same height.
+    # Measured on an ascender and a descender, so that all labels have the same height.
     _, top, _, bottom = font.getbbox("Ag")
     padding = (bottom - top) / 4
     height = math.ceil(bottom - top + 2 * padding)
     widths = [math.ceil(font.getlength(text) + 2 * padding) for text in texts]
     picture_width, picture_height = draw.im.size
-    room = Room(picture_width, picture_height, height, gap=math.ceil(line_width / 2))
-    places = label_places([detection.box for detection in detections], widths, room)
-    labels = zip(detections, texts, widths, places, strict=True)
-    for detection, text, width, place in reversed(list(labels)):
-        if place:
-            x, y = place
+    layout = LabelLayout(picture_width, picture_height, height, gap=math.ceil(line_width / 2))
+    corners = place_labels([detection.box for detection in detections], widths, layout)
+    labels = zip(detections, texts, widths, corners, strict=True)
+    for detection, text, width, corner in reversed(list(labels)):
+        if corner:
+            x, y = corner
             colour = class_colour(detection.class_id)
-            # Pillow counts the last row and column in.
+            # Pillow's rectangles include the last row and column.
             draw.rectangle((x, y, x + width - 1, y + height - 1), fill=colour)
             draw.text((x + padding, y + padding - top), text, fill=text_colour(colour), font=font)

@@ -1,4 +1,4 @@
-"""Picture files to arrays. Users' pictures are opened here and nowhere else, by Pillow only."""
+"""Decode and encode picture files. Pictures of users are opened only here, and only by Pillow."""
 
 import base64
 import binascii
@@ -18,15 +18,15 @@ FORMATS = ("JPEG", "PNG", "WEBP", "BMP")
 # The file name suffixes of these formats, in lower case.
 PICTURE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
 MIN_SIDE_PIXELS = 8
-# The longer side of the small copies in lists.
+# The longer side of the thumbnails in lists.
 SMALL_SIDE_PIXELS = 480
 
 JPEG_START, JPEG_END = b"\xff\xd8", b"\xff\xd9"
-# The share of its rows that a JPEG may lack: with more, "nothing found" would say too little.
-MOST_MISSING = 0.1
+# The share of rows that a JPEG may lack. With more missing, "nothing found" would be misleading.
+MAX_MISSING_ROWS = 0.1
 
-# What turns a picture of each EXIF orientation upright.
-TURNS = {
+# The transposition that turns a picture of each EXIF orientation upright.
+TRANSPOSITIONS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
     4: Image.Transpose.FLIP_TOP_BOTTOM,
@@ -36,13 +36,13 @@ TURNS = {
     8: Image.Transpose.ROTATE_90,
 }
 
-# The cap is ours and checked before decoding; Pillow's own would only warn.
+# _check_resolution enforces the limit before decoding; Pillow would only warn.
 Image.MAX_IMAGE_PIXELS = None
 
 
 @dataclass(frozen=True)
 class ImageLimits:
-    """The largest file in bytes and the largest picture in pixels that are accepted."""
+    """The largest accepted file in bytes and the largest accepted picture in pixels."""
 
     max_bytes: int
     max_pixels: int
@@ -50,23 +50,23 @@ class ImageLimits:
 
 @dataclass(frozen=True)
 class Picture:
-    """An upright, read-only (H, W, 3) uint8 RGB array, and whether its file is cut off."""
+    """An upright, read-only (H, W, 3) uint8 RGB array, and whether its file is truncated."""
 
     image: np.ndarray
     is_truncated: bool
 
 
 def decode_image(data: bytes, limits: ImageLimits) -> np.ndarray:
-    """``read_picture`` for who takes what is there: the picture's (H, W, 3) array alone."""
+    """Decode a picture file to its (H, W, 3) array; see ``read_picture``."""
     return read_picture(data, limits).image
 
 
 def read_picture(data: bytes, limits: ImageLimits) -> Picture:
     """Decode a picture file.
 
-    Transparent and CMYK pictures are laid on white, 16-bit ones scaled to 8 bits; upright is
-    what a browser shows. Of a JPEG a tenth of the rows may be missing, which are grey then.
-    Raises ``InvalidImage``, ``UnsupportedImage`` or ``ImageTooManyBytes``, whatever the bytes are.
+    Transparent pictures are composited on white, 16-bit pictures scaled to 8 bits, and pictures
+    turned upright as a browser does. A JPEG may lack a tenth of its rows, which become grey.
+    Raises ``InvalidImage``, ``UnsupportedImage`` or ``ImageTooManyBytes``, and nothing else.
     """
     check_size(len(data), limits)
     try:
@@ -77,7 +77,7 @@ def read_picture(data: bytes, limits: ImageLimits) -> Picture:
                 raise UnsupportedImage(
                     f"This is a kind of picture that is not accepted: {exc}. Save it as PNG."
                 ) from exc
-            # Whatever is wrong with a JPEG: with an end, the decoder fills in what is missing.
+            # With an end marker appended, the decoder fills in the missing rows of a JPEG.
             if not data.startswith(JPEG_START) or data.endswith(JPEG_END):
                 raise
             return Picture(_decode(data, limits, end=JPEG_END), is_truncated=True)
@@ -87,7 +87,7 @@ def read_picture(data: bytes, limits: ImageLimits) -> Picture:
         raise UnsupportedImage(
             f"This is not a picture in a format that is accepted: {', '.join(FORMATS)}."
         ) from exc
-    # Pillow's decoders raise many kinds of errors on damaged files.
+    # Pillow's decoders raise exceptions of many types for damaged files.
     except Exception as exc:
         raise InvalidImage(
             f"The picture is damaged or cut off: {exc}.", code="image_truncated"
@@ -101,31 +101,34 @@ def _decode(data: bytes, limits: ImageLimits, *, end: bytes = b"") -> np.ndarray
         picture.load()
         if end:
             _check_missing_rows(picture)
-        # Each copy of a large picture costs milliseconds: this makes the only one.
-        return np.asarray(_to_rgb(_turned(picture, orientation)))
+        # The only copy: each copy of a large picture costs milliseconds.
+        return np.asarray(_to_rgb(_upright(picture, orientation)))
 
 
 def _check_missing_rows(picture: Image.Image) -> None:
-    """Raise ``InvalidImage`` when too much of a JPEG is what its decoder fills in, mid-grey."""
+    """Raise ``InvalidImage`` if too many rows of a JPEG are missing.
+
+    The decoder fills missing rows with mid-grey.
+    """
     rows = np.asarray(picture)
     filled_in = (np.abs(row.astype(int) - 128).max() <= 1 for row in rows[::-1])
     missing = len(list(takewhile(bool, filled_in)))
-    if missing > MOST_MISSING * len(rows):
+    if missing > MAX_MISSING_ROWS * len(rows):
         raise InvalidImage(
             f"The picture is cut off: {missing} of its {len(rows)} rows are missing, at most "
-            f"{MOST_MISSING:.0%} may be. Get the whole file and send it again.",
+            f"{MAX_MISSING_ROWS:.0%} may be. Get the whole file and send it again.",
             code="image_truncated",
         )
 
 
 def picture_suffix(data: bytes) -> str:
-    """The suffix for a picture file that ``decode_image`` has accepted, such as ``jpeg``."""
+    """The suffix for a picture file accepted by ``decode_image``, such as ``jpeg``."""
     with Image.open(io.BytesIO(data), formats=FORMATS) as picture:
         return (picture.format or "").lower()
 
 
 def check_size(size_bytes: int, limits: ImageLimits) -> None:
-    """Raise ``InvalidImage`` for an empty file, ``ImageTooManyBytes`` for one above the limit."""
+    """Raise ``InvalidImage`` if the file is empty, ``ImageTooManyBytes`` if above the limit."""
     if not size_bytes:
         raise InvalidImage("The picture is empty (0 bytes).", code="empty_file")
     if size_bytes > limits.max_bytes:
@@ -135,23 +138,23 @@ def check_size(size_bytes: int, limits: ImageLimits) -> None:
 
 
 def upright_wh(path: Path) -> tuple[int, int]:
-    """The (width, height) in pixels that ``decode_image`` gives a picture file."""
+    """The (width, height) in pixels of a picture file once decoded by ``decode_image``."""
     with Image.open(path, formats=FORMATS) as picture:
         width, height = picture.size
-        # Those from 5 on lie on a side.
+        # Orientations from 5 on swap width and height.
         return (height, width) if _orientation(picture) >= 5 else (width, height)
 
 
 def encode_jpeg(picture: Image.Image) -> bytes:
-    """A JPEG file of an RGB picture, at a quality that shows no loss."""
+    """Encode an RGB picture as JPEG, without visible loss."""
     output = io.BytesIO()
     picture.save(output, "JPEG", quality=92)
     return output.getvalue()
 
 
 def small_jpeg(picture: Image.Image) -> bytes:
-    """A JPEG file of a small copy of an RGB picture, for lists."""
-    # In two steps, the first of which costs next to nothing.
+    """Encode a thumbnail of an RGB picture as JPEG."""
+    # Much faster in two steps: reduce() makes most of the picture smaller at almost no cost.
     small = picture.reduce(max(1, max(picture.size) // (2 * SMALL_SIDE_PIXELS)))
     small.thumbnail((SMALL_SIDE_PIXELS, SMALL_SIDE_PIXELS))
     output = io.BytesIO()
@@ -160,10 +163,10 @@ def small_jpeg(picture: Image.Image) -> bytes:
 
 
 def decode_base64(text: str, limits: ImageLimits) -> bytes:
-    """The bytes of a base64 text or of an ``image/*`` data URL.
+    """Decode base64 text or an ``image/*`` data URL.
 
-    Raises ``InvalidImage`` for other alphabets, wrong padding and other data URLs,
-    ``ImageTooManyBytes`` before decoding too much.
+    Raises ``InvalidImage`` for invalid characters, wrong padding and other data URLs, and
+    ``ImageTooManyBytes``, before decoding, for text that exceeds the limit.
     """
     if text.startswith("data:"):
         header, comma, text = text.partition(",")
@@ -174,7 +177,7 @@ def decode_base64(text: str, limits: ImageLimits) -> bytes:
                 code="base64_invalid",
             )
     text = "".join(text.split())
-    # Four characters stand for three bytes.
+    # Four characters encode three bytes.
     if len(text) > (limits.max_bytes + 3) * 4 // 3:
         raise ImageTooManyBytes(f"The picture may have at most {limits.max_bytes:,} bytes.")
     try:
@@ -197,7 +200,7 @@ def _check_resolution(picture: Image.Image, limits: ImageLimits) -> None:
             f"{MIN_SIDE_PIXELS}.",
             code="image_too_small",
         )
-    # Phones save a JPEG with a second picture inside (MPO): the first one is meant.
+    # Phones save JPEGs that contain further pictures (MPO); the first is the picture itself.
     if getattr(picture, "is_animated", False) and picture.format != "MPO":
         raise InvalidImage(
             "The picture is animated; send a still picture.", code="animated_not_supported"
@@ -205,10 +208,10 @@ def _check_resolution(picture: Image.Image, limits: ImageLimits) -> None:
 
 
 def _orientation(picture: Image.Image) -> int:
-    """EXIF's number, 1 to 8, for how a picture lies whose pixels were not read yet.
+    """The EXIF orientation, 1 (upright) to 8, of a picture that is not loaded yet.
 
-    By the rules of Chromium: it heeds a short number in the EXIF of a JPEG, or in front of the
-    pixels of a PNG; nothing else, such as WebP's EXIF or XMP. 1 is upright.
+    As Chromium does, reads only a SHORT value in the EXIF of a JPEG, or in the EXIF before the
+    pixels of a PNG, and ignores XMP and the EXIF of WebP.
     """
     if picture.format not in ("JPEG", "MPO", "PNG"):
         return 1
@@ -220,20 +223,22 @@ def _orientation(picture: Image.Image) -> int:
         for place in range(start + 2, start + 2 + 12 * count, 12):
             tag, kind, _, value = struct.unpack_from(order + "HHIH", tiff, place)
             if tag == ExifTags.Base.Orientation and kind == TiffTags.SHORT:
-                return value if value in TURNS else 1
+                return value if value in TRANSPOSITIONS else 1
     except struct.error:
-        # Damaged EXIF is no damage to the picture.
+        # The picture itself may be intact although its EXIF is damaged.
         pass
     return 1
 
 
-def _turned(picture: Image.Image, orientation: int) -> Image.Image:
-    return picture.transpose(TURNS[orientation]) if orientation in TURNS else picture
+def _upright(picture: Image.Image, orientation: int) -> Image.Image:
+    if orientation in TRANSPOSITIONS:
+        return picture.transpose(TRANSPOSITIONS[orientation])
+    return picture
 
 
 def _to_rgb(picture: Image.Image) -> Image.Image:
     if picture.mode.startswith("I"):
-        # 16-bit grey: Pillow's own conversion clips everything above 255 to white.
+        # 16-bit greyscale: Pillow's conversion clips all values above 255 to white.
         values = np.asarray(picture).astype(np.uint32)
         return Image.fromarray((values >> 8).astype(np.uint8)).convert("RGB")
     if picture.has_transparency_data:

@@ -1,17 +1,17 @@
-"""Places for the labels of boxes; ``static/js/label-places.js`` has the same rule."""
+"""Placement of the labels of boxes, by the same rules as ``static/js/label-places.js``."""
 
 import math
 from collections import defaultdict
 from dataclasses import dataclass
 
 Box = tuple[float, float, float, float]
-# The upper left corner of a label.
-Place = tuple[int, int]
+# The top left corner of a label, (x, y).
+Corner = tuple[int, int]
 
 
 @dataclass(frozen=True)
-class Room:
-    """Sizes in pixels: of the picture, of every label, and of the gap between two side by side."""
+class LabelLayout:
+    """Sizes in pixels: the picture, the height of all labels, the gap between adjacent labels."""
 
     width: int
     height: int
@@ -19,64 +19,67 @@ class Room:
     gap: int
 
 
-def label_places(boxes: list[Box], widths: list[int], room: Room) -> list[Place | None]:
-    """Where labels go so that none covers another; ``widths`` are theirs, the surest first.
+def place_labels(boxes: list[Box], widths: list[int], layout: LabelLayout) -> list[Corner | None]:
+    """Place labels of these ``widths`` so that none overlaps another; earlier labels go first.
 
-    The first label chooses first: above its box, else inside at the top, else below (below first
-    where it would hide most of the box), else moved along these rows, or along those further
-    inside, as far as it touches its box. A label that finds no place has none.
+    The preferred position is above the box, then inside at its top, then below it (below before
+    inside if the label would cover most of the box), then shifted along these rows or rows further
+    inside, while it touches its box. The result is None for a label that fits nowhere.
     """
-    taken = _TakenPlaces(room)
-    places = []
+    placed = _PlacedLabels(layout)
+    corners = []
     for box, width in zip(boxes, widths, strict=True):
-        place = _free_place(box, width, room, taken)
-        if place:
-            taken.add(*place, width)
-        places.append(place)
-    return places
+        corner = _free_corner(box, width, layout, placed)
+        if corner:
+            placed.add(*corner, width)
+        corners.append(corner)
+    return corners
 
 
-def _free_place(box: Box, width: int, room: Room, taken: "_TakenPlaces") -> Place | None:
+def _free_corner(
+    box: Box, width: int, layout: LabelLayout, placed: "_PlacedLabels"
+) -> Corner | None:
     x_min, y_min, x_max, y_max = (
         math.floor(box[0]),
         math.ceil(box[1]),
         math.floor(box[2]),
         math.floor(box[3]),
     )
-    most_right = max(0, room.width - width)
-    start = max(0, min(x_min, most_right))
-    top = max(0, min(y_min, room.height - room.label_height))
-    above = [y_min - room.label_height] if y_min >= room.label_height else []
-    below = [y_max] if y_max + room.label_height <= room.height else []
-    is_small = y_max - y_min < 2 * room.label_height
+    label_height = layout.label_height
+    right_edge = max(0, layout.width - width)
+    start = max(0, min(x_min, right_edge))
+    top = max(0, min(y_min, layout.height - label_height))
+    above = [y_min - label_height] if y_min >= label_height else []
+    below = [y_max] if y_max + label_height <= layout.height else []
+    is_small = y_max - y_min < 2 * label_height
     rows = [*above, *below, top] if is_small else [*above, top, *below]
     for y in rows:
-        if not taken.blocker(start, y, width):
+        if not placed.overlapping(start, y, width):
             return start, y
 
-    rows += range(top + room.label_height, y_max - room.label_height + 1, room.label_height)
-    first, last = max(0, x_min - width), min(x_max, most_right)
+    rows += range(top + label_height, y_max - label_height + 1, label_height)
+    first, last = max(0, x_min - width), min(x_max, right_edge)
     for y in rows:
         for step in (1, -1):
-            x = taken.free_x(start, y, width, step=step, first=first, last=last)
+            x = placed.free_x(start, y, width, step=step, first=first, last=last)
             if x is not None:
                 return x, y
     return None
 
 
-class _TakenPlaces:
-    def __init__(self, room: Room) -> None:
-        self._room = room
-        # (left, right, y) by the row their upper edge is in: what meets a label is in its row or
-        # next to it.
+class _PlacedLabels:
+    def __init__(self, layout: LabelLayout) -> None:
+        self._layout = layout
+        # (left, right, y), bucketed by y // label_height: labels can only overlap within a bucket
+        # or with a neighbouring one.
         self._rows: defaultdict[int, list[tuple[int, int, int]]] = defaultdict(list)
 
     def add(self, x: int, y: int, width: int) -> None:
-        self._rows[y // self._room.label_height].append((x, x + width, y))
+        self._rows[y // self._layout.label_height].append((x, x + width, y))
 
-    def blocker(self, x: int, y: int, width: int) -> tuple[int, int, int] | None:
-        """The first label, if any, that one at this place would cover or come too near."""
-        height, gap = self._room.label_height, self._room.gap
+    def overlapping(self, x: int, y: int, width: int) -> tuple[int, int, int] | None:
+        """The first label that one at this position would overlap, gap included, or None."""
+        height, gap = self._layout.label_height, self._layout.gap
         left, right = x - gap, x + width + gap
         middle = y // height
         for row in (middle - 1, middle, middle + 1):
@@ -86,11 +89,11 @@ class _TakenPlaces:
         return None
 
     def free_x(self, x: int, y: int, width: int, *, step: int, first: int, last: int) -> int | None:
-        """From a place to the right (step 1) or to the left (-1): the first that is free."""
+        """The first free position in a row, searching right (step 1) or left (step -1)."""
         while first <= x <= last:
-            other = self.blocker(x, y, width)
+            other = self.overlapping(x, y, width)
             if not other:
                 return x
-            gap = self._room.gap
+            gap = self._layout.gap
             x = other[1] + gap if step > 0 else other[0] - gap - width
         return None

@@ -1,4 +1,4 @@
-"""Pictures with the objects in them, labelled in YOLO's text format."""
+"""Pictures with labelled objects, in YOLO's text format."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,14 +11,14 @@ from ml_core.pictures.images import PICTURE_SUFFIXES, ImageLimits, decode_image,
 
 
 class LabelError(ValueError):
-    """A folder or a file of labels is not what it should be; the text says where and why."""
+    """A folder or file of labels is invalid; the text says where and why."""
 
 
 @dataclass(frozen=True)
 class LabelledPicture:
-    """A picture's file and what is in it: (N, 4) xyxy boxes in pixels, and (N,) class ids.
+    """A picture file and its objects: (N, 4) xyxy boxes in pixels and (N,) class ids.
 
-    ``scores`` (N,) in [0, 1] say how sure each label is: 1 where a person wrote it.
+    ``scores`` (N,) in [0, 1] are the confidence of each label: 1 unless a detector wrote it.
     """
 
     path: Path
@@ -29,7 +29,7 @@ class LabelledPicture:
 
 
 def read_image(path: Path, limits: ImageLimits) -> np.ndarray:
-    """The upright (H, W, 3) uint8 RGB array of a picture file. Raises ``LabelError``."""
+    """Read a picture file as an upright (H, W, 3) uint8 RGB array. Raises ``LabelError``."""
     try:
         return decode_image(path.read_bytes(), limits)
     except (OSError, VisionError) as exc:
@@ -37,7 +37,7 @@ def read_image(path: Path, limits: ImageLimits) -> np.ndarray:
 
 
 def picture_paths(folder: Path) -> list[Path]:
-    """The picture files in ``folder`` and below, sorted. Raises ``LabelError`` without any."""
+    """All picture files below ``folder``, sorted. Raises ``LabelError`` if there are none."""
     paths = sorted(p for p in folder.rglob("*") if p.suffix.lower() in PICTURE_SUFFIXES)
     if not paths:
         raise LabelError(f"Expected pictures in {folder}; there are none.")
@@ -47,11 +47,11 @@ def picture_paths(folder: Path) -> list[Path]:
 def read_labelled_pictures(
     images_dir: Path, labels_dir: Path, class_count: int
 ) -> list[LabelledPicture]:
-    """Each picture of ``images_dir`` with the objects in its file of the same name and ``.txt``.
+    """Read the pictures in ``images_dir`` and their ``.txt`` label files in ``labels_dir``.
 
-    A line there is ``class x y width height``: the id of a class and the box's centre and size,
-    relative to the picture's; a sixth number is the label's score, where a detector wrote it.
-    A picture without a file has no objects. Raises ``LabelError``.
+    Each line is ``class x y width height [score]``: a class id, the centre and size of the box
+    relative to the picture, and a score if a detector wrote the label. A picture without a label
+    file has no objects. Raises ``LabelError``.
     """
     paths = picture_paths(images_dir)
     files = [labels_dir / path.relative_to(images_dir).with_suffix(".txt") for path in paths]
@@ -70,7 +70,7 @@ def _read(path: Path, labels_path: Path, class_count: int) -> LabelledPicture:
         text = labels_path.read_text(encoding="utf-8-sig", errors="replace")
     rows = np.array(
         [
-            _numbers(line, labels_path, number, class_count)
+            _parse_line(line, labels_path, number, class_count)
             for number, line in enumerate(text.splitlines(), 1)
         ]
     ).reshape(-1, 6)
@@ -78,7 +78,7 @@ def _read(path: Path, labels_path: Path, class_count: int) -> LabelledPicture:
     return LabelledPicture(path, resolution_wh, boxes_xyxy, rows[:, 0].astype(int), rows[:, 5])
 
 
-def _numbers(line: str, path: Path, line_number: int, class_count: int) -> list[float]:
+def _parse_line(line: str, path: Path, line_number: int, class_count: int) -> list[float]:
     try:
         class_id, *box = map(float, line.split())
         if len(box) == 4:

@@ -1,4 +1,4 @@
-"""How large pictures may be, as the settings say."""
+"""The limits of uploaded pictures; apart from ``images``, which does not need Django."""
 
 from django.conf import settings
 
@@ -6,5 +6,5 @@ from ml_core.pictures.images import ImageLimits
 
 
 def image_limits() -> ImageLimits:
-    """What may be uploaded, from ``settings.LIMITS``."""
+    """The limits of uploaded pictures, from ``settings.LIMITS``."""
     return ImageLimits(settings.LIMITS["image_bytes"], settings.LIMITS["image_pixels"])

@@ -1,4 +1,4 @@
-"""Pictures to a network's input size, and boxes back. Neither Django nor Keras."""
+"""Resize pictures to a network's input, and map boxes back. Needs neither Django nor Keras."""
 
 from dataclasses import dataclass
 
@@ -16,7 +16,7 @@ Size = tuple[int, int]
 
 @dataclass(frozen=True)
 class Placement:
-    """Where the picture lies in the network's input: its size and offset there, relative."""
+    """Size and offset of a picture in the network's input, relative to the input's size."""
 
     width: float
     height: float
@@ -24,14 +24,14 @@ class Placement:
     top: float
 
 
-WHOLE = Placement(1.0, 1.0, 0.0, 0.0)
+FULL_INPUT = Placement(1.0, 1.0, 0.0, 0.0)
 
 
 def letterbox_size(picture_wh: Size, resolution_wh: Size) -> Size:
-    """How large a picture of (width, height) pixels gets in an input of ``resolution_wh``.
+    """The size of a picture of (width, height) pixels once letterboxed to ``resolution_wh``.
 
-    In whole numbers, as Darknet's ``letterbox_image`` computes it: a product with a rounded
-    scale is one pixel too small for every twentieth size.
+    Computed in integers, as by Darknet's ``letterbox_image``: multiplying by a floating-point
+    scale gives one pixel too few for every twentieth size.
     """
     (picture_width, picture_height), (width, height) = picture_wh, resolution_wh
     if width * picture_height <= height * picture_width:
@@ -42,11 +42,11 @@ def letterbox_size(picture_wh: Size, resolution_wh: Size) -> Size:
 def letterbox(
     image: np.ndarray, resolution_wh: Size, original_wh: Size | None = None
 ) -> tuple[np.ndarray, Placement]:
-    """Resize with the aspect kept, centred on grey, as Darknet's ``letterbox_image`` does.
+    """Resize keeping the aspect ratio, centred on grey, as Darknet's ``letterbox_image`` does.
 
     Takes (H, W, 3) uint8 and (width, height) in pixels; returns the (height, width, 3) uint8
-    input and where the picture lies in it. A shrunk copy lies where its original would, whose
-    (width, height) is ``original_wh``.
+    input and the picture's placement in it. For a downscaled copy, ``original_wh`` is the
+    original's (width, height), so that it is placed exactly where the original would be.
     """
     width, height = resolution_wh
     picture_wh = original_wh or (image.shape[1], image.shape[0])
@@ -62,23 +62,23 @@ def letterbox(
 def stretch(
     image: np.ndarray, resolution_wh: Size, original_wh: Size | None = None
 ) -> tuple[np.ndarray, Placement]:
-    """Resize without keeping the aspect, as Darknet's fork does; see ``letterbox``."""
+    """Resize without keeping the aspect ratio, as Darknet's fork does; see ``letterbox``."""
     resized = cv2.resize(image, resolution_wh, interpolation=cv2.INTER_LINEAR)
-    return resized, WHOLE
+    return resized, FULL_INPUT
 
 
 def shrink(
     image: np.ndarray, resolution_wh: Size, original_wh: Size | None = None
 ) -> tuple[np.ndarray, Placement]:
-    """Resize as ``stretch`` does, but so that every pixel counts, however large the picture.
+    """Resize as ``stretch`` does, but with antialiasing.
 
-    ``stretch`` looks at four neighbours only, which turns a photo shrunk to 32 pixels into
-    noise. A picture that has the size stays untouched.
+    ``stretch`` interpolates between four pixels, which turns a photo shrunk to 32 pixels into
+    noise. A picture that already has the size is returned unchanged.
     """
     if image.shape[1::-1] == resolution_wh:
-        return image, WHOLE
+        return image, FULL_INPUT
     picture = Image.fromarray(image).resize(resolution_wh, Image.Resampling.BILINEAR)
-    return np.array(picture), WHOLE
+    return np.array(picture), FULL_INPUT
 
 
 RESIZE = {"letterbox": letterbox, "stretch": stretch, "shrink": shrink}
@@ -87,9 +87,9 @@ RESIZE = {"letterbox": letterbox, "stretch": stretch, "shrink": shrink}
 def undo_placement(
     boxes_rel_xyxy: np.ndarray, placement: Placement, resolution_wh: Size
 ) -> np.ndarray:
-    """(N, 4) boxes in [0, 1] of the network's input as xyxy pixels of the original picture.
+    """Map (N, 4) boxes in [0, 1] of the network's input to xyxy pixels of the original picture.
 
-    ``resolution_wh`` is the original's (width, height); boxes are cut off at its edges.
+    ``resolution_wh`` is the original's (width, height); boxes are clipped to it.
     """
     width, height = resolution_wh
     offset = np.array([placement.left, placement.top] * 2)

@@ -25,25 +25,25 @@ def test_centre_and_size_become_corners(boxes_cxcywh, boxes_xyxy):
         (np.array([[-np.inf, 0.0, np.inf, 5.0]]), np.array([[0.0, 0.0, 20.0, 5.0]])),
     ],
 )
-def test_boxes_are_cut_off_at_the_edges(boxes_xyxy, clipped):
+def test_boxes_are_clipped_to_the_picture(boxes_xyxy, clipped):
     np.testing.assert_allclose(clip_boxes(boxes_xyxy, (20, 10)), clipped)
 
 
-def test_overlap_of_no_boxes_is_an_empty_matrix():
+def test_iou_of_no_boxes_is_an_empty_matrix():
     boxes = np.array([[0.0, 0.0, 1.0, 1.0]])
 
     assert box_iou(NO_BOXES, boxes).shape == (0, 1)
     assert box_iou(boxes, NO_BOXES).shape == (1, 0)
 
 
-def test_overlap_is_intersection_over_union():
+def test_iou_is_intersection_over_union():
     boxes_a = np.array([[0.0, 0.0, 2.0, 2.0]])
     boxes_b = np.array([[0.0, 0.0, 2.0, 2.0], [1.0, 1.0, 3.0, 3.0], [5.0, 5.0, 6.0, 6.0]])
 
     np.testing.assert_allclose(box_iou(boxes_a, boxes_b), [[1.0, 1 / 7, 0.0]])
 
 
-def test_boxes_without_an_area_overlap_nothing():
+def test_iou_of_boxes_without_area_is_zero():
     points = np.zeros((2, 4))
 
     np.testing.assert_array_equal(box_iou(points, points), np.zeros((2, 2)))
@@ -63,7 +63,7 @@ def test_suppression_of_no_boxes_keeps_none():
     assert suppress([], [], []) == []
 
 
-def test_the_better_of_two_overlapping_boxes_stays():
+def test_the_box_with_the_higher_score_suppresses_the_other():
     boxes = [[0, 0, 10, 10], [1, 0, 11, 10], [20, 20, 30, 30]]
 
     assert suppress(boxes, [0.6, 0.9, 0.3], [7, 7, 7]) == [1, 2]
@@ -75,14 +75,14 @@ def test_boxes_of_other_classes_do_not_suppress_each_other():
     assert suppress(boxes, [0.6, 0.9], [7, 8]) == [1, 0]
 
 
-def test_an_overlap_of_exactly_the_threshold_stays():
+def test_an_overlap_of_exactly_the_threshold_is_not_suppressed():
     boxes = [[0, 0, 2, 1], [0, 0, 1, 1]]
 
     assert suppress(boxes, [0.9, 0.8], [0, 0], iou_threshold=0.5) == [0, 1]
     assert suppress(boxes, [0.9, 0.8], [0, 0], iou_threshold=0.49) == [0]
 
 
-def test_only_the_best_are_kept_when_there_are_too_many():
+def test_only_the_highest_scores_are_kept_above_max_detections():
     boxes = [[10 * i, 0, 10 * i + 5, 5] for i in range(5)]
 
     assert suppress(boxes, [0.1, 0.5, 0.3, 0.4, 0.2], [0] * 5, max_detections=2) == [1, 3]

@@ -19,13 +19,13 @@ CONTRACT = Path(__file__).parents[3] / "tests" / "contract" / "class_colours.jso
 DOG = Detection(box=(20.0, 60.0, 180.0, 190.0), class_id=16, class_name="dog", score=0.9849)
 
 
-def test_a_picture_without_detections_stays_as_it_is():
+def test_a_picture_without_detections_is_unchanged():
     image = np.random.default_rng(0).integers(0, 256, (40, 60, 3), dtype=np.uint8)
 
     np.testing.assert_array_equal(np.array(draw_detections(image, [])), image)
 
 
-def test_the_box_is_drawn_at_its_place_in_the_colour_of_its_class():
+def test_a_box_is_drawn_at_its_coordinates_in_the_colour_of_its_class():
     image = np.full((200, 200, 3), 255, np.uint8)
 
     drawn = np.array(draw_detections(image, [DOG], show_names=False, show_scores=False))
@@ -37,7 +37,7 @@ def test_the_box_is_drawn_at_its_place_in_the_colour_of_its_class():
     assert (image == 255).all()
 
 
-def test_a_label_stands_above_its_box_and_inside_at_the_upper_edge():
+def test_a_label_is_above_its_box_or_inside_it_at_the_top_of_the_picture():
     image = np.full((200, 200, 3), 255, np.uint8)
     at_the_top = Detection(box=(0.0, 0.0, 199.0, 199.0), class_id=16, class_name="dog", score=0.5)
 
@@ -48,7 +48,7 @@ def test_a_label_stands_above_its_box_and_inside_at_the_upper_edge():
     assert inside[3:13, 3:30].all(axis=2).mean() > 0.4
 
 
-def test_labels_of_two_boxes_at_one_place_do_not_cover_each_other():
+def test_labels_of_two_boxes_at_the_same_position_do_not_overlap():
     image = np.full((200, 200, 3), 255, np.uint8)
     cat = replace(DOG, class_id=15, class_name="cat", score=0.6)
 
@@ -60,7 +60,7 @@ def test_labels_of_two_boxes_at_one_place_do_not_cover_each_other():
     assert in_cat_label.mean() > 0.4
 
 
-def test_lines_grow_with_the_picture():
+def test_line_width_scales_with_the_picture():
     def line_width(side: int) -> int:
         box = (side * 0.2, side * 0.2, side * 0.8, side * 0.8)
         image = np.zeros((side, side, 3), np.uint8)
@@ -75,7 +75,7 @@ def test_lines_grow_with_the_picture():
     ("show_names", "show_scores", "text"),
     [(True, True, "dog 98%"), (True, False, "dog"), (False, True, "98%"), (False, False, "")],
 )
-def test_labels_hold_what_is_asked_for(show_names, show_scores, text):
+def test_labels_show_names_and_scores_as_requested(show_names, show_scores, text):
     assert label_text(DOG, show_names=show_names, show_scores=show_scores) == text
 
 
@@ -93,13 +93,13 @@ def test_browser_and_server_use_the_same_colours():
 
 
 def label_in(language: str, detection: Detection = DOG) -> np.ndarray:
-    """What the label's rows look like, in the names of that language."""
+    """The pixel rows of the label with class names in ``language``."""
     image = np.full((200, 200, 3), 255, np.uint8)
     drawn = draw_detections(image, [detection], show_scores=False, language=language)
     return np.array(drawn)[:60]
 
 
-def test_names_are_drawn_in_the_language_asked_for():
+def test_names_are_drawn_in_the_requested_language():
     chinese = label_text(DOG, show_names=True, show_scores=True, language="zh-hans")
 
     assert chinese == "狗 98%"
@@ -107,7 +107,7 @@ def test_names_are_drawn_in_the_language_asked_for():
     np.testing.assert_array_equal(label_in("fr"), label_in("en"))
 
 
-def test_every_chinese_name_has_letters_in_the_font():
+def test_the_font_has_every_character_of_the_chinese_names():
     font = _font_for("狗", 40)
     missing = bytes(font.getmask("\U0010fffd"))
     letters = set("".join(class_names("zh-hans").values()))
@@ -116,13 +116,13 @@ def test_every_chinese_name_has_letters_in_the_font():
     assert [letter for letter in sorted(letters) if bytes(font.getmask(letter)) == missing] == []
 
 
-def test_a_users_own_chinese_names_are_drawn_as_well():
+def test_chinese_names_of_a_user_model_are_drawn_as_well():
     tomato, plum = (replace(DOG, class_name=name) for name in ("番茄", "李子"))
 
     assert not np.array_equal(label_in("en", tomato), label_in("en", plum))
 
 
-def test_chinese_letters_stay_inside_their_label():
+def test_chinese_characters_stay_inside_their_label():
     drawn = label_in("zh-hans", replace(DOG, class_name="refrigerator"))
     in_label = (drawn == class_colour(16)).all(axis=2)
     rows, columns = np.nonzero(in_label)

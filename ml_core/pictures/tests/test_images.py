@@ -60,7 +60,7 @@ def test_progressive_jpeg_is_read():
     assert decode_image(data, LIMITS).shape == (16, 32, 3)
 
 
-def test_black_and_white_becomes_black_and_white():
+def test_bilevel_pictures_become_black_and_white():
     picture = Image.new("1", (16, 16), 1)
 
     assert (decode_image(encoded(picture), LIMITS) == 255).all()
@@ -73,7 +73,7 @@ def test_sixteen_bits_are_scaled_and_not_clipped():
 
 
 @pytest.mark.parametrize("mode", ["RGBA", "LA", "P"])
-def test_transparent_parts_lie_on_white(mode):
+def test_transparent_pictures_are_composited_on_white(mode):
     picture = Image.new("RGBA", (16, 16), (0, 0, 0, 0))
     options = {}
     if mode == "P":
@@ -105,7 +105,7 @@ def test_exif_rotation_is_applied(orientation):
     np.testing.assert_array_equal(image, np.array(upright))
 
 
-def test_an_empty_file_is_called_empty():
+def test_an_empty_file_is_reported_as_empty():
     with pytest.raises(InvalidImage, match="0 bytes") as error:
         decode_image(b"", LIMITS)
 
@@ -122,13 +122,13 @@ def test_an_empty_file_is_called_empty():
         b"%!PS-Adobe-3.0 EPSF-3.0\n",
     ],
 )
-def test_other_formats_are_unsupported_whatever_they_call_themselves(data):
+def test_other_formats_are_unsupported_whatever_their_header(data):
     with pytest.raises(UnsupportedImage, match="JPEG, PNG, WEBP"):
         decode_image(data, LIMITS)
 
 
 @pytest.mark.parametrize("format_name", ["JPEG", "PNG", "WEBP", "BMP"])
-def test_a_picture_that_is_cut_off_is_called_so(format_name):
+def test_a_truncated_picture_is_reported_as_truncated(format_name):
     noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
     data = encoded(Image.fromarray(noise), format_name)
 
@@ -149,7 +149,7 @@ MODES = {
 
 @pytest.mark.parametrize("missing_bytes", [1, 2, 30])
 @pytest.mark.parametrize("mode", MODES)
-def test_a_jpeg_that_lacks_its_last_bytes_is_read_and_said_to_be_cut_off(mode, missing_bytes):
+def test_a_jpeg_without_its_last_bytes_is_decoded_and_marked_as_truncated(mode, missing_bytes):
     colours, options = MODES[mode]
     data = encoded(PHOTO.convert(colours), "JPEG", quality=90, **options)
     whole = read_picture(data, LIMITS)
@@ -160,8 +160,8 @@ def test_a_jpeg_that_lacks_its_last_bytes_is_read_and_said_to_be_cut_off(mode, m
     assert np.abs(cut.image[:140].astype(int) - whole.image[:140]).mean() < 3
 
 
-def test_a_tenth_of_a_jpegs_rows_may_be_missing_and_no_row_more():
-    """In grey, which is what the decoder fills in."""
+def test_a_jpeg_may_lack_a_tenth_of_its_rows_and_not_one_more():
+    """The missing rows are grey, as filled in by the decoder."""
     accepted, refused = (
         encoded(picture, "JPEG", quality=100)[:-2] for picture in (grey_below(144), grey_below(143))
     )
@@ -178,13 +178,13 @@ def grey_below(row: int) -> Image.Image:
     return picture
 
 
-def test_a_whole_jpeg_may_end_in_grey_or_in_other_bytes():
+def test_a_complete_jpeg_may_end_with_grey_rows_or_extra_bytes():
     assert not read_picture(encoded(grey_below(20), "JPEG"), LIMITS).is_truncated
     assert not read_picture(encoded(PHOTO, "JPEG") + b"more", LIMITS).is_truncated
 
 
 @pytest.mark.parametrize(("place", "value"), [(30, 4), (30, 5), (28, 2), (14, 20)])
-def test_a_bmp_of_a_kind_that_is_not_accepted_is_not_called_damaged(place, value):
+def test_an_unsupported_kind_of_bmp_is_not_reported_as_damaged(place, value):
     """With a JPEG or a PNG inside, of 2 bits a pixel, with an unknown header."""
     data = bytearray(encoded(two_halves("P"), "BMP"))
     data[place] = value
@@ -194,7 +194,7 @@ def test_a_bmp_of_a_kind_that_is_not_accepted_is_not_called_damaged(place, value
 
 
 def bomb(side: int) -> bytes:
-    """A PNG of ``side`` x ``side`` pixels in a few bytes; its pixels are never needed."""
+    """A PNG file of a few bytes that claims to have ``side`` x ``side`` pixels."""
 
     def chunk(kind: bytes, body: bytes) -> bytes:
         return (
@@ -209,7 +209,7 @@ def bomb(side: int) -> bytes:
 
 
 @pytest.mark.parametrize("side", [5001, 13_000, 20_000])
-def test_a_picture_of_too_many_pixels_is_refused_without_decoding_it(side):
+def test_a_picture_with_too_many_pixels_is_refused_before_decoding(side):
     data = bomb(side)
     tracemalloc.start()
 
@@ -229,7 +229,7 @@ def test_the_pixel_limit_itself_is_allowed():
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 10_000), (7, 100)])
-def test_a_picture_that_is_too_small_is_called_so(size):
+def test_a_picture_that_is_too_small_is_refused(size):
     with pytest.raises(InvalidImage) as error:
         decode_image(encoded(Image.new("RGB", size)), LIMITS)
 
@@ -247,14 +247,14 @@ def test_animated_pictures_are_refused(format_name):
     assert error.value.code == "animated_not_supported"
 
 
-def test_the_first_of_two_pictures_in_a_phones_jpeg_is_used():
+def test_the_first_picture_of_an_mpo_file_is_used():
     frames = [two_halves(), Image.new("RGB", (32, 16))]
     data = encoded(frames[0], "MPO", save_all=True, append_images=frames[1:])
 
     assert decode_image(data, LIMITS)[8, 4].max() > 150
 
 
-def test_one_byte_above_the_limit_is_too_much():
+def test_one_byte_above_the_limit_is_refused():
     data = encoded(Image.new("RGB", (16, 16)))
 
     decode_image(data, ImageLimits(len(data), 1000))
@@ -263,13 +263,13 @@ def test_one_byte_above_the_limit_is_too_much():
 
 
 @pytest.mark.parametrize("prefix", ["", "data:image/png;base64,", "data:image/svg+xml;base64,"])
-def test_base64_and_data_urls_give_their_bytes(prefix):
+def test_base64_and_data_urls_are_decoded(prefix):
     text = prefix + base64.b64encode(b"picture!").decode()
 
     assert decode_base64(text, LIMITS) == b"picture!"
 
 
-def test_line_breaks_in_base64_do_not_matter():
+def test_line_breaks_in_base64_are_ignored():
     assert decode_base64("cGlj\ndHVy\r\nZSE=", LIMITS) == b"picture!"
 
 
@@ -277,7 +277,7 @@ def test_line_breaks_in_base64_do_not_matter():
     "text",
     ["%%%", "cGljdHVyZSE", "data:text/html;base64,cGlj", "data:image/png,cGlj", "data:x", "ä"],
 )
-def test_wrong_base64_is_called_so(text):
+def test_invalid_base64_is_refused(text):
     with pytest.raises(InvalidImage) as error:
         decode_base64(text, LIMITS)
 
@@ -293,7 +293,7 @@ def test_too_much_base64_is_refused_before_decoding():
     ("size_wh", "small_wh"),
     [((2000, 1000), (480, 240)), ((481, 300), (480, 299)), ((8, 4000), (1, 480)), ((9, 8), (9, 8))],
 )
-def test_a_small_copy_fits_into_lists_and_never_grows(size_wh, small_wh):
+def test_a_thumbnail_is_never_larger_than_the_picture(size_wh, small_wh):
     picture = Image.new("RGB", size_wh, (10, 200, 30))
 
     small = Image.open(io.BytesIO(small_jpeg(picture)))

@@ -26,7 +26,7 @@ def test_letterbox_keeps_the_aspect_and_pads_with_grey():
 
 
 @pytest.mark.parametrize("resolution_wh", [(773, 512), (720, 576), (576, 720), (330, 200)])
-def test_letterbox_makes_the_picture_that_opencv_makes(resolution_wh):
+def test_letterbox_gives_the_same_picture_as_opencv(resolution_wh):
     width, height = resolution_wh
     image = np.random.default_rng(0).integers(0, 256, (height, width, 3), np.uint8)
     params = cv2.dnn.Image2BlobParams()
@@ -52,7 +52,7 @@ def test_letterbox_computes_sizes_in_integers_as_darknet_does(input_side):
             assert letterbox_size((width, height), (input_side, input_side)) == expected
 
 
-def test_a_shrunk_copy_is_letterboxed_as_its_original():
+def test_a_downscaled_copy_is_placed_like_its_original():
     copy = np.full((276, 416, 3), 200, np.uint8)
 
     resized, placement = letterbox(copy, (416, 416), original_wh=(773, 512))
@@ -72,7 +72,7 @@ def test_stretch_fills_the_input():
 
 @pytest.mark.parametrize("resize", [letterbox, stretch, shrink])
 @pytest.mark.parametrize("resolution_wh", [(100, 50), (50, 100), (8, 4000), (64, 64)])
-def test_a_box_around_the_picture_in_the_input_is_the_whole_picture(resize, resolution_wh):
+def test_a_box_around_the_picture_in_the_input_covers_the_whole_picture(resize, resolution_wh):
     width, height = resolution_wh
     image = np.full((height, width, 3), 255, np.uint8)
     resized, placement = resize(image, (96, 64))
@@ -95,7 +95,7 @@ def test_no_boxes_stay_no_boxes():
     assert undo_placement(np.empty((0, 4)), placement, (8, 8)).shape == (0, 4)
 
 
-def test_boxes_end_at_the_edges_of_the_picture():
+def test_mapped_boxes_are_clipped_to_the_picture():
     _, placement = letterbox(np.zeros((50, 100, 3), np.uint8), (64, 64))
 
     np.testing.assert_allclose(undo_placement(WHOLE, placement, (100, 50)), [[0, 0, 100, 50]])
@@ -111,7 +111,7 @@ def test_shrinking_averages_every_pixel_of_a_large_picture():
     assert np.abs(small.astype(int) - 100).max() <= 3
 
 
-def test_shrinking_a_picture_of_the_right_size_stays_untouched():
+def test_shrinking_a_picture_of_the_right_size_leaves_it_unchanged():
     image = np.random.default_rng(0).integers(0, 256, (24, 32, 3), np.uint8)
 
     np.testing.assert_array_equal(shrink(image, (32, 24))[0], image)
