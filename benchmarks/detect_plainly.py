@@ -7,7 +7,7 @@ import numpy as np
 from PIL import Image
 
 from ml_core.catalog.specs import ModelSpec
-from ml_core.networks.loading import SCORE_FLOOR, decoder
+from ml_core.networks.loading import SCORE_FLOOR, make_decoder
 from ml_core.networks.yolo import Candidates
 from ml_core.pictures.resizing import RESIZE
 from ml_core.postprocessing import detections_from_candidates
@@ -19,7 +19,7 @@ def detect_plainly(
     """The JSON answer to a JPEG; ``run`` takes (1, H, W, 3) uint8 to the raw feature maps."""
     image = np.asarray(Image.open(io.BytesIO(data)).convert("RGB"))
     network_input, placement = RESIZE[spec.resizing](image, spec.input_wh)
-    (found,) = decoder(spec)(run(network_input[None]))
+    (found,) = make_decoder(spec)(run(network_input[None]))
     assert isinstance(found, Candidates)
     detections = detections_from_candidates(
         found,

@@ -35,7 +35,7 @@ from benchmarks.onnx import save_onnx  # noqa: E402
 from ml_core.catalog.installed import read_catalog  # noqa: E402
 from ml_core.catalog.specs import ModelSpec  # noqa: E402
 from ml_core.engines import load_engine  # noqa: E402
-from ml_core.engines.conversion import converted  # noqa: E402
+from ml_core.engines.conversion import ensure_converted  # noqa: E402
 from ml_core.engines.quantized import quantize, save_quantized  # noqa: E402
 from ml_core.networks.darknet_cfg import read_config  # noqa: E402
 from ml_core.networks.loading import load_network  # noqa: E402
@@ -107,7 +107,7 @@ def own_runs(spec: ModelSpec, folder: Path) -> dict[str, Run]:
         pictures = [folder / f"{number}.png" for number in range(len(noise))]
         for path, pixels in zip(pictures, noise, strict=True):
             Image.fromarray(pixels).save(path)
-        original = converted(spec, settings.CONVERTED_DIR)
+        original = ensure_converted(spec, settings.CONVERTED_DIR)
         save_quantized(quantize(spec, original, pictures, ImageLimits(10**8, 10**8)), spec)
         engines["this project, int8"] = load_engine(
             spec, kind="openvino", precision="int8", cache_dir=settings.CONVERTED_DIR
@@ -162,7 +162,7 @@ def measure(name: str, networks: Path, rounds: int, peaks: dict[str, float]) -> 
         folder = Path(temporary)
         spec = spec_with_files(name, networks, folder)
         runs = {**keras_runs(spec, folder), **opencv_run(spec), **own_runs(spec, folder)}
-        network = ov.Core().read_model(converted(spec, settings.CONVERTED_DIR))
+        network = ov.Core().read_model(ensure_converted(spec, settings.CONVERTED_DIR))
         width, height = spec.input_wh
         batch = np.random.default_rng(0).integers(0, 256, (1, height, width, 3), np.uint8)
         for run in runs.values():

@@ -1,4 +1,4 @@
-"""The models at hand: the catalogue's, the project's own two, and what the user adds.
+"""The models of this site: catalogued, shipped with the project, and added by the user.
 
 A folder ``MODEL_DIR/NAME/`` adds the model ``NAME``: a detector with one ``.cfg``, one
 ``.weights`` and optionally one ``.names`` file, a classifier with the ``.weights.h5`` and
@@ -21,35 +21,35 @@ from ml_core.networks.darknet_cfg import DarknetError, read_config
 
 
 def read_catalog(model_dir: Path) -> dict[str, ModelSpec]:
-    """Every model by name: catalogued, the project's, then the user's own in ``model_dir``."""
+    """All models by name: catalogued, shipped, then those the user added to ``model_dir``."""
     shipped = _classifier(CIFAR10_WEIGHTS.parent.name, CIFAR10_WEIGHTS)
     specs = {spec.name: replace(spec, directory=model_dir) for spec in CATALOG}
     specs[shipped.name] = replace(shipped, licence="part of this project")
     specs[VISION_SMALL.name] = VISION_SMALL
     folders = model_dir.iterdir() if model_dir.is_dir() else []
     for folder in sorted(path for path in folders if path.is_dir()):
-        own = read_own_detector(folder) or _own_classifier(folder)
-        if own and folder.name in specs:
+        spec = read_user_detector(folder) or _user_classifier(folder)
+        if spec and folder.name in specs:
             taken = f"The catalogue has a model {folder.name} already: rename this folder."
-            own = replace(own, name=f"{folder.name} (yours)", problem=taken)
-        if own:
-            specs[own.name] = own
+            spec = replace(spec, name=f"{folder.name} (yours)", problem=taken)
+        if spec:
+            specs[spec.name] = spec
     return specs
 
 
 def default_model(specs: dict[str, ModelSpec], task: Task, preferred: str) -> ModelSpec:
-    """The model of a task named ``preferred``, or without a name the best one installed.
+    """The task's model named ``preferred``, or the best installed one if no name is given.
 
-    Raises ``ModelNotInstalled`` when there is none.
+    Raises ``ModelNotInstalled`` if there is none.
     """
-    fitting = {name: spec for name, spec in specs.items() if spec.task == task}
-    if preferred in fitting:
-        return fitting[preferred]
+    of_task = {name: spec for name, spec in specs.items() if spec.task == task}
+    if preferred in of_task:
+        return of_task[preferred]
     if preferred:
         raise ModelNotInstalled(
             f"The settings name {preferred!r} for {task}; there is no such model."
         )
-    for spec in sorted(fitting.values(), key=lambda spec: spec.is_trial):
+    for spec in sorted(of_task.values(), key=lambda spec: spec.is_trial):
         if spec.is_usable:
             return spec
     raise ModelNotInstalled(
@@ -58,17 +58,15 @@ def default_model(specs: dict[str, ModelSpec], task: Task, preferred: str) -> Mo
 
 
 def find_model(specs: dict[str, ModelSpec], task: Task, name: str) -> ModelSpec:
-    """The model of a task by its name. Raises ``UnknownModel``, naming those there are."""
-    fitting = [spec.name for spec in specs.values() if spec.task == task]
-    if name not in fitting:
-        raise UnknownModel(
-            f"There is no {task} model {name!r}. Known models: {', '.join(fitting)}."
-        )
+    """The task's model of that name. Raises ``UnknownModel``, which lists the known models."""
+    known = [spec.name for spec in specs.values() if spec.task == task]
+    if name not in known:
+        raise UnknownModel(f"There is no {task} model {name!r}. Known models: {', '.join(known)}.")
     return specs[name]
 
 
-def _own_classifier(folder: Path) -> ModelSpec | None:
-    """The classifier in ``folder``, or None when there is none."""
+def _user_classifier(folder: Path) -> ModelSpec | None:
+    """The classifier in ``folder``, or None if there is none."""
     weights = sorted(folder.glob(f"*{WEIGHTS_SUFFIX}"))
     return _classifier(folder.name, weights[0]) if weights else None
 
@@ -88,14 +86,15 @@ def _classifier(name: str, weights_path: Path) -> ModelSpec:
     )
     try:
         description = read_description(weights_path)
+    # A broken folder must not affect other models, whatever is wrong with it.
     except Exception as exc:
         return replace(spec, problem=_problem(exc))
     accuracy_percent = round(description.test_accuracy * 100, 1)
     return replace(spec, labels=description.labels, accuracy_percent=accuracy_percent)
 
 
-def read_own_detector(folder: Path) -> ModelSpec | None:
-    """The detector in ``folder``, or None without one; ``problem`` says what is wrong with it."""
+def read_user_detector(folder: Path) -> ModelSpec | None:
+    """The detector in ``folder``, or None if there is none; ``problem`` is set if it is invalid."""
     configs, weights, names = (
         sorted(folder.glob(pattern)) for pattern in ("*.cfg", "*.weights", "*.names")
     )
@@ -128,6 +127,7 @@ def read_own_detector(folder: Path) -> ModelSpec | None:
             raise DarknetError(
                 f"{names[0].name} holds {len(labels)} names, the network has {num_classes} classes."
             )
+    # As for classifiers.
     except Exception as exc:
         return replace(spec, problem=_problem(exc))
     resizing: Resizing = "letterbox" if config.letter_box else "stretch"
@@ -135,5 +135,5 @@ def read_own_detector(folder: Path) -> ModelSpec | None:
 
 
 def _problem(exc: Exception) -> str:
-    """Whatever is wrong in a user's folder concerns that model only, never the site."""
+    # Some exceptions, such as MemoryError, have no text.
     return str(exc) or repr(exc)

@@ -1,4 +1,4 @@
-"""What a model is, and the detectors this site knows; each of their files is pinned."""
+"""Model descriptions, and the catalogue of detectors with pinned file sizes and hashes."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,7 +12,7 @@ Resizing = Literal["letterbox", "stretch", "shrink"]
 
 @dataclass(frozen=True)
 class ModelFile:
-    """One file of a model; ``sha256`` and ``size_bytes`` are None for the user's own files."""
+    """One file of a model; ``sha256`` and ``size_bytes`` are None for files of the user."""
 
     name: str
     size_bytes: int | None = None
@@ -22,12 +22,13 @@ class ModelFile:
 
 @dataclass(frozen=True)
 class ModelSpec:
-    """All there is to know of a model before it is loaded.
+    """Everything known about a model before it is loaded.
 
-    ``input_wh`` is the network's input in pixels, ``resizing`` how pictures get that size,
-    ``accuracy_percent`` the published accuracy by the task's ``metric`` (None if unpublished),
-    ``training`` what the project's own was trained on and measured with, ``is_trial`` that any
-    other one is better, ``problem`` why the user's own model cannot be used.
+    ``input_wh`` is the network's input size in pixels, ``resizing`` the way pictures are resized
+    to it. ``accuracy_percent`` is the published value of ``metric``, or None. ``training``
+    describes the training and test data of a shipped model. ``is_trial`` marks the detector that
+    is the default only if no other is installed. ``problem`` says why a model of the user cannot
+    be used.
     """
 
     name: str
@@ -78,8 +79,8 @@ _DARKNET_DATA = "https://data.pjreddie.com/files"
 _HANK_AI = "https://github.com/hank-ai/darknet/releases/download/v2.0"
 _YOLO_FASTEST = "https://raw.githubusercontent.com/dog-qiuqiu/Yolo-Fastest/master/ModelZoo/yolo-fastest-1.1_coco"
 
-# SHA-256 of yolov3 and yolov3-tiny: stated alike by the Git LFS pointers of unrelated public
-# repositories. The well-known address pjreddie.com/media/files answers with an HTML page.
+# The SHA-256 of yolov3 and yolov3-tiny are confirmed by Git LFS pointers of unrelated public
+# repositories. The well-known pjreddie.com/media/files is no mirror: it serves an HTML page now.
 _YOLOV3 = ModelSpec(
     name="yolov3",
     task="detection",
@@ -144,8 +145,8 @@ _YOLOV3_TINY = replace(
     accuracy_percent=33.1,
     fetched_by_default=False,
 )
-# The hash of these weights is stated by two public lists, but by no pointer of a repository
-# that holds the file; the size follows from the network's description.
+# The hash of these weights is confirmed by two public lists, but by no Git LFS pointer; the size
+# is computed from the .cfg file.
 _YOLOV3_SPP = replace(
     _YOLOV3,
     name="yolov3-spp",
@@ -168,7 +169,7 @@ _YOLOV3_SPP = replace(
     accuracy_percent=60.6,
     fetched_by_default=False,
 )
-# Sizes and hashes of the Yolo-Fastest files were taken from the files themselves.
+# Sizes and hashes of the Yolo-Fastest files were computed from the downloaded files.
 _YOLO_FASTEST_XL = ModelSpec(
     name="yolo-fastest-1.1-xl",
     task="detection",
@@ -229,7 +230,7 @@ VISION_SMALL = ModelSpec(
     is_trial=True,
 )
 
-# In the order in which the default detector is chosen: yolov3, then the best one there is.
+# In order of preference as the default detector: yolov3 first, then by accuracy.
 CATALOG = (
     _YOLOV3,
     _YOLOV3_SPP,

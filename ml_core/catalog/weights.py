@@ -1,6 +1,7 @@
-"""Model files on disk: fetching, copying, checking. A file under its own name is whole.
+"""Download, copy and verify model files.
 
-(A resuming download with several mirrors is what pooch does not have.)
+A download is written to ``NAME.part`` and renamed once verified, so a file under its own name is
+complete. (pooch neither resumes downloads nor tries several mirrors.)
 """
 
 import fcntl
@@ -26,7 +27,7 @@ BLOCK_BYTES = 1 << 18
 
 
 def verify(spec: ModelSpec) -> None:
-    """Raise ``ModelUnusable`` when an installed file is not the one the catalogue pins."""
+    """Raise ``ModelUnusable`` if an installed file differs from its pinned size or hash."""
     for file in (spec.config, spec.weights):
         problem = _mismatch(spec.directory / file.name, file)
         if problem:
@@ -36,10 +37,10 @@ def verify(spec: ModelSpec) -> None:
 
 
 def fetch(spec: ModelSpec) -> None:
-    """Download the files of ``spec`` that are missing, with progress on the terminal.
+    """Download the missing files of ``spec``, with a progress bar on the terminal.
 
-    A broken download continues where it stopped, from any mirror, also in a later call.
-    Raises ``DownloadFailed`` with what each address answered.
+    An interrupted download resumes where it stopped, from any mirror and in later calls.
+    Raises ``DownloadFailed`` with the response of each mirror.
     """
     spec.directory.mkdir(parents=True, exist_ok=True)
     for file in (spec.config, spec.weights):
@@ -49,9 +50,9 @@ def fetch(spec: ModelSpec) -> None:
 
 
 def copy_from(folder: Path, spec: ModelSpec) -> None:
-    """Install the files of ``spec`` from a folder, checking them as a download is checked.
+    """Copy the missing files of ``spec`` from ``folder``, verified as downloads are.
 
-    Raises ``DownloadFailed`` when one is missing there or is another file.
+    Raises ``DownloadFailed`` if a file is missing there or does not match.
     """
     spec.directory.mkdir(parents=True, exist_ok=True)
     for file in (spec.config, spec.weights):
@@ -69,27 +70,27 @@ def copy_from(folder: Path, spec: ModelSpec) -> None:
 
 
 def any_reachable(specs: Iterable[ModelSpec], *, timeout_s: float) -> bool:
-    """Whether any mirror of ``specs`` answers at all within ``timeout_s`` seconds."""
+    """Whether any mirror host of ``specs`` responds within ``timeout_s`` seconds."""
     urls = [urlsplit(url) for spec in specs for url in spec.weights.urls]
     hosts = {f"{url.scheme}://{url.netloc}/" for url in urls}
-    answered = threading.Semaphore(0)
+    responses = threading.Semaphore(0)
 
-    def knock(url: str) -> None:
+    def probe(url: str) -> None:
         try:
             requests.head(url, timeout=timeout_s)
         except requests.RequestException:
             return
-        answered.release()
+        responses.release()
 
-    # Threads, because looking a name up cannot be given a time limit.
-    knocks = [threading.Thread(target=knock, args=(url,), daemon=True) for url in hosts]
-    for thread in knocks:
+    # In threads, because a DNS lookup has no timeout.
+    threads = [threading.Thread(target=probe, args=(url,), daemon=True) for url in hosts]
+    for thread in threads:
         thread.start()
     for _ in range(int(timeout_s * 10)):
-        if answered.acquire(timeout=0.1):
+        if responses.acquire(timeout=0.1):
             return True
-        if not any(thread.is_alive() for thread in knocks):
-            return answered.acquire(blocking=False)
+        if not any(thread.is_alive() for thread in threads):
+            return responses.acquire(blocking=False)
     return False
 
 
@@ -100,16 +101,16 @@ def _download(file: ModelFile, target: Path) -> None:
             fcntl.flock(output, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as exc:
             raise DownloadFailed(f"Another process is fetching {file.name} already.") from exc
-        answers = []
+        failures = []
         for url in (url for url in file.urls for _ in range(TRIES_PER_MIRROR)):
             try:
                 _append(url, file, output)
             except requests.RequestException as exc:
-                # What has arrived stays: the next try goes on from there.
-                answers.append(f"{url}: {exc}")
+                # The bytes received stay in the file: the next attempt resumes after them.
+                failures.append(f"{url}: {exc}")
                 continue
             except DownloadFailed as exc:
-                answers.append(f"{url}: {exc.detail}")
+                failures.append(f"{url}: {exc.detail}")
                 output.truncate(0)
                 continue
             os.replace(partial, target)
@@ -117,15 +118,15 @@ def _download(file: ModelFile, target: Path) -> None:
         if output.seek(0, os.SEEK_END) == 0:
             partial.unlink()
     raise DownloadFailed(
-        f"{file.name} could not be fetched:\n  " + "\n  ".join(dict.fromkeys(answers))
+        f"{file.name} could not be fetched:\n  " + "\n  ".join(dict.fromkeys(failures))
     )
 
 
 def _append(url: str, file: ModelFile, output: BinaryIO) -> None:
-    """Download what is missing in the open file ``output``, then check the whole of it."""
+    """Download the rest of ``file`` into the open file ``output``, then verify all of it."""
     done = output.seek(0, os.SEEK_END)
     if file.size_bytes and done >= file.size_bytes:
-        # Whole, but never put in place: no server has anything beyond its end to send.
+        # Complete but not renamed yet. A range request beyond the end would fail.
         if not _mismatch(Path(output.name), file):
             return
         done = output.truncate(0)
@@ -161,7 +162,7 @@ def _append(url: str, file: ModelFile, output: BinaryIO) -> None:
 
 
 def _mismatch(path: Path, file: ModelFile) -> str:
-    """How ``path`` differs from what is pinned for ``file``; empty when it does not."""
+    """How ``path`` differs from the pinned size and hash of ``file``; empty if it does not."""
     size = path.stat().st_size
     if file.size_bytes is not None and size != file.size_bytes:
         return f"has {size:,} bytes; expected {file.size_bytes:,}"

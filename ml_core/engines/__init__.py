@@ -1,4 +1,4 @@
-"""Engines run a loaded network: one protocol, chosen by the setting ``ENGINE``."""
+"""Inference engines: one protocol, its implementation chosen by the setting ``ENGINE``."""
 
 from pathlib import Path
 from typing import Protocol
@@ -10,12 +10,12 @@ from ml_core.networks.loading import Prediction
 
 ENGINES = ("auto", "openvino", "tensorflow")
 PRECISIONS = ("auto", "float32", "bfloat16", "int8")
-# The exit code of a conversion that found the network's files to be at fault.
+# The exit code of a conversion whose model files are invalid.
 NETWORK_UNUSABLE = 3
 
 
 class Engine(Protocol):
-    """One network, loaded and warm. ``infer`` may be called from ``workers`` threads at once."""
+    """A loaded and warmed-up network. Up to ``workers`` threads may call ``infer`` at a time."""
 
     max_batch: int
     workers: int
@@ -25,20 +25,20 @@ class Engine(Protocol):
         ...
 
     def infer(self, batch: np.ndarray) -> list[Prediction]:
-        """What was found in each of the B pictures: boxes, or class probabilities."""
+        """The prediction for each of the B pictures: candidate boxes or class probabilities."""
         ...
 
     def info(self) -> dict[str, str]:
-        """What runs here: engine, precision, device."""
+        """The engine, its precision and its device."""
         ...
 
 
 def load_engine(spec: ModelSpec, *, kind: str, precision: str, cache_dir: Path) -> Engine:
-    """Load and warm up ``spec`` on the engine of that kind.
+    """Load and warm up ``spec`` on an engine of the given kind.
 
-    ``auto`` takes TensorFlow where there is an NVIDIA GPU, else OpenVINO. Each engine is
-    imported only when used: OpenVINO serves from a tenth of TensorFlow's memory.
-    Raises one of ``NETWORK_ERRORS`` when the model's files do not fit together.
+    ``auto`` selects TensorFlow if there is an NVIDIA GPU, otherwise OpenVINO. Engines are imported
+    only when used: OpenVINO needs a tenth of TensorFlow's memory.
+    Raises one of ``NETWORK_ERRORS`` if the model's files do not match each other.
     """
     if kind == "auto":
         kind = "tensorflow" if Path("/dev/nvidiactl").exists() else "openvino"

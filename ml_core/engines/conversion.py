@@ -1,7 +1,7 @@
-"""Converted models on disk: made in child processes, checked by hash, made again when damaged.
+"""The cache of models converted to OpenVINO's format.
 
-Each has a folder of its own, named after the contents of all that it was made from. A file with
-the hashes of the others says what was written to its end.
+Each model has a folder, named after the hash of everything that it was converted from. A checksum
+file in it lists the files that are complete; a damaged model is converted again.
 """
 
 import fcntl
@@ -28,42 +28,42 @@ logger = logging.getLogger(__name__)
 
 PROJECT_ROOT = Path(__file__).resolve().parents[2]
 STEPS = ("export", "read")
-HASHES = "sha256.json"
+CHECKSUMS = "sha256.json"
 LOCK = ".lock"
 UNFINISHED = ".unfinished-"
 
 
-def converted(spec: ModelSpec, cache_dir: Path) -> Path:
-    """The converted model's file in ``cache_dir``, made when it is not there or damaged.
+def ensure_converted(spec: ModelSpec, cache_dir: Path) -> Path:
+    """The path of the converted model in ``cache_dir``; converts it if it is missing or damaged.
 
-    One conversion at a time, whatever the number of processes: each takes 1.3 GB of memory.
-    Raises ``DarknetError`` when the model's files do not fit together.
+    Only one process converts at a time: each conversion takes 1.3 GB of memory.
+    Raises ``DarknetError`` if the model's files do not match each other.
     """
     cache_dir.mkdir(parents=True, exist_ok=True)
     target = cache_dir / f"{spec.name}-{_digest(spec)}"
-    # Unless a conversion is under way, or the folder is for reading only.
+    # OSError: another process is converting, or the folder is read-only.
     with suppress(OSError), _locked(cache_dir, fcntl.LOCK_NB):
-        _clear_leftovers(cache_dir)
-    if not _is_whole(target):
+        _remove_unfinished(cache_dir)
+    if not _is_intact(target):
         with _locked(cache_dir):
-            # Another process may have made it meanwhile.
-            if not _is_whole(target):
-                _clear_leftovers(cache_dir)
+            # Another process may have converted it in the meantime.
+            if not _is_intact(target):
+                _remove_unfinished(cache_dir)
                 discard(target)
                 _convert(spec, target)
     return target / "model.xml"
 
 
-def seal(folder: Path) -> None:
-    """Note the hashes of all files in ``folder``; what is added or changed later is not used."""
-    hashes = {path.name: _sha256(path) for path in _files(folder)}
-    part = folder / f"{HASHES}.part"
-    part.write_text(json.dumps(hashes, indent=2))
-    part.replace(folder / HASHES)
+def write_checksums(folder: Path) -> None:
+    """Record the hashes of all files in ``folder``; files added or changed later are not used."""
+    checksums = {path.name: _sha256(path) for path in _files(folder)}
+    part = folder / f"{CHECKSUMS}.part"
+    part.write_text(json.dumps(checksums, indent=2))
+    part.replace(folder / CHECKSUMS)
 
 
 def discard(folder: Path) -> None:
-    """Delete a converted model, so that it is made again."""
+    """Delete a damaged model, so that it is converted again."""
     if folder.exists():
         logger.warning("%s is damaged. The model is converted again.", folder)
         shutil.rmtree(folder)
@@ -72,7 +72,7 @@ def discard(folder: Path) -> None:
 def _digest(spec: ModelSpec) -> str:
     width, height = spec.input_wh
     digest = hashlib.sha256(f"{ov.__version__} {width}x{height}".encode())
-    # A network that is built in another way is another network.
+    # A change in the code that builds the networks may change the result.
     networks = sorted((PROJECT_ROOT / "ml_core" / "networks").glob("*.py"))
     conversion = PROJECT_ROOT / "ml_core" / "engines" / "convert.py"
     for path in (*networks, conversion, spec.config_path, spec.weights_path):
@@ -80,21 +80,21 @@ def _digest(spec: ModelSpec) -> str:
     return digest.hexdigest()[:16]
 
 
-def _is_whole(folder: Path) -> bool:
-    """Whether all files are as they were sealed; one that was added since then is deleted."""
+def _is_intact(folder: Path) -> bool:
+    """Whether all files match their checksums. Deletes files that have none."""
     try:
-        hashes = json.loads((folder / HASHES).read_text())
+        checksums = json.loads((folder / CHECKSUMS).read_text())
         for path in _files(folder):
-            if path.name not in hashes:
+            if path.name not in checksums:
                 path.unlink()
-        return all(_sha256(folder / name) == sha256 for name, sha256 in hashes.items())
+        return all(_sha256(folder / name) == sha256 for name, sha256 in checksums.items())
     except (OSError, ValueError, TypeError, AttributeError):
-        # The last three: the file with the hashes is damaged itself.
+        # All but OSError: the checksum file itself is damaged.
         return False
 
 
 def _files(folder: Path) -> list[Path]:
-    return [path for path in folder.iterdir() if path.name != HASHES]
+    return [path for path in folder.iterdir() if path.name != CHECKSUMS]
 
 
 def _sha256(path: Path) -> str:
@@ -109,24 +109,24 @@ def _locked(cache_dir: Path, mode: int = 0) -> Iterator[None]:
         yield
 
 
-def _clear_leftovers(cache_dir: Path) -> None:
-    """Delete what nobody is about to finish: who calls this has the lock."""
+def _remove_unfinished(cache_dir: Path) -> None:
+    """Delete the folders of killed conversions. The caller must hold the lock."""
     for folder in cache_dir.glob(f"{UNFINISHED}*"):
         shutil.rmtree(folder, ignore_errors=True)
 
 
 def _convert(spec: ModelSpec, target: Path) -> None:
-    """Convert in children, which give TensorFlow's memory back; the server never imports it."""
+    """Convert in child processes: TensorFlow's memory is freed, the server never imports it."""
     logger.info("Converting %s; this takes about ten seconds, once.", spec.name)
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=UNFINISHED) as folder:
         for step in STEPS:
-            _run(step, spec, Path(folder))
-        made = Path(folder) / "model"
-        seal(made)
-        made.rename(target)
+            _run_step(step, spec, Path(folder))
+        result = Path(folder) / "model"
+        write_checksums(result)
+        result.rename(target)
 
 
-def _run(step: str, spec: ModelSpec, folder: Path) -> None:
+def _run_step(step: str, spec: ModelSpec, folder: Path) -> None:
     errors = folder / "errors.txt"
     with (
         errors.open("wb") as stderr,
@@ -140,19 +140,19 @@ def _run(step: str, spec: ModelSpec, folder: Path) -> None:
         ) as child,
     ):
         assert child.stdin
-        # Left open meanwhile: the child ends when it closes, as it does when this process dies.
+        # Left open: the child exits when this pipe closes, so it does not outlive this process.
         with suppress(BrokenPipeError):
             child.stdin.write(pickle.dumps(spec))
         code = child.wait()
     if code:
-        raise DarknetError(_failure(code, errors.read_text(errors="replace").strip()))
+        raise DarknetError(_failure_text(code, errors.read_text(errors="replace").strip()))
 
 
-def _failure(code: int, text: str) -> str:
-    """Why a conversion failed: what the network's reader said, or where to look."""
+def _failure_text(code: int, stderr: str) -> str:
     if code == NETWORK_UNUSABLE:
-        return text.rsplit("\n", 1)[-1]
-    logger.error("the conversion ended with code %d:\n%s", code, text)
+        # The message of the exception, without the warnings before it.
+        return stderr.rsplit("\n", 1)[-1]
+    logger.error("the conversion ended with code %d:\n%s", code, stderr)
     if code == -signal.SIGKILL:
         return "its conversion was killed, probably because memory ran out."
     return "its conversion failed; the server's log says why."

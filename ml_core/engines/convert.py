@@ -1,13 +1,13 @@
-"""Converts a network by way of Keras to OpenVINO's format, each step a process of its own.
+"""Convert a Keras network to OpenVINO's format in two steps, each in its own process.
 
-``python -m ml_core.engines.convert STEP FOLDER``, with a pickled ``ModelSpec`` on its standard
-input, which stays open: the process ends when whoever started it does. ``export`` writes
-``FOLDER/keras``, TensorFlow's SavedModel for a batch of one; ``read`` makes ``model.xml`` and
-``model.bin`` in ``FOLDER/model`` of it, in float32.
+Usage: ``python -m ml_core.engines.convert STEP FOLDER``, with a pickled ``ModelSpec`` on standard
+input. The process exits when standard input closes, so it does not outlive its parent. ``export``
+writes ``FOLDER/keras``, a TensorFlow SavedModel for a batch of one; ``read`` converts it to
+``model.xml`` and ``model.bin`` in ``FOLDER/model``, in float32.
 
-Neither step needs the other's library: with yolov3 they take 1.24 and 0.62 GB, in one process it
-would be 1.65 GB. (A frozen graph would take 3.4 GB. ``openvino.convert_model`` does not run under
-Python 3.13, and starts Intel's telemetry.)
+Each step imports only one of the two libraries: for yolov3 they take 1.24 and 0.62 GB of memory,
+against 1.65 GB in a single process. (A frozen graph takes 3.4 GB. ``openvino.convert_model`` fails
+on Python 3.13 and starts Intel's telemetry.)
 """
 
 import os
@@ -22,7 +22,7 @@ from ml_core.networks.loading import NETWORK_ERRORS, load_network
 
 
 def export(spec: ModelSpec, folder: Path) -> None:
-    """Write the Keras network of ``spec`` as ``folder/keras``."""
+    """Export the Keras network of ``spec`` to ``folder/keras``."""
     import tensorflow as tf
 
     width, height = spec.input_wh
@@ -31,11 +31,11 @@ def export(spec: ModelSpec, folder: Path) -> None:
 
 
 def read(spec: ModelSpec, folder: Path) -> None:
-    """Write ``folder/keras`` as OpenVINO's ``folder/model``, the outputs in the network's order."""
+    """Convert ``folder/keras`` to ``folder/model``, keeping the order of the outputs."""
     import openvino as ov
 
     network = ov.Core().read_model(folder / "keras")
-    # A SavedModel's outputs have names, output_0 and so on, and no order.
+    # The outputs of a SavedModel are unordered; their names are output_0, output_1, ...
     results = [network.output(f"output_{i}").node for i in range(len(network.outputs))]
     ordered = ov.Model(results, network.get_parameters(), spec.name)
     ov.save_model(ordered, folder / "model" / "model.xml", compress_to_fp16=False)
@@ -44,18 +44,18 @@ def read(spec: ModelSpec, folder: Path) -> None:
 STEPS = {"export": export, "read": read}
 
 
-def _end_with_parent() -> None:
-    # Not sys.stdin.read, which would hold a lock that the interpreter's end needs.
+def _exit_with_parent() -> None:
+    # sys.stdin.read would hold a lock that the interpreter needs to shut down.
     os.read(sys.stdin.fileno(), 1)
     os._exit(1)
 
 
 if __name__ == "__main__":
     step, target = sys.argv[1:]
-    wanted = pickle.load(sys.stdin.buffer)
-    Thread(target=_end_with_parent, daemon=True).start()
+    model_spec = pickle.load(sys.stdin.buffer)
+    Thread(target=_exit_with_parent, daemon=True).start()
     try:
-        STEPS[step](wanted, Path(target))
+        STEPS[step](model_spec, Path(target))
     except NETWORK_ERRORS as exc:
         print(exc, file=sys.stderr)
         sys.exit(NETWORK_UNUSABLE)

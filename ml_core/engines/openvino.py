@@ -1,4 +1,4 @@
-"""OpenVINO on the CPU, with the Keras model converted to its format."""
+"""The OpenVINO engine: runs converted models on the CPU."""
 
 from contextlib import suppress
 from pathlib import Path
@@ -9,13 +9,12 @@ import numpy as np
 import openvino as ov
 
 from ml_core.catalog.specs import ModelSpec
-from ml_core.engines.conversion import converted, discard, seal
+from ml_core.engines.conversion import discard, ensure_converted, write_checksums
 from ml_core.engines.quantized import has_quantized, read_quantized
-from ml_core.networks.loading import Prediction, decoder
+from ml_core.networks.loading import Prediction, make_decoder
 
-# The binding prepares itself at the first use of a tensor's data. Two threads that meet there wait
-# for each other with the interpreter's lock held, and the process stands still for ever. An import
-# runs once.
+# The binding initialises itself at the first access to a tensor's data. Two threads that do so at
+# the same time deadlock with the GIL held. Here it happens once, at import.
 ov.Tensor(np.zeros(1, np.uint8)).data  # noqa: B018
 
 PRECISION_NAMES = {"f32": "float32", "bf16": "bfloat16", "f16": "float16"}
@@ -23,14 +22,14 @@ PRECISION_HINTS = {name: hint for hint, name in PRECISION_NAMES.items()}
 
 
 class OpenVinoEngine:
-    """One network compiled for the CPU. Two workers: one decodes while the other infers."""
+    """A network compiled for the CPU. Of its two workers, one decodes while the other infers."""
 
     max_batch = 1
     workers = 2
 
     def __init__(self, spec: ModelSpec, *, precision: str, cache_dir: Path) -> None:
-        self._decode = decoder(spec)
-        path = converted(spec, cache_dir)
+        self._decode = make_decoder(spec)
+        path = ensure_converted(spec, cache_dir)
         self._is_quantized = precision == "int8" and has_quantized(spec)
         if self._is_quantized:
             self._compiled = _compile(read_quantized(spec, path), path.parent, precision)
@@ -38,9 +37,9 @@ class OpenVinoEngine:
             try:
                 self._compiled = _compile(path, path.parent, precision)
             except RuntimeError:
-                # As it was written, and yet no model: by a disk that was full, for example.
+                # The checksums match but the content is invalid, for example after a full disk.
                 discard(path.parent)
-                path = converted(spec, cache_dir)
+                path = ensure_converted(spec, cache_dir)
                 self._compiled = _compile(path, path.parent, precision)
         self._per_thread = local()
         width, height = spec.input_wh
@@ -62,14 +61,14 @@ class OpenVinoEngine:
 
 
 def _compile(network: ov.Model | Path, folder: Path, precision: str) -> Any:
-    """Compile for the CPU; what OpenVINO keeps of that for the next time is sealed, too."""
+    """Compile for the CPU, and add the compiled blob that OpenVINO caches to the checksums."""
     options = {"PERFORMANCE_HINT": "LATENCY", "CACHE_DIR": str(folder)}
     if precision in PRECISION_HINTS:
-        # Otherwise the CPU plugin takes bfloat16 where the processor has it.
+        # By default the CPU plugin uses bfloat16 if the processor supports it.
         options["INFERENCE_PRECISION_HINT"] = PRECISION_HINTS[precision]
     compiled = ov.Core().compile_model(network, "CPU", options)
     if not compiled.get_property("LOADED_FROM_CACHE"):
-        # Not sealed, it is compiled anew the next time.
+        # Without a checksum the model is only compiled again at the next start.
         with suppress(OSError):
-            seal(folder)
+            write_checksums(folder)
     return compiled

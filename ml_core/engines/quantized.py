@@ -1,4 +1,4 @@
-"""Networks in 8-bit integers: made once by ``quantize_model``, kept beside their weights."""
+"""Quantized networks (8-bit integers): written by ``quantize_model`` beside the weights."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,24 +12,24 @@ from ml_core.pictures.images import ImageLimits
 from ml_core.pictures.labelled_pictures import read_image
 from ml_core.pictures.resizing import RESIZE
 
-# What the network was quantized from, in its own file.
+# The metadata key that names the converted model a network was quantized from.
 ORIGIN = "quantized_from"
-# NNCF's own number: more pictures change the ranges no longer.
-MOST_PICTURES = 300
+# NNCF's default; more pictures barely change the calibrated ranges.
+MAX_CALIBRATION_PICTURES = 300
 
 
 def quantized_path(spec: ModelSpec) -> Path:
-    """Where the quantized network of ``spec`` is; its numbers are beside it, in a ``.bin``."""
+    """The path of the quantized network of ``spec``; its weights are in the ``.bin`` beside it."""
     return spec.directory / f"{spec.name}.int8.xml"
 
 
 def has_quantized(spec: ModelSpec) -> bool:
-    """Whether ``spec`` was quantized."""
+    """Whether there is a quantized network of ``spec``."""
     return quantized_path(spec).is_file()
 
 
 def read_quantized(spec: ModelSpec, converted_path: Path) -> ov.Model:
-    """The quantized network. Raises ``DarknetError`` when the model's files have changed since."""
+    """Read the quantized network. Raises ``DarknetError`` if the model has changed since."""
     network = ov.Core().read_model(quantized_path(spec))
     if not network.has_rt_info(ORIGIN) or network.get_rt_info(ORIGIN).astype(str) != _origin(
         converted_path
@@ -44,10 +44,10 @@ def read_quantized(spec: ModelSpec, converted_path: Path) -> ov.Model:
 def quantize(
     spec: ModelSpec, converted_path: Path, pictures: Sequence[Path], limits: ImageLimits
 ) -> ov.Model:
-    """The network of ``spec`` in 8-bit integers, their ranges measured on picture files.
+    """Quantize the network of ``spec`` to 8-bit integers, calibrated on picture files.
 
-    Post-training quantization by NNCF, which has to be installed: symmetric for weights,
-    asymmetric for activations (its preset MIXED).
+    Post-training quantization by NNCF, which must be installed; its preset MIXED is symmetric for
+    weights and asymmetric for activations.
     """
     import nncf
 
@@ -59,21 +59,21 @@ def quantize(
         ov.Core().read_model(converted_path),
         nncf.Dataset(pictures, network_input),
         preset=nncf.QuantizationPreset.MIXED,
-        subset_size=min(len(pictures), MOST_PICTURES),
+        subset_size=min(len(pictures), MAX_CALIBRATION_PICTURES),
     )
     network.set_rt_info(_origin(converted_path), ORIGIN)
     return network
 
 
 def save_quantized(network: ov.Model, spec: ModelSpec) -> None:
-    """Keep the quantized network of ``spec``; servers take it at their next start."""
+    """Save the quantized network of ``spec``; servers load it at their next start."""
     path = quantized_path(spec)
     with TemporaryDirectory(dir=path.parent, prefix=".quantized-") as folder:
-        made = Path(folder) / path.name
-        ov.save_model(network, made, compress_to_fp16=False)
-        # The file that is looked for comes last.
-        made.with_suffix(".bin").replace(path.with_suffix(".bin"))
-        made.replace(path)
+        unfinished = Path(folder) / path.name
+        ov.save_model(network, unfinished, compress_to_fp16=False)
+        # The .xml last, because has_quantized looks for it.
+        unfinished.with_suffix(".bin").replace(path.with_suffix(".bin"))
+        unfinished.replace(path)
 
 
 def _origin(converted_path: Path) -> str:

@@ -1,14 +1,14 @@
-"""TensorFlow on a GPU or the CPU: the Keras model as a graph."""
+"""The TensorFlow engine: runs the Keras model as a graph, on a GPU or the CPU."""
 
 import numpy as np
 import tensorflow as tf
 
 from ml_core.catalog.specs import ModelSpec
-from ml_core.networks.loading import Prediction, decoder, load_network
+from ml_core.networks.loading import Prediction, load_network, make_decoder
 
 
 class TensorFlowEngine:
-    """One network as a graph; larger batches only where a GPU makes them pay."""
+    """A network as a graph. Batches are larger than one only on a GPU, where that is faster."""
 
     workers = 1
 
@@ -17,15 +17,15 @@ class TensorFlowEngine:
         for gpu in self._gpus:
             tf.config.experimental.set_memory_growth(gpu, True)
         self.max_batch = 8 if self._gpus else 1
-        # Quantized networks are OpenVINO's alone.
+        # Only OpenVINO runs quantized networks.
         self._precision = "bfloat16" if precision == "bfloat16" else "float32"
         if self._precision == "bfloat16":
-            # For the whole process; more exact than Keras's mixed_bfloat16, which rounds
-            # between all layers.
+            # This applies to the whole process. It is more accurate than Keras's mixed_bfloat16,
+            # which rounds between all layers.
             tf.config.optimizer.set_experimental_options(
                 {"auto_mixed_precision_onednn_bfloat16": True}
             )
-        self._decode = decoder(spec)
+        self._decode = make_decoder(spec)
         model = load_network(spec)
         width, height = spec.input_wh
         signature = tf.TensorSpec((None, height, width, 3), tf.uint8)
@@ -35,7 +35,7 @@ class TensorFlowEngine:
         self.outputs(np.zeros((1, height, width, 3), np.uint8))
 
     def outputs(self, batch: np.ndarray) -> list[np.ndarray]:
-        # A network with one output returns it without a list around it.
+        # A network with a single output returns a tensor, not a list.
         return [output.numpy() for output in tf.nest.flatten(self._graph(tf.constant(batch)))]
 
     def infer(self, batch: np.ndarray) -> list[Prediction]:

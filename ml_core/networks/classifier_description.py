@@ -1,4 +1,4 @@
-"""What a trained classifier is: the small JSON file beside its weights. Read without Keras."""
+"""The description of a trained classifier: a JSON file beside its weights. Needs no Keras."""
 
 import json
 from dataclasses import asdict, dataclass
@@ -6,7 +6,7 @@ from pathlib import Path
 
 WEIGHTS_SUFFIX = ".weights.h5"
 MAX_LABEL_CHARACTERS = 100
-# The classifier that comes with the project.
+# The classifier that ships with the project.
 CIFAR10_WEIGHTS = (
     Path(__file__).parent.parent
     / "shipped"
@@ -16,14 +16,14 @@ CIFAR10_WEIGHTS = (
 
 
 class DescriptionError(ValueError):
-    """A classifier's files are missing, damaged, or do not belong together."""
+    """A classifier's files are missing, damaged, or do not match each other."""
 
 
 @dataclass(frozen=True)
 class ClassifierDescription:
-    """All that is needed to build the network again before its weights are read.
+    """What is needed to build the network before its weights are loaded.
 
-    ``mean`` is the RGB mean in [0, 1] that the network subtracts, ``test_accuracy`` in [0, 1].
+    ``mean`` is the RGB mean in [0, 1] that the network subtracts; ``test_accuracy`` is in [0, 1].
     """
 
     name: str
@@ -34,7 +34,10 @@ class ClassifierDescription:
 
 
 def read_description(weights_path: Path) -> ClassifierDescription:
-    """The description of the weights in ``NAME.weights.h5``, from ``NAME.json`` beside them."""
+    """Read ``NAME.json``, the description beside ``NAME.weights.h5``.
+
+    Raises ``DescriptionError``.
+    """
     path = description_path(weights_path)
     for needed in (weights_path, path):
         if not needed.is_file():
@@ -65,12 +68,13 @@ def read_description(weights_path: Path) -> ClassifierDescription:
 
 
 def write_description(description: ClassifierDescription, weights_path: Path) -> None:
+    """Write ``description`` beside the weights."""
     text = json.dumps(asdict(description), indent=2, ensure_ascii=False)
     description_path(weights_path).write_text(text + "\n", encoding="utf-8")
 
 
 def description_path(weights_path: Path) -> Path:
-    """``NAME.json`` for ``NAME.weights.h5``."""
+    """The path ``NAME.json`` for ``NAME.weights.h5``."""
     if not weights_path.name.endswith(WEIGHTS_SUFFIX):
         raise DescriptionError(f"Expected a file NAME{WEIGHTS_SUFFIX}, received {weights_path}.")
     return weights_path.with_name(weights_path.name.removesuffix(WEIGHTS_SUFFIX) + ".json")

@@ -1,8 +1,8 @@
-"""Darknet networks as Keras functional models: ``.cfg`` builds, ``.weights`` fills.
+"""Darknet networks as Keras functional models, built from ``.cfg`` and ``.weights`` files.
 
-A model takes (B, H, W, 3) uint8 RGB pictures and returns the raw feature maps in front of
-each ``[yolo]`` section, (B, grid height, grid width, anchors * (5 + classes)) float32.
-``networks.yolo`` turns those into boxes.
+A model takes (B, H, W, 3) uint8 RGB pictures and returns the raw feature maps before each
+``[yolo]`` section, (B, grid height, grid width, anchors * (5 + classes)) float32.
+``networks.yolo`` decodes them into boxes.
 """
 
 from collections.abc import Callable, Iterator
@@ -15,7 +15,7 @@ from keras import layers, ops
 
 from ml_core.networks.darknet_cfg import DarknetConfig, DarknetError, Section
 
-# What Darknet adds to the variance; OpenCV's reader uses the same.
+# As in Darknet and in OpenCV's reader.
 BATCH_NORM_EPSILON = 1e-6
 
 Tensor = Any
@@ -24,8 +24,8 @@ Tensor = Any
 def build_darknet(config: DarknetConfig, input_wh: tuple[int, int] | None = None) -> keras.Model:
     """Build the network with random weights, every layer named after its section.
 
-    ``input_wh`` (width, height in pixels) replaces the description's own input size.
-    Raises ``DarknetError`` with section and line for what does not fit together.
+    ``input_wh`` (width, height in pixels) overrides the input size of ``config``.
+    Raises ``DarknetError``, naming section and line, for sections that do not fit together.
     """
     width, height = input_wh or config.input_wh
     image = layers.Input((height, width, 3), dtype="uint8", name="image")
@@ -37,7 +37,7 @@ def build_darknet(config: DarknetConfig, input_wh: tuple[int, int] | None = None
             x = BLOCKS[section.kind](x, outputs, section)
         except DarknetError:
             raise
-        # Keras names layers and shapes that nobody finds in a .cfg file.
+        # Keras's own message names layers and shapes that do not appear in the .cfg file.
         except Exception as exc:
             raise section.error(f"it does not fit its input of {_shape_text(x)}.") from exc
         if section.kind == "yolo":
@@ -47,13 +47,13 @@ def build_darknet(config: DarknetConfig, input_wh: tuple[int, int] | None = None
 
 
 def convolutional_block(x: Tensor, outputs: list[Tensor], section: Section) -> Tensor:
-    """Convolution, batch normalisation when asked for, activation."""
-    filters = section.number("filters", least=1)
-    size = section.number("size", least=1)
-    stride = section.number("stride", 1, least=1)
-    groups = section.number("groups", 1, least=1)
-    padding = size // 2 if section.number("pad", 0) else section.number("padding", 0, least=0)
-    normalized = bool(section.number("batch_normalize", 0))
+    """Convolution, optional batch normalisation, activation."""
+    filters = section.integer("filters", minimum=1)
+    size = section.integer("size", minimum=1)
+    stride = section.integer("stride", 1, minimum=1)
+    groups = section.integer("groups", 1, minimum=1)
+    padding = size // 2 if section.integer("pad", 0) else section.integer("padding", 0, minimum=0)
+    normalized = bool(section.integer("batch_normalize", 0))
     channels = x.shape[-1]
     if channels % groups or filters % groups:
         raise section.error(
@@ -62,7 +62,7 @@ def convolutional_block(x: Tensor, outputs: list[Tensor], section: Section) -> T
 
     _check_window(x, size, 2 * padding, section)
     if padding:
-        # Keras's "same" pads a stride of 2 on the right and below only; Darknet on every side.
+        # With stride 2, Keras's "same" pads only right and bottom; Darknet pads all sides.
         x = layers.ZeroPadding2D(padding, name=f"{section.name}_padding")(x)
     options = {"strides": stride, "use_bias": not normalized, "name": section.name}
     if groups == channels == filters:
@@ -77,12 +77,12 @@ def convolutional_block(x: Tensor, outputs: list[Tensor], section: Section) -> T
 
 
 def shortcut_block(x: Tensor, outputs: list[Tensor], section: Section) -> Tensor:
-    """Sum with earlier outputs of the same width and height.
+    """Add earlier outputs of the same width and height.
 
-    Of an output with more channels the last are left out; where it has fewer, nothing is added.
+    If their channel counts differ, only the channels that both have are added.
     """
     others = []
-    for index in section.numbers("from"):
+    for index in section.integers("from"):
         other = _earlier(outputs, index, section)
         if other.shape[1:3] != x.shape[1:3]:
             raise section.error(f"cannot add {_shape_text(other)} to {_shape_text(x)}.")
@@ -93,9 +93,9 @@ def shortcut_block(x: Tensor, outputs: list[Tensor], section: Section) -> Tensor
 
 
 def route_block(x: Tensor, outputs: list[Tensor], section: Section) -> Tensor:
-    """Earlier outputs joined along the channels, or one group of the channels of each."""
-    sources = [_earlier(outputs, index, section) for index in section.numbers("layers")]
-    groups, group_id = section.number("groups", 1, least=1), section.number("group_id", 0)
+    """Concatenate earlier outputs, or one group of the channels of each, along the channels."""
+    sources = [_earlier(outputs, index, section) for index in section.integers("layers")]
+    groups, group_id = section.integer("groups", 1, minimum=1), section.integer("group_id", 0)
     if not 0 <= group_id < groups:
         raise section.error(f"group_id={group_id} must be below groups={groups}.")
     for source in sources:
@@ -113,15 +113,15 @@ def route_block(x: Tensor, outputs: list[Tensor], section: Section) -> Tensor:
 
 
 def upsample_block(x: Tensor, outputs: list[Tensor], section: Section) -> Tensor:
-    """Each pixel repeated ``stride`` times in both directions."""
-    return layers.UpSampling2D(section.number("stride", least=1), name=section.name)(x)
+    """Nearest-neighbour upsampling by ``stride``."""
+    return layers.UpSampling2D(section.integer("stride", minimum=1), name=section.name)(x)
 
 
 def maxpool_block(x: Tensor, outputs: list[Tensor], section: Section) -> Tensor:
-    """Maximum over a window; Darknet pads ``size - 1`` in all, the smaller half first."""
-    size = section.number("size", least=1)
-    padding = section.number("padding", size - 1, least=0)
-    stride = section.number("stride", 1, least=1)
+    """Max pooling. Darknet pads ``size - 1`` in total, the smaller half left and top."""
+    size = section.integer("size", minimum=1)
+    padding = section.integer("padding", size - 1, minimum=0)
+    stride = section.integer("stride", 1, minimum=1)
     _check_window(x, size, padding, section)
     before, after = padding // 2, padding - padding // 2
     if padding:
@@ -131,18 +131,18 @@ def maxpool_block(x: Tensor, outputs: list[Tensor], section: Section) -> Tensor:
 
 
 def dropout_block(x: Tensor, outputs: list[Tensor], section: Section) -> Tensor:
-    """Nothing: dropout acts in training only."""
+    """Identity: dropout applies only in training."""
     return x
 
 
 def yolo_block(x: Tensor, outputs: list[Tensor], section: Section) -> Tensor:
-    """The feature map as it is, once its channels are known to fit the anchors."""
-    expected = len(section.numbers("mask")) * (5 + section.number("classes"))
+    """Identity, after checking that the channels match the anchors."""
+    expected = len(section.integers("mask")) * (5 + section.integer("classes"))
     if x.shape[-1] != expected:
         raise section.error(
             f"expected {expected} channels (anchors * (5 + classes)), received {x.shape[-1]}."
         )
-    # A layer of its own, so that the model's output carries the section's name.
+    # A separate layer, so that the output has the section's name.
     return layers.Activation("linear", name=section.name)(x)
 
 
@@ -158,7 +158,7 @@ BLOCKS: dict[str, Callable[[Tensor, list[Tensor], Section], Tensor]] = {
 
 
 def activate(x: Tensor, section: Section) -> Tensor:
-    """The section's activation; Darknet's leaky slope is 0.1."""
+    """Apply the section's activation; Darknet's leaky slope is 0.1."""
     activation = section.options.get("activation", "linear")
     name = f"{section.name}_{activation}"
     if activation == "linear":
@@ -170,7 +170,7 @@ def activate(x: Tensor, section: Section) -> Tensor:
 
 
 def _check_window(x: Tensor, size: int, padding: int, section: Section) -> None:
-    """``padding`` is that of both sides together."""
+    """Raise ``DarknetError`` if the window exceeds the input; ``padding`` is of both sides."""
     if size > min(x.shape[1:3]) + padding:
         raise section.error(f"size={size} is larger than its input of {_shape_text(x)}.")
 
@@ -181,7 +181,7 @@ def _shape_text(x: Tensor) -> str:
 
 
 def _earlier(outputs: list[Tensor], index: int, section: Section) -> Tensor:
-    """The output ``index`` points to: from the first section, or back from here if negative."""
+    """The output at ``index``: counted from the first section, or backwards if negative."""
     absolute = index if index >= 0 else len(outputs) + index
     if not 0 <= absolute < len(outputs):
         raise section.error(f"there is no earlier section {index}.")
@@ -189,9 +189,9 @@ def _earlier(outputs: list[Tensor], index: int, section: Section) -> Tensor:
 
 
 def load_weights(model: keras.Model, path: Path) -> None:
-    """Fill ``model`` from a ``.weights`` file.
+    """Load a ``.weights`` file into ``model``.
 
-    Raises ``DarknetError`` when the file holds fewer or more numbers than the network needs.
+    Raises ``DarknetError`` if the file holds fewer or more numbers than the network has weights.
     """
     values = _read_weights(path)
     position = 0
@@ -224,7 +224,7 @@ def load_weights(model: keras.Model, path: Path) -> None:
 
 
 def save_weights(model: keras.Model, path: Path) -> None:
-    """Write ``model`` as a ``.weights`` file (header version 0.2) that Darknet readers accept."""
+    """Save the weights of ``model`` as a ``.weights`` file (header version 0.2)."""
     with path.open("wb") as file:
         np.array([0, 2, 0], np.int32).tofile(file)
         np.array([0], np.int64).tofile(file)
@@ -238,8 +238,8 @@ def save_weights(model: keras.Model, path: Path) -> None:
                 array.astype(np.float32).tofile(file)
 
 
-# Darknet keeps kernels as (filters, channels, height, width); Keras as (height, width,
-# channels, filters), and depthwise ones as (height, width, filters, 1).
+# Darknet stores kernels as (filters, channels, height, width), Keras as (height, width, channels,
+# filters), or (height, width, filters, 1) if depthwise.
 _TO_KERAS = {False: (2, 3, 1, 0), True: (2, 3, 0, 1)}
 
 
@@ -253,7 +253,7 @@ def _darknet_shape(layer: keras.Layer) -> tuple[int, ...]:
 
 
 def _weighted_layers(model: keras.Model) -> Iterator[tuple[keras.Layer, keras.Layer | None]]:
-    """Each convolution with its batch normalisation, in the order of the ``.weights`` file."""
+    """Convolutions and their batch normalisations, in the order of the ``.weights`` file."""
     by_name = {layer.name: layer for layer in model.layers}
     convolutions = (
         layer for layer in model.layers if isinstance(layer, layers.Conv2D | layers.DepthwiseConv2D)
@@ -263,8 +263,11 @@ def _weighted_layers(model: keras.Model) -> Iterator[tuple[keras.Layer, keras.La
 
 
 def _read_weights(path: Path) -> np.ndarray:
-    """The numbers behind the header: three int32, then the pictures seen so far, which is an
-    int64 since version 0.2 (and an int32 before)."""
+    """The float32 values after the header.
+
+    The header is three int32 and the count of training pictures seen, an int64 since version 0.2
+    and an int32 before.
+    """
     with path.open("rb") as file:
         header = np.fromfile(file, np.int32, 3)
         if header.size < 3:

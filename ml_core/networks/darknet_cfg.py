@@ -1,4 +1,4 @@
-"""Darknet network descriptions (``.cfg``), read without importing Keras.
+"""Parse Darknet network descriptions (``.cfg``), without importing Keras.
 
 The format is that of https://github.com/pjreddie/darknet and its fork
 https://github.com/AlexeyAB/darknet: ``[section]`` headers in network order, ``key=value``
@@ -14,9 +14,9 @@ import numpy as np
 
 T = TypeVar("T", int, float)
 
-# What inference needs of each section, and what changes nothing there: Darknet reads it in
-# training, tracking, suppression or on GPUs only. Anything else is refused: an option passed over
-# in silence would give wrong boxes.
+# The options of each section that inference uses, and those that it may ignore because Darknet
+# reads them only for training, tracking, suppression or GPUs. Any other option is refused:
+# ignoring it silently could produce wrong boxes.
 INFERENCE_OPTIONS = {
     "convolutional": "batch_normalize filters size stride pad padding groups activation",
     "shortcut": "from activation",
@@ -34,12 +34,12 @@ IGNORED_OPTIONS = {
     " iou_normalizer cls_normalizer obj_normalizer delta_normalizer nms_kind beta_nms show_details"
     " embedding_layer track_history_size track_ciou_norm sim_thresh dets_for_track dets_for_show",
 }
-# The same, in sections of any kind.
+# Ignored in sections of any kind.
 ALWAYS_IGNORED = (
     "stopbackward dontload dontloadscales dont_update burnin_update train_only_bn onlyforward clip"
     " learning_rate stream wait_stream"
 )
-# What would matter with any other value.
+# Options that are accepted only with these values, which have no effect.
 NEUTRAL_VALUES = {
     **{"dilation": "1", "antialiasing": "0", "binary": "0", "xnor": "0", "flipped": "0"},
     **{"new_coords": "0", "weights_type": "none", "maxpool_depth": "0", "scale": "1"},
@@ -48,12 +48,12 @@ ACTIVATIONS = ("leaky", "relu", "linear", "mish", "swish", "logistic")
 
 
 class DarknetError(ValueError):
-    """A ``.cfg`` or ``.weights`` file that cannot be used; the text names the place."""
+    """A ``.cfg`` or ``.weights`` file is invalid; the text says where."""
 
 
 @dataclass(frozen=True)
 class Section:
-    """One ``[section]``; ``index`` counts as ``route`` and ``shortcut`` do, ``[net]`` is -1."""
+    """One ``[section]``; ``index`` is the one ``route`` and ``shortcut`` refer to, -1 for [net]."""
 
     kind: str
     index: int
@@ -67,30 +67,30 @@ class Section:
     def error(self, message: str) -> DarknetError:
         return DarknetError(f"[{self.kind}] at line {self.line}: {message}")
 
-    def number(self, key: str, default: int | None = None, *, least: int | None = None) -> int:
-        """One whole number, ``least`` or more; without a ``default`` the option is required."""
-        numbers = self.numbers(key, default)
+    def integer(self, key: str, default: int | None = None, *, minimum: int | None = None) -> int:
+        """An integer option of at least ``minimum``; required if there is no ``default``."""
+        numbers = self.integers(key, default)
         if len(numbers) != 1:
             raise self.error(f"{key} must be one number, received {self.options[key]!r}.")
-        if least is not None and numbers[0] < least:
-            raise self.error(f"{key} must be at least {least}, received {numbers[0]}.")
+        if minimum is not None and numbers[0] < minimum:
+            raise self.error(f"{key} must be at least {minimum}, received {numbers[0]}.")
         return numbers[0]
 
-    def numbers(self, key: str, default: int | None = None) -> list[int]:
-        """Comma-separated whole numbers."""
+    def integers(self, key: str, default: int | None = None) -> list[int]:
+        """A comma-separated list of integers."""
         if key not in self.options and default is not None:
             return [default]
         return self._parse(key, int, "whole numbers")
 
-    def decimals(self, key: str) -> list[float]:
-        """Comma-separated decimal numbers."""
+    def floats(self, key: str) -> list[float]:
+        """A comma-separated list of floats."""
         return self._parse(key, float, "numbers")
 
     def _parse(self, key: str, convert: Callable[[str], T], what: str) -> list[T]:
         if key not in self.options:
             raise self.error(f"option {key!r} is missing.")
         try:
-            # Darknet's own files end some lists with a comma.
+            # Some lists in Darknet's own files end with a comma.
             return [convert(part) for part in self.options[key].rstrip(", ").split(",")]
         except ValueError as exc:
             raise self.error(f"{key} must be {what}, received {self.options[key]!r}.") from exc
@@ -111,9 +111,9 @@ class YoloLayer:
 
 @dataclass(frozen=True)
 class DarknetConfig:
-    """A parsed network: its input size in pixels and its sections in order.
+    """A parsed network description: its input size in pixels and its sections in order.
 
-    ``letter_box`` is the fork's word for pictures that were resized with their aspect kept.
+    ``letter_box`` is the fork's option for resizing that keeps the aspect ratio.
     """
 
     input_wh: tuple[int, int]
@@ -129,7 +129,7 @@ class DarknetConfig:
 def read_config(path: Path) -> DarknetConfig:
     """Read a ``.cfg`` file.
 
-    Raises ``DarknetError`` with section and line for whatever is unknown or malformed.
+    Raises ``DarknetError``, naming section and line, for anything unknown or malformed.
     """
     return parse_config(path.read_text(encoding="utf-8-sig", errors="replace"))
 
@@ -153,15 +153,15 @@ def parse_config(text: str) -> DarknetConfig:
     if not sections or sections[0].kind not in ("net", "network"):
         raise DarknetError("a network description must begin with a [net] section.")
     net, *layers = sections
-    if net.number("channels", 3) != 3:
-        raise net.error(f"channels must be 3 (RGB), received {net.number('channels')}.")
-    if min(net.number("width"), net.number("height")) < 1:
+    if net.integer("channels", 3) != 3:
+        raise net.error(f"channels must be 3 (RGB), received {net.integer('channels')}.")
+    if min(net.integer("width"), net.integer("height")) < 1:
         raise net.error("width and height must be at least 1.")
     for section in layers:
         _check(section)
     config = DarknetConfig(
-        input_wh=(net.number("width"), net.number("height")),
-        letter_box=bool(net.number("letter_box", 0)),
+        input_wh=(net.integer("width"), net.integer("height")),
+        letter_box=bool(net.integer("letter_box", 0)),
         sections=tuple(layers),
     )
     if not config.yolo_layers:
@@ -185,16 +185,17 @@ def _check(section: Section) -> None:
 
 
 def _yolo_layer(section: Section) -> YoloLayer:
-    anchors, mask, num = section.decimals("anchors"), section.numbers("mask"), section.number("num")
+    anchors, mask = section.floats("anchors"), section.integers("mask")
+    num, num_classes = section.integer("num"), section.integer("classes")
     if len(anchors) != 2 * num or not all(0 <= index < num for index in mask):
         raise section.error(
             f"expected {2 * num} numbers in anchors and a mask below num={num}, "
             f"received {len(anchors)} numbers and the mask {mask}."
         )
-    if section.number("classes") < 1:
-        raise section.error(f"classes must be at least 1, received {section.number('classes')}.")
+    if num_classes < 1:
+        raise section.error(f"classes must be at least 1, received {num_classes}.")
     return YoloLayer(
         anchors_wh=np.array(anchors, np.float32).reshape(-1, 2)[mask],
-        num_classes=section.number("classes"),
-        scale_x_y=section.decimals("scale_x_y")[0] if "scale_x_y" in section.options else 1.0,
+        num_classes=num_classes,
+        scale_x_y=section.floats("scale_x_y")[0] if "scale_x_y" in section.options else 1.0,
     )

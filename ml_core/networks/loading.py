@@ -1,4 +1,4 @@
-"""From a model's files to its Keras network, and from its outputs to predictions."""
+"""Load a model's Keras network, and decode its outputs into predictions."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -15,18 +15,18 @@ if TYPE_CHECKING:
 
 NETWORK_ERRORS = (DarknetError, DescriptionError)
 
-# Every box at least this sure is answered; whoever shows them filters.
+# Boxes below this score are dropped; clients filter the others by their own threshold.
 SCORE_FLOOR = 0.05
 
-# What one picture gives: boxes before suppression, or the (classes,) probabilities.
+# The prediction for one picture: boxes before suppression, or (classes,) probabilities.
 Prediction = Candidates | np.ndarray
 
 
 def load_network(spec: ModelSpec) -> "keras.Model":
-    """Build the network of ``spec`` and fill it; takes (B, H, W, 3) uint8 RGB.
+    """Build the network of ``spec`` and load its weights; it takes (B, H, W, 3) uint8 RGB.
 
-    Imports Keras only here: what serves from a converted network does without.
-    Raises one of ``NETWORK_ERRORS`` when the files do not fit together.
+    Keras is imported here, because serving a converted network does not need it.
+    Raises one of ``NETWORK_ERRORS`` if the files do not match each other.
     """
     if spec.task == "classification":
         from ml_core.networks.resnet_v2 import load_resnet_v2
@@ -39,8 +39,8 @@ def load_network(spec: ModelSpec) -> "keras.Model":
     return model
 
 
-def decoder(spec: ModelSpec) -> Callable[[list[np.ndarray]], list[Prediction]]:
-    """What turns the network's outputs, (B, ...) arrays, into the predictions of B pictures."""
+def make_decoder(spec: ModelSpec) -> Callable[[list[np.ndarray]], list[Prediction]]:
+    """A function from the network's outputs, (B, ...) arrays, to the predictions of B pictures."""
     if spec.task == "classification":
         return lambda outputs: list(outputs[0])
     yolo_layers = read_config(spec.config_path).yolo_layers

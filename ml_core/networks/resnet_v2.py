@@ -1,8 +1,8 @@
 """ResNet v2 for 32 x 32 pictures: He et al. 2016, "Identity mappings in deep residual networks"
 (https://arxiv.org/abs/1603.05027), in the layout of Keras's CIFAR-10 example.
 
-Three stages of bottleneck blocks at 32, 16 and 8 pixels; each block normalises and activates
-*before* its convolutions, so that the sum of shortcut and residual runs through untouched.
+Three stages of bottleneck blocks at 32, 16 and 8 pixels. Each block applies batch normalisation and
+ReLU *before* its convolutions, so that the sum of shortcut and residual passes on unchanged.
 """
 
 import warnings
@@ -16,17 +16,17 @@ from ml_core.networks.classifier_description import ClassifierDescription, Descr
 
 RESOLUTION_WH = (32, 32)
 MIN_DEPTH = 11
-# Follows the last tens of batches (Keras's 0.99: hundreds), so that a user's small data set,
-# with few batches per epoch, has true averages as well.
+# Averages over tens of batches (Keras's default 0.99: hundreds), so that the statistics converge
+# on small data sets, too, which have few batches per epoch.
 BATCH_NORM_MOMENTUM = 0.9
-# The mean of CIFAR-10's training pictures, RGB in [0, 1].
+# The RGB mean of CIFAR-10's training pictures, in [0, 1].
 CIFAR10_MEAN = (0.49125040, 0.48209027, 0.44652092)
 
 Tensor = Any
 
 
 class DepthError(ValueError):
-    """There is no ResNet v2 of that depth."""
+    """There is no ResNet v2 of this depth."""
 
 
 def build_resnet_v2(
@@ -47,13 +47,13 @@ def build_resnet_v2(
     num_blocks = (depth - 2) // 9
     width, height = RESOLUTION_WH
     image = layers.Input((height, width, 3), dtype="uint8", name="image")
-    # In float32 even under mixed precision: bfloat16 would merge neighbouring shades.
+    # In float32 even under mixed precision: bfloat16 cannot tell neighbouring pixel values apart.
     x = layers.Rescaling(
         1 / 255, offset=[-value for value in mean], dtype="float32", name="preprocessing"
     )(image)
     x = convolution(x, 16, size=3, name="stem_conv")
     x = normalized_relu(x, name="stem")
-    # The first block of the first stage starts from the stem's own activation.
+    # The stem's output is already activated.
     x = residual_stack(x, 16, 64, num_blocks, strides=1, preactivated=True, name="stage1")
     x = residual_stack(x, 64, 128, num_blocks, strides=2, name="stage2")
     x = residual_stack(x, 128, 256, num_blocks, strides=2, name="stage3")
@@ -70,13 +70,16 @@ def build_resnet_v2(
 
 
 def load_resnet_v2(description: ClassifierDescription, weights_path: Path) -> keras.Model:
-    """The trained network that ``description`` and a ``.weights.h5`` file make together."""
+    """Build the network of ``description`` and load a ``.weights.h5`` file into it.
+
+    Raises ``DescriptionError`` if they do not match.
+    """
     model = build_resnet_v2(
         depth=description.depth, num_classes=len(description.labels), mean=description.mean
     )
     try:
         with warnings.catch_warnings():
-            # Of a file that does not fit, Keras warns before it raises the error that counts.
+            # Keras warns about a mismatch before it raises the error reported below.
             warnings.simplefilter("ignore", UserWarning)
             model.load_weights(weights_path)
     except (OSError, ValueError, KeyError) as exc:
@@ -97,7 +100,7 @@ def residual_stack(
     preactivated: bool = False,
     name: str,
 ) -> Tensor:
-    """One stage: ``num_blocks`` blocks, of which the first may halve the resolution."""
+    """A stage of ``num_blocks`` blocks; the first may halve the resolution."""
     x = residual_block(
         x,
         filters,
@@ -122,10 +125,10 @@ def residual_block(
     preactivated: bool = False,
     name: str,
 ) -> Tensor:
-    """Bottleneck of 1x1, 3x3 and 1x1 convolutions, added to its input.
+    """A bottleneck of 1x1, 3x3 and 1x1 convolutions, added to its input.
 
-    ``project_shortcut`` sends the input through a 1x1 convolution, needed where resolution or
-    channels change; ``preactivated`` says that the input is activated already.
+    ``project_shortcut`` applies a 1x1 convolution to the shortcut, which is needed where resolution
+    or channels change. ``preactivated`` says that the input is already activated.
     """
     residual = x if preactivated else normalized_relu(x, name=f"{name}_1")
     residual = convolution(residual, filters, size=1, strides=strides, name=f"{name}_1_conv")
@@ -139,7 +142,7 @@ def residual_block(
 
 
 def convolution(x: Tensor, filters: int, *, size: int, strides: int = 1, name: str) -> Tensor:
-    """Convolution with bias, the borders padded with zeros."""
+    """Convolution with bias and zero padding."""
     return layers.Conv2D(
         filters,
         size,

@@ -14,8 +14,8 @@ class Candidates:
     """Boxes of one picture before non-max suppression.
 
     ``boxes_rel_xyxy`` (N, 4) in [0, 1] of the network's input, ``scores`` (N,) in [0, 1],
-    ``class_ids`` (N,). One box may stand here for several classes: YOLOv3's classes do not
-    exclude each other.
+    ``class_ids`` (N,). A box may occur with several classes: YOLOv3's classes are not mutually
+    exclusive.
     """
 
     boxes_rel_xyxy: np.ndarray
@@ -30,12 +30,12 @@ def decode_heads(
     *,
     score_floor: float,
 ) -> Candidates:
-    """Decode one picture's feature maps into every box scoring at least ``score_floor``.
+    """Decode one picture's feature maps into all boxes that score at least ``score_floor``.
 
-    ``heads`` are (grid height, grid width, anchors * (5 + classes)) raw network outputs, one
-    for each of ``yolo_layers``; ``input_wh`` is the network's input in pixels, which is the
-    unit of the anchors. The score is objectness times class probability. Raises
-    ``InferenceFailed`` when the network returned numbers that are not finite.
+    ``heads`` are the raw network outputs, (grid height, grid width, anchors * (5 + classes)), one
+    for each of ``yolo_layers``; ``input_wh`` is the network's input size in pixels, the unit of
+    the anchors. The score is objectness times class probability. Raises ``InferenceFailed`` if an
+    output is not finite.
     """
     decoded = [
         _decode_head(head, layer, input_wh, score_floor)
@@ -51,7 +51,7 @@ def _decode_head(
     grid_height, grid_width, _ = head.shape
     cells = head.reshape(grid_height, grid_width, len(layer.anchors_wh), 5 + layer.num_classes)
 
-    # Few cells hold an object: everything else is computed for those alone.
+    # Few cells contain an object, so only those are decoded.
     objectness = _sigmoid(cells[..., 4])
     if not np.isfinite(objectness).all():
         raise InferenceFailed("The network returned numbers that are not finite.")
@@ -60,7 +60,7 @@ def _decode_head(
 
     offsets = _sigmoid(hits[:, :2]) * layer.scale_x_y - (layer.scale_x_y - 1) / 2
     centers = (offsets + np.stack([columns, rows], axis=1)) / (grid_width, grid_height)
-    # e^20 times an anchor is larger than any picture; more would overflow.
+    # e^20 times an anchor exceeds any picture; larger exponents would overflow.
     sizes = np.exp(np.minimum(hits[:, 2:4], 20)) * layer.anchors_wh[anchors] / input_wh
     boxes = cxcywh_to_xyxy(np.concatenate([centers, sizes], axis=1))
 
@@ -70,5 +70,5 @@ def _decode_head(
 
 
 def _sigmoid(x: np.ndarray) -> np.ndarray:
-    # By tanh, which does not overflow for large negative x.
+    # tanh does not overflow for large negative x.
     return 0.5 * (1 + np.tanh(0.5 * x))

@@ -193,7 +193,7 @@ def test_the_rate_gives_each_picture_a_place(times_us, mean_rate, expected):
     assert constant_rate(times_us, mean_rate) == expected
 
 
-def test_names_are_drawn_in_the_language_asked_for(tmp_path):
+def test_names_are_drawn_in_the_requested_language(tmp_path):
     source = write_clip(tmp_path / "clip.mp4")
     dog = Detection(box=(20.0, 60.0, 150.0, 110.0), class_id=16, class_name="dog", score=0.9)
 

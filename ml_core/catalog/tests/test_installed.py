@@ -27,32 +27,32 @@ def test_every_catalogued_file_is_pinned_and_has_a_secure_address(spec):
 
 
 @pytest.mark.parametrize("spec", CATALOG, ids=lambda spec: spec.name)
-def test_networks_of_the_catalogue_have_its_classes(spec, shared_dir):
+def test_catalogued_networks_detect_the_80_classes_of_coco(spec, shared_dir):
     config = read_config(shared_dir / "models" / spec.config.name)
 
     assert [layer.num_classes for layer in config.yolo_layers] == [80] * len(config.yolo_layers)
     assert len(spec.labels) == 80
 
 
-def test_the_shipped_models_are_there_without_any_folder(tmp_path):
+def test_shipped_models_need_no_model_dir(tmp_path):
     specs = read_catalog(tmp_path / "nowhere")
 
     assert [spec.name for spec in specs.values() if spec.is_installed] == [SHIPPED, "vision-small"]
     assert default_model(specs, "detection", preferred="").name == "vision-small"
 
 
-def test_without_any_detector_the_command_that_installs_one_is_said(no_detector, tmp_path):
+def test_the_error_for_a_missing_detector_names_the_install_command(no_detector, tmp_path):
     with pytest.raises(ModelNotInstalled, match="fetch_models yolov3"):
         default_model(read_catalog(tmp_path), "detection", preferred="")
 
 
-def test_every_other_detector_is_chosen_before_the_trial_model(tmp_path):
+def test_any_other_detector_is_preferred_to_the_trial_model(tmp_path):
     install_toy_network(tmp_path)
 
     assert default_model(read_catalog(tmp_path), "detection", preferred="").name == "toy"
 
 
-def test_the_trial_model_is_what_its_description_says():
+def test_the_trial_model_matches_its_description():
     config = read_config(VISION_SMALL.config_path)
 
     assert config.input_wh == VISION_SMALL.input_wh
@@ -61,7 +61,7 @@ def test_the_trial_model_is_what_its_description_says():
     assert f"**{VISION_SMALL.accuracy_percent / 100:.3f}**" in card
 
 
-def test_yolov3_is_the_default_when_it_is_there_and_else_the_best(tmp_path):
+def test_yolov3_is_the_default_if_installed_otherwise_the_most_accurate(tmp_path):
     install(tmp_path, "yolov3-tiny", "yolo-fastest-1.1-xl")
     assert (
         default_model(read_catalog(tmp_path), "detection", preferred="").name
@@ -78,12 +78,12 @@ def test_the_preferred_model_wins_even_when_it_is_missing(tmp_path):
     assert default_model(read_catalog(tmp_path), "detection", "yolov3-tiny").name == "yolov3-tiny"
 
 
-def test_a_preferred_model_that_does_not_exist_is_the_sites_fault(tmp_path):
+def test_an_unknown_preferred_model_is_a_server_error(tmp_path):
     with pytest.raises(ModelNotInstalled, match="name 'yolov9' for detection"):
         default_model(read_catalog(tmp_path), "detection", "yolov9")
 
 
-def test_an_unknown_model_is_answered_with_the_known_ones(tmp_path):
+def test_the_error_for_an_unknown_model_lists_the_known_ones(tmp_path):
     with pytest.raises(UnknownModel, match="'yolov9'. Known models: yolov3, "):
         find_model(read_catalog(tmp_path), "detection", "yolov9")
 
@@ -129,7 +129,7 @@ def test_models_of_another_task_are_not_found(tmp_path):
         find_model(read_catalog(tmp_path), "detection", SHIPPED)
 
 
-def test_an_own_model_without_names_counts_its_classes(tmp_path):
+def test_the_classes_of_a_user_model_without_names_are_numbered(tmp_path):
     install_toy_network(tmp_path)
     tmp_path.joinpath("toy", "toy.names").unlink()
 
@@ -155,7 +155,7 @@ def test_files_that_a_windows_editor_saved_with_a_byte_order_mark_are_read(tmp_p
         ("second.cfg", "", "one .cfg, one .weights"),
     ],
 )
-def test_an_own_model_that_cannot_be_used_says_why_and_never_becomes_the_default(
+def test_an_invalid_user_model_has_a_problem_and_is_never_the_default(
     tmp_path, file_name, content, problem
 ):
     install_toy_network(tmp_path)
@@ -167,7 +167,7 @@ def test_an_own_model_that_cannot_be_used_says_why_and_never_becomes_the_default
     assert default_model(specs, "detection", preferred="").name == "vision-small"
 
 
-def test_other_folders_are_no_models(tmp_path):
+def test_other_folders_are_ignored(tmp_path):
     tmp_path.joinpath("notes").mkdir()
     tmp_path.joinpath("notes", "readme.txt").write_text("")
     tmp_path.joinpath("yolov3").mkdir()
@@ -197,7 +197,7 @@ CONFIG = "[net]\nwidth=%d\nheight=32\n[yolo]\nmask=0\nanchors=1,1\nnum=1\nclasse
     ],
     ids=range(6),
 )
-def test_whatever_lies_in_a_users_folder_concerns_that_model_only(tmp_path, name, text):
+def test_an_invalid_user_folder_affects_only_its_own_model(tmp_path, name, text):
     folder = tmp_path / "mine"
     folder.mkdir()
     folder.joinpath(name).write_text(text)
@@ -210,7 +210,7 @@ def test_whatever_lies_in_a_users_folder_concerns_that_model_only(tmp_path, name
     assert specs[SHIPPED].problem == ""
 
 
-def test_a_folder_named_like_a_catalogued_model_is_told_of(tmp_path):
+def test_a_folder_named_like_a_catalogued_model_is_reported(tmp_path):
     install_toy_network(tmp_path)
     tmp_path.joinpath("toy").rename(tmp_path / "yolov3")
 

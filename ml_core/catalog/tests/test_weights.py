@@ -1,4 +1,4 @@
-"""Downloads against a real HTTP server on this machine that misbehaves as asked."""
+"""Downloads from a real local HTTP server that misbehaves on request."""
 
 import fcntl
 import hashlib
@@ -22,7 +22,7 @@ CONFIG = b"[net]\n"
 
 @dataclass
 class Mirror:
-    """What the server answers, and what it was asked."""
+    """The server's address, where it drops connections, and the requests it received."""
 
     address: str = ""
     break_off_at: list[int] = field(default_factory=list)
@@ -110,7 +110,7 @@ def test_files_are_fetched_and_checked(tmp_path, mirror):
     weights.verify(spec)
 
 
-def test_what_is_there_is_not_fetched_again(tmp_path, mirror):
+def test_existing_files_are_not_downloaded_again(tmp_path, mirror):
     spec = make_spec(tmp_path, mirror, "/weights")
     weights.fetch(spec)
     mirror.requests.clear()
@@ -120,7 +120,7 @@ def test_what_is_there_is_not_fetched_again(tmp_path, mirror):
     assert mirror.requests == []
 
 
-def test_a_connection_that_breaks_continues_where_it_stopped(tmp_path, mirror):
+def test_a_broken_connection_resumes_where_it_stopped(tmp_path, mirror):
     spec = make_spec(tmp_path, mirror, "/weights")
     tmp_path.joinpath("net.cfg").write_bytes(CONFIG)
     mirror.break_off_at = [weights.BLOCK_BYTES, weights.BLOCK_BYTES]
@@ -135,7 +135,7 @@ def test_a_connection_that_breaks_continues_where_it_stopped(tmp_path, mirror):
     ]
 
 
-def test_a_download_that_was_given_up_continues_in_a_later_call(tmp_path, mirror):
+def test_an_interrupted_download_resumes_in_a_later_call(tmp_path, mirror):
     spec = make_spec(tmp_path, mirror, "/weights")
     mirror.break_off_at = [len(CONFIG), weights.BLOCK_BYTES, 0, 0]
     with pytest.raises(DownloadFailed, match="net.weights could not be fetched"):
@@ -149,7 +149,7 @@ def test_a_download_that_was_given_up_continues_in_a_later_call(tmp_path, mirror
     assert spec.weights_path.read_bytes() == CONTENT
 
 
-def test_a_server_that_cannot_continue_begins_again(tmp_path, mirror):
+def test_without_range_support_a_download_starts_over(tmp_path, mirror):
     spec = make_spec(tmp_path, mirror, "/no-ranges")
     tmp_path.joinpath("net.weights.part").write_bytes(CONTENT[:1000])
 
@@ -158,7 +158,7 @@ def test_a_server_that_cannot_continue_begins_again(tmp_path, mirror):
     assert spec.weights_path.read_bytes() == CONTENT
 
 
-def test_a_download_that_was_whole_but_not_put_in_place_is_used(tmp_path, mirror):
+def test_a_complete_but_not_renamed_download_is_used(tmp_path, mirror):
     spec = make_spec(tmp_path, mirror, "/missing")
     tmp_path.joinpath("net.weights.part").write_bytes(CONTENT)
 
@@ -185,7 +185,7 @@ def test_a_wrong_file_is_refused_and_leaves_nothing_behind(tmp_path, mirror, pat
     assert files_in(tmp_path) == {"net.cfg"}
 
 
-def test_the_next_mirror_is_asked_when_one_fails(tmp_path, mirror):
+def test_the_next_mirror_is_tried_when_one_fails(tmp_path, mirror):
     spec = make_spec(tmp_path, mirror, "/html", "/damaged", "/weights")
 
     weights.fetch(spec)
@@ -238,14 +238,14 @@ def test_a_flipped_byte_makes_a_model_unusable(tmp_path, mirror):
         weights.verify(spec)
 
 
-def test_a_server_that_answers_is_reachable_and_one_that_is_gone_is_not(tmp_path, mirror):
+def test_a_running_server_is_reachable_and_a_stopped_one_is_not(tmp_path, mirror):
     gone = Mirror(address="http://127.0.0.1:9")
 
     assert weights.any_reachable([make_spec(tmp_path, mirror, "/weights")], timeout_s=5)
     assert not weights.any_reachable([make_spec(tmp_path, gone, "/weights")], timeout_s=5)
 
 
-def test_servers_that_never_answer_are_given_up_in_time(tmp_path):
+def test_unresponsive_servers_time_out(tmp_path):
     with socket.create_server(("127.0.0.1", 0)) as silent:
         mirror = Mirror(address=f"http://127.0.0.1:{silent.getsockname()[1]}")
         started = time.monotonic()

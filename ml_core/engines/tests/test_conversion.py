@@ -1,4 +1,4 @@
-"""Converted models on disk: whole, made once, and made again when they are damaged."""
+"""The cache of converted models: complete, converted once, converted again when damaged."""
 
 import pickle
 import shutil
@@ -18,7 +18,7 @@ from ml_core.engines.openvino import OpenVinoEngine
 
 PICTURE = np.zeros((1, 96, 96, 3), np.uint8)
 
-# Runs what follows with Intel's telemetry as a fatal error.
+# Makes Intel's telemetry a fatal error in the program that follows.
 FORBID_TELEMETRY = """
 import sys, openvino_telemetry
 def refuse(*args, **kwargs):
@@ -34,16 +34,16 @@ def spec(toy_model_dir: Path) -> ModelSpec:
 
 @pytest.fixture
 def folder(spec, converted_dir, tmp_path, monkeypatch) -> Path:
-    """A converted and compiled model of this test's own; made again, it is copied anew."""
-    original = conversion.converted(spec, converted_dir).parent
+    """A converted and compiled model for one test; a repeated conversion copies the original."""
+    original = conversion.ensure_converted(spec, converted_dir).parent
 
     def convert(spec: ModelSpec, target: Path) -> None:
         shutil.copytree(original, target, ignore=shutil.ignore_patterns("*.blob"))
-        conversion.seal(target)
+        conversion.write_checksums(target)
 
     monkeypatch.setattr(conversion, "_convert", convert)
     load(spec, tmp_path)
-    return conversion.converted(spec, tmp_path).parent
+    return conversion.ensure_converted(spec, tmp_path).parent
 
 
 def load(spec: ModelSpec, cache_dir: Path) -> OpenVinoEngine:
@@ -51,7 +51,7 @@ def load(spec: ModelSpec, cache_dir: Path) -> OpenVinoEngine:
 
 
 def rewrite(path: Path, content: bytes) -> None:
-    # OpenVINO's own file is for reading only.
+    # OpenVINO writes its blob read-only.
     path.unlink()
     path.write_bytes(content)
 
@@ -68,7 +68,7 @@ def truncate(path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["model.xml", "model.bin", "*.blob", "sha256.json"])
 @pytest.mark.parametrize("damage", [flip_a_byte, truncate, Path.unlink])
-def test_a_damaged_model_is_made_again(spec, folder, name, damage):
+def test_a_damaged_model_is_converted_again(spec, folder, name, damage):
     whole = load(spec, folder.parent).outputs(PICTURE)
     (path,) = folder.glob(name)
 
@@ -76,29 +76,29 @@ def test_a_damaged_model_is_made_again(spec, folder, name, damage):
 
     for head, expected in zip(load(spec, folder.parent).outputs(PICTURE), whole, strict=True):
         np.testing.assert_array_equal(head, expected)
-    assert conversion._is_whole(folder)
+    assert conversion._is_intact(folder)
 
 
-def test_a_model_that_cannot_be_loaded_is_made_again_although_its_hashes_are_right(spec, folder):
+def test_a_model_that_fails_to_load_is_converted_again_even_with_valid_checksums(spec, folder):
     for path in [*folder.glob("*.blob"), folder / "model.bin"]:
         rewrite(path, b"")
-    conversion.seal(folder)
+    conversion.write_checksums(folder)
 
     load(spec, folder.parent)
 
     assert (folder / "model.bin").stat().st_size > 0
 
 
-def test_a_file_that_was_not_sealed_is_not_used(folder):
+def test_a_file_without_a_checksum_is_not_used(folder):
     added = folder / "half-written.blob"
     added.touch()
 
-    assert conversion._is_whole(folder)
+    assert conversion._is_intact(folder)
 
     assert not added.exists()
 
 
-def test_what_a_killed_conversion_left_is_cleared_once_no_other_is_under_way(spec, folder):
+def test_leftovers_of_a_killed_conversion_are_removed_when_no_other_runs(spec, folder):
     cache_dir = folder.parent
     unfinished = cache_dir / ".unfinished-1"
     unfinished.mkdir()
@@ -113,10 +113,10 @@ def test_what_a_killed_conversion_left_is_cleared_once_no_other_is_under_way(spe
     assert left == {conversion.LOCK, folder.name, "of-somebody-else"}
 
 
-def test_a_conversion_ends_with_the_process_that_wanted_it(spec, tmp_path):
+def test_a_conversion_ends_with_its_parent_process(spec, tmp_path):
     program = (
         "import pickle, sys; from pathlib import Path; from ml_core.engines import conversion;"
-        "conversion.converted(pickle.load(sys.stdin.buffer), Path(sys.argv[1]))"
+        "conversion.ensure_converted(pickle.load(sys.stdin.buffer), Path(sys.argv[1]))"
     )
     server = subprocess.Popen(
         [sys.executable, "-c", program, tmp_path],

@@ -1,4 +1,4 @@
-"""The engines against each other."""
+"""The engines compared with each other."""
 
 import subprocess
 import sys
@@ -22,7 +22,7 @@ from ml_core.pictures.resizing import stretch
 from ml_core.tests.toy_network import BLUE, CONFIG, RED, cells_picture, install_toy_network
 
 # Raw feature maps, and the boxes decoded from them.
-Answer = tuple[list[np.ndarray], Candidates]
+Outputs = tuple[list[np.ndarray], Candidates]
 
 SAMPLES = ["cars", "dog", "eagle", "giraffe", "horses", "kite", "person"]
 
@@ -32,15 +32,15 @@ def load(spec: ModelSpec, kind: str, precision: str, converted_dir: Path) -> Eng
 
 
 @pytest.fixture(scope="module")
-def answers(shared_dir, converted_dir) -> dict[tuple[str, str], list[Answer]]:
-    """What each engine in each precision says of the sample pictures."""
+def outputs(shared_dir, converted_dir) -> dict[tuple[str, str], list[Outputs]]:
+    """The outputs of each engine in each precision for the sample pictures."""
     limits = ImageLimits(10**8, 10**8)
     files = [shared_dir / "samples" / f"{name}.jpg" for name in SAMPLES]
     pictures = [stretch(decode_image(f.read_bytes(), limits), (320, 320))[0] for f in files]
     spec = read_catalog(shared_dir / "models")["yolo-fastest-1.1-xl"]
     found = {}
     for kind in ("openvino", "tensorflow"):
-        # float32 first: TensorFlow's bfloat16 is switched on for the whole process.
+        # float32 first, because TensorFlow's bfloat16 applies to the whole process.
         for precision in ("float32", "bfloat16"):
             engine = load(spec, kind, precision, converted_dir)
             found[kind, precision] = [
@@ -70,27 +70,27 @@ def test_the_toy_network_finds_its_cells(kind, toy_model_dir, converted_dir):
     assert (found.scores > 0.99).all()
 
 
-def test_engines_agree_in_float32(answers):
+def test_engines_agree_in_float32(outputs):
     for (ours, _), (theirs, _) in zip(
-        answers["openvino", "float32"], answers["tensorflow", "float32"], strict=True
+        outputs["openvino", "float32"], outputs["tensorflow", "float32"], strict=True
     ):
         for head, other in zip(ours, theirs, strict=True):
             np.testing.assert_allclose(head, other, atol=1e-3)
 
 
 @pytest.mark.parametrize("kind", ["openvino", "tensorflow"])
-def test_bfloat16_finds_the_same_boxes(kind, answers):
+def test_bfloat16_finds_the_same_boxes(kind, outputs):
     for name, (_, exact), (_, rounded) in zip(
-        SAMPLES, answers[kind, "float32"], answers[kind, "bfloat16"], strict=True
+        SAMPLES, outputs[kind, "float32"], outputs[kind, "bfloat16"], strict=True
     ):
         boxes, scores, class_ids = sure_boxes(exact)
         other_boxes, _, other_ids = sure_boxes(rounded)
         same_class = class_ids[:, None] == other_ids[None]
 
-        # Of objects a few pixels large, a shift of less than a pixel takes more than a tenth.
+        # For objects of a few pixels, a shift below one pixel already costs a tenth of the IoU.
         shift_pixels = np.abs(boxes[:, None] - other_boxes[None]).max(axis=2) * 320
         same = same_class & ((box_iou(boxes, other_boxes) > 0.9) | (shift_pixels < 1))
-        # Near the threshold of showing, rounding may decide; what is sure must be there.
+        # Boxes near the display threshold may appear or vanish by rounding; others must not.
         assert same.any(axis=1)[scores > 0.35].all(), name
 
 
@@ -135,7 +135,7 @@ def test_a_model_is_converted_once(tmp_path, toy_model_dir):
     assert converted.stat().st_mtime_ns == made
 
 
-def test_weights_that_do_not_fit_are_named_and_leave_nothing_behind(tmp_path):
+def test_mismatched_weights_are_named_and_leave_no_files(tmp_path):
     install_toy_network(tmp_path / "models")
     spec = read_catalog(tmp_path / "models")["toy"]
     spec.weights_path.write_bytes(spec.weights_path.read_bytes()[:-4])
@@ -146,7 +146,7 @@ def test_weights_that_do_not_fit_are_named_and_leave_nothing_behind(tmp_path):
     assert [path.name for path in (tmp_path / "converted").iterdir()] == [LOCK]
 
 
-def test_more_outputs_than_have_one_digit_keep_their_order(tmp_path, converted_dir):
+def test_ten_or_more_outputs_keep_their_order(tmp_path, converted_dir):
     head = CONFIG[CONFIG.index("[convolutional]") :]
     config = CONFIG + ("[route]\nlayers=-2\n" + head.replace("=32\n", "=1\n")) * 11
     folder = tmp_path / "many"
@@ -164,7 +164,7 @@ def test_more_outputs_than_have_one_digit_keep_their_order(tmp_path, converted_d
 
 
 @pytest.mark.parametrize("kind", ["openvino", "tensorflow"])
-def test_an_engine_says_what_it_runs_on(kind, toy_model_dir, converted_dir):
+def test_an_engine_reports_precision_and_device(kind, toy_model_dir, converted_dir):
     info = load(read_catalog(toy_model_dir)["toy"], kind, "float32", converted_dir).info()
 
     assert info["engine"] == kind
@@ -172,7 +172,7 @@ def test_an_engine_says_what_it_runs_on(kind, toy_model_dir, converted_dir):
     assert info["device"] in ("CPU", "GPU")
 
 
-# Four networks that are asked for the first time at the same moment.
+# The first requests to four networks, made at the same moment.
 FIRST_USE = """
 import sys, threading
 import numpy as np
@@ -199,7 +199,7 @@ for thread in threads:
 """
 
 
-def test_models_that_are_asked_for_the_first_time_together_do_not_stop_the_process():
-    # Without the mend about every second process stood still.
+def test_simultaneous_first_requests_to_several_models_do_not_deadlock():
+    # Without the access at import, about every second process deadlocked.
     for _ in range(6):
         subprocess.run([sys.executable, "-c", FIRST_USE], cwd=PROJECT_ROOT, check=True, timeout=60)

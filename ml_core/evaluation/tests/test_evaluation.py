@@ -11,7 +11,7 @@ from django.core.management import CommandError, call_command
 
 from ml_core import engine
 from ml_core.engines import load_engine
-from ml_core.engines.openvino import converted
+from ml_core.engines.conversion import ensure_converted
 from ml_core.errors import ModelUnusable
 from ml_core.evaluation.accuracy import (
     loss_interval,
@@ -206,7 +206,7 @@ def test_a_quantized_network_that_loses_significantly_is_not_kept(
     def blind(spec, *arguments):
         """Stands for a network that quantizing has ruined: it finds nothing."""
         ruined = replace(spec, directory=weights.parent)
-        return ov.Core().read_model(converted(ruined, tmp_path / "ruined"))
+        return ov.Core().read_model(ensure_converted(ruined, tmp_path / "ruined"))
 
     monkeypatch.setattr("ml_core.management.commands.quantize_model.quantize", blind)
     arguments = (

@@ -13,11 +13,11 @@ from tqdm import tqdm
 
 from ml_core import engine
 from ml_core.catalog.specs import ModelSpec
-from ml_core.engines.conversion import converted
+from ml_core.engines.conversion import ensure_converted
 from ml_core.engines.quantized import quantize, quantized_path, save_quantized
 from ml_core.errors import VisionError
 from ml_core.evaluation.accuracy import loss_interval, mean_average_precision
-from ml_core.networks.loading import NETWORK_ERRORS, SCORE_FLOOR, decoder
+from ml_core.networks.loading import NETWORK_ERRORS, SCORE_FLOOR, make_decoder
 from ml_core.networks.yolo import Candidates
 from ml_core.pictures.labelled_pictures import (
     LabelError,
@@ -82,7 +82,7 @@ class Command(BaseCommand):
         *,
         keep: bool,
     ) -> None:
-        original = converted(spec, settings.CONVERTED_DIR)
+        original = ensure_converted(spec, settings.CONVERTED_DIR)
         network = quantize(spec, original, paths, image_limits())
         if pictures:
             float32 = {"INFERENCE_PRECISION_HINT": "f32"}
@@ -114,7 +114,7 @@ class Command(BaseCommand):
         options: dict[str, str],
     ) -> list[tuple[Detection, ...]]:
         compiled = ov.Core().compile_model(network, "CPU", options)
-        decode = decoder(spec)
+        decode = make_decoder(spec)
         found = []
         for picture in tqdm(pictures, desc=title, disable=None, unit="picture"):
             image = read_image(picture.path, image_limits())

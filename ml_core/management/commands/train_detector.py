@@ -10,7 +10,7 @@ from django.core.management.base import BaseCommand, CommandError
 from tqdm import tqdm
 
 from ml_core import engine
-from ml_core.catalog.installed import read_own_detector
+from ml_core.catalog.installed import read_user_detector
 from ml_core.errors import VisionError
 from ml_core.evaluation.accuracy import Accuracy, mean_average_precision
 from ml_core.evaluation.augmented_detection import AugmentedDetector
@@ -105,7 +105,7 @@ class Command(BaseCommand):
 
 def measure(folder: Path, pictures: list[LabelledPicture]) -> Accuracy:
     """How accurate the detector in ``folder`` is, wherever that is. Raises ``NETWORK_ERRORS``."""
-    spec = read_own_detector(folder)
+    spec = read_user_detector(folder)
     if spec is None or spec.problem:
         raise DarknetError(f"{folder} holds no usable network: {spec and spec.problem}")
     detector = AugmentedDetector(

@@ -12,7 +12,7 @@ from ml_core.networks.darknet_cfg import DarknetConfig
 def write_random_weights(
     config: DarknetConfig, path: Path, input_wh: tuple[int, int], *, head_bias: float = 0
 ) -> None:
-    """Write them; a ``head_bias`` of -6 makes the heads as silent as trained ones mostly are."""
+    """Write random weights; a ``head_bias`` of -6 gives as few detections as a trained network."""
     rng = np.random.default_rng(0)
     keras.utils.set_random_seed(0)
     model = build_darknet(config, input_wh)

@@ -23,7 +23,7 @@ def conv(filters: int, size: int = 3, stride: int = 1, activation: str = "leaky"
     )
 
 
-# Every section type, option and activation that occurs, in small.
+# A small network with every section type, option and activation.
 EVERYTHING = (
     "[net]\nwidth=64\nheight=96\nchannels=3\n"
     + conv(8, stride=2, activation="mish")
@@ -51,7 +51,7 @@ EVERYTHING = (
 def opencv_heads(
     config: DarknetConfig, config_path: Path, weights_path: Path, image: np.ndarray
 ) -> list[np.ndarray]:
-    """Raw feature maps (1, h, w, channels) of OpenCV's reader: the outputs before each [yolo]."""
+    """Raw feature maps (1, h, w, channels) before each [yolo] section, by OpenCV's reader."""
     network = cv2.dnn.readNetFromDarknet(str(config_path), str(weights_path))
     height, width = image.shape[:2]
     network.setInput(cv2.dnn.blobFromImage(image, 1 / 255, (width, height)))
@@ -148,7 +148,7 @@ def toy(tmp_path) -> tuple[keras.Model, Path]:
     return build_darknet(parse_config(CONFIG)), tmp_path / "toy" / "toy.weights"
 
 
-def test_the_narrow_header_of_old_versions_is_read_too(toy):
+def test_the_32_bit_header_of_old_versions_is_read_too(toy):
     model, path = toy
     load_weights(model, path)
     expected = model.get_weights()
@@ -171,7 +171,7 @@ def test_the_narrow_header_of_old_versions_is_read_too(toy):
         (lambda data: b"", "too short"),
     ],
 )
-def test_weights_that_do_not_fit_to_the_last_number_are_refused(toy, change, message):
+def test_weights_of_another_count_are_refused(toy, change, message):
     model, path = toy
     path.write_bytes(change(path.read_bytes()))
 
@@ -194,7 +194,7 @@ def test_weights_that_do_not_fit_to_the_last_number_are_refused(toy, change, mes
         (conv(9, activation="linear") + YOLO, "expected 16 channels .* received 9"),
     ],
 )
-def test_sections_that_do_not_fit_together_are_named(sections, message):
+def test_the_error_names_sections_that_do_not_fit_together(sections, message):
     config = parse_config("[net]\nwidth=64\nheight=64\n" + sections)
 
     with pytest.raises(DarknetError, match=message):
@@ -212,7 +212,7 @@ NUMBERS = {
 
 @pytest.mark.parametrize("kind", NUMBERS)
 @pytest.mark.parametrize("value", ["-3", "-1", "0", "70", "4000000000"])
-def test_a_number_that_cannot_be_is_refused_in_darknets_words(kind, value):
+def test_an_invalid_number_is_refused_with_its_darknet_option(kind, value):
     usual = {"filters": "4", "size": "3", "stride": "1", "from": "-1", "layers": "-1"}
     for option in NUMBERS[kind]:
         options = {name: usual[name] for name in NUMBERS[kind] if name in usual} | {option: value}

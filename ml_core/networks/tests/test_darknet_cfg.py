@@ -14,7 +14,7 @@ def test_sections_and_input_size_are_read():
     assert [section.name for section in config.sections] == ["convolutional_0", "yolo_1"]
 
 
-def test_comments_spaces_and_trailing_commas_are_understood():
+def test_comments_spaces_and_trailing_commas_are_accepted():
     config = parse_config(
         NET + "# comment\n[yolo] ; another\nmask = 1,2,\nanchors = 1,2, 3,4, 5,6\nclasses=2\nnum=3"
     )
@@ -22,12 +22,12 @@ def test_comments_spaces_and_trailing_commas_are_understood():
     assert config.yolo_layers[0].anchors_wh.tolist() == [[3, 4], [5, 6]]
 
 
-def test_the_fork_says_when_pictures_are_letterboxed():
+def test_the_letter_box_option_of_the_fork_is_read():
     assert parse_config(NET + "letter_box=1\n" + YOLO).letter_box
     assert not parse_config(NET + YOLO).letter_box
 
 
-def test_options_that_matter_in_training_only_are_ignored():
+def test_options_used_only_in_training_are_ignored():
     ignored = (
         "objectness_smooth=1\niou_loss=ciou\niou_thresh_kind=giou\ncls_normalizer=0.5\n"
         "delta_normalizer=1\nnms_kind=diounms\nembedding_layer=3\nstopbackward=800\n"
@@ -61,6 +61,6 @@ def test_options_that_matter_in_training_only_are_ignored():
         (NET + YOLO.replace("classes=2", "classes=2,3"), "classes must be one number"),
     ],
 )
-def test_what_is_wrong_is_said_with_its_section_and_line(text, message):
+def test_errors_name_section_and_line(text, message):
     with pytest.raises(DarknetError, match=message):
         parse_config(text).yolo_layers  # noqa: B018

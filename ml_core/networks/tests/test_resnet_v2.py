@@ -1,4 +1,4 @@
-"""The classification network: its layout, its checks, and the weights trained before."""
+"""The classification network: its layout, its checks, and existing trained weights."""
 
 import io
 import zipfile
@@ -37,21 +37,21 @@ def test_the_default_network_has_the_published_layout():
     assert model.inputs[0].dtype == "uint8"
 
 
-def test_it_answers_probabilities_of_every_class(small_network):
+def test_the_network_returns_a_probability_for_every_class(small_network):
     probabilities = small_network(random_images(5), training=False)
 
     assert probabilities.shape == (5, 4)
     np.testing.assert_allclose(np.asarray(probabilities).sum(axis=1), 1, atol=1e-5)
 
 
-def test_every_layer_has_a_name_of_its_own_choice(small_network):
-    # Keras's own names end in a running number: conv2d_12.
+def test_every_layer_has_an_explicit_name(small_network):
+    # Keras's default names end in a number, such as conv2d_12.
     kinds = ("conv2d", "batch_normalization", "activation", "add", "dense")
 
     assert not [layer.name for layer in small_network.layers if layer.name.startswith(kinds)]
 
 
-def test_the_mean_is_subtracted_inside(small_network):
+def test_the_mean_is_subtracted_inside_the_network(small_network):
     scaled = small_network.get_layer("preprocessing")(np.full((1, 1, 1, 3), 255, np.uint8))
 
     np.testing.assert_allclose(np.asarray(scaled).ravel(), [0.5, 0.6, 0.7], atol=1e-6)
@@ -108,7 +108,7 @@ def test_a_damaged_description_is_refused(tmp_path, text):
         read_description(tmp_path / "own.weights.h5")
 
 
-def test_the_weights_trained_before_load_exactly(shared_dir):
+def test_existing_trained_weights_load_exactly(shared_dir):
     reference = keras.saving.load_model(shared_dir / "models" / "resnet56v2_cifar10.keras")
     images = []
     with zipfile.ZipFile(shared_dir / "data" / "cifar10-jpeg.zip") as archive:
@@ -123,7 +123,7 @@ def test_the_weights_trained_before_load_exactly(shared_dir):
     np.testing.assert_allclose(model(batch, training=False), expected, atol=1e-5)
 
 
-def test_the_weights_that_come_with_the_project_are_small_and_complete():
+def test_the_shipped_weights_are_small_and_complete():
     description = read_description(CIFAR10_WEIGHTS)
 
     model = load_resnet_v2(description, CIFAR10_WEIGHTS)

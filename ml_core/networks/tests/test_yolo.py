@@ -41,7 +41,7 @@ def test_a_cell_decodes_to_a_box_around_its_centre_with_the_size_of_its_anchor()
     assert found.class_ids.tolist() == [1]
 
 
-def test_one_box_may_stand_for_several_classes():
+def test_one_box_may_have_several_classes():
     head = empty_head()
     head[0, 0, 0, 4] = 20
     head[0, 0, 0, 5:] = 1, -20, 2
@@ -52,7 +52,7 @@ def test_one_box_may_stand_for_several_classes():
     np.testing.assert_allclose(found.boxes_rel_xyxy[0], found.boxes_rel_xyxy[1])
 
 
-def test_the_score_is_objectness_times_class_probability_and_the_floor_holds():
+def test_the_score_is_objectness_times_class_probability_and_reaches_the_floor():
     head = empty_head()
     head[0, 0, 0, 4] = 0
     head[0, 0, 0, 5:] = 0, -20, -20
@@ -72,14 +72,14 @@ def test_scale_x_y_stretches_the_offset_around_the_middle_of_the_cell():
     assert center_x == pytest.approx(1.1)
 
 
-def test_an_absurd_size_overflows_nothing():
+def test_a_huge_size_does_not_overflow():
     head = empty_head()
     head[0, 0, 0, 2:6] = 1000
 
     assert np.isfinite(decode(head).boxes_rel_xyxy).all()
 
 
-def test_numbers_that_are_not_finite_are_a_failure_and_not_an_empty_picture():
+def test_outputs_that_are_not_finite_raise_an_error():
     head = empty_head()
     head[0, 0, 0, 4] = np.nan
 

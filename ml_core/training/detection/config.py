@@ -23,12 +23,12 @@ def fit_config(text: str, *, side: int, num_classes: int, sizes_rel_wh: np.ndarr
         before = config.sections[head.index - 1]
         if before.kind != "convolutional":
             raise head.error(f"expected [convolutional] in front of it, received [{before.kind}].")
-        anchors = cluster_anchors(sizes_rel_wh * side, head.number("num"))
+        anchors = cluster_anchors(sizes_rel_wh * side, head.integer("num"))
         changes[head.index] = {
             "anchors": ", ".join(f"{width:.1f},{height:.1f}" for width, height in anchors),
             "classes": str(num_classes),
         }
-        filters = len(head.numbers("mask")) * (5 + num_classes)
+        filters = len(head.integers("mask")) * (5 + num_classes)
         changes[before.index] = {"filters": str(filters)}
     return replace_options(text, changes)
 
