@@ -1,4 +1,4 @@
-"""The API of the classification stage."""
+"""API: classification, and the stored pictures."""
 
 from drf_spectacular.utils import extend_schema, extend_schema_view
 from rest_framework.generics import ListAPIView, RetrieveDestroyAPIView

@@ -1,20 +1,19 @@
-"""The pages of the classification stage, and the files they show."""
+"""Pages of the classification stage, and the files they show."""
 
 from pathlib import Path
 
 from django.conf import settings
 from django.core.paginator import Paginator
 from django.http import FileResponse, HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, redirect, render
+from django.shortcuts import get_object_or_404, render
 from django.templatetags.static import static
-from django.urls import reverse
 from django.utils.translation import get_language
 
 from classify import services
 from ml_core import engine
 from ml_core.errors import VisionError
 from ml_core.labels import shown_name
-from web.keeping.media import picture_response
+from web.keeping.media import delete_page, picture_response
 from web.keeping.owners import Owner
 from web.keeping.quota import storage_usage
 from web.problem_texts import shown_detail
@@ -24,7 +23,7 @@ PICTURES_PER_PAGE = 24
 
 
 def classify_page(request: HttpRequest) -> HttpResponse:
-    """A page that shows pictures side by side with their classes."""
+    """Classify pictures; each is shown beside its class."""
     context: dict[str, object] = {
         "limits": settings.LIMITS,
         "sample_url": static("samples/car.jpg"),
@@ -41,12 +40,12 @@ def classify_page(request: HttpRequest) -> HttpResponse:
 
 
 def client_file(request: HttpRequest) -> FileResponse:
-    """The terminal client as a file of its own."""
+    """Download of the terminal client."""
     return FileResponse(CLIENT_FILE.open("rb"), as_attachment=True, filename="classify_client.py")
 
 
 def kept_page(request: HttpRequest) -> HttpResponse:
-    """The visitor's own pictures, to be looked at or deleted."""
+    """The requester's stored pictures."""
     page = Paginator(services.own_pictures(request), PICTURES_PER_PAGE).get_page(
         request.GET.get("page")
     )
@@ -55,20 +54,13 @@ def kept_page(request: HttpRequest) -> HttpResponse:
 
 
 def delete_kept(request: HttpRequest, pk: int) -> HttpResponse:
-    """GET asks whether one of the visitor's own pictures is to be deleted; POST deletes it."""
+    """Delete one of the requester's pictures, after a confirmation."""
     kept = get_object_or_404(services.own_pictures(request), pk=pk)
-    if request.method == "POST":
-        kept.delete()
-        return redirect("classify:kept-list")
-    context = {
-        "name": shown_name(kept.class_name, get_language() or "en"),
-        "picture_url": kept.file_url,
-        "back_url": reverse("classify:kept-list"),
-    }
-    return render(request, "confirm_delete.html", context)
+    name = shown_name(kept.class_name, get_language() or "en")
+    return delete_page(request, kept, name=name, picture_url=kept.file_url)
 
 
 def kept_file(request: HttpRequest, pk: int) -> HttpResponse:
-    """The file of one of the visitor's own pictures; ``?small`` asks for a small copy."""
+    """The file of one of the requester's pictures, or with ``?small`` its thumbnail."""
     kept = get_object_or_404(services.own_pictures(request), pk=pk)
     return picture_response(request, kept, "file", small="small" in request.GET)

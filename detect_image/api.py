@@ -1,4 +1,4 @@
-"""The API of the picture stages."""
+"""API: detection in pictures, and the stored pictures."""
 
 import base64
 import mimetypes
@@ -27,7 +27,7 @@ from detect_image.serializers import (
 from ml_core.networks.loading import SCORE_FLOOR
 from web.exports import EXPORTS
 from web.keeping.choice import Keep, Keeping
-from web.keeping.owners import Owner
+from web.keeping.owners import OwnedQuerySet, Owner
 from web.keeping.quota import check_storage
 from web.rest.file_views import FileAPIView
 from web.rest.picture_uploads import PictureAPIView, queue_key_of, server_timing
@@ -51,39 +51,43 @@ class DetectImageView(PictureAPIView):
     @schema.detect
     def post(self, request: Request) -> Response:
         parameters = self.validated(request)
-        way = parameters["return"]
+        answer_as = parameters["return"]
         if "image" in parameters:
             data, name = parameters["image"], parameters["name"]
         else:
             picture = gallery.find_picture(parameters["gallery"])
             data, name = picture.read(), picture.name
         is_seed = request.accepted_renderer.format == SeedRenderer.format
-        drawing, search = _wishes(parameters, is_drawn=way != "json" or is_seed)
+        draw_options, detect_options = _options(parameters, is_drawn=answer_as != "json" or is_seed)
         queue_key = queue_key_of(request)
-        # There is no address of a picture that is not kept.
-        keeping = Keeping(Keep.YES if way == "url" else parameters["keep"])
+        # Only stored pictures have a URL.
+        keeping = Keeping(Keep.YES if answer_as == "url" else parameters["keep"])
         if keeping.is_wanted:
             with keeping.attempt():
                 check_storage(Owner.of(request), len(data))
 
-        if way == "json" and not keeping.is_wanted:
-            _, found = services.detect_in_file(data, search, queue_key=queue_key)
+        if answer_as == "json" and not keeping.is_wanted:
+            _, found = services.detect_in_file(data, detect_options, queue_key=queue_key)
             answer = DetectionsSerializer(found).data
             answer |= {"truncated": found.is_truncated, **keeping.response_fields()}
             return Response(answer, headers=server_timing(found.timing_ms))
 
         if keeping.is_wanted:
-            jpegs, found = services.draw_to_keep(data, search, drawing, queue_key=queue_key)
+            jpegs, found = services.draw_to_keep(
+                data, detect_options, draw_options, queue_key=queue_key
+            )
             jpeg, answer = jpegs.drawn, DetectionsSerializer(found).data
             with keeping.attempt():
                 owner = Owner.with_session(request)
-                kept = services.keep(data, jpegs, found, search, name=name, owner=owner)
+                kept = services.keep(data, jpegs, found, detect_options, name=name, owner=owner)
                 answer = DetectedImageSerializer(kept).data
         else:
-            jpeg, found = services.draw_in_file(data, search, drawing, queue_key=queue_key)
+            jpeg, found = services.draw_in_file(
+                data, detect_options, draw_options, queue_key=queue_key
+            )
             answer = DetectionsSerializer(found).data
-        if way != "json":
-            answer["drawn"] = services.data_url(jpeg) if way == "base64" else kept.drawn_url
+        if answer_as != "json":
+            answer["drawn"] = services.data_url(jpeg) if answer_as == "base64" else kept.drawn_url
         answer |= {"truncated": found.is_truncated, **keeping.response_fields()}
         return Response(answer, headers=server_timing(found.timing_ms))
 
@@ -124,8 +128,8 @@ class KeptPicturesView(ListAPIView):
     serializer_class = DetectedImageSerializer
     queryset = DetectedImage.objects.none()
 
-    def get_queryset(self):
-        return DetectedImage.objects.of(Owner.of(self.request))
+    def get_queryset(self) -> OwnedQuerySet:
+        return services.own_pictures(self.request)
 
 
 @schema.kept_picture
@@ -135,8 +139,8 @@ class KeptPictureView(RetrieveDestroyAPIView):
     serializer_class = DetectedImageSerializer
     queryset = DetectedImage.objects.none()
 
-    def get_queryset(self):
-        return DetectedImage.objects.of(Owner.of(self.request))
+    def get_queryset(self) -> OwnedQuerySet:
+        return services.own_pictures(self.request)
 
 
 class ExportView(FileAPIView):
@@ -146,12 +150,11 @@ class ExportView(FileAPIView):
     def get(self, request: Request, pk: str) -> HttpResponse:
         serializer = ExportRequestSerializer(data=request.query_params)
         serializer.is_valid(raise_exception=True)
-        wishes = serializer.validated_data
-        mine = DetectedImage.objects.of(Owner.of(request))
-        kept = get_object_or_404(mine, pk=pk)
+        parameters = serializer.validated_data
+        kept = get_object_or_404(services.own_pictures(request), pk=pk)
         name = str(kept)
-        export = EXPORTS[wishes["as"]]
-        found = kept.found.filtered(wishes["score_threshold"], wishes.get("class_ids"))
+        export = EXPORTS[parameters["as"]]
+        found = kept.found.filtered(parameters["score_threshold"], parameters.get("class_ids"))
         response = HttpResponse(export.text(name, found), content_type=export.media_type)
         response.headers["Content-Disposition"] = content_disposition_header(
             True, PurePath(name).stem + export.suffix
@@ -159,22 +162,22 @@ class ExportView(FileAPIView):
         return response
 
 
-def _wishes(
+def _options(
     parameters: dict[str, Any], *, is_drawn: bool
-) -> tuple[services.Drawing, services.Search]:
-    """How to draw and what to look for. Who cannot filter the answer gets only sure boxes."""
+) -> tuple[services.DrawOptions, services.DetectOptions]:
+    """Build the options. Drawn boxes cannot be filtered later, so their threshold is higher."""
     drawn_from = parameters.get("score_threshold", services.DRAWN_SCORE_THRESHOLD)
-    found_from = drawn_from if is_drawn else parameters.get("score_threshold", SCORE_FLOOR)
+    detected_from = drawn_from if is_drawn else parameters.get("score_threshold", SCORE_FLOOR)
     original_wh = None
     if "original_width" in parameters:
         original_wh = parameters["original_width"], parameters["original_height"]
-    drawing = services.Drawing(
+    draw_options = services.DrawOptions(
         drawn_from,
         parameters["show_names"],
         parameters["show_scores"],
         language=get_language() or "en",
     )
-    search = services.Search(
-        parameters["model"], found_from, parameters["iou_threshold"], original_wh
+    detect_options = services.DetectOptions(
+        parameters["model"], detected_from, parameters["iou_threshold"], original_wh
     )
-    return drawing, search
+    return draw_options, detect_options

@@ -1,4 +1,4 @@
-"""Pictures that were detected in and are kept."""
+"""Uploaded pictures and the objects detected in them."""
 
 import uuid
 from pathlib import PurePath
@@ -9,36 +9,37 @@ from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
 from ml_core.results import Detection, Detections
-from web.keeping.owners import Owned
+from web.keeping.owners import KeptPicture
 
 
 def original_path(detected: "DetectedImage", file_name: str) -> str:
-    """Where the picture is kept; nothing of it comes from the user but the suffix we chose."""
+    """Path of a picture's file; only its suffix depends on what the user sent."""
     return f"detect_image/{detected.pk}/original.{file_name.rpartition('.')[2]}"
 
 
 def drawn_path(detected: "DetectedImage", file_name: str) -> str:
-    """Where the picture with its boxes is kept."""
-    # Each drawing has a name of its own, so that browsers may keep it for good.
+    """Path of the picture with its boxes drawn."""
+    # A new name for each drawing, as browsers cache it without asking again.
     return f"detect_image/{detected.pk}/drawn-{uuid.uuid4().hex[:8]}.jpeg"
 
 
 def small_path(detected: "DetectedImage", file_name: str) -> str:
-    """Where a small copy of one of the two is kept."""
+    """Path of a thumbnail of the original or the drawn picture."""
     return f"detect_image/{detected.pk}/small-{uuid.uuid4().hex[:8]}.jpeg"
 
 
-class DetectedImage(Owned):
-    """One picture as it was received, a copy with the boxes drawn, and what was found.
+class DetectedImage(KeptPicture):
+    """A picture, a copy with the boxes drawn, and the detected objects.
 
     ``width``, ``height`` and the boxes are in pixels of the picture before it was shrunk for
     the upload; the kept files may be smaller.
     """
 
     list_url_name = "detect_image:kept-list"
+    picture_field = "original"
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    # What the user calls it: shown, never used as a path.
+    # The user's file name: shown, never used as a path.
     name = models.CharField(_("name"), max_length=255, blank=True, editable=False)
     original = models.FileField(_("original"), upload_to=original_path, editable=False)
     drawn = models.FileField(_("drawn"), upload_to=drawn_path, editable=False)
@@ -48,20 +49,15 @@ class DetectedImage(Owned):
     drawn_small = models.FileField(
         _("small copy of the drawn"), upload_to=small_path, blank=True, editable=False
     )
-    sha256 = models.CharField(_("SHA-256"), max_length=64, db_index=True, editable=False)
     width = models.PositiveIntegerField(_("width"), editable=False)
     height = models.PositiveIntegerField(_("height"), editable=False)
-    model = models.CharField(_("model"), max_length=100, db_index=True, editable=False)
     score_threshold = models.FloatField(_("score threshold"), editable=False)
     iou_threshold = models.FloatField(_("IoU threshold"), editable=False)
     detections = models.JSONField(_("detections"), editable=False)
-    timing_ms = models.JSONField(_("timing (ms)"), editable=False)
-    created_at = models.DateTimeField(_("created"), auto_now_add=True, db_index=True)
 
-    class Meta:
+    class Meta(KeptPicture.Meta):
         verbose_name = _("picture")
         verbose_name_plural = _("pictures")
-        ordering = ["-created_at"]
 
     def __str__(self) -> str:
         return self.name or f"{self.created_at:%Y-%m-%d %H:%M}"
@@ -87,7 +83,7 @@ class DetectedImage(Owned):
 
     @property
     def found(self) -> Detections:
-        """The result as the engine gave it."""
+        """The stored result as the engine returned it."""
         return Detections(
             model=self.model,
             resolution_wh=self.resolution_wh,

@@ -1,4 +1,4 @@
-"""The pages of the picture stages, and the files they show."""
+"""Pages of the picture stages, and the files they show."""
 
 from pathlib import Path
 from uuid import UUID
@@ -6,16 +6,15 @@ from uuid import UUID
 from django.conf import settings
 from django.core.paginator import Paginator
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, redirect, render
-from django.urls import reverse
+from django.shortcuts import get_object_or_404, render
 
 from detect_image import gallery
-from detect_image.models import DetectedImage
 from detect_image.serializers import GalleryPictureSerializer
+from detect_image.services import own_pictures
 from ml_core import engine
 from ml_core.labels import COCO_LABELS, coco_category_id
 from web.exports import EXPORTS
-from web.keeping.media import HEADERS, picture_response
+from web.keeping.media import HEADERS, delete_page, picture_response
 from web.keeping.owners import Owner
 from web.keeping.quota import storage_usage
 
@@ -24,9 +23,8 @@ PICTURES_PER_PAGE = 24
 
 
 def picture_page(request: HttpRequest, pk: UUID | None = None) -> HttpResponse:
-    """The browser shrinks and draws: a page for new pictures, or one that reopens a kept one."""
-    mine = DetectedImage.objects.of(Owner.of(request))
-    kept = get_object_or_404(mine, pk=pk) if pk else None
+    """Detect in pictures that the browser shrinks and draws, or reopen a stored result."""
+    kept = get_object_or_404(own_pictures(request), pk=pk) if pk else None
     coco = [
         {"id": coco_category_id(class_id), "name": name}
         for class_id, name in enumerate(COCO_LABELS)
@@ -36,37 +34,27 @@ def picture_page(request: HttpRequest, pk: UUID | None = None) -> HttpResponse:
 
 
 def server_page(request: HttpRequest) -> HttpResponse:
-    """The server draws: a page that shows its pictures as base64 or by their addresses."""
+    """Detect in pictures that the server draws and returns as base64 or as a URL."""
     return render(request, "detect_image/server.html", _page_context())
 
 
 def kept_page(request: HttpRequest) -> HttpResponse:
-    """A visitor's own pictures, to be reopened or deleted."""
+    """The requester's stored pictures."""
+    page = Paginator(own_pictures(request), PICTURES_PER_PAGE).get_page(request.GET.get("page"))
     owner = Owner.of(request)
-    pictures = DetectedImage.objects.of(owner)
-    page = Paginator(pictures, PICTURES_PER_PAGE).get_page(request.GET.get("page"))
     context = {"page": page, "storage": storage_usage(owner)}
     return render(request, "detect_image/kept.html", context)
 
 
 def delete_kept(request: HttpRequest, pk: UUID) -> HttpResponse:
-    """GET asks whether one of the visitor's own pictures is to be deleted; POST deletes it."""
-    kept = get_object_or_404(DetectedImage.objects.of(Owner.of(request)), pk=pk)
-    if request.method == "POST":
-        kept.delete()
-        return redirect("detect_image:kept-list")
-    context = {
-        "name": str(kept),
-        "picture_url": kept.drawn_url,
-        "back_url": reverse("detect_image:kept-list"),
-    }
-    return render(request, "confirm_delete.html", context)
+    """Delete one of the requester's pictures, after a confirmation."""
+    kept = get_object_or_404(own_pictures(request), pk=pk)
+    return delete_page(request, kept, name=str(kept), picture_url=kept.drawn_url)
 
 
 def kept_file(request: HttpRequest, pk: UUID, file_name: str) -> HttpResponse:
-    """One of the two files of a visitor's own picture; ``?small`` asks for a small copy."""
-    mine = DetectedImage.objects.of(Owner.of(request))
-    kept = get_object_or_404(mine, pk=pk)
+    """A file of one of the requester's pictures, or with ``?small`` its thumbnail."""
+    kept = get_object_or_404(own_pictures(request), pk=pk)
     for field, url in (("original", kept.original_url), ("drawn", kept.drawn_url)):
         if url == request.path:
             return picture_response(request, kept, field, small="small" in request.GET)
@@ -74,7 +62,7 @@ def kept_file(request: HttpRequest, pk: UUID, file_name: str) -> HttpResponse:
 
 
 def gallery_file(request: HttpRequest, key: str) -> FileResponse:
-    """A picture of the server's own."""
+    """A sample picture of the gallery."""
     try:
         file = gallery.find_picture(key).open()
     except gallery.NotInGallery as exc:
@@ -83,7 +71,7 @@ def gallery_file(request: HttpRequest, key: str) -> FileResponse:
 
 
 def client_file(request: HttpRequest) -> FileResponse:
-    """The terminal client as a file of its own."""
+    """Download of the terminal client."""
     return FileResponse(CLIENT_FILE.open("rb"), as_attachment=True, filename="detect_client.py")
 
 

@@ -189,7 +189,7 @@ def test_kept_pictures_are_listed_for_their_owner(client):
     (kept,) = client.get("/api/classify/pictures/").json()["results"]
 
     assert f"{answer['class_name']} {answer['score'] * 100:.0f}%" in page
-    assert f'<img src="{kept["file_url"]}?small"' in page
+    assert f'src="{kept["file_url"]}?small"' in page
     small = client.get(f"{kept['file_url']}?small")
     assert kept["class_name"] == answer["class_name"]
     assert kept["size_bytes"] == len(PICTURE) + len(small.content)

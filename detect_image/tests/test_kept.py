@@ -121,7 +121,7 @@ def test_boxes_refer_to_the_picture_before_it_was_shrunk(client):
         {"name": "x" * 256},
     ],
 )
-def test_senseless_wishes_get_a_problem(client, fields):
+def test_invalid_parameters_get_a_problem(client, fields):
     assert_problem(post(client, **fields), 422, "invalid_parameters")
 
 
@@ -246,7 +246,7 @@ def test_a_user_s_name_for_a_picture_becomes_no_path_and_no_markup(client, media
 
 
 @pytest.mark.parametrize(
-    ("wishes", "media_type", "text"),
+    ("parameters", "media_type", "text"),
     [
         ({"as": "json"}, "application/json", '"class_name": "tomato"'),
         ({"as": "coco"}, "application/json", '"bbox": [\n    320.0,\n    0.0,\n    320.0,'),
@@ -255,10 +255,10 @@ def test_a_user_s_name_for_a_picture_becomes_no_path_and_no_markup(client, media
         ({"as": "csv"}, "text/csv", "cells.png,0,tomato,1.0,320.0,0.0,640.0,320.0\n"),
     ],
 )
-def test_a_result_is_exported(client, wishes, media_type, text):
+def test_a_result_is_exported(client, parameters, media_type, text):
     url = post(client, keep="true", name="cells.png").json()["export_url"]
 
-    response = client.get(url, wishes)
+    response = client.get(url, parameters)
 
     assert response["Content-Type"].startswith(media_type)
     assert response["Content-Disposition"].startswith('attachment; filename="cells.')
@@ -268,8 +268,8 @@ def test_a_result_is_exported(client, wishes, media_type, text):
 def test_an_export_holds_what_is_shown(client):
     url = post(client, keep="true").json()["export_url"]
 
-    def classes(**wishes) -> list[str]:
-        answer = json.loads(client.get(url, {"as": "json", **wishes}).content)
+    def classes(**parameters) -> list[str]:
+        answer = json.loads(client.get(url, {"as": "json", **parameters}).content)
         return [detection["class_name"] for detection in answer["detections"]]
 
     assert classes(class_ids="1") == ["plum"]
@@ -279,12 +279,13 @@ def test_an_export_holds_what_is_shown(client):
 
 
 @pytest.mark.parametrize(
-    "wishes", [{}, {"as": "pdf"}, {"as": "csv", "class_ids": "a"}, {"as": "csv", "class_ids": "²"}]
+    "parameters",
+    [{}, {"as": "pdf"}, {"as": "csv", "class_ids": "a"}, {"as": "csv", "class_ids": "²"}],
 )
-def test_a_senseless_export_gets_a_problem(client, wishes):
+def test_an_invalid_export_gets_a_problem(client, parameters):
     url = post(client, keep="true").json()["export_url"]
 
-    assert_problem(client.get(url, wishes), 422, "invalid_parameters")
+    assert_problem(client.get(url, parameters), 422, "invalid_parameters")
 
 
 def test_the_admin_shows_both_pictures_and_detects_again(client, media):

@@ -1,5 +1,6 @@
 """Kept pictures as responses: only their owner's view sends them, never a public address."""
 
+import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from mimetypes import guess_type
@@ -12,15 +13,17 @@ from django.db import DatabaseError
 from django.db.models import F, FileField, Model
 from django.db.models.fields.files import FieldFile
 from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 from PIL import Image
 
 from ml_core.errors import InvalidImage, UnsupportedImage
-from ml_core.pictures.images import ImageLimits, decode_image, small_jpeg
+from ml_core.pictures.images import ImageLimits, decode_image, picture_suffix, small_jpeg
 from web.errors import StorageFull
-from web.keeping.owners import Owned, Owner
+from web.keeping.owners import KeptPicture, Owned, Owner, discard_if_session_ended
+from web.keeping.quota import check_quota, quota_lock
 from web.keeping.storage import check_room
 from web.rest.picture_uploads import picture_in_memory, queue_key_of
 from web.templatetags.sizes import size_text
@@ -59,12 +62,12 @@ def _read(file: FieldFile) -> bytes:
         raise Http404("The file of this picture is gone.") from exc
 
 
-def _made_small(row: Owned, field: str, client: str) -> bytes:
+def _made_small(row: Owned, field: str, queue_key: str) -> bytes:
     """The small copy of a picture that was kept when there were none yet; it is kept, too."""
     data = _read(getattr(row, field))
     limits = ImageLimits(len(data), settings.LIMITS["image_pixels"])
     try:
-        with picture_in_memory(client):
+        with picture_in_memory(queue_key):
             small = small_jpeg(Image.fromarray(decode_image(data, limits)))
     except (InvalidImage, UnsupportedImage) as exc:
         raise Http404("The file of this picture is damaged.") from exc
@@ -83,6 +86,17 @@ def _made_small(row: Owned, field: str, client: str) -> bytes:
     return small
 
 
+def delete_page(
+    request: HttpRequest, row: KeptPicture, *, name: str, picture_url: str
+) -> HttpResponse:
+    """GET asks whether the picture should be deleted; POST deletes it and shows the others."""
+    if request.method == "POST":
+        row.delete()
+        return redirect(row.list_url_name)
+    context = {"name": name, "picture_url": picture_url, "back_url": reverse(row.list_url_name)}
+    return render(request, "confirm_delete.html", context)
+
+
 @contextmanager
 def files_of_kept_row(row: Model) -> Iterator[None]:
     """For writing the files of a row and then the row itself: all of it, or nothing stays."""
@@ -94,6 +108,32 @@ def files_of_kept_row(row: Model) -> Iterator[None]:
             if isinstance(field, FileField) and (file := getattr(row, field.name)):
                 file.delete(save=False)
         raise
+
+
+def keep_picture(row: KeptPicture, data: bytes, jpegs: dict[str, bytes], owner: Owner) -> None:
+    """Save a new row with its picture's file and the JPEG files made from it, by field.
+
+    Raises ``QuotaExceeded``, ``StorageFull`` and ``SessionEnded``; then nothing is kept.
+    """
+    row.user, row.session_key = owner.user, owner.session_key
+    row.sha256 = hashlib.sha256(data).hexdigest()
+    file = getattr(row, row.picture_field)
+    with files_of_kept_row(row):
+        file.save(f"_.{picture_suffix(data)}", ContentFile(data), save=False)
+        set_jpegs(row, data, jpegs)
+        row.full_clean()
+        # Parallel requests may have kept pictures since the quota was checked.
+        with quota_lock():
+            check_quota(owner, len(data))
+            row.save()
+    discard_if_session_ended(row)
+
+
+def set_jpegs(row: KeptPicture, data: bytes, jpegs: dict[str, bytes]) -> None:
+    """Write the JPEG files made from the picture ``data``, by field, without saving the row."""
+    for field, jpeg in jpegs.items():
+        getattr(row, field).save("_", ContentFile(jpeg), save=False)
+    row.size_bytes = len(data) + sum(map(len, jpegs.values()))
 
 
 class PictureAdmin(admin.ModelAdmin):

@@ -121,3 +121,19 @@ class Owned(models.Model):
     def stored_bytes(cls, rows: models.QuerySet) -> int:
         """What the files of ``rows`` of this kind take."""
         return rows.aggregate(total=models.Sum("size_bytes"))["total"] or 0
+
+
+class KeptPicture(Owned):
+    """A picture's file as it was received, and what a model said of it."""
+
+    sha256 = models.CharField(_("SHA-256"), max_length=64, db_index=True, editable=False)
+    model = models.CharField(_("model"), max_length=100, db_index=True, editable=False)
+    timing_ms = models.JSONField(_("timing (ms)"), editable=False)
+    created_at = models.DateTimeField(_("created"), auto_now_add=True, db_index=True)
+
+    # The file field with the picture as it was received.
+    picture_field: ClassVar[str]
+
+    class Meta:
+        abstract = True
+        ordering = ["-created_at"]

@@ -14,7 +14,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from tqdm import tqdm
 
-from detect_image.services import Search, detect_in_file
+from detect_image.services import DetectOptions, detect_in_file
 from ml_core import engine
 from ml_core.engine import IOU_THRESHOLD
 from ml_core.errors import ModelNotInstalled, ModelUnusable, UnknownModel, VisionError
@@ -158,7 +158,7 @@ def _detect(options: dict[str, Any], data: bytes) -> tuple[np.ndarray, Detection
     thresholds = options["score_threshold"], options["iou_threshold"]
     detector = options["detector"]
     if detector is None:
-        return detect_in_file(data, Search(options["model"], *thresholds), queue_key="local")
+        return detect_in_file(data, DetectOptions(options["model"], *thresholds), queue_key="local")
     image = decode_image(data, image_limits())
     score_threshold, iou_threshold = thresholds
     return image, detector.detect(
