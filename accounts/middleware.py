@@ -41,7 +41,7 @@ class TokenMiddleware:
     def process_view(self, request: HttpRequest, *_: Any) -> HttpResponse | None:
         match = request.resolver_match
         if hasattr(request, "api_token") and match and SESSION_ONLY_APPS & set(match.app_names):
-            detail = "Tokens do not open this page. Sign in with your password instead."
+            detail = "This page does not accept tokens. Sign in with your password instead."
             return problem_response(403, "token_not_allowed", detail)
         return None
 

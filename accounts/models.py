@@ -41,5 +41,5 @@ def locked_account(user: User) -> User:
     """
     account = User.objects.select_for_update().filter(pk=user.pk, password=user.password).first()
     if account is None:
-        raise SessionEnded("You were signed out meanwhile, so nothing was changed.")
+        raise SessionEnded("You were signed out during the request, so nothing was changed.")
     return account

@@ -87,7 +87,7 @@ class SignUpView(RedirectURLMixin, FormView):
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         if not settings.SIGN_UP:
-            raise Http404("Accounts are made by the administrator.")
+            raise Http404("Only the administrator can create accounts on this site.")
         return super().dispatch(request, *args, **kwargs)
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
@@ -141,7 +141,7 @@ class ForgottenPasswordView(PasswordResetView):
 
     def form_valid(self, form: PasswordResetForm) -> HttpResponse:
         if not settings.SENDS_EMAIL:
-            raise Http404("This site sends no e-mail.")
+            raise Http404("This site does not send e-mail.")
         most = settings.LIMITS["password_resets_per_hour"]
         if not has_tries_left("password-reset", self.request, most=most):
             return _too_many(self.request, "accounts/too_many_resets.html", HOUR_SECONDS)

@@ -92,7 +92,7 @@ async def _watch(scope: dict[str, Any], link: _Link) -> None:
             if refusal := as_vision_error(exc):
                 log_vision_error(refusal, exc)
             else:
-                logger.exception("whether %s is still signed in could not be told", scope["user"])
+                logger.exception("could not check whether %s is still signed in", scope["user"])
             continue
         if not is_valid:
             await link.refuse(BadToken(SIGNED_OUT, code="signed_out"))

@@ -54,7 +54,7 @@ def find_token(text: str) -> ApiToken:
     valid = ApiToken.objects.filter(sha256=_sha256(text), user__is_active=True)
     token = valid.select_related("user").first()
     if token is None:
-        raise BadToken("This token is not valid, or it was revoked. Make one in your account.")
+        raise BadToken("This token is invalid or was revoked. Create a new one in your account.")
     now = timezone.now()
     if token.last_used_at is None or now - token.last_used_at > LAST_USE_PRECISION:
         # Full or busy: the next request is soon enough, and this one does not fail for it.

@@ -90,13 +90,13 @@ def run(paths: list[Path], url: str) -> int:
 def add_arguments(parser: argparse.ArgumentParser, url: str = DEFAULT_URL) -> None:
     """What the command line takes, here and in ``manage.py classify_client``."""
     parser.add_argument(
-        "paths", nargs="*", type=Path, metavar="PATH", help="asked for when none is given"
+        "paths", nargs="*", type=Path, metavar="PATH", help="prompted for if omitted"
     )
     parser.add_argument("--url", default=url, help=f"the server (default: {url})")
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description="Ask a server which class pictures belong to.")
+    parser = argparse.ArgumentParser(description="Classify pictures with a server.")
     add_arguments(parser)
     options = parser.parse_args()
     try:

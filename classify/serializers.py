@@ -17,12 +17,15 @@ class ClassifyOptionsSerializer(serializers.Serializer):
         required=False,
         default="",
         max_length=100,
-        help_text="a model's name; the default classifier without it",
+        help_text="model name (default: the default classifier)",
     )
     keep = KeepField(
         required=False,
         default=Keep.IF_POSSIBLE,
-        help_text="keep the picture with its class; if_possible: or answer without keeping it",
+        help_text=(
+            "keep the picture with its class; if_possible: return the result even if it "
+            "cannot be kept"
+        ),
     )
 
 
@@ -53,7 +56,7 @@ class ClassifiedImageSerializer(serializers.Serializer):
 
 
 class ClassificationSerializer(serializers.Serializer):
-    """The class of a picture, and how sure the model is of every class."""
+    """Classify a picture, with the probability of every class."""
 
     model = serializers.CharField()
     image = serializers.SerializerMethodField()
@@ -81,7 +84,7 @@ class ClassifyAnswerSerializer(ClassificationSerializer):
     """For the API's description: the class, and whether the picture is kept."""
 
     truncated = serializers.BooleanField(
-        help_text="the file is cut off; what could be read was used"
+        help_text="the file is truncated; only the part that could be read was used"
     )
     kept = serializers.BooleanField()
     not_kept = NotKeptSerializer(required=False)

@@ -308,10 +308,10 @@ REST_FRAMEWORK = {
 SPECTACULAR_SETTINGS = {
     "TITLE": "Vision models online",
     "DESCRIPTION": (
-        "Classes of pictures; objects in pictures and videos. Errors are problems (RFC 9457) "
-        "with a stable `code`. Requests to copy are on the pages that "
-        "[classify](/classify/#terminal) and [detect](/detect-image/); live results of "
-        "[videos](/detect-video/) and [cameras](/detect-camera/) come by WebSocket."
+        "Classification of pictures, and object detection in pictures and videos. Errors are "
+        "problems (RFC 9457) with a stable `code`. Requests to copy are on the pages for "
+        "[classification](/classify/#terminal) and [detection](/detect-image/); live results of "
+        "[videos](/detect-video/) and [cameras](/detect-camera/) are sent over WebSockets."
     ),
     "VERSION": "1",
     "DEFAULT_GENERATOR_CLASS": "web.rest.schema.ApiGenerator",
@@ -319,10 +319,10 @@ SPECTACULAR_SETTINGS = {
     "COMPONENT_SPLIT_REQUEST": True,
     "ENUM_NAME_OVERRIDES": {"State": "detect_video.models.State"},
     "TAGS": [
-        {"name": "classification", "description": "The class of a picture"},
-        {"name": "pictures", "description": "Objects in a picture, and pictures that are kept"},
-        {"name": "videos", "description": "Objects in a video"},
-        {"name": "site", "description": "What this site has and allows"},
+        {"name": "classification", "description": "Classify a picture"},
+        {"name": "pictures", "description": "Detect objects in a picture; kept pictures"},
+        {"name": "videos", "description": "Detect objects in a video"},
+        {"name": "site", "description": "Models and limits"},
     ],
 }
 DATA_UPLOAD_MAX_MEMORY_SIZE = LIMITS["body_bytes"]

@@ -67,7 +67,7 @@ class CameraSource:
         """The newest frame."""
         is_read, frame_bgr = await asyncio.to_thread(self.device.read)
         if not is_read:
-            raise CameraError("The camera gives no more frames.")
+            raise CameraError("The camera delivers no more frames.")
         return _jpeg(Image.fromarray(frame_bgr[:, :, ::-1]))
 
 

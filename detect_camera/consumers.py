@@ -55,10 +55,14 @@ class CameraConsumer(AsyncJsonWebsocketConsumer):
         owner = _owner_name(whose, address)
         limits = settings.LIMITS
         if _open_cameras(0, owner) >= limits["cameras_per_owner"]:
-            return await self.refuse(Busy("You have as many cameras open as are allowed."))
+            return await self.refuse(
+                Busy("You have reached the maximum number of open cameras. Close one.")
+            )
         if _open_cameras(1, address) >= limits["cameras_per_address"]:
             return await self.refuse(
-                Busy("From your address, as many cameras are open as are allowed. Try again later.")
+                Busy(
+                    "Your address has reached the maximum number of open cameras. Try again later."
+                )
             )
         if _cameras.total() >= limits["cameras"]:
             return await self.refuse(Busy("Too many cameras are open. Try again later."))
@@ -116,7 +120,7 @@ class CameraConsumer(AsyncJsonWebsocketConsumer):
             self.second, self.frames_in_second = second, 0
         self.frames_in_second += 1
         if self.frames_in_second > settings.LIMITS["camera_frames_per_second"]:
-            raise Busy("Too many frames in a second; wait for the answers.")
+            raise Busy("Too many frames per second; wait for the results.")
 
     def expect_frame(self) -> None:
         """Give the place to others if no frame comes for too long."""
@@ -125,8 +129,8 @@ class CameraConsumer(AsyncJsonWebsocketConsumer):
 
     def lose_place(self, seconds: int) -> None:
         detail = (
-            f"No frame came for {seconds} seconds, so the connection was closed. Connect again to "
-            "go on."
+            f"No frame was received for {seconds} seconds, so the connection was closed. Reconnect "
+            f"to continue."
         )
         self.ending = asyncio.create_task(self.refuse(SocketIdle(detail)))
 

@@ -195,18 +195,18 @@ def add_arguments(parser: argparse.ArgumentParser, url: str = DEFAULT_URL) -> No
     """What the command line takes, here and in ``manage.py detect_client``."""
     parser.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="pictures")
     parser.add_argument("--url", default=url, help=f"the server (default: {url})")
-    parser.add_argument("--model", default="", help="a model's name; the server's default without")
+    parser.add_argument("--model", default="", help="model name (default: the server's)")
     parser.add_argument("--score-threshold", type=float, default=0.25, help="0 to 1, default 0.25")
     parser.add_argument(
         "--output",
         type=Path,
         metavar="DIR",
-        help="save the drawn pictures here; without it they are shown, or saved in ./drawn",
+        help="folder for the drawn pictures; without it they are displayed, or saved in ./drawn",
     )
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description="Find objects in pictures with a server's help.")
+    parser = argparse.ArgumentParser(description="Detect objects in pictures with a server.")
     add_arguments(parser)
     try:
         sys.exit(1 if run(parser.parse_args()) else 0)

@@ -35,7 +35,7 @@ class DetectAnswerSerializer(DetectionsSerializer):
     kept, and if so where it is."""
 
     truncated = serializers.BooleanField(
-        help_text="the file is cut off; what could be read was used"
+        help_text="the file is truncated; only the part that could be read was used"
     )
     kept = serializers.BooleanField()
     not_kept = NotKeptSerializer(required=False)

@@ -43,31 +43,34 @@ class DetectOptionsSerializer(serializers.Serializer):
         required=False,
         default="",
         max_length=100,
-        help_text="a model's name; the default detector without it",
+        help_text="model name (default: the default detector)",
     )
     score_threshold = UnitIntervalField(
         required=False,
-        help_text="leave out boxes that are less sure; 0.05 without it, 0.25 in drawn pictures",
+        help_text="minimum score of a box (default: 0.05; in drawn pictures 0.25)",
     )
     iou_threshold = UnitIntervalField(
-        required=False, default=IOU_THRESHOLD, help_text="merge boxes that overlap by more"
+        required=False, default=IOU_THRESHOLD, help_text="boxes that overlap by more are suppressed"
     )
     name = serializers.CharField(
-        required=False, default="", max_length=255, help_text="what the picture is called"
+        required=False, default="", max_length=255, help_text="name of the picture"
     )
     original_width = serializers.IntegerField(
         required=False,
         min_value=1,
         max_value=MAX_SIDE_PIXELS,
-        help_text="for a picture that was shrunk: the width that boxes are to refer to",
+        help_text="width of the original, if the picture was resized: boxes refer to it",
     )
     original_height = serializers.IntegerField(
-        required=False, min_value=1, max_value=MAX_SIDE_PIXELS, help_text="the height as well"
+        required=False, min_value=1, max_value=MAX_SIDE_PIXELS, help_text="height of the original"
     )
     keep = KeepField(
         required=False,
         default=Keep.NO,
-        help_text="keep the picture; if_possible: or answer without keeping it; url always does",
+        help_text=(
+            "keep the picture; if_possible: return the result even if it cannot be kept; url "
+            "always keeps it"
+        ),
     )
     show_names = serializers.BooleanField(
         required=False, default=True, help_text="draw class names (base64 and url)"
@@ -118,7 +121,7 @@ class ClassIdsField(serializers.Field):
         parts = [part for part in str(data).split(",") if part]
         if not all(part.isascii() and part.isdigit() and len(part) < 10 for part in parts):
             raise serializers.ValidationError(
-                f"Expected class ids with commas between them, received {data!r}."
+                f"Expected comma-separated class ids, received {data!r}."
             )
         return {int(part) for part in parts}
 
@@ -127,7 +130,7 @@ class ExportRequestSerializer(serializers.Serializer):
     """Which format, and which of the boxes."""
 
     score_threshold = UnitIntervalField(required=False, default=0.0)
-    class_ids = ClassIdsField(required=False, help_text="only these classes: ids with commas")
+    class_ids = ClassIdsField(required=False, help_text="only these classes: comma-separated ids")
 
     def get_fields(self) -> dict[str, serializers.Field]:
         # "as" is a word of Python's own, so it cannot stand above.
@@ -146,7 +149,7 @@ class DetectedImageSerializer(DetectionsSerializer):
     """A kept picture: its result, and where to find it."""
 
     id = serializers.UUIDField()
-    name = serializers.CharField(help_text="what it is called; may be empty")
+    name = serializers.CharField(help_text="name; may be empty")
     created_at = serializers.DateTimeField()
     original_url = serializers.CharField()
     drawn_url = serializers.CharField()

@@ -19,7 +19,7 @@ def find_video(owner: Owner, video_id: uuid.UUID | str) -> Video:
     """The owner's video. Raises ``NotFound``, for other people's videos, too."""
     video = Video.objects.of(owner).filter(pk=video_id).first()
     if video is None:
-        raise NotFound("There is no such video, or it is not yours.")
+        raise NotFound("The video does not exist, or it does not belong to you.")
     return video
 
 
@@ -74,13 +74,13 @@ def _check_open_uploads(owner: Owner, address: str) -> None:
     open_uploads = Video.objects.filter(state=State.UPLOADING).exclude(uploads.given_up())
     if open_uploads.of(owner).count() >= settings.LIMITS["uploads_per_owner"]:
         raise TooManyUploads(
-            f"You have {settings.LIMITS['uploads_per_owner']} uploads that are not complete. "
-            "Complete or delete one of them first."
+            f"You have {settings.LIMITS['uploads_per_owner']} incomplete uploads. Complete or "
+            f"delete one of them first."
         )
     if open_uploads.filter(address=address).count() >= settings.LIMITS["uploads_per_address"]:
         raise TooManyUploads(
-            f"From your address, {settings.LIMITS['uploads_per_address']} videos are being sent "
-            "that are not complete. Complete one of them first, or try again later."
+            f"From your address, {settings.LIMITS['uploads_per_address']} uploads are incomplete. "
+            f"Complete one of them first, or try again later."
         )
 
 
@@ -90,7 +90,7 @@ def retry_video(video: Video) -> None:
     Raises ``NotFinished`` when its file never became complete.
     """
     if not video.file:
-        raise NotFinished("The file of this video is not complete. Send it again.")
+        raise NotFinished("The upload of this video is incomplete. Upload it again.")
     ended = Video.objects.filter(pk=video.pk, state__in=[State.FAILED, State.CANCELLED])
     ended.update(state=State.QUEUED, attempt=0, worked_s=0, error_code="", error="")
     video.refresh_from_db()
@@ -106,10 +106,7 @@ def request_export(video: Video, **options: Any) -> Export:
     """
     has_ended = video.state in (State.CANCELLED, State.FAILED) and video.frames_detected
     if video.state != State.DONE and not has_ended:
-        raise NotFinished(
-            "The video can be saved as soon as every frame of it is detected, or up to where "
-            "detection is cancelled."
-        )
+        raise NotFinished("The video can be saved once detection is complete or cancelled.")
     export = Export(video=video, size_bytes=video.size_bytes, **options)
     export.hidden_class_names = _class_names(video.model, export.hidden_classes)
     with quota_lock():
@@ -131,7 +128,7 @@ def find_export(video: Video, export_id: uuid.UUID) -> Export:
     """An export of the video. Raises ``NotFound``."""
     export = video.exports.filter(pk=export_id).first()
     if export is None:
-        raise NotFound("There is no such export of this video.")
+        raise NotFound("This video has no such export.")
     return export
 
 

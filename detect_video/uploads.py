@@ -67,7 +67,7 @@ def receive_chunk(video: Video, chunk: bytes, *, offset: int) -> None:
         if offset != arrived:
             raise WrongOffset(
                 f"Expected a chunk that begins at byte {arrived:,}, received one for "
-                f"{offset:,}. Go on at byte {arrived:,}.",
+                f"{offset:,}. Continue at byte {arrived:,}.",
                 offset=arrived,
             )
         # Renamed already, when only the row did not hear of it.
@@ -116,7 +116,7 @@ def _alone(video: Video) -> Iterator[None]:
         shutil.rmtree(video.folder, ignore_errors=True)
         raise NotFound(DELETED) from exc
     except BlockingIOError as exc:
-        raise UploadBusy("Another request is sending this video. Try again soon.") from exc
+        raise UploadBusy("Another request is uploading this video. Try again in a moment.") from exc
     except FileNotFoundError as exc:
         raise NotFound(DELETED) from exc
 
@@ -162,7 +162,7 @@ def _complete(video: Video, file: IO[bytes]) -> None:
         file.truncate(0)
         _note(video, received_bytes=0)
         raise ChecksumMismatch(
-            "What arrived is not the file that was announced: the SHA-256 differs. Send it again."
+            "The uploaded file is not the announced one: the SHA-256 differs. Upload it again."
         )
     try:
         info, poster = probe(path)

@@ -137,7 +137,7 @@ class Broker:
 
     def _give_up(self) -> None:
         """Answer those whose pictures hang; they may be waiting without a limit of their own."""
-        text = f"The model did not answer within {self._longest_s} s."
+        text = f"The model did not respond within {self._longest_s} s."
         for since, futures in [*self._crew.at_work.values()]:
             if time.monotonic() - since > self._longest_s:
                 for future in futures:
@@ -155,7 +155,7 @@ class Broker:
         return len(self._replacements) < MOST_REPLACEMENTS
 
     def _replace(self) -> None:
-        logger.error("the engine hangs for %.0f s and is replaced", self.hangs_for_s)
+        logger.error("the engine has hung for %.0f s and is replaced", self.hangs_for_s)
         former = self._crew
         self._replacements.append((time.monotonic(), former))
         former.is_resting = True
@@ -220,7 +220,7 @@ class Broker:
             failure = (
                 exc.with_traceback(None)
                 if isinstance(exc, VisionError)
-                else InferenceFailed("The model failed on this picture; the server's log says why.")
+                else InferenceFailed("The model failed on this picture; see the server log.")
             )
             for request in requests:
                 # One that hung was answered already.

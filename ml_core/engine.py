@@ -134,7 +134,7 @@ async def detect_async(
     try:
         answer = await asyncio.wait_for(asyncio.wrap_future(future), timeout_s)
     except TimeoutError as exc:
-        raise InferenceTimeout(f"The model did not answer within {timeout_s} s.") from exc
+        raise InferenceTimeout(f"The model did not respond within {timeout_s} s.") from exc
     except VisionError as exc:
         # Nor may asyncio's frames be kept, which know a future, too.
         raise exc.with_traceback(None) from None
@@ -194,7 +194,7 @@ async def wait_until_loaded_async(task: Task, model: str) -> None:
     try:
         await asyncio.wait_for(loading, settings.LIMITS["inference_seconds"])
     except TimeoutError as exc:
-        raise ModelLoading(f"{spec.name} is still being loaded. Try again soon.") from exc
+        raise ModelLoading(f"{spec.name} is still loading. Try again in a moment.") from exc
 
 
 def find(task: Task, model: str) -> ModelSpec:
@@ -237,7 +237,7 @@ def _wait_for_answer(prepared: _Prepared, queue_key: str) -> Answer:
         return future.result(timeout_s)
     except FutureTimeout as exc:
         future.cancel()
-        raise InferenceTimeout(f"The model did not answer within {timeout_s} s.") from exc
+        raise InferenceTimeout(f"The model did not respond within {timeout_s} s.") from exc
     finally:
         # It knows its error, whose traceback knows this frame, and so the picture.
         del future
@@ -282,7 +282,7 @@ def _broker(spec: ModelSpec) -> Broker:
     try:
         return future.result(settings.LIMITS["inference_seconds"])
     except FutureTimeout as exc:
-        raise ModelLoading(f"{spec.name} is still being loaded. Try again soon.") from exc
+        raise ModelLoading(f"{spec.name} is still loading. Try again in a moment.") from exc
 
 
 def _broker_future(spec: ModelSpec) -> "Future[Broker]":
@@ -346,9 +346,7 @@ def _load(spec: ModelSpec, future: "Future[Broker]") -> None:
         future.set_exception(ModelUnusable(f"{spec.name} cannot be used: {exc}"))
     except Exception:
         logger.exception("%s could not be loaded", spec.name)
-        future.set_exception(
-            ModelUnusable(f"{spec.name} could not be loaded; the server's log says why.")
-        )
+        future.set_exception(ModelUnusable(f"{spec.name} could not be loaded; see the server log."))
     else:
         seconds = time.perf_counter() - started
         logger.info("%s is ready after %.1f s: %s", spec.name, seconds, broker.engine.info())

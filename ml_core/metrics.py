@@ -9,7 +9,7 @@ registry = CollectorRegistry()
 
 STAGES = Histogram(
     "vision_stage_seconds",
-    "Time of each stage of the way of a picture or frame",
+    "Duration of each stage of processing a picture or frame",
     ["stage"],
     registry=registry,
     buckets=(0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10),

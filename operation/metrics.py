@@ -19,7 +19,7 @@ from web.keeping.quota import owned_models
 
 REQUESTS = Histogram(
     "vision_http_request_seconds",
-    "Requests by view, method and status: how many, and how long they took",
+    "Duration of requests by view, method and status",
     ["view", "method", "status"],
     registry=registry,
     buckets=(0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30),
@@ -71,7 +71,10 @@ class SiteCollector(Collector):
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
         yield _gauge(
-            "vision_queued_pictures", "Waiting for a model", "model", engine.queued_pictures()
+            "vision_queued_pictures",
+            "Pictures queued for a model",
+            "model",
+            engine.queued_pictures(),
         )
         yield _gauge("vision_open_sockets", "Open WebSockets", "kind", open_socket_counts())
         yield _gauge("vision_stored_bytes", "Kept media", "kind", storage_bytes())
@@ -81,7 +84,7 @@ class SiteCollector(Collector):
                 jobs.add_metric([kind, state], count)
         yield jobs
         free = readiness.free_bytes()
-        yield GaugeMetricFamily("vision_free_bytes", "Free on the disk of the media", value=free)
+        yield GaugeMetricFamily("vision_free_bytes", "Free disk space for media", value=free)
 
     def describe(self) -> list[GaugeMetricFamily]:
         # The registry asks when the site starts, before there is anything to be told.

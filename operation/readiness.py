@@ -21,9 +21,9 @@ OK = "ok"
 def checks() -> dict[str, str]:
     """What was looked at, each "ok" or what is wrong with it, without names of the inside."""
     asked: dict[str, tuple[Callable[[], None], str]] = {
-        "database": (_ask_database, "the database does not answer"),
-        "media": (_write_media, "the media folder cannot be written to"),
-        "disk": (_check_disk, "less of the disk is free than uploads need"),
+        "database": (_ask_database, "the database does not respond"),
+        "media": (_write_media, "the media folder is not writable"),
+        "disk": (_check_disk, "not enough free disk space for uploads"),
     }
     return {name: _outcome(*check) for name, check in asked.items()}
 

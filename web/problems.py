@@ -146,7 +146,7 @@ def _refusal(request: Any, exc: BaseException) -> VisionError | None:
     user = getattr(request, "user", None)
     if user is None or user.pk is None or get_user_model().objects.filter(pk=user.pk).exists():
         return None
-    return SessionEnded("Your account was deleted meanwhile, so nothing was kept.")
+    return SessionEnded("Your account was deleted during the request, so nothing was kept.")
 
 
 class ProblemMiddleware:
@@ -229,7 +229,7 @@ def server_error(request: HttpRequest) -> HttpResponse:
     if refused:
         return refused
     if request.path.startswith("/api/"):
-        return problem_response(500, "server_error", "Something failed here; the log says what.")
+        return problem_response(500, "server_error", "Internal server error; see the server log.")
     return defaults.server_error(request)
 
 

@@ -232,7 +232,7 @@ def test_media_that_cannot_be_written_is_a_problem(client, monkeypatch, toy_dete
 
 def test_a_model_that_is_busy_is_told_by_a_page_too(client, monkeypatch, no_detector):
     def fail(request: object) -> None:
-        raise Busy("Too many pictures are being worked on. Try again in a moment.")
+        raise Busy("Too many pictures are being processed. Try again in a moment.")
 
     monkeypatch.setattr("classify.pages.storage_usage", fail)
 

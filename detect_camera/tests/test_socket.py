@@ -248,7 +248,7 @@ async def test_one_address_has_so_many_cameras_whatever_sessions_it_makes(settin
 
     error, code = await closed_with(one_more)
     assert (error["code"], code) == ("busy", 4429)
-    assert "From your address" in error["detail"]
+    assert "Your address" in error["detail"]
     assert (await elsewhere.receive_json_from(30))["type"] == "ready"
     for each in cameras:
         await each.disconnect()

@@ -179,7 +179,10 @@ def test_a_picture_that_is_cut_off_is_detected_in_and_told(folder):
     text = run(path, stderr=errors)
 
     assert "tomato" in text
-    assert errors.getvalue() == f"{path}: the file is cut off; what could be read was used.\n"
+    assert (
+        errors.getvalue()
+        == f"{path}: the file is truncated; only the part that could be read was used.\n"
+    )
 
 
 def test_a_broken_picture_does_not_stop_the_others(folder, capsys):
@@ -194,7 +197,7 @@ def test_a_broken_picture_does_not_stop_the_others(folder, capsys):
 
 
 def test_a_folder_without_pictures_is_an_error(tmp_path):
-    with pytest.raises(CommandError, match="no picture"):
+    with pytest.raises(CommandError, match="No pictures"):
         run(tmp_path)
 
 
@@ -217,7 +220,7 @@ def test_without_a_display_it_says_so_and_goes_on(folder, monkeypatch):
 
     text = run(folder / "red.png", "--show", stderr=errors)
 
-    assert "no display" in errors.getvalue()
+    assert "No display" in errors.getvalue()
     assert "tomato" in text
 
 

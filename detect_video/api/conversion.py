@@ -60,7 +60,7 @@ def nothing_found(pts_us: int) -> tuple[()]:
     most = settings.LIMITS["recording_seconds"]
     if pts_us > most * 1_000_000:
         raise InvalidVideo(
-            f"A recording may be {most} seconds long at most. Send it as a video instead.",
+            f"A recording may be at most {most} seconds long. Upload it as a video instead.",
             code="video_too_long",
         )
     return ()
@@ -80,7 +80,7 @@ def size_check() -> Callable[[int], None]:
         if size_bytes > limits["recording_bytes"]:
             raise VideoTooManyBytes(
                 f"As an AVI file this recording has more than {limits['recording_bytes']:,} bytes. "
-                "Send a shorter one, or send it as a video."
+                "Send a shorter one, or upload it as a video."
             )
         if time.monotonic() > deadline:
             raise InvalidVideo(

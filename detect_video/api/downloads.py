@@ -34,7 +34,7 @@ class FileView(FileAPIView):
     def get(self, request: Request, video_id: uuid.UUID) -> HttpResponseBase:
         video = requested_video(request, video_id)
         if not video.file:
-            raise NotFinished("The file of this video is not complete.")
+            raise NotFinished("The upload of this video is incomplete.")
         return file_response(Path(video.file.path), byte_range=request.headers.get("Range", ""))
 
 
@@ -47,7 +47,7 @@ class PosterView(FileAPIView):
         try:
             data = video.poster_path.read_bytes()
         except FileNotFoundError as exc:
-            raise NotFound("There is no picture of this video.") from exc
+            raise NotFound("This video has no poster.") from exc
         return HttpResponse(data, content_type="image/jpeg", headers=HEADERS)
 
 
@@ -99,7 +99,7 @@ class ExportFileView(FileAPIView):
         video = requested_video(request, video_id)
         export = services.find_export(video, export_id)
         if not export.file:
-            raise NotFinished("The video is not saved yet.")
+            raise NotFinished("The rendered video is not ready yet.")
         return file_response(
             Path(export.file.path),
             byte_range=request.headers.get("Range", ""),

@@ -32,7 +32,7 @@ def file_response(path: Path, *, byte_range: str = "", download_name: str = "") 
         wanted = parse_range(byte_range, size_bytes)
     except ValueError:
         file.close()
-        detail = f"The file has {size_bytes:,} bytes; there are none of those that Range names."
+        detail = f"The file has {size_bytes:,} bytes; the Range is outside of it."
         response = problem_response(416, "range_not_satisfiable", detail)
         response["Content-Range"] = f"bytes */{size_bytes}"
         return response

@@ -55,7 +55,7 @@ def _file(name: str) -> Any:
     whole = {(200, type): OpenApiTypes.BINARY for type in types}
     parts = {(206, type): OpenApiTypes.BINARY for type in types}
     answers = {**whole, **parts, **problems(NotFinished, RangeNotSatisfiable)}
-    range_header = _header("Range", "which part, such as bytes=0-1023", OpenApiTypes.STR)
+    range_header = _header("Range", "byte range, such as bytes=0-1023", OpenApiTypes.STR)
     return extend_schema_view(get=_operation(name, answers, parameters=[range_header]))
 
 
@@ -65,7 +65,9 @@ videos = extend_schema_view(
         "announce_video",
         {
             201: VideoSerializer,
-            200: OpenApiResponse(VideoSerializer, description="The file is known already."),
+            200: OpenApiResponse(
+                VideoSerializer, description="The file has already been uploaded."
+            ),
             **problems(VideoTooManyBytes, TooManyUploads, UnknownModel, *STORAGE_ERRORS),
         },
         request=AnnouncementSerializer,
@@ -74,8 +76,8 @@ videos = extend_schema_view(
 video = extend_schema_view(
     get=_operation("video", VideoSerializer), delete=_operation("delete_video", {204: None})
 )
-_offset = _header("Upload-Offset", "how many bytes have arrived", response=True)
-_length = _header("Upload-Length", "how many the file has", response=True)
+_offset = _header("Upload-Offset", "number of bytes received", response=True)
+_length = _header("Upload-Length", "size of the file in bytes", response=True)
 upload = extend_schema_view(
     head=_operation("upload_state", {200: None}, parameters=[_offset, _length]),
     patch=_operation(
@@ -96,7 +98,7 @@ upload = extend_schema_view(
         },
         request={CHUNK_TYPE: OpenApiTypes.BINARY},
         parameters=[
-            _header("Upload-Offset", "where in the file the chunk begins", required=True),
+            _header("Upload-Offset", "offset of the chunk in the file", required=True),
             _offset,
         ],
     ),

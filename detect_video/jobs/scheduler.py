@@ -81,7 +81,7 @@ def run(job: Job, work: Work, stop: Event) -> None:
         logger.info("%s %s was cancelled, taken over or cut off", type(job).__name__, job.pk)
     except Exception as exc:
         if is_full(exc):
-            logger.warning("%s %s failed: no room on the disk", type(job).__name__, job.pk)
+            logger.warning("%s %s failed: disk full", type(job).__name__, job.pk)
             fail(job, StorageFull(FULL))
         elif isinstance(exc, TRANSIENT) or is_unusable(exc):
             # The row stays as it is: without signs of life it will be claimed again.
@@ -91,7 +91,7 @@ def run(job: Job, work: Work, stop: Event) -> None:
             fail(job, exc)
         else:
             logger.exception("%s %s failed", type(job).__name__, job.pk)
-            detail = "Something failed in the server; its log says what."
+            detail = "Internal server error; see the server log."
             fail(job, VisionError(detail, code="server_error"))
 
 
@@ -103,16 +103,16 @@ def fail(job: Job, exc: VisionError) -> None:
 
 def broke_off() -> VisionError:
     return VisionError(
-        f"The work broke off {MAX_ATTEMPTS} times in a row without getting any further; the "
-        "server's log may say why. Try again.",
+        f"Processing was interrupted {MAX_ATTEMPTS} times in a row without progress; see the "
+        f"server log. Try again.",
         code="interrupted",
     )
 
 
 def took_too_long(job: Job) -> VisionError:
     return VisionError(
-        f"The work took longer, or broke off more often, than a video of this length may "
-        f"({job.limit_s:,.0f} seconds). Try again when the server has less to do.",
+        f"Processing exceeded the time limit for a video of this length "
+        f"({job.limit_s:,.0f} seconds). Try again when the server is less busy.",
         code="job_timeout",
     )
 

@@ -84,8 +84,8 @@ class VideoConsumer(AsyncWebsocketConsumer):
         """Say what failed, as far as it may be told, and close."""
         refusal = as_vision_error(exc)
         if refusal is None:
-            logger.exception("the WebSocket of video %s broke off", self.scope["path"])
-            refusal = VisionError("Something failed here; the server's log says what.")
+            logger.exception("the WebSocket of video %s was interrupted", self.scope["path"])
+            refusal = VisionError("Internal server error; see the server log.")
         elif refusal is not exc:
             log_vision_error(refusal, exc)
         await self.refuse(refusal)
@@ -110,8 +110,8 @@ class VideoConsumer(AsyncWebsocketConsumer):
         seconds = settings.LIMITS["video_socket_idle_seconds"]
         if time.monotonic() - self.active_s >= seconds:
             raise SocketIdle(
-                f"Nothing was sent for {seconds} seconds, so the connection was closed. Connect "
-                "again to go on."
+                f"The connection was idle for {seconds} seconds, so it was closed. Reconnect to "
+                f"continue."
             )
 
     def _start(self, video: Video, wanted: Start) -> None:

@@ -25,16 +25,16 @@ def take_place(owner: Owner, address: str) -> Place:
     of_owner = settings.LIMITS["video_sockets_per_owner"]
     if sum(count for place, count in open_sockets.items() if place[0] == owner) >= of_owner:
         raise TooManySockets(
-            f"At most {of_owner} connections to videos may be open at one time. Close one."
+            f"At most {of_owner} connections to videos may be open at the same time. Close one."
         )
     of_address = settings.LIMITS["video_sockets_per_address"]
     if sum(count for place, count in open_sockets.items() if place[1] == address) >= of_address:
         raise TooManySockets(
-            f"From one address, at most {of_address} connections to videos may be open at one "
-            "time. Close one, or try again later."
+            f"From one address, at most {of_address} connections to videos may be open at the same "
+            f"time. Close one, or try again later."
         )
     if open_sockets.total() >= settings.LIMITS["video_sockets"]:
-        raise TooManySockets("Too many people are watching videos. Try again later.")
+        raise TooManySockets("Too many videos are being watched. Try again later.")
     open_sockets[owner, address] += 1
     return owner, address
 

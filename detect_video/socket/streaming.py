@@ -38,8 +38,8 @@ SendJson = Callable[[dict[str, Any]], Awaitable[None]]
 SendBytes = Callable[[bytes], Awaitable[None]]
 
 WAITING = (
-    "The videos that are being watched need all the memory there is for it. This one goes on as "
-    "soon as one of them ends."
+    "All memory for video playback is in use. This video continues as soon as another one is "
+    "closed."
 )
 
 # Not the event loop's own threads, which readers that wait for a decoder would use up. One ends a
@@ -189,7 +189,7 @@ class Pictures:
                 self._frames = iter(self._reader)
         frame = next(self._frames, None)
         if frame is None or frame.pts_us != pts_us:
-            raise InvalidVideo("The video's file does not give its frames a second time.")
+            raise InvalidVideo("The frames of this video could not be decoded again.")
         return frame
 
     def _end(self) -> None:

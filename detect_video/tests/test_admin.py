@@ -62,7 +62,7 @@ def test_what_has_no_file_cannot_be_gone_on_with(admin_client, clip):
 
     page = act(admin_client, "retry", video).content.decode()
 
-    assert "Send it again" in page
+    assert "Upload it again" in page
 
 
 def test_deleting_videos_removes_their_files(admin_client, clip, media):

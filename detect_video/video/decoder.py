@@ -96,7 +96,7 @@ def send_frames(request: dict[str, Any]) -> Video:
         send(FRAME, jpeg(image) if request["as_jpeg"] else image, pts_us, *size_wh)
     if not size_wh:
         code = "video_unreadable" if video.damages else "no_video_frames"
-        raise Refused(code, "Not one frame could be decoded.")
+        raise Refused(code, "No frame could be decoded.")
     return video
 
 
@@ -186,5 +186,5 @@ def main() -> None:
     # Damaged files make PyAV raise many kinds of errors.
     except Exception as exc:
         reason = getattr(exc, "strerror", None) or exc
-        end["error"] = ("video_unreadable", f"The video is damaged or cut off ({reason}).")
+        end["error"] = ("video_unreadable", f"The video is damaged or truncated ({reason}).")
     send_json(END, end)

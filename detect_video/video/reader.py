@@ -196,7 +196,7 @@ class Decoder:
         self, missing_bytes: int = 0, damages: int = 0, error: tuple[str, str] | None = None
     ) -> None:
         """Raise the child's error, or note what the file lacked."""
-        cut_off = f"The file is cut off: {missing_bytes:,} bytes are missing."
+        cut_off = f"The file is truncated: {missing_bytes:,} bytes are missing."
         if error:
             code, detail = error
             if missing_bytes and code in NOT_FOUND:
@@ -204,7 +204,7 @@ class Decoder:
             raise (UnsupportedVideo if code in UNSUPPORTED else InvalidVideo)(detail, code=code)
         notes = [cut_off] if missing_bytes else []
         if damages:
-            notes.append(f"Parts that are damaged or missing: {damages}.")
+            notes.append(f"Damaged or missing parts: {damages}.")
         self.truncated = " ".join(notes)
 
     def _death(self) -> VisionError:

@@ -153,7 +153,7 @@ def video_stream(container: Any) -> Any:
             accepted = ", ".join(sorted(CODECS))
             raise Refused("codec_not_supported", f"Expected one of {accepted}, received {codec}.")
         return stream
-    raise Refused("no_video_stream", "The file holds no moving pictures.")
+    raise Refused("no_video_stream", "The file contains no video stream.")
 
 
 def audio_stream(container: Any) -> Any:

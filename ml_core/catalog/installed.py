@@ -30,7 +30,7 @@ def read_catalog(model_dir: Path) -> dict[str, ModelSpec]:
     for folder in sorted(path for path in folders if path.is_dir()):
         spec = read_user_detector(folder) or _user_classifier(folder)
         if spec and folder.name in specs:
-            taken = f"The catalogue has a model {folder.name} already: rename this folder."
+            taken = f"The catalogue already has a model {folder.name}: rename this folder."
             spec = replace(spec, name=f"{folder.name} (yours)", problem=taken)
         if spec:
             specs[spec.name] = spec

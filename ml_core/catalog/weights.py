@@ -137,7 +137,7 @@ def _append(url: str, file: ModelFile, output: BinaryIO) -> None:
     with requests.get(url, headers=headers, timeout=timeout, stream=True) as response:
         response.raise_for_status()
         if response.headers.get("Content-Type", "").startswith("text/html"):
-            raise DownloadFailed("answered with an HTML page in place of the file.")
+            raise DownloadFailed("returned an HTML page instead of the file.")
         if response.status_code != requests.codes.partial_content:
             done = 0
             output.truncate(0)

@@ -155,4 +155,4 @@ def _failure_text(code: int, stderr: str) -> str:
     logger.error("the conversion ended with code %d:\n%s", code, stderr)
     if code == -signal.SIGKILL:
         return "its conversion was killed, probably because memory ran out."
-    return "its conversion failed; the server's log says why."
+    return "its conversion failed; see the server log."

@@ -75,7 +75,7 @@ def read_picture(data: bytes, limits: ImageLimits) -> Picture:
         except OSError as exc:
             if str(exc).startswith("Unsupported"):
                 raise UnsupportedImage(
-                    f"This is a kind of picture that is not accepted: {exc}. Save it as PNG."
+                    f"This type of picture is not supported: {exc}. Save it as PNG."
                 ) from exc
             # With an end marker appended, the decoder fills in the missing rows of a JPEG.
             if not data.startswith(JPEG_START) or data.endswith(JPEG_END):
@@ -85,12 +85,12 @@ def read_picture(data: bytes, limits: ImageLimits) -> Picture:
         raise
     except UnidentifiedImageError as exc:
         raise UnsupportedImage(
-            f"This is not a picture in a format that is accepted: {', '.join(FORMATS)}."
+            f"This is not a picture in a supported format: {', '.join(FORMATS)}."
         ) from exc
     # Pillow's decoders raise exceptions of many types for damaged files.
     except Exception as exc:
         raise InvalidImage(
-            f"The picture is damaged or cut off: {exc}.", code="image_truncated"
+            f"The picture is damaged or truncated: {exc}.", code="image_truncated"
         ) from exc
 
 
@@ -115,8 +115,8 @@ def _check_missing_rows(picture: Image.Image) -> None:
     missing = len(list(takewhile(bool, filled_in)))
     if missing > MAX_MISSING_ROWS * len(rows):
         raise InvalidImage(
-            f"The picture is cut off: {missing} of its {len(rows)} rows are missing, at most "
-            f"{MAX_MISSING_ROWS:.0%} may be. Get the whole file and send it again.",
+            f"The picture is truncated: {missing} of its {len(rows)} rows are missing, at most "
+            f"{MAX_MISSING_ROWS:.0%} may be. Send the complete file.",
             code="image_truncated",
         )
 
@@ -183,7 +183,7 @@ def decode_base64(text: str, limits: ImageLimits) -> bytes:
     try:
         return base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError) as exc:
-        raise InvalidImage(f"The base64 text is wrong: {exc}.", code="base64_invalid") from exc
+        raise InvalidImage(f"The base64 text is invalid: {exc}.", code="base64_invalid") from exc
 
 
 def _check_resolution(picture: Image.Image, limits: ImageLimits) -> None:
@@ -191,7 +191,7 @@ def _check_resolution(picture: Image.Image, limits: ImageLimits) -> None:
     if width * height > limits.max_pixels:
         raise InvalidImage(
             f"The picture has {width} x {height} pixels; at most {limits.max_pixels:,} pixels "
-            "are accepted. Shrink it and try again.",
+            "are accepted. Resize it and try again.",
             code="image_too_large",
         )
     if min(width, height) < MIN_SIDE_PIXELS:

@@ -46,7 +46,7 @@ def test_models_are_installed_from_a_folder(model_dir, shared_dir):
     text = run("fetch_models", "yolo-fastest-1.1", "--from", shared_dir / "models")
 
     assert "yolo-fastest-1.1 is installed in" in text
-    assert "installed already" in run("fetch_models", "yolo-fastest-1.1")
+    assert "already installed" in run("fetch_models", "yolo-fastest-1.1")
 
 
 def test_a_folder_without_the_files_is_an_error(model_dir, tmp_path):

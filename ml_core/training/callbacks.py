@@ -32,8 +32,8 @@ class CheckpointWriter(keras.callbacks.Callback):
         settings = self.state.settings
         if not math.isfinite(logs["loss"]):
             raise TrainingError(
-                f"The loss is no finite number any more in epoch {epoch + 1}. Start anew with a "
-                f"--learning-rate below {settings.learning_rate} and another --output."
+                f"The loss is not finite in epoch {epoch + 1}. Start again with a --learning-rate "
+                f"below {settings.learning_rate} and another --output."
             )
         done = Epoch(
             loss=float(logs["loss"]),

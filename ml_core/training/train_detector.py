@@ -31,15 +31,21 @@ def add_arguments(parser: ArgumentParser) -> None:
         "--labels", type=Path, required=True, metavar="DIR", help="in YOLO's text format"
     )
     parser.add_argument(
-        "--weights", type=Path, metavar="FILE.weights", help="start from these, made for the model"
+        "--weights",
+        type=Path,
+        metavar="FILE.weights",
+        help="start from these weights of the same network",
     )
     parser.add_argument(
-        "--names", type=Path, metavar="FILE", help="a class name a line; default: COCO's 80"
+        "--names",
+        type=Path,
+        metavar="FILE",
+        help="file with one class name per line (default: COCO's 80)",
     )
     parser.add_argument(
         "--resume",
         action="store_true",
-        help="continue the training in --output; its settings are those it was started with",
+        help="resume the training in --output with its original settings",
     )
     parser.add_argument("--epochs", type=_positive, default=DEFAULTS.epochs)
     parser.add_argument("--batch-size", type=_positive, default=DEFAULTS.batch_size)
@@ -50,16 +56,18 @@ def add_arguments(parser: ArgumentParser) -> None:
         "--precision",
         choices=PRECISIONS,
         default=DEFAULTS.precision,
-        help="mixed ones are faster on GPUs only: bfloat16 on recent ones, float16 on older",
+        help=(
+            "mixed precision is faster only on GPUs: bfloat16 on recent ones, float16 on older ones"
+        ),
     )
     parser.add_argument(
-        "--side", type=_positive, help="the network's input in pixels; default: the model's"
+        "--side", type=_positive, help="input size in pixels (default: the model's)"
     )
     parser.add_argument(
         "--minutes",
         type=float,
         default=math.inf,
-        help="stop after the last epoch that fits into this time; --resume goes on",
+        help="stop after the last epoch within this time; --resume continues",
     )
     parser.add_argument("--seed", type=int, default=DEFAULTS.seed)
 
@@ -81,7 +89,7 @@ def train(
     if options["names"]:
         labels = read_names(options["names"].read_text(encoding="utf-8-sig"))
     if not labels:
-        raise LabelError(f"Expected a class name a line in {options['names']}; there is none.")
+        raise LabelError(f"Expected one class name per line in {options['names']}, found none.")
     pictures = read_labelled_pictures(options["images"], options["labels"], len(labels))
     # Keras takes seconds to import: not before the arguments are known to be right.
     from ml_core.training.detection.detector import resume_training, start_training

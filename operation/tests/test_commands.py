@@ -183,7 +183,7 @@ def test_a_negative_age_is_refused():
 def test_media_as_it_was_kept_is_found_to_be_so():
     kept(), classified(), video(), video(state=State.UPLOADING)
 
-    assert "Every file is as it was kept" in output_of("check_media")
+    assert "All files are intact" in output_of("check_media")
 
 
 def problems() -> str:
@@ -279,7 +279,7 @@ def test_orphans_are_deleted_on_request_unless_they_may_get_their_row_in_a_momen
 
     assert not old.exists() and young.exists()
     assert f"deleted  {old}" in output and str(young) not in output
-    assert "Every file is as it was kept" in output
+    assert "All files are intact" in output
 
 
 def old_folder(path: Path) -> Path:
@@ -313,7 +313,7 @@ def test_empty_folders_and_half_written_files_are_found_and_deleted_also_of_vide
     assert done.source_path.exists() and under_way.part_path.exists()
     assert all(path.exists() for path in young)
     assert {*(media / "detect_video").iterdir()} == {done.folder, under_way.folder}
-    assert "Every file is as it was kept" in output_of("check_media")
+    assert "All files are intact" in output_of("check_media")
 
 
 def test_the_documented_cron_line_succeeds_after_a_crash(media):

@@ -43,8 +43,8 @@ class KeepField(serializers.Field):
 class NotKeptSerializer(serializers.Serializer):
     """Why a picture that was to be kept is not."""
 
-    status = serializers.IntegerField(help_text="of the problem that keep=true is answered with")
-    code = serializers.CharField(help_text="which reason it is; stable")
+    status = serializers.IntegerField(help_text="status of the problem that keep=true would return")
+    code = serializers.CharField(help_text="stable code of the reason")
     detail = serializers.CharField(help_text="the reason, for people")
 
 

@@ -59,7 +59,7 @@ def _read(file: FieldFile) -> bytes:
         with file.open("rb") as opened:
             return opened.read()
     except FileNotFoundError as exc:
-        raise Http404("The file of this picture is gone.") from exc
+        raise Http404("The file of this picture is missing.") from exc
 
 
 def _made_small(row: Owned, field: str, queue_key: str) -> bytes:

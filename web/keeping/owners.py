@@ -91,7 +91,9 @@ def discard_if_session_ended(row: "Owned") -> None:
     left = type(row).objects.filter(pk=row.pk, user=None).first()
     if left:
         left.delete()
-        raise SessionEnded("You signed in or out meanwhile, so nothing was kept. Send it again.")
+        raise SessionEnded(
+            "You signed in or out during the request, so nothing was kept. Send it again."
+        )
 
 
 class Owned(models.Model):

@@ -53,14 +53,13 @@ def check_quota(owner: Owner, more_bytes: int) -> None:
     allowed = limits["owner_bytes"]
     if allowed and (used := used_bytes(owner)) + more_bytes > allowed:
         raise QuotaExceeded(
-            f"You keep {used:,} bytes here already and may keep {allowed:,}; there is no room for "
-            f"{more_bytes:,} more. Delete pictures or videos that you do not need any more."
+            f"Your pictures and videos use {used:,} of {allowed:,} bytes; there is no space for "
+            f"{more_bytes:,} more. Delete pictures or videos that you no longer need."
         )
     together = limits["visitors_bytes"]
     if together and owner.user is None and visitors_bytes() + more_bytes > together:
         raise QuotaExceeded(
-            "Visitors without an account keep as much here as they may together. Sign in, or try "
-            "again later."
+            "The storage for visitors without an account is full. Sign in, or try again later."
         )
 
 

@@ -41,7 +41,9 @@ TABLES_LOST = "no such table"
 # How long the same refusal is not logged again, however many requests meet it.
 LOG_AGAIN_S = 60
 FULL = "The server's storage is full; nothing was kept. Try again later."
-UNUSABLE = "The server cannot use its storage. Its administrator has to look: /readyz says more."
+UNUSABLE = (
+    "The server cannot use its storage. Contact the site administrator; /readyz has the details."
+)
 BUSY = "The database is busy. Try again in a moment."
 
 
@@ -89,8 +91,8 @@ def check_room(more_bytes: int) -> None:
     free_bytes = shutil.disk_usage(settings.DATA_DIR).free
     if free_bytes - more_bytes < settings.LIMITS["free_bytes"]:
         raise StorageFull(
-            f"The server has no room for {more_bytes:,} more bytes. Delete pictures or videos that "
-            "are not needed any more, or try again later."
+            f"The server has no space for {more_bytes:,} more bytes. Delete pictures or videos "
+            f"that are no longer needed, or try again later."
         )
 
 

@@ -59,8 +59,8 @@ class ConnectionLimits:
             most = most * 3 // 4
         if open_by_address[address] >= most_of_address:
             detail = (
-                f"At most {most_of_address} {kind} from one address may be open at one time. "
-                "Wait until some of them end."
+                f"At most {most_of_address} {kind} from one address may be open at the same time. "
+                f"Wait until some of them are closed."
             )
             return problem(429, "too_many_connections", detail)
         if open_by_address.total() >= most:

@@ -50,7 +50,7 @@ def picture_in_memory(client: str) -> Iterator[None]:
         # It may be another's turn as well.
         _places_changed.notify_all()
         if not in_time:
-            raise Busy("Too many pictures are being worked on. Try again in a moment.")
+            raise Busy("Too many pictures are being processed. Try again in a moment.")
         _places_taken[client] += 1
     try:
         yield

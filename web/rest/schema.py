@@ -43,29 +43,32 @@ MODEL_ERRORS = (
 STORAGE_ERRORS = (QuotaExceeded, StorageFull, SessionEnded)
 # Statuses of problems that any address answers; those of bodies; and that of changes.
 EVERYWHERE = {
-    401: "`bad_token`, `not_authenticated`: The token is not valid, or the site is closed.",
-    404: "`not_found`: There is nothing here for you, or not in this `format`.",
-    406: "`not_acceptable`: The answer does not come in the type that `Accept` asks for.",
-    411: "`length_required`: The body comes in chunks, without `Content-Length`.",
+    401: "`bad_token`, `not_authenticated`: The token is invalid, or the site requires login.",
+    404: (
+        "`not_found`: The resource does not exist, belongs to another owner, or is not "
+        "available in this `format`."
+    ),
+    406: "`not_acceptable`: The response is not available in the type that `Accept` requests.",
+    411: "`length_required`: The body has no `Content-Length`.",
     413: "`body_too_large`: The request's body is too large.",
-    429: "`too_many_connections`: Too many requests at one time from one address.",
-    500: "`server_error`: Something failed in the server; its log says what.",
+    429: "`too_many_connections`: Too many simultaneous requests from one address.",
+    500: "`server_error`: Internal server error; see the server log.",
     503: "`db_busy`: The database is busy; try again after `Retry-After` seconds.\n\n"
-    "`storage_unusable`: The disk or the database is read-only, broken or out of reach."
+    "`storage_unusable`: The disk or the database is read-only, broken or unreachable."
     "\n\n"
-    "`too_many_connections`: Too many requests at one time; try again then, too.",
+    "`too_many_connections`: Too many simultaneous requests; also has `Retry-After`.",
 }
 WITH_BODY = {
-    400: "`parse_error`: The body is not what its `Content-Type` says, or nested too deeply.",
+    400: "`parse_error`: The body does not match its `Content-Type`, or is nested too deeply.",
     408: "`body_too_slow`: The request's body arrives too slowly.",
     415: "`unsupported_media_type`: Bodies of this `Content-Type` are not accepted.",
-    422: "`invalid_parameters`: A parameter is wrong; `errors` says which.",
+    422: "`invalid_parameters`: A parameter is invalid; see `errors`.",
 }
-CHANGING = {403: "`permission_denied`: A browser that is signed in has to send its CSRF token."}
+CHANGING = {403: "`permission_denied`: Signed-in browsers must send their CSRF token."}
 THROTTLED = {
     429: (
         f"{EVERYWHERE[429]}\n\n"
-        "`throttled`: Too many requests; `Retry-After` says how many seconds to wait."
+        "`throttled`: Too many requests; `Retry-After` is the number of seconds to wait."
     )
 }
 
@@ -74,12 +77,12 @@ class ProblemSerializer(serializers.Serializer):
     """What every error looks like (RFC 9457)."""
 
     type = serializers.CharField(help_text="always about:blank")
-    title = serializers.CharField(help_text="the status in words")
+    title = serializers.CharField(help_text="the reason phrase of the status")
     status = serializers.IntegerField()
-    code = serializers.CharField(help_text="which error it is; stable")
-    detail = serializers.CharField(help_text="what was wrong and what to do, for people")
+    code = serializers.CharField(help_text="stable error code")
+    detail = serializers.CharField(help_text="description of the error and what to do, for people")
     errors = serializers.DictField(  # type: ignore[assignment]
-        required=False, help_text="by parameter, with the code invalid_parameters"
+        required=False, help_text="errors per parameter, with the code invalid_parameters"
     )
 
 

@@ -53,7 +53,7 @@ class ModelSpecSerializer(serializers.Serializer):
     input_width = serializers.SerializerMethodField()
     input_height = serializers.SerializerMethodField()
     resizing = serializers.CharField(
-        help_text="letterbox keeps the picture's aspect, stretch and shrink do not"
+        help_text="letterbox keeps the picture's aspect ratio, stretch and shrink do not"
     )
     class_names = serializers.ListField(source="labels", child=serializers.CharField())
     metric = serializers.CharField()
@@ -61,9 +61,11 @@ class ModelSpecSerializer(serializers.Serializer):
     licence = serializers.CharField()
     origin = serializers.CharField()
     training = serializers.CharField(
-        help_text="what the project's own model was trained on and measured with, or empty"
+        help_text="training and evaluation data of the project's own model, or empty"
     )
-    is_trial = serializers.BooleanField(help_text="there to try things out: any other is better")
+    is_trial = serializers.BooleanField(
+        help_text="for trials only: every other model is more accurate"
+    )
     is_installed = serializers.BooleanField()
     problem = serializers.SerializerMethodField(help_text="why it cannot be used, or empty")
     is_default = serializers.SerializerMethodField()

@@ -10,7 +10,7 @@ from classify import client
 
 
 class Command(BaseCommand):
-    help = "Ask a server which class pictures belong to."
+    help = "Classify pictures with a server."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         client.add_arguments(parser, settings.OWN_URL)

@@ -11,11 +11,11 @@ from ml_core.errors import VisionError
 
 
 class Command(BaseCommand):
-    help = "Say which class pictures belong to."
+    help = "Classify pictures."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("paths", nargs="+", type=Path, metavar="PATH")
-        parser.add_argument("--model", default="", help="a model's name; see list_models")
+        parser.add_argument("--model", default="", help="model name; see list_models")
 
     def handle(self, *args: Any, **options: Any) -> None:
         failures = 0
@@ -30,7 +30,9 @@ class Command(BaseCommand):
                 self.stderr.write(f"{path}: {exc.strerror}")
             else:
                 if found.is_truncated:
-                    self.stderr.write(f"{path}: the file is cut off; what could be read was used.")
+                    self.stderr.write(
+                        f"{path}: the file is truncated; only the part that could be read was used."
+                    )
                 self.stdout.write(f"{path}  {found.class_name}  {found.score:.1%}")
         if failures:
             raise CommandError(f"{failures} of {len(options['paths'])} pictures failed.")

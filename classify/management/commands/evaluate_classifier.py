@@ -18,8 +18,8 @@ from ml_core.pictures.limits import image_limits
 
 class Command(BaseCommand):
     help = (
-        "Measure a classifier on test pictures, each decoded and resized as an upload is. Data "
-        "without a test split: on the tenth that train_classifier holds out."
+        "Evaluate a classifier on test pictures, decoded and resized like uploads. Data without a "
+        "test split: on the 10% that train_classifier holds out."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:

@@ -18,8 +18,8 @@ INTERRUPTED = 130
 
 class Command(BaseCommand):
     help = (
-        "Train a ResNet v2 on pictures in a folder or a zip file (CLASS/PICTURE, or train/ and "
-        "test/ with such folders in them) or in an npz file (x_train, y_train, x_test, y_test)."
+        "Train a ResNet v2 on pictures in a folder or a zip file (CLASS/PICTURE, optionally below "
+        "train/ and test/) or in an npz file (x_train, y_train, x_test, y_test)."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -30,10 +30,10 @@ class Command(BaseCommand):
         parser.add_argument(
             "--resume",
             action="store_true",
-            help="continue the training in --output; every other setting is the one it had",
+            help="resume the training in --output with its original settings",
         )
         parser.add_argument(
-            "--weights", type=Path, metavar="START.weights.h5", help="continue from these weights"
+            "--weights", type=Path, metavar="START.weights.h5", help="start from these weights"
         )
         parser.add_argument("--depth", type=int, default=DEFAULTS.depth, help="9n + 2")
         parser.add_argument("--epochs", type=_positive, default=DEFAULTS.epochs)
@@ -44,13 +44,19 @@ class Command(BaseCommand):
         parser.add_argument("--weight-decay", type=float, default=DEFAULTS.weight_decay)
         parser.add_argument("--label-smoothing", type=float, default=DEFAULTS.label_smoothing)
         parser.add_argument(
-            "--cutout", type=int, default=DEFAULTS.cutout, help="covered square, in pixels"
+            "--cutout",
+            type=int,
+            default=DEFAULTS.cutout,
+            help="size of the random cutout, in pixels",
         )
         parser.add_argument(
             "--precision",
             choices=PRECISIONS,
             default=DEFAULTS.precision,
-            help="mixed ones are faster on GPUs only: bfloat16 on recent ones, float16 on older",
+            help=(
+                "mixed precision is faster only on GPUs: bfloat16 on recent ones, float16 on "
+                "older ones"
+            ),
         )
         parser.add_argument("--seed", type=int, default=DEFAULTS.seed)
 
@@ -95,12 +101,14 @@ class Command(BaseCommand):
             raise CommandError(str(exc)) from exc
         except KeyboardInterrupt as exc:
             if not has_checkpoint(output):
-                raise CommandError("Stopped before it began.", returncode=INTERRUPTED) from exc
+                raise CommandError(
+                    "Stopped before the first epoch.", returncode=INTERRUPTED
+                ) from exc
             command = shlex.join(
                 ["--data", str(options["data"]), "--output", str(output), "--resume"]
             )
             raise CommandError(
-                f"Stopped. Continue after the last finished epoch with: "
+                f"Stopped. Resume after the last finished epoch with: "
                 f"python manage.py train_classifier {command}",
                 returncode=INTERRUPTED,
             ) from exc

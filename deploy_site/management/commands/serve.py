@@ -24,7 +24,7 @@ class Command(BaseCommand):
         parser.add_argument(
             "--https",
             action="store_true",
-            help="serve the local network by https, with a certificate of this machine's own",
+            help="serve the local network over https with a self-signed certificate",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -69,9 +69,9 @@ class Command(BaseCommand):
         self.stdout.write(f"\nServing at https://localhost:{settings.PORT}/ (Ctrl-C ends)\n")
         for address in addresses:
             url = f"https://{address}:{settings.PORT}/detect-camera/"
-            self.stdout.write(f"On a phone in the same network: {url}\n")
+            self.stdout.write(f"From a phone in the same network: {url}\n")
             code = io.StringIO()
             segno.make(url).terminal(code, compact=True)
             self.stdout.write(code.getvalue())
-        self.stdout.write("The browser warns of the certificate once: it is this machine's own.\n")
+        self.stdout.write("The browser warns once, as the certificate is self-signed.\n")
         return {"ssl_certfile": certificate_path, "ssl_keyfile": key_path}

@@ -16,20 +16,24 @@ REPORT_SECONDS = 1.0
 
 
 class Command(BaseCommand):
-    help = "Send a camera or a file to a running server, and print what is found and how fast."
+    help = (
+        "Stream a camera or a file to a running server, and print detections, frame rate and delay."
+    )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--url", default=settings.OWN_URL, help="the server's address")
         parser.add_argument(
             "--source",
             default="0",
-            help="a camera's number, or a video or picture file (default 0)",
+            help="camera number, or video or picture file (default: 0)",
         )
-        parser.add_argument("--model", default="", help="a model's name; see list_models")
+        parser.add_argument("--model", default="", help="model name; see list_models")
         parser.add_argument("--score-threshold", type=float, default=0.35)
-        parser.add_argument("--seconds", type=float, default=3600, help="how long (default 3600)")
         parser.add_argument(
-            "--cameras", type=int, default=1, help="so many at once, for load tests"
+            "--seconds", type=float, default=3600, help="duration in seconds (default: 3600)"
+        )
+        parser.add_argument(
+            "--cameras", type=int, default=1, help="number of simultaneous cameras, for load tests"
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -77,7 +81,7 @@ class Command(BaseCommand):
             in_sight = ", ".join(f"{n} {name}" for name, n in measured.in_sight.items())
             self.stdout.write(
                 f"{len(delays_ms) / elapsed_s:5.1f} FPS  {statistics.median(delays_ms):5.0f} ms  "
-                f"{in_sight or 'nothing this sure'}"
+                f"{in_sight or 'nothing above the threshold'}"
             )
             reported_s, answered = time.monotonic(), len(measured.delays_ms)
 
@@ -86,12 +90,12 @@ class Command(BaseCommand):
     def _print_sum(self, measured: list[Measured], seconds: float) -> None:
         delays_ms = sorted(delay for each in measured for delay in each.delays_ms)
         if not delays_ms:
-            raise CommandError("No frame was answered.")
+            raise CommandError("No frame got a result.")
         lost = sum((each.lost for each in measured), start=type(measured[0].lost)())
         self.stdout.write(
-            f"{len(measured)} cameras: {len(delays_ms)} frames answered "
+            f"{len(measured)} cameras: {len(delays_ms)} frames with a result "
             f"({len(delays_ms) / seconds:.1f} per second), delay "
             f"{statistics.median(delays_ms):.0f} ms (p50), "
             f"{delays_ms[int(len(delays_ms) * 0.95)]:.0f} ms (p95); "
-            f"not answered with a result: {dict(lost) or 'none'}"
+            f"without a result: {dict(lost) or 'none'}"
         )

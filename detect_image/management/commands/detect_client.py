@@ -10,7 +10,7 @@ from detect_image import client
 
 
 class Command(BaseCommand):
-    help = "Find objects in pictures with a server's help; draw and show them here."
+    help = "Detect objects in pictures with a server; draw and display them locally."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         client.add_arguments(parser, settings.OWN_URL)
@@ -21,4 +21,4 @@ class Command(BaseCommand):
         except client.ClientError as exc:
             raise CommandError(str(exc)) from exc
         if failures:
-            raise CommandError(f"Nothing could be detected in {failures} pictures.")
+            raise CommandError(f"Detection failed in {failures} pictures.")

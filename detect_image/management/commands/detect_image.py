@@ -50,30 +50,36 @@ class Picture:
 
 
 class Command(BaseCommand):
-    help = "Find objects in pictures: print them, save the drawn pictures, show them."
+    help = "Detect objects in pictures: print the results, save or display the drawn pictures."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="picture or folder")
-        parser.add_argument("--model", default="", help="a model's name; see list_models")
+        parser.add_argument("--model", default="", help="model name; see list_models")
         parser.add_argument("--score-threshold", type=_unit_interval, default=0.25)
         parser.add_argument("--iou-threshold", type=_unit_interval, default=IOU_THRESHOLD)
         parser.add_argument(
-            "--output", type=Path, metavar="DIR", help="save drawn pictures and results here"
+            "--output", type=Path, metavar="DIR", help="folder for drawn pictures and results"
         )
         parser.add_argument(
             "--format",
             default="text",
             choices=[*STREAMED, *PER_PICTURE, *PER_RUN],
-            help="what is printed, and with --output saved too; json is one line per picture",
+            help=(
+                "output format, printed and with --output also saved; json is one line per picture"
+            ),
         )
         parser.add_argument(
-            "--show", action="store_true", help="show each picture in a window (Esc or q closes)"
+            "--show",
+            action="store_true",
+            help="display each picture in a window (Esc or q closes it)",
         )
         parser.add_argument(
             "--no-pictures", action="store_true", help="with --output, save the results only"
         )
         parser.add_argument(
-            "--flip", action="store_true", help="look at the mirrored picture too: finds more"
+            "--flip",
+            action="store_true",
+            help="detect in the mirrored picture, too: finds more objects",
         )
         parser.add_argument(
             "--scales",
@@ -81,17 +87,17 @@ class Command(BaseCommand):
             type=float,
             default=[1.0],
             metavar="SCALE",
-            help="look at the picture at these multiples of the network's input, such as 1 1.5",
+            help="detect at these multiples of the model's input size, such as 1 1.5",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
         if options["show"] and not has_display():
-            self.stderr.write("There is no display here, so no window is shown.")
+            self.stderr.write("No display is available, so no window is shown.")
             options["show"] = False
         options["detector"] = _augmented_detector(options)
         pictures = _find_pictures(options["paths"], options["output"])
         if not pictures:
-            raise CommandError("There is no picture in what was named.")
+            raise CommandError("No pictures were found in the given paths.")
 
         results: list[exports.Named] = []
         failures = 0
@@ -109,7 +115,8 @@ class Command(BaseCommand):
                     if outcome.is_truncated:
                         path = _text(picture.path)
                         self.stderr.write(
-                            f"{path}: the file is cut off; what could be read was used."
+                            f"{path}: the file is truncated; only the part that could be read was "
+                            f"used."
                         )
                     results.append((picture.name, outcome))
                     self._print(picture, outcome, options["format"])

@@ -754,4 +754,4 @@ def test_a_file_that_is_cut_off_is_done_and_says_so(tmp_path):
     video.refresh_from_db()
     assert video.state == State.DONE
     assert 0 < video.frames_detected == video.frames.count() < 30
-    assert "cut off" in video.truncated
+    assert "truncated" in video.truncated

@@ -21,7 +21,7 @@ CODEC_OF = {".avi": "mjpg", ".mp4": "h264"}
 
 
 class Command(BaseCommand):
-    help = "Find objects in every frame of a video and save a copy with the boxes drawn in."
+    help = "Detect objects in every frame of a video and save a copy with the boxes drawn."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("path", type=Path, metavar="PATH", help="the video")
@@ -30,12 +30,12 @@ class Command(BaseCommand):
             type=_target,
             required=True,
             metavar="OUT.avi",
-            help="the copy with boxes: .avi (Motion JPEG) or .mp4 (H.264)",
+            help="output video: .avi (Motion JPEG) or .mp4 (H.264)",
         )
         parser.add_argument(
             "--jsonl", type=Path, metavar="FILE", help="save the results, one line per frame"
         )
-        parser.add_argument("--model", default="", help="a model's name; see list_models")
+        parser.add_argument("--model", default="", help="model name; see list_models")
         parser.add_argument("--score-threshold", type=_unit_interval, default=0.25)
 
     def handle(self, *args: Any, **options: Any) -> None:

@@ -170,7 +170,7 @@ def test_a_complete_but_not_renamed_download_is_used(tmp_path, mirror):
 @pytest.mark.parametrize(
     ("path", "reason"),
     [
-        ("/html", "HTML page in place of the file"),
+        ("/html", "HTML page instead of the file"),
         ("/missing", "404"),
         ("/short", "offers 1,023,999 bytes; expected 1,024,000"),
         ("/damaged", "has SHA-256 .*; expected"),

@@ -30,17 +30,17 @@ Detect = Callable[[Path], list[Detection]]
 
 class Command(BaseCommand):
     help = (
-        "Measure a detector on pictures with labels in YOLO's text format: mAP@0.5 and "
+        "Evaluate a detector on pictures with labels in YOLO's text format: mAP@0.5 and "
         "mAP@0.5:0.95 as COCO defines them, and the average precision of each class."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--images", type=Path, required=True, metavar="DIR")
         parser.add_argument("--labels", type=Path, required=True, metavar="DIR")
-        parser.add_argument("--model", default="", help="a model's name; see list_models")
-        parser.add_argument("--url", default="", help="measure what this server answers instead")
+        parser.add_argument("--model", default="", help="model name; see list_models")
+        parser.add_argument("--url", default="", help="evaluate this server instead")
         parser.add_argument(
-            "--curve", type=Path, metavar="FILE.png", help="draw precision against recall here"
+            "--curve", type=Path, metavar="FILE.png", help="file for the precision-recall curve"
         )
         parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
 

@@ -14,7 +14,7 @@ from ml_core.errors import VisionError
 
 GIVE_UP_SECONDS = 8
 WITH_FILES_AT_HAND = (
-    "With the files at hand in a folder, run: python manage.py fetch_models --from FOLDER"
+    "If you have the files in a folder, run: python manage.py fetch_models --from FOLDER"
 )
 
 
@@ -23,7 +23,10 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument(
-            "names", nargs="*", metavar="NAME", help="see list_models; the default ones without it"
+            "names",
+            nargs="*",
+            metavar="NAME",
+            help="model names; see list_models (default: the default models)",
         )
         parser.add_argument(
             "--from", dest="folder", type=Path, help="copy from this folder instead of the network"
@@ -31,7 +34,7 @@ class Command(BaseCommand):
         parser.add_argument(
             "--if-possible",
             action="store_true",
-            help="without an error where nothing can be fetched: say what the site uses instead",
+            help="do not fail if nothing can be downloaded; report what the site uses instead",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -44,7 +47,7 @@ class Command(BaseCommand):
         missing = [spec for spec in specs if not spec.is_installed]
         for spec in specs:
             if spec.is_installed:
-                self.stdout.write(f"{spec.name} is installed already.")
+                self.stdout.write(f"{spec.name} is already installed.")
         # The smallest first, so that something works soon.
         missing.sort(key=lambda spec: spec.weights.size_bytes or 0)
         failures = self._install(missing, options["folder"])

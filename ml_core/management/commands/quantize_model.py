@@ -37,9 +37,9 @@ TOLERATED_LOSS = 0.01
 
 class Command(BaseCommand):
     help = (
-        "Convert a detector to 8-bit integers, its ranges measured on your pictures. It serves "
-        "with PRECISION=int8. A conversion that loses more than one point of mAP@0.5 on labelled "
-        "pictures is refused, where that is more than chance (a 95% interval above 0)."
+        "Quantize a detector to 8-bit integers, calibrated on your pictures, for PRECISION=int8. A "
+        "result that loses more than one point of mAP@0.5 on labelled pictures is discarded if the "
+        "loss is significant (95% interval above 0)."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -49,7 +49,9 @@ class Command(BaseCommand):
             "--labels", type=Path, metavar="DIR", help="in YOLO's text format, to measure the loss"
         )
         parser.add_argument(
-            "--keep", action="store_true", help="keep it whatever it loses, or without labels"
+            "--keep",
+            action="store_true",
+            help="keep the result whatever its loss, or without labels",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -100,7 +102,7 @@ class Command(BaseCommand):
                 raise CommandError(
                     f"It loses {loss:.3f} of mAP@0.5 ({low:.3f} to {high:.3f}), which is "
                     "significant, so it was not kept. More and more varied pictures may help; "
-                    "--keep keeps it all the same."
+                    "--keep keeps it anyway."
                 )
         save_quantized(network, spec)
         self.stdout.write(f"{quantized_path(spec)} serves with PRECISION=int8.")

@@ -44,7 +44,10 @@ class Command(BaseCommand):
             "--model",
             default=str(VISION_SMALL),
             metavar="FILE.cfg|NAME",
-            help="a network, or an installed model, whose weights are the start (see list_models)",
+            help=(
+                "a network, or an installed model whose weights are the starting point (see "
+                "list_models)"
+            ),
         )
         parser.add_argument(
             "--output",
@@ -54,7 +57,7 @@ class Command(BaseCommand):
             help="default: MODEL_DIR/own-detector; the folder's name is the model's",
         )
         parser.add_argument(
-            "--evaluate-images", type=Path, metavar="DIR", help="measure the result on these"
+            "--evaluate-images", type=Path, metavar="DIR", help="evaluate the result on these"
         )
         parser.add_argument("--evaluate-labels", type=Path, metavar="DIR")
 
@@ -71,12 +74,14 @@ class Command(BaseCommand):
             raise CommandError(str(exc)) from exc
         except KeyboardInterrupt as exc:
             raise CommandError(
-                f"Stopped. {_go_on(options)}" if output.exists() else "Stopped before it began.",
+                f"Stopped. {_go_on(options)}"
+                if output.exists()
+                else "Stopped before the first epoch.",
                 returncode=INTERRUPTED,
             ) from exc
         _write_report(state, output, accuracy, str(options["evaluate_images"]))
         if not state.is_finished:
-            self.stdout.write(f"The time is up. {_go_on(options)}")
+            self.stdout.write(f"The time limit is reached. {_go_on(options)}")
         if accuracy:
             self.stdout.write(f"mAP@0.5 on {options['evaluate_images']}: {accuracy.map_50:.3f}")
         self.stdout.write(f"The network, its model card and its curve are in {output}.")
@@ -148,6 +153,6 @@ def _write_report(
 def _go_on(options: dict[str, Any]) -> str:
     arguments = [f"--{name}={options[name]}" for name in ("images", "labels", "output")]
     return (
-        "Continue after the last finished epoch with: python manage.py train_detector "
+        "Resume after the last finished epoch with: python manage.py train_detector "
         f"{shlex.join(arguments)} --resume"
     )

@@ -189,7 +189,7 @@ def test_an_unsupported_kind_of_bmp_is_not_reported_as_damaged(place, value):
     data = bytearray(encoded(two_halves("P"), "BMP"))
     data[place] = value
 
-    with pytest.raises(UnsupportedImage, match="kind of picture that is not accepted: .*BMP"):
+    with pytest.raises(UnsupportedImage, match="type of picture is not supported: .*BMP"):
         decode_image(bytes(data), LIMITS)
 
 

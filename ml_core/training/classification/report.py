@@ -137,8 +137,8 @@ The curve's test accuracy is measured after each epoch, on at most 2,000 of the 
 
 ## Limits
 
-It knows these classes only and answers one of them for any picture. Pictures are shrunk to
-32 x 32 pixels, so small things in a large picture are lost.
+The model returns one of these classes for any picture. Pictures are resized to
+32 x 32 pixels, so small objects in a large picture are lost.
 """
 
 

@@ -156,8 +156,8 @@ class EpochWriter(keras.callbacks.Callback):
         settings = self.state.settings
         if not math.isfinite(logs["loss"]):
             raise TrainingError(
-                f"The loss is no finite number any more in epoch {epoch + 1}. Start anew with a "
-                f"--learning-rate below {settings.learning_rate} and another --output."
+                f"The loss is not finite in epoch {epoch + 1}. Start again with a --learning-rate "
+                f"below {settings.learning_rate} and another --output."
             )
         now_s = time.monotonic()
         done = DetectorEpoch(loss=float(logs["loss"]), seconds=now_s - self.started_s)

@@ -63,8 +63,8 @@ def detector_card(
 def _accuracy_text(state: DetectorState, accuracy: Accuracy | None, evaluated: str) -> str:
     if accuracy is None:
         return (
-            "Its accuracy was not measured. `python manage.py evaluate_detector` does that on "
-            "labelled pictures it was not trained on."
+            "Its accuracy was not evaluated. Run `python manage.py evaluate_detector` on labelled "
+            "pictures that were not used for training."
         )
     return (
         f"mAP@0.5 on {evaluated}: **{accuracy.map_50:.3f}** (mAP@0.5:0.95 "

@@ -185,7 +185,7 @@ def test_a_finished_training_needs_no_more_and_gets_its_card(finished, scenes, t
     text = train(scenes, output, "--resume")
 
     assert "epoch" not in text
-    assert "Its accuracy was not measured" in output.joinpath("own.md").read_text()
+    assert "Its accuracy was not evaluated" in output.joinpath("own.md").read_text()
     assert output.joinpath("own-curve.png").exists()
 
 
@@ -195,7 +195,7 @@ def test_when_the_time_is_up_the_network_is_there_and_can_be_resumed(scenes, pic
     text = train(scenes, output, "--epochs", 3, "--batch-size", 4, "--minutes", 0)
 
     assert "epoch 1/3" in text and "epoch 2/3" not in text
-    assert "The time is up" in text and f"--output={output} --resume" in text
+    assert "The time limit is reached" in text and f"--output={output} --resume" in text
     assert len(read_detector_state(output).history) == 1
     assert all(np.isfinite(array).all() for array in weights_in(output))
     assert list(output.glob("checkpoint-0001.weights.h5"))

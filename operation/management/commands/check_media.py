@@ -11,16 +11,17 @@ from web.keeping.storage import delete_orphan
 
 class Command(BaseCommand):
     help = (
-        "List missing, corrupt and orphaned files of the media folder, and empty folders; exit "
-        "with 1 for any. What was sent is compared by its SHA-256, drawn pictures and saved videos "
-        "by their size. An orphan belongs to nothing and is an hour old; half-written, a day."
+        "List missing, corrupt and orphaned media files and empty folders; exit with 1 if there "
+        "are any. Uploads are verified by their SHA-256, drawn pictures and rendered videos by "
+        "their size. Orphans are files without a database row that are older than an hour "
+        "(partially written: a day)."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument(
             "--delete-orphans",
             action="store_true",
-            help="delete orphaned files and empty folders, which is then no reason to exit with 1",
+            help="delete orphaned files and empty folders, and do not count them as problems",
         )
 
     def handle(self, *args: Any, delete_orphans: bool, **options: Any) -> None:
@@ -36,5 +37,5 @@ class Command(BaseCommand):
                 self.stdout.write(f"orphaned {path}")
                 problems += 1
         if problems:
-            raise CommandError(f"{problems} files or folders are not as they should be.")
-        self.stdout.write("Every file is as it was kept.")
+            raise CommandError(f"{problems} files or folders have problems.")
+        self.stdout.write("All files are intact.")

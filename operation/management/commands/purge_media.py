@@ -15,8 +15,8 @@ from web.keeping.storage import delete_orphan
 class Command(BaseCommand):
     help = (
         "Delete media older than RETENTION_DAYS or --older-than, media of visitors whose session "
-        "is over, uploads that broke off, expired sessions, and what crashes left half written. "
-        "Run it daily."
+        "has expired, interrupted uploads, expired sessions, and partially written files left by "
+        "crashes. Run it daily."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -25,7 +25,7 @@ class Command(BaseCommand):
             type=int,
             metavar="DAYS",
             default=settings.RETENTION_DAYS,
-            help="in place of RETENTION_DAYS; 0: media of any age stays",
+            help="overrides RETENTION_DAYS; 0: keep media of any age",
         )
         parser.add_argument("--dry-run", action="store_true", help="delete nothing, only count")
 
@@ -35,8 +35,8 @@ class Command(BaseCommand):
         self._is_dry = dry_run
         if older_than:
             self._delete(f"older than {older_than} days", purge.too_old(older_than))
-        self._delete("of sessions that are over", purge.of_ended_sessions())
-        self._delete("never sent completely", purge.unfinished_uploads())
+        self._delete("of expired sessions", purge.of_ended_sessions())
+        self._delete("never uploaded completely", purge.unfinished_uploads())
         self._delete("expired", [purge.expired_sessions()])
         files = purge.crashed_writes()
         for path in files:
