@@ -1,4 +1,4 @@
-"""Fixtures for all tests: the shared data, where it is there, and a detector that needs none."""
+"""Fixtures for all tests: shared data, if present, and detectors with and without it."""
 
 import os
 from dataclasses import replace
@@ -10,16 +10,16 @@ from django.conf import settings
 from ml_core.catalog.specs import VISION_SMALL
 from ml_core.tests.toy_network import install_toy_network
 
-# Tests start the jobs themselves.
+# Tests start jobs explicitly.
 settings.RUN_JOBS = False
-# One cache of converted models for all runs, whose names say what they were made from.
+# Converted models are cached between runs; their names contain the hash of the source.
 settings.CONVERTED_DIR = settings.BASE_DIR / "var" / "test-converted"
 SHARED_DIR = Path(os.environ.get("SHARED_DIR", Path(__file__).parent.parent / "shared")).resolve()
 
 
 @pytest.fixture(scope="session")
 def shared_dir() -> Path:
-    """Real weights, networks and pictures; a test that asks for them is skipped without."""
+    """Folder of real weights, networks and pictures; without it the test is skipped."""
     if not SHARED_DIR.is_dir():
         pytest.skip(f"no shared data at {SHARED_DIR} (set SHARED_DIR)")
     return SHARED_DIR
@@ -27,7 +27,7 @@ def shared_dir() -> Path:
 
 @pytest.fixture(autouse=True)
 def plain_static_files(settings) -> None:
-    """Pages without collected static files; those are tested end to end."""
+    """Serve static files without a manifest, which only collectstatic creates."""
     storage = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
     settings.STORAGES = {**settings.STORAGES, "staticfiles": storage}
 
@@ -46,7 +46,7 @@ def toy_model_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def no_detector(settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The site with no detector at all: the shipped one is not there either."""
+    """A site without any detector, not even the shipped one."""
     settings.MODEL_DIR = tmp_path / "no models"
     settings.DETECTOR = ""
     nowhere = replace(VISION_SMALL, directory=tmp_path)
@@ -55,13 +55,13 @@ def no_detector(settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
 
 @pytest.fixture
 def patient(settings) -> None:
-    """A visitor's patience is too short for a conversion on a busy machine."""
+    """A longer timeout, as converting a model on a busy machine takes minutes."""
     settings.LIMITS = {**settings.LIMITS, "inference_seconds": 300}
 
 
 @pytest.fixture
 def toy_detector(settings, patient, toy_model_dir: Path, converted_dir: Path) -> None:
-    """The site with the toy network as its only installed model."""
+    """A site with the toy network as its only installed model."""
     settings.MODEL_DIR = toy_model_dir
     settings.CONVERTED_DIR = converted_dir
     settings.DETECTOR = ""
@@ -71,7 +71,7 @@ def toy_detector(settings, patient, toy_model_dir: Path, converted_dir: Path) ->
 
 @pytest.fixture
 def real_detector(settings, patient, shared_dir: Path, converted_dir: Path) -> None:
-    """The site with the trained networks of the shared data, in float32."""
+    """A site with the trained networks of the shared data, in float32."""
     settings.MODEL_DIR = shared_dir / "models"
     settings.CONVERTED_DIR = converted_dir
     settings.DETECTOR = "yolo-fastest-1.1-xl"

@@ -6,7 +6,7 @@ from accounts.models import ApiToken
 
 @admin.register(ApiToken)
 class ApiTokenAdmin(admin.ModelAdmin):
-    """Everybody's tokens, to be revoked here; only their owners can make them."""
+    """Tokens of all accounts, which can be revoked but not created here."""
 
     list_display = ["name", "user", "created_at", "last_used_at"]
     list_filter = ["created_at", "last_used_at"]

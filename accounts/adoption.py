@@ -1,4 +1,4 @@
-"""Signing in takes along what the visitor's session has collected until then."""
+"""On sign-in, an account adopts the media of the visitor's session."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ from web.keeping.owners import Owned, Owner
 
 
 def adopt(owner: Owner, user: User) -> None:
-    """Give everything that belongs to the session ``owner`` to ``user``, of every kind of media."""
+    """Transfer all media of the session ``owner`` to ``user``."""
     for model in apps.get_models():
         if issubclass(model, Owned):
             model.objects.of(owner).update(user=user, session_key="")
@@ -21,5 +21,5 @@ def adopt(owner: Owner, user: User) -> None:
 
 @receiver(user_logged_in)
 def adopt_at_sign_in(request: HttpRequest, user: User, **_: Any) -> None:
-    # The session has a new key by now; what the visitor came with stands in the cookie only.
+    # login() has already given the session a new key; the old one is only in the cookie.
     adopt(Owner(session_key=request.COOKIES.get(settings.SESSION_COOKIE_NAME, "")), user)

@@ -1,6 +1,6 @@
-"""How often one address may fail to sign in, over all names, and how many accounts it may make.
+"""Limits on sign-ins, sign-ups and password resets per client address.
 
-django-axes limits attempts per user name and address; this module limits attempts per address
+django-axes limits failed sign-ins per user name and address; this module limits them per address
 across all names.
 """
 
@@ -18,29 +18,29 @@ from web.addresses import client_address
 HOUR_SECONDS = 3600
 
 
-def has_tries_left(kind: str, request: HttpRequest, *, most: int) -> bool:
-    """Whether this address did fewer than ``most`` of a kind within the hour since its first."""
-    return caches["attempts"].get(_key(kind, request), 0) < most
+def has_attempts_left(kind: str, request: HttpRequest, *, limit: int) -> bool:
+    """Whether the client's address made fewer than ``limit`` attempts of a kind this hour."""
+    return caches["attempts"].get(_key(kind, request), 0) < limit
 
 
-def count_try(kind: str, request: HttpRequest) -> None:
-    """Note one of a kind for the request's address."""
+def count_attempt(kind: str, request: HttpRequest) -> None:
+    """Count an attempt of the client's address, for an hour from its first one."""
     cache, key = caches["attempts"], _key(kind, request)
     cache.add(key, 0, HOUR_SECONDS)
     try:
         cache.incr(key)
     except ValueError:
-        # The hour ended between the two.
+        # The entry expired after add().
         cache.set(key, 1, HOUR_SECONDS)
 
 
-class AddressGuard:
-    """Lets nobody in from an address with too many failures, whatever the name."""
+class AddressLockoutBackend:
+    """Authentication backend that rejects addresses with too many failed sign-ins."""
 
     def authenticate(self, request: HttpRequest | None, **credentials: Any) -> None:
-        most = settings.LIMITS["failed_sign_ins_per_hour"]
-        if request and not has_tries_left("sign-in", request, most=most):
-            # What makes the middleware of django-axes answer with 429.
+        limit = settings.LIMITS["failed_sign_ins_per_hour"]
+        if request and not has_attempts_left("sign-in", request, limit=limit):
+            # The middleware of django-axes answers such requests with 429.
             request.axes_locked_out = True  # type: ignore[attr-defined]
             raise PermissionDenied("Too many failed sign-ins from this address.")
 
@@ -48,8 +48,8 @@ class AddressGuard:
 @receiver(user_login_failed)
 def _count_failure(sender: Any, request: HttpRequest | None = None, **about: Any) -> None:
     if request and not getattr(request, "axes_locked_out", False):
-        count_try("sign-in", request)
+        count_attempt("sign-in", request)
 
 
 def _key(kind: str, request: HttpRequest) -> str:
-    return f"tries:{kind}:{client_address(request)}"
+    return f"attempts:{kind}:{client_address(request)}"

@@ -1,4 +1,4 @@
-"""API tokens as Django REST framework and the schema know them."""
+"""Bearer-token authentication for Django REST framework and the OpenAPI schema."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from accounts.models import ApiToken
 
 
 class BearerAuthentication(BaseAuthentication):
-    """Takes over what ``TokenMiddleware`` found; such requests need no CSRF token."""
+    """Uses the token that ``TokenMiddleware`` found; such requests need no CSRF token."""
 
     def authenticate(self, request: Request) -> tuple[User, ApiToken] | None:
         token = getattr(request._request, "api_token", None)

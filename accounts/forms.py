@@ -1,4 +1,4 @@
-"""What people fill in about their accounts."""
+"""Forms for accounts, passwords and tokens."""
 
 import hashlib
 import threading
@@ -20,13 +20,13 @@ from django.utils.translation import gettext_lazy as _
 from accounts.models import ApiToken
 
 NAME_TAKEN = _("You already have a token with this name. Choose another name.")
-# Nobody's mailbox is filled by others who type its address again and again, or into many accounts.
+# Limits on reset mails per mailbox, which anyone can request, also for many accounts at once.
 MAIL_PAUSE_SECONDS = 300
-MOST_MAILS = 3
+MAX_MAILS = 3
 
 
 class TokenForm(forms.ModelForm):
-    """The name of a token to be made, which its account has no other of."""
+    """The name of a new token, unique within its account."""
 
     class Meta:
         model = ApiToken
@@ -37,7 +37,7 @@ class TokenForm(forms.ModelForm):
         super().__init__(data, instance=ApiToken(user=user))
 
     def clean_name(self) -> str:
-        """Raises ``ValidationError`` for a name that is taken, and for too many tokens."""
+        """Validate that the name is unused and the account may have another token."""
         name = self.cleaned_data["name"]
         own = self.instance.user.api_tokens
         if own.filter(name=name).exists():
@@ -50,7 +50,7 @@ class TokenForm(forms.ModelForm):
 
 
 class SignUpForm(UserCreationForm):
-    """Name, password, and where the site sends e-mail an address to reset it with."""
+    """Name and password, and an e-mail address if the site sends e-mail."""
 
     class Meta(UserCreationForm.Meta):
         fields = ("username", "email")
@@ -63,15 +63,15 @@ class SignUpForm(UserCreationForm):
 
 
 class MailedResetForm(PasswordResetForm):
-    """Sends the link in the background: waiting would tell which addresses have an account."""
+    """Sends the mail in a thread, as the response time would reveal whether an account exists."""
 
     def get_users(self, email: str) -> list[User]:
         users = sorted(super().get_users(email), key=lambda user: user.pk)
-        # Nobody has shown that the address is theirs, so the pause is the mailbox's.
+        # Addresses are not verified, so the limit is per mailbox, not per account.
         mailbox = hashlib.sha256(normalize("NFKC", email).casefold().encode()).hexdigest()
         key = f"password-reset-mail:{mailbox}"
         if users and caches["attempts"].add(key, True, MAIL_PAUSE_SECONDS):
-            return users[:MOST_MAILS]
+            return users[:MAX_MAILS]
         return []
 
     def send_mail(self, *args: Any, **kwargs: Any) -> None:
@@ -84,10 +84,11 @@ class MailedResetForm(PasswordResetForm):
         threading.Thread(target=send, daemon=True).start()
 
 
-def is_password(request: HttpRequest, password: str) -> bool:
-    """Whether it is the account's password, checked as at a sign-in: too many wrong ones lock it.
+def is_own_password(request: HttpRequest, password: str) -> bool:
+    """Whether it is the account's password; failures count towards the lockout like sign-ins.
 
-    What django-axes keeps of the form must not show passwords: ``AXES_SENSITIVE_PARAMETERS``.
+    django-axes logs the submitted form, so its password fields are listed in
+    ``AXES_SENSITIVE_PARAMETERS``.
     """
     username = request.user.get_username()
     return authenticate(request, username=username, password=password) is not None
@@ -107,30 +108,30 @@ class OwnPasswordForm(forms.Form):
         self.request = request
 
     def clean_password(self) -> str:
-        """Raises ``ValidationError`` unless it is the account's password."""
+        """Validate that it is the account's password."""
         password = self.cleaned_data["password"]
-        if not is_password(self.request, password):
+        if not is_own_password(self.request, password):
             raise ValidationError(_("Wrong password. Nothing was changed."))
         return password
 
 
 class NewPasswordForm(PasswordChangeForm):
-    """A new password, with the old one."""
+    """A new password, confirmed with the old one."""
 
     def __init__(self, *args: Any, request: HttpRequest, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.request = request
 
     def clean_old_password(self) -> str:
-        """Raises ``ValidationError`` unless it is the account's password."""
+        """Validate that it is the account's password."""
         password = self.cleaned_data["old_password"]
-        if not is_password(self.request, password):
+        if not is_own_password(self.request, password):
             raise ValidationError(self.error_messages["password_incorrect"])
         return password
 
 
 class EmailForm(OwnPasswordForm, forms.ModelForm):
-    """The account's address: who may change it can also set a new password."""
+    """The account's e-mail address; it needs the password, as it can be used to reset that."""
 
     class Meta:
         model = User

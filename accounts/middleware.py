@@ -1,4 +1,4 @@
-"""Who asks, when a token says so; and who may not, where the site is closed."""
+"""Bearer-token authentication, and access control for sites that require login."""
 
 import re
 from collections.abc import Callable
@@ -12,23 +12,23 @@ from django.urls import reverse
 from accounts.tokens import BadToken, bearer, find_token, is_metrics_token
 from web.problems import problem_response
 
-# A token acts for its account; it must not change the password or make more tokens.
+# Tokens must not change the password, create tokens, or open the administration.
 SESSION_ONLY_APPS = {"accounts", "admin", "operation"}
-# What a closed site answers to everybody: the ways in, and probes. Static files come before.
+# Paths that need no login: signing in and up, probes, metrics. Static files are served earlier.
 OPEN_PATHS = re.compile(
     r"/(accounts/(sign-(in|up)|deleted|password/forgotten(/[^/]+){0,2})/|admin/login/|i18n/setlang/|favicon\.ico|livez|readyz|metrics)"
 )
 
 
 class TokenMiddleware:
-    """Makes the account of an ``Authorization: Bearer`` header the request's user."""
+    """Authenticates requests with an ``Authorization: Bearer`` header."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         text = bearer(request.headers.get("Authorization", ""))
-        # That view knows a token of its own as well.
+        # The metrics view checks METRICS_TOKEN itself.
         if text is not None and not is_metrics_token(text):
             try:
                 token = find_token(text)
@@ -47,7 +47,7 @@ class TokenMiddleware:
 
 
 class RequireLoginMiddleware:
-    """With ``REQUIRE_LOGIN``, leads who is not signed in to the login; programs get a 401."""
+    """With ``REQUIRE_LOGIN``, redirects anonymous visitors to the login; API clients get a 401."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
@@ -56,12 +56,12 @@ class RequireLoginMiddleware:
         is_closed = settings.REQUIRE_LOGIN and not OPEN_PATHS.fullmatch(request.path_info)
         if not is_closed or request.user.is_authenticated:
             return self.get_response(request)
-        # The API's pages for people ask for HTML.
+        # Browsers that open the browsable API accept HTML.
         is_page = "text/html" in request.headers.get("Accept", "")
         if request.path_info.startswith("/api/") and not is_page:
             detail = "Sign in, or send Authorization: Bearer with a token of your account."
             return _unauthorized("not_authenticated", detail)
-        # What was sent is lost, and its address alone shows nothing.
+        # The address of a POST is not a page to return to.
         is_page = request.method in ("GET", "HEAD")
         return redirect_to_login(request.get_full_path() if is_page else reverse("home"))
 

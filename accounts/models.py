@@ -1,4 +1,4 @@
-"""Tokens that let programs act for an account, and the account while it is changed."""
+"""API tokens, and locking of accounts."""
 
 from django.conf import settings
 from django.contrib.auth.models import User
@@ -9,7 +9,7 @@ from web.errors import SessionEnded
 
 
 class ApiToken(models.Model):
-    """One token of an account; of its text only the hash is kept."""
+    """An API token of an account, of which only the hash is stored."""
 
     user = models.ForeignKey(
         settings.AUTH_USER_MODEL,
@@ -34,10 +34,10 @@ class ApiToken(models.Model):
 
 
 def locked_account(user: User) -> User:
-    """The account as it is now, which nobody else changes or deletes during this transaction.
+    """The current row of the account, locked until the end of the surrounding transaction.
 
-    To be called where one was begun. Raises ``SessionEnded`` when the account was deleted, or its
-    password changed, since the request found out whose it is.
+    Raises ``SessionEnded`` if the account was deleted, or its password changed, since the request
+    was authenticated.
     """
     account = User.objects.select_for_update().filter(pk=user.pk, password=user.password).first()
     if account is None:

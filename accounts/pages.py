@@ -1,4 +1,4 @@
-"""Signing up, in and out, the password, and the account itself."""
+"""Pages for signing up, in and out, for passwords, tokens and the account."""
 
 from typing import Any
 
@@ -33,7 +33,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods
 from django.views.generic import FormView, UpdateView
 
-from accounts.attempts import HOUR_SECONDS, count_try, has_tries_left
+from accounts.attempts import HOUR_SECONDS, count_attempt, has_attempts_left
 from accounts.forms import (
     NAME_TAKEN,
     EmailForm,
@@ -55,13 +55,13 @@ LAST_SUPERUSER = _(
 
 
 class SignedInRequest(HttpRequest):
-    """What ``login_required`` lets through."""
+    """A request that has passed ``login_required``."""
 
     user: User
 
 
 class SignInView(LoginView):
-    """A name and a password; what the visitor's session has collected then is the account's."""
+    """Sign-in by name and password; the account adopts the media of the visitor's session."""
 
     template_name = "accounts/sign_in.html"
 
@@ -70,7 +70,7 @@ class SignInView(LoginView):
 
 
 class SignOutView(LogoutView):
-    """Signs out by POST; whoever comes by GET, from a sign-in say, is led home."""
+    """Sign-out by POST; GET, such as after signing in here, redirects to the home page."""
 
     http_method_names = ["get", "post", "options"]
 
@@ -79,7 +79,7 @@ class SignOutView(LogoutView):
 
 
 class SignUpView(RedirectURLMixin, FormView):
-    """A new account, signed in at once; 404 where the setting ``SIGN_UP`` is off."""
+    """Creates an account and signs in; 404 when the setting ``SIGN_UP`` is off."""
 
     template_name = "accounts/sign_up.html"
     form_class = SignUpForm
@@ -94,14 +94,16 @@ class SignUpView(RedirectURLMixin, FormView):
         return super().get_context_data(**kwargs) | {"next": self.get_redirect_url()}
 
     def form_valid(self, form: SignUpForm) -> HttpResponse:
-        if not has_tries_left("sign-up", self.request, most=settings.LIMITS["sign_ups_per_hour"]):
+        if not has_attempts_left(
+            "sign-up", self.request, limit=settings.LIMITS["sign_ups_per_hour"]
+        ):
             return _too_many(self.request, "accounts/too_many.html", HOUR_SECONDS)
-        count_try("sign-up", self.request)
+        count_attempt("sign-up", self.request)
         try:
             with transaction.atomic():
                 user = form.save()
         except IntegrityError:
-            # The same form came twice at one time, and the other one was first.
+            # A concurrent request with the same name was faster.
             form.add_error("username", User._meta.get_field("username").error_messages["unique"])
             return self.form_invalid(form)
         login(self.request, user, backend="django.contrib.auth.backends.ModelBackend")
@@ -109,7 +111,7 @@ class SignUpView(RedirectURLMixin, FormView):
 
 
 class PasswordView(PasswordChangeView):
-    """A new password; every other browser that is signed in to the account is signed out."""
+    """Changes the password, which ends all other sessions of the account."""
 
     template_name = "accounts/password.html"
     form_class = NewPasswordForm
@@ -125,9 +127,9 @@ class PasswordView(PasswordChangeView):
 
 
 class ForgottenPasswordView(PasswordResetView):
-    """Mails a link to set a new password; without ``EMAIL_URL`` says whom to ask instead.
+    """Mails a link to reset the password; without ``EMAIL_URL`` refers to the administrator.
 
-    The answer is the same whether an account has the address or not.
+    The response does not reveal whether an account has the address.
     """
 
     template_name = "accounts/forgotten_password.html"
@@ -142,15 +144,15 @@ class ForgottenPasswordView(PasswordResetView):
     def form_valid(self, form: PasswordResetForm) -> HttpResponse:
         if not settings.SENDS_EMAIL:
             raise Http404("This site does not send e-mail.")
-        most = settings.LIMITS["password_resets_per_hour"]
-        if not has_tries_left("password-reset", self.request, most=most):
+        limit = settings.LIMITS["password_resets_per_hour"]
+        if not has_attempts_left("password-reset", self.request, limit=limit):
             return _too_many(self.request, "accounts/too_many_resets.html", HOUR_SECONDS)
-        count_try("password-reset", self.request)
+        count_attempt("password-reset", self.request)
         return super().form_valid(form)
 
 
 class NewPasswordView(PasswordResetConfirmView):
-    """Where the mailed link leads: a new password, as long as the link is valid."""
+    """The target of the mailed link: sets a new password while the link is valid."""
 
     template_name = "accounts/new_password.html"
     success_url = reverse_lazy("accounts:reset-done")
@@ -163,7 +165,7 @@ class NewPasswordView(PasswordResetConfirmView):
 
 @method_decorator([sensitive_post_parameters(), login_required, never_cache], name="dispatch")
 class AccountView(UpdateView):
-    """What the account keeps, with the ways to it, and its e-mail address."""
+    """The account's media with links to it, and its e-mail address."""
 
     template_name = "accounts/account.html"
     form_class = EmailForm
@@ -205,7 +207,7 @@ class AccountView(UpdateView):
 
 @method_decorator([sensitive_post_parameters(), login_required, never_cache], name="dispatch")
 class DeleteAccountView(FormView):
-    """Deletes the account with its media, jobs, tokens and sessions, once its password is right."""
+    """Deletes the account with its media, jobs, tokens and sessions; asks for the password."""
 
     template_name = "accounts/delete_account.html"
     form_class = OwnPasswordForm
@@ -217,17 +219,17 @@ class DeleteAccountView(FormView):
 
     def form_valid(self, form: OwnPasswordForm) -> HttpResponse:
         with transaction.atomic():
-            # Two superusers who delete themselves at one time come one after the other.
+            # Locked, so that the last two superusers cannot delete themselves concurrently.
             superusers = User.objects.filter(is_superuser=True, is_active=True)
             pks = set(superusers.select_for_update().values_list("pk", flat=True))
             account = locked_account(self.request.user)
             if pks == {account.pk}:
                 form.add_error(None, LAST_SUPERUSER)
                 return self.form_invalid(form)
-            # What other requests of the account keep waits for this, and is refused then.
+            # Concurrent writes of the account wait for the lock and then fail.
             account.delete()
-        # Afterwards, as deleting makes room on a full disk. Other sessions of the account end with
-        # its row, and a job that runs ends at its next checkpoint.
+        # After deleting, which frees space on a full disk. Other sessions end with the account's
+        # row, and running jobs end at their next checkpoint.
         logout(self.request)
         return super().form_valid(form)
 
@@ -236,7 +238,7 @@ class DeleteAccountView(FormView):
 @never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
 def tokens_page(request: SignedInRequest) -> HttpResponse:
-    """The account's tokens; POST makes another one, whose text this answer alone shows."""
+    """Lists the account's tokens; POST creates one and shows its text this once."""
     form = TokenForm(request.POST or None, user=request.user)
     text = ""
     if request.method == "POST" and form.is_valid():
@@ -244,7 +246,7 @@ def tokens_page(request: SignedInRequest) -> HttpResponse:
             with transaction.atomic():
                 _, text = create_token(locked_account(request.user), form.cleaned_data["name"])
         except IntegrityError:
-            # The same form came twice at one time, and the other one was first.
+            # A concurrent request with the same name was faster.
             form.add_error("name", NAME_TAKEN)
         else:
             form = TokenForm(user=request.user)
@@ -255,10 +257,7 @@ def tokens_page(request: SignedInRequest) -> HttpResponse:
 
 @login_required
 def revoke_token(request: SignedInRequest, pk: int) -> HttpResponseRedirect:
-    """POST deletes one of the account's tokens; programs that use it are turned away from then on.
-
-    Who signed in on the way arrives with GET, and sees the list to do it again.
-    """
+    """Revokes a token by POST; GET, such as after signing in here, redirects to the list."""
     if request.method == "POST":
         get_object_or_404(ApiToken, pk=pk, user=request.user).delete()
     return redirect("accounts:tokens")
@@ -267,7 +266,7 @@ def revoke_token(request: SignedInRequest, pk: int) -> HttpResponseRedirect:
 def locked_out(
     request: HttpRequest, response: HttpResponse, credentials: dict[str, Any]
 ) -> HttpResponse:
-    """429 for who failed too often, as django-axes asks for it."""
+    """The ``AXES_LOCKOUT_CALLABLE``: 429 after too many failed sign-ins."""
     wait_s = int(settings.AXES_COOLOFF_TIME.total_seconds())
     return _too_many(request, "accounts/locked.html", wait_s)
 

@@ -1,4 +1,4 @@
-"""Whose a WebSocket is, and its end when that account's session or token ends."""
+"""Authenticates WebSockets and closes them when their session or token expires."""
 
 import asyncio
 import json
@@ -22,33 +22,33 @@ SIGN_IN = "Sign in, or send Authorization: Bearer with a token of your account."
 SIGNED_OUT = "You were signed out, or the token was revoked."
 
 
-class AccountSockets:
-    """ASGI middleware below ``AuthMiddlewareStack``: tokens, ``REQUIRE_LOGIN``, and sign-outs.
+class SocketAuthentication:
+    """ASGI middleware inside of ``AuthMiddlewareStack``: tokens, ``REQUIRE_LOGIN``, and sign-outs.
 
-    Sockets that are turned away, or closed later on, are told why and closed with 4401.
+    Rejected sockets get an error message and the close code 4401.
     """
 
     def __init__(self, application: Any) -> None:
         self.application = application
 
     async def __call__(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
-        link = _Link(send)
+        sender = _SocketSender(send)
         try:
-            await _identify(scope)
+            await _authenticate(scope)
         except BadToken as exc:
             await receive()
-            await link.send({"type": "websocket.accept"})
-            await link.refuse(exc)
+            await sender.send({"type": "websocket.accept"})
+            await sender.reject(exc)
             return
-        watch = asyncio.create_task(_watch(scope, link))
+        watch = asyncio.create_task(_watch(scope, sender))
         try:
-            await self.application(scope, receive, link.send)
+            await self.application(scope, receive, sender.send)
         finally:
             watch.cancel()
 
 
-class _Link:
-    """The way to the client. After either side's close nothing more goes out, whoever sends."""
+class _SocketSender:
+    """Sends messages to the client, and drops them once either side has closed the socket."""
 
     def __init__(self, send: Any) -> None:
         self._send = send
@@ -61,18 +61,18 @@ class _Link:
         try:
             await self._send(message)
         except OSError:
-            # As ASGI says it: the client has gone. The consumer is told by a message of its own.
+            # The client has disconnected; the consumer receives websocket.disconnect.
             self._is_closed = True
 
-    async def refuse(self, exc: BadToken) -> None:
+    async def reject(self, exc: BadToken) -> None:
         error = problem(exc.status, exc.code, shown_detail(exc.code, exc.detail))
         text = json.dumps({**error, "type": "error"})
         await self.send({"type": "websocket.send", "text": text})
         await self.send({"type": "websocket.close", "code": 4000 + exc.status})
 
 
-async def _identify(scope: dict[str, Any]) -> None:
-    """Put a token's account in place of the session's. Raises ``BadToken``."""
+async def _authenticate(scope: dict[str, Any]) -> None:
+    """Replace the session's account by that of a token, if any. Raises ``BadToken``."""
     header = dict(scope["headers"]).get(b"authorization", b"").decode("latin-1")
     text = bearer(header)
     if text is not None:
@@ -82,20 +82,20 @@ async def _identify(scope: dict[str, Any]) -> None:
         raise BadToken(SIGN_IN, code="not_authenticated")
 
 
-async def _watch(scope: dict[str, Any], link: _Link) -> None:
-    """Close the link once what it was opened with is no longer valid."""
+async def _watch(scope: dict[str, Any], sender: _SocketSender) -> None:
+    """Close the socket once its session or token is no longer valid."""
     while True:
         await asyncio.sleep(settings.SOCKET_CHECK_SECONDS)
         try:
             is_valid = await _is_still_valid(scope)
         except Exception as exc:
-            if refusal := as_vision_error(exc):
-                log_vision_error(refusal, exc)
+            if error := as_vision_error(exc):
+                log_vision_error(error, exc)
             else:
                 logger.exception("could not check whether %s is still signed in", scope["user"])
             continue
         if not is_valid:
-            await link.refuse(BadToken(SIGNED_OUT, code="signed_out"))
+            await sender.reject(BadToken(SIGNED_OUT, code="signed_out"))
             return
 
 
@@ -105,7 +105,7 @@ async def _is_still_valid(scope: dict[str, Any]) -> bool:
         return await tokens.aexists()
     if not scope["user"].is_authenticated:
         return True
-    # What the database says now, not what was read when the socket was opened.
+    # Load the session again, as the scope holds its state from when the socket was opened.
     store = import_module(settings.SESSION_ENGINE).SessionStore
     user = await get_user({"session": store(scope["session"].session_key)})
     return user.pk == scope["user"].pk

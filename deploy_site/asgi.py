@@ -1,4 +1,4 @@
-"""The serving process begins here: HTTP, WebSockets, and the models loaded once."""
+"""ASGI entry point: HTTP and WebSocket routing; models are loaded once per process."""
 
 import logging
 import os
@@ -8,19 +8,19 @@ from django.core.asgi import get_asgi_application
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "deploy_site.settings")
 django_application = get_asgi_application()
 
-# Only now is Django ready for these.
+# These import models, which needs the app registry from above.
 from channels.auth import AuthMiddlewareStack  # noqa: E402
 from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402
 from django.conf import settings  # noqa: E402
 from django.urls import re_path  # noqa: E402
 
-from accounts.sockets import AccountSockets  # noqa: E402
+from accounts.sockets import SocketAuthentication  # noqa: E402
 from detect_camera.routing import websocket_urlpatterns as camera_sockets  # noqa: E402
 from detect_video.jobs.scheduler import start_scheduler  # noqa: E402
 from detect_video.socket.routing import websocket_urlpatterns as video_sockets  # noqa: E402
 from ml_core import engine  # noqa: E402
 from operation.request_ids import RequestIds  # noqa: E402
-from web.consumers import OriginGuard, SocketRefusals, UnknownPathConsumer  # noqa: E402
+from web.consumers import OriginValidator, SocketErrors, UnknownPathConsumer  # noqa: E402
 from web.middleware.body_limit import BodyLimit  # noqa: E402
 from web.middleware.connections import ConnectionLimits  # noqa: E402
 from web.middleware.languages import SocketLanguage  # noqa: E402
@@ -28,11 +28,11 @@ from web.middleware.languages import SocketLanguage  # noqa: E402
 protocols = ProtocolTypeRouter(
     {
         "http": BodyLimit(django_application, settings.LIMITS["body_bytes"]),
-        "websocket": OriginGuard(
+        "websocket": OriginValidator(
             SocketLanguage(
-                SocketRefusals(
+                SocketErrors(
                     AuthMiddlewareStack(
-                        AccountSockets(
+                        SocketAuthentication(
                             URLRouter(
                                 [
                                     *camera_sockets,
@@ -50,7 +50,7 @@ protocols = ProtocolTypeRouter(
 
 application = RequestIds(ConnectionLimits(protocols))
 
-# In the background: the site answers while its models warm up.
+# In a background thread, so that requests are served while the models warm up.
 for problem in engine.start_loading():
     logging.getLogger(__name__).warning("%s", problem)
 start_scheduler()

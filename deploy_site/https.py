@@ -1,6 +1,6 @@
-"""A certificate for this machine, so that phones in the same network may use their cameras.
+"""A locally issued certificate, as browsers on phones allow the camera only over HTTPS.
 
-Nobody vouches for it: browsers warn once and remember the answer, as the certificate is kept.
+The certificate is stored, so that browsers warn only once and remember the exception.
 """
 
 import socket
@@ -10,26 +10,26 @@ import trustme
 
 
 def lan_addresses() -> list[str]:
-    """This machine's addresses in its networks, the one towards the outside first."""
+    """This machine's network addresses, the one of the default route first."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         try:
-            # Nothing is sent: this only asks which way a packet would take.
+            # Connecting a UDP socket sends nothing, but selects the route and its address.
             probe.connect(("192.0.2.1", 9))
-            outward = [probe.getsockname()[0]]
+            default_route = [probe.getsockname()[0]]
         except OSError:
-            outward = []
+            default_route = []
     try:
         others = socket.gethostbyname_ex(socket.gethostname())[2]
     except OSError:
         others = []
-    found = dict.fromkeys([*outward, *others])
+    found = dict.fromkeys([*default_route, *others])
     return [address for address in found if not address.startswith("127.")]
 
 
 def certificate(folder: Path, names: list[str]) -> tuple[Path, Path]:
-    """The files of a certificate for ``names`` and of its key, made when there is none for them.
+    """Paths of a certificate for ``names`` and of its key; created if missing or for other names.
 
-    ``names`` are host names and addresses; only the owner may read the key.
+    ``names`` are host names and addresses.
     """
     certificate_path, key_path = folder / "certificate.pem", folder / "key.pem"
     names_path = folder / "names"

@@ -8,7 +8,7 @@ from django.utils.translation import gettext_noop
 from ml_core import engine
 from operation.readiness import default_models
 
-# What the home page says of models, in words that are translated there.
+# Values of model specs that the home page translates.
 gettext_noop("letterbox")
 gettext_noop("stretch")
 gettext_noop("shrink")
@@ -23,17 +23,17 @@ gettext_noop("unknown")
 
 
 def home(request: HttpRequest) -> HttpResponse:
-    """The stages, and which models are installed."""
+    """Home page: the stages and the installed models."""
     defaults = [model["model"] for model in default_models().values()]
     context = {"models": engine.models().values(), "defaults": defaults}
     return render(request, "home.html", context)
 
 
 def api_docs(request: HttpRequest) -> HttpResponse:
-    """The API's description with forms to try it."""
+    """Swagger UI of the API."""
     return render(request, "api.html")
 
 
 def favicon(request: HttpRequest) -> HttpResponse:
-    """Where browsers look for an icon on pages that name none, such as the admin's."""
+    """Browsers request this icon on pages that declare none, such as the admin's."""
     return redirect(static("favicon.svg"))

@@ -295,7 +295,7 @@ REST_FRAMEWORK = {
     ],
     "EXCEPTION_HANDLER": "web.problems.exception_handler",
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
-    "DEFAULT_PAGINATION_CLASS": "web.rest.pagination.Pages",
+    "DEFAULT_PAGINATION_CLASS": "web.rest.pagination.CappedPagination",
     "PAGE_SIZE": 50,
     "DEFAULT_SCHEMA_CLASS": "web.rest.schema.ApiSchema",
     # How often one account, or else one address, may ask; far above what people's clicks come to.
@@ -391,7 +391,7 @@ SOCKET_CHECK_SECONDS = 30
 
 AUTHENTICATION_BACKENDS = [
     # First, so that a locked address or name is refused even with the right password.
-    "accounts.attempts.AddressGuard",
+    "accounts.attempts.AddressLockoutBackend",
     "axes.backends.AxesStandaloneBackend",
     "django.contrib.auth.backends.ModelBackend",
 ]

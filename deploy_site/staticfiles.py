@@ -1,9 +1,9 @@
-"""Static files under names that carry their hash, so that browsers may keep them for ever."""
+"""Static files with hashed names, which browsers may cache forever."""
 
 from whitenoise.storage import CompressedManifestStaticFilesStorage
 
 
 class ModuleStaticFilesStorage(CompressedManifestStaticFilesStorage):
-    """Rewrites the imports between our ES modules to the hashed names, too."""
+    """Also rewrites the imports of ES modules to hashed names."""
 
     support_js_module_import_aggregation = True

@@ -1,4 +1,4 @@
-"""All addresses of the site; each stage brings its own."""
+"""URL configuration of the site."""
 
 from django.contrib import admin
 from django.urls import include, path
@@ -27,9 +27,9 @@ urlpatterns = [
     path("api/docs/", pages.api_docs, name="api-docs"),
     path("api/", RedirectView.as_view(pattern_name="api-docs"), name="api"),
     path("api/<path:rest>", problems.unknown_api),
-    # Before the admin's own: two of its pages lie there.
+    # Before admin.site.urls, as two of its pages are below /admin/.
     path("", include("operation.urls")),
-    # One form alone changes the own password, and counts wrong old ones.
+    # Replaces the admin's own form, which does not limit attempts at the old password.
     path("admin/password_change/", RedirectView.as_view(pattern_name="accounts:password")),
     path("admin/", admin.site.urls),
     path("favicon.ico", pages.favicon),

@@ -1,4 +1,4 @@
-"""What programs ask: the probes, Prometheus's metrics, and the data of the operator's page."""
+"""Endpoints for programs: probes, Prometheus metrics, and the data of the operator's page."""
 
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.cache import never_cache

@@ -1,4 +1,4 @@
-"""Compares the database with the files on the disk."""
+"""Compares the files in the media folder with the database."""
 
 import hashlib
 import time
@@ -13,38 +13,38 @@ from operation.purge import CRASHED_AFTER_S
 from web.keeping.quota import owned_models
 from web.keeping.storage import PART_SUFFIX, empty_folders_below, files_below, is_older
 
-# What is younger may get its row in a moment.
-YOUNG_S = 3600
+# Newer files may not have their row yet.
+NEW_FILE_S = 3600
 
 
 def kept_rows() -> Iterator[Model]:
-    """Every row that may name files."""
+    """All rows with files."""
     models: list[type[Model]] = [*owned_models(), Export]
     for model in models:
         yield from model._base_manager.iterator()
 
 
 def kept_files(row: Model) -> list[tuple[Path, str]]:
-    """The files that a row names, each with its SHA-256 where that is known."""
+    """The files of a row, each with its SHA-256 or an empty text."""
     names = [field.name for field in row._meta.get_fields() if isinstance(field, FileField)]
-    # The hash is that of what was sent: the first file.
+    # The hash is that of the uploaded file, which is the first one.
     hashes = [getattr(row, "sha256", ""), *[""] * len(names)]
     files = [(getattr(row, name), sha256) for name, sha256 in zip(names, hashes, strict=False)]
     return [(Path(file.path), sha256) for file, sha256 in files if file]
 
 
 def missing_and_corrupt() -> Iterator[str]:
-    """A line for each file that is gone or not what was kept, as far as that is known.
+    """A line for each file that is missing or differs from what was stored.
 
-    Files without a hash are known by their size, together with the others of their row.
+    Files without a hash are compared by the total size of their row's files.
     """
     for row in kept_rows():
         if not problems_of(row):
             continue
-        # It may have been deleted or changed while its files were looked at.
-        today = type(row)._base_manager.filter(pk=row.pk).first()
-        if today:
-            yield from problems_of(today)
+        # The row may have been deleted or changed since it was loaded.
+        current = type(row)._base_manager.filter(pk=row.pk).first()
+        if current:
+            yield from problems_of(current)
 
 
 def problems_of(row: Model) -> list[str]:
@@ -71,23 +71,23 @@ def problems_of(row: Model) -> list[str]:
 
 
 def orphans() -> Iterator[Path]:
-    """Files and empty folders in the media folder that belong to no row, but for new ones.
+    """Files and empty folders in the media folder that belong to no row, except new ones.
 
-    A file gets its row a moment after it was written, and its name only when it is whole.
+    A file is written before its row, and under a temporary name until it is complete.
     """
     root = Path(settings.MEDIA_ROOT)
-    # The files first: one that is kept meanwhile has no row yet when the rows come first.
+    # Files are listed before rows, so that files stored in between are not taken for orphans.
     found = [*files_below(root), *empty_folders_below(root)]
     known = {path for row in kept_rows() for path, _ in kept_files(row)}
     for video in Video.objects.iterator():
         known.add(video.poster_path)
         if video.state == State.UPLOADING:
-            # The last chunk renames it before the row says so.
+            # The last chunk renames the file before the row is updated.
             known |= {video.part_path, video.source_path}
     now = time.time()
     for path in found:
-        may_be_new_s = CRASHED_AFTER_S if path.suffix == PART_SUFFIX else YOUNG_S
-        if path not in known and is_older(path, now - may_be_new_s):
+        min_age_s = CRASHED_AFTER_S if path.suffix == PART_SUFFIX else NEW_FILE_S
+        if path not in known and is_older(path, now - min_age_s):
             yield path
 
 

@@ -1,4 +1,4 @@
-"""Settings that ``manage.py`` refuses to serve the site with."""
+"""System checks of the settings."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from django.core.checks import Error, Tags, register
 
 @register(Tags.security)
 def check_allowed_hosts(**kwargs: Any) -> list[Error]:
-    """``ALLOWED_HOSTS`` names hosts: with ``*`` any page could open sockets in a visitor's name."""
+    """Reject ``*``, with which any site could open WebSockets with a visitor's session."""
     if "*" not in settings.ALLOWED_HOSTS:
         return []
     return [

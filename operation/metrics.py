@@ -1,4 +1,4 @@
-"""What Prometheus is told: what was counted, and how things are at this moment."""
+"""Prometheus metrics: request durations, and gauges of the current state."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -28,7 +28,7 @@ METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
 
 
 class RequestMetrics:
-    """Django middleware: counts and times every request, by the name of its view."""
+    """Django middleware: measures the duration of each request by view, method and status."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
@@ -36,7 +36,7 @@ class RequestMetrics:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         started = time.perf_counter()
         response = self.get_response(request)
-        # Names of ours only: what clients choose would make series without end.
+        # Only known values: paths chosen by clients would create unbounded series.
         match = request.resolver_match
         view = (match.view_name if match.url_name else match.route) if match else "none"
         method = request.method if request.method in METHODS else "other"
@@ -46,12 +46,12 @@ class RequestMetrics:
 
 
 def open_socket_counts() -> dict[str, int]:
-    """WebSockets that are open in this process, by kind."""
+    """Number of WebSockets that are open in this process, by kind."""
     return {"camera": open_cameras(), "video": open_sockets.total()}
 
 
 def job_counts() -> dict[str, dict[str, int]]:
-    """Videos and exports by state."""
+    """Number of videos and exports by state."""
     return {
         name: dict(model.objects.values_list("state").annotate(Count("pk")).order_by("state"))
         for name, model in (("video", Video), ("export", Export))
@@ -59,7 +59,7 @@ def job_counts() -> dict[str, dict[str, int]]:
 
 
 def storage_bytes() -> dict[str, int]:
-    """What each kind of media takes."""
+    """Size of the stored media by model."""
     return {
         str(model._meta.label_lower): model.stored_bytes(model.objects.all())
         for model in owned_models()
@@ -67,7 +67,7 @@ def storage_bytes() -> dict[str, int]:
 
 
 class SiteCollector(Collector):
-    """How things are when Prometheus asks."""
+    """Computes gauges at each scrape."""
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
         yield _gauge(
@@ -87,7 +87,7 @@ class SiteCollector(Collector):
         yield GaugeMetricFamily("vision_free_bytes", "Free disk space for media", value=free)
 
     def describe(self) -> list[GaugeMetricFamily]:
-        # The registry asks when the site starts, before there is anything to be told.
+        # Otherwise registering it calls collect(), before the database can be queried.
         return []
 
 

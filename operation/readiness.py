@@ -1,4 +1,4 @@
-"""What has to work before requests are sent here; asked every few seconds, so it is cheap."""
+"""Readiness checks; probes run them every few seconds, so they are cheap."""
 
 import logging
 import shutil
@@ -19,17 +19,17 @@ OK = "ok"
 
 
 def checks() -> dict[str, str]:
-    """What was looked at, each "ok" or what is wrong with it, without names of the inside."""
-    asked: dict[str, tuple[Callable[[], None], str]] = {
-        "database": (_ask_database, "the database does not respond"),
-        "media": (_write_media, "the media folder is not writable"),
+    """The result of each check: "ok" or a reason without internal details."""
+    functions: dict[str, tuple[Callable[[], None], str]] = {
+        "database": (_check_database, "the database does not respond"),
+        "media": (_check_media, "the media folder is not writable"),
         "disk": (_check_disk, "not enough free disk space for uploads"),
     }
-    return {name: _outcome(*check) for name, check in asked.items()}
+    return {name: _result(*check) for name, check in functions.items()}
 
 
 def default_models() -> dict[str, dict[str, str]]:
-    """The default model of each task, and how far it is loaded or why there is none."""
+    """The default model of each task with its loading state, or why there is none."""
     loaded = engine.loaded_models()
     models: dict[str, dict[str, str]] = {}
     for task in engine.TASKS:
@@ -43,11 +43,11 @@ def default_models() -> dict[str, dict[str, str]]:
 
 
 def free_bytes() -> int:
-    """What is left of the disk that media lies on."""
+    """Free space on the disk of the media folder."""
     return shutil.disk_usage(_media_folder()).free
 
 
-def _outcome(check: Callable[[], None], failure: str) -> str:
+def _result(check: Callable[[], None], failure: str) -> str:
     try:
         check()
     except (Error, OSError) as exc:
@@ -56,13 +56,13 @@ def _outcome(check: Callable[[], None], failure: str) -> str:
     return OK
 
 
-def _ask_database() -> None:
+def _check_database() -> None:
     with connection.cursor() as cursor:
-        # A file that was removed is made anew, and answers whatever needs no table.
+        # SQLite creates a removed database file again, so the query has to read a table.
         cursor.execute("SELECT 1 FROM django_migrations LIMIT 1")
 
 
-def _write_media() -> None:
+def _check_media() -> None:
     with tempfile.TemporaryFile(dir=_media_folder()) as file:
         file.write(b"ready?")
         file.flush()

@@ -1,4 +1,4 @@
-"""How the site is at this moment, as the operator's page shows it."""
+"""The current state of the site, as shown on the operator's page."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ from web.streams import open_streams
 
 
 def models() -> list[dict[str, Any]]:
-    """Every known model: its task, and whether it is installed, loaded, or what is wrong."""
+    """All known models with their task, state and queue length."""
     loaded, queued = engine.loaded_models(), engine.queued_pictures()
     return [
         {
@@ -28,7 +28,7 @@ def models() -> list[dict[str, Any]]:
 
 
 def site_status() -> dict[str, Any]:
-    """Models, streams, stages, sockets, jobs and storage; times in ms, sizes in bytes."""
+    """Checks, models, streams, stages, sockets, jobs and storage; times in ms, sizes in bytes."""
     streams = open_streams()
     return {
         "checks": readiness.checks(),

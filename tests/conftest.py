@@ -1,4 +1,4 @@
-"""A real server in a process of its own, and a real browser; Django is not set up here."""
+"""Fixtures for end-to-end tests: a server in its own process, and a browser."""
 
 import os
 import socket
@@ -23,7 +23,7 @@ CHROMIUM_ARGUMENTS = [
     "--disable-component-update",
     "--disable-sync",
 ]
-# What an answer says of a picture that could not be kept.
+# Fields of a response whose picture could not be kept.
 WITHOUT_ROOM = {
     "kept": False,
     "not_kept": {"status": 413, "code": "quota_exceeded", "detail": "There is no room."},
@@ -31,7 +31,7 @@ WITHOUT_ROOM = {
 
 
 class Server:
-    """The site as ``manage.py serve`` runs it, with folders of its own."""
+    """A ``manage.py serve`` process with its own folders."""
 
     def __init__(self, data_dir: Path, model_dir: Path, **settings: str) -> None:
         with socket.create_server(("127.0.0.1", 0)) as free:
@@ -58,7 +58,7 @@ class Server:
         subprocess.run(command, cwd=ROOT, env=self._environment, check=True)
 
     def start(self, probe: str = "/readyz") -> None:
-        """Start serving and wait until the probe is good: without another, the models are warm."""
+        """Start the server and wait until ``probe`` succeeds; ``/readyz`` means warm models."""
         with self.log_path.open("ab") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "manage.py", "serve"],
@@ -67,7 +67,7 @@ class Server:
                 stdout=log,
                 stderr=subprocess.STDOUT,
             )
-        # A model that is converted on a busy machine takes minutes.
+        # Converting a model on a busy machine takes minutes.
         deadline = time.monotonic() + 300
         while not self._answers(probe):
             if self.process.poll() is not None or time.monotonic() > deadline:
@@ -89,7 +89,7 @@ class Server:
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory, toy_model_dir: Path) -> Iterator[Server]:
-    """One server for all tests; who stops it starts it again."""
+    """One server for all tests; a test that stops it has to start it again."""
     server = Server(tmp_path_factory.mktemp("data"), toy_model_dir)
     server.start()
     yield server
@@ -112,7 +112,7 @@ def browser_type_launch_args(browser_type_launch_args: dict) -> dict:
 
 @pytest.fixture
 def console_errors(page: Page) -> Iterator[list[str]]:
-    """What the page complains of; a test takes out what it expects, the rest fails it."""
+    """Errors in the browser console; tests remove expected ones, any others fail the test."""
     errors: list[str] = []
 
     def note(message: ConsoleMessage) -> None:

@@ -1,4 +1,4 @@
-"""The API of the site as a whole: its description, its models, and its limits."""
+"""API views of the whole site: the OpenAPI schema, the limits, and the models."""
 
 from django.conf import settings
 from drf_spectacular.renderers import (
@@ -18,7 +18,7 @@ from ml_core import engine
 from ml_core.errors import VisionError
 from web.rest.serializers import ModelSpecSerializer
 
-# Of the setting LIMITS what a client can keep to; the others protect the server.
+# The entries of LIMITS that clients can act on; the others protect the server.
 LIMITS_OF_CLIENTS = {
     "image_bytes": "of a picture's file",
     "image_pixels": "of a picture",
@@ -39,9 +39,9 @@ LIMITS_OF_CLIENTS = {
 
 
 class SchemaView(SpectacularAPIView):
-    """The description of this API that programs read (OpenAPI 3), as JSON or YAML."""
+    """The OpenAPI 3 schema of this API, as JSON or YAML."""
 
-    # The first one is what they get who do not say.
+    # The first one is the default.
     renderer_classes = [
         OpenApiJsonRenderer2,
         OpenApiJsonRenderer,
@@ -50,11 +50,11 @@ class SchemaView(SpectacularAPIView):
     ]
 
     def _get_version_parameter(self, request: Request) -> None:
-        """There is one version; what asks for another would stand in a header, unchecked."""
+        """The API has one version. The base method copies the parameter unchecked to a header."""
 
 
 class LimitsSerializer(serializers.Serializer):
-    """What a client can keep to."""
+    """The limits that clients can act on."""
 
     def get_fields(self) -> dict[str, serializers.Field]:
         return {
@@ -64,21 +64,21 @@ class LimitsSerializer(serializers.Serializer):
 
 
 class ThrottlesSerializer(serializers.Serializer):
-    """How often one account or address may ask, such as "6000/min"; null: as often as it likes."""
+    """Requests allowed per account or address, such as "6000/min"; null for no limit."""
 
     predictions = serializers.CharField(allow_null=True)
     uploads = serializers.CharField(allow_null=True)
 
 
 class CapsSerializer(serializers.Serializer):
-    """What is capped."""
+    """Limits and throttle rates."""
 
     limits = LimitsSerializer()
     throttles = ThrottlesSerializer()
 
 
 class LimitsView(APIView):
-    """What is capped on this site: sizes, counts, durations, and how often one may ask."""
+    """The limits of this site: sizes, counts, durations, and throttle rates."""
 
     @extend_schema(operation_id="limits", tags=["site"], responses=CapsSerializer)
     def get(self, request: Request) -> Response:
@@ -90,7 +90,7 @@ class LimitsView(APIView):
 
 
 class ModelsView(APIView):
-    """Every known model, and which of them works when a request names none."""
+    """All known models, and which of them are the defaults."""
 
     @extend_schema(operation_id="models", tags=["site"], responses=ModelSpecSerializer(many=True))
     def get(self, request: Request) -> Response:
@@ -99,7 +99,7 @@ class ModelsView(APIView):
             try:
                 defaults.add(engine.default_model(task))
             except VisionError:
-                # Nothing installed is an answer, too.
+                # No model of this task is installed.
                 continue
         specs = engine.models().values()
         return Response(ModelSpecSerializer(specs, many=True, context={"defaults": defaults}).data)

@@ -1,4 +1,4 @@
-"""The WebSocket side of the site as a whole."""
+"""ASGI middleware of all WebSockets, and the consumer for unknown paths."""
 
 import json
 from typing import Any
@@ -11,8 +11,8 @@ from web.keeping.storage import as_vision_error, log_vision_error
 from web.problem_texts import as_message
 
 
-class OriginGuard:
-    """ASGI middleware: turns away sockets of other sites, and whose ``Origin`` is no address."""
+class OriginValidator:
+    """ASGI middleware: rejects WebSockets from other sites, or with a malformed ``Origin``."""
 
     def __init__(self, application: Any) -> None:
         self.application = AllowedHostsOriginValidator(application)
@@ -22,16 +22,16 @@ class OriginGuard:
         try:
             urlsplit(origin)
         except ValueError:
-            # The validator would fail.
+            # AllowedHostsOriginValidator would raise this as a server error.
             await WebsocketDenier()(scope, receive, send)
         else:
             await self.application(scope, receive, send)
 
 
-class SocketRefusals:
-    """ASGI middleware: what the disk or the database refuses is told, and the socket closed.
+class SocketErrors:
+    """ASGI middleware: sends storage and database errors to the client and closes the socket.
 
-    Whose a socket is, for instance, is asked before there is a consumer that could tell.
+    Errors of the middleware below, such as authentication, happen before any consumer exists.
     """
 
     def __init__(self, application: Any) -> None:
@@ -40,26 +40,26 @@ class SocketRefusals:
     async def __call__(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
         sent = set()
 
-        async def noting_send(message: dict[str, Any]) -> None:
+        async def recording_send(message: dict[str, Any]) -> None:
             sent.add(message["type"])
             await send(message)
 
         try:
-            await self.application(scope, receive, noting_send)
+            await self.application(scope, receive, recording_send)
         except Exception as exc:
-            refusal = as_vision_error(exc)
-            if refusal is None or "websocket.close" in sent:
+            error = as_vision_error(exc)
+            if error is None or "websocket.close" in sent:
                 raise
-            log_vision_error(refusal, exc)
+            log_vision_error(error, exc)
             if "websocket.accept" not in sent:
                 await send({"type": "websocket.accept"})
-            error = json.dumps({"type": "error", **as_message(refusal)})
-            await send({"type": "websocket.send", "text": error})
-            await send({"type": "websocket.close", "code": 4000 + refusal.status})
+            text = json.dumps({"type": "error", **as_message(error)})
+            await send({"type": "websocket.send", "text": text})
+            await send({"type": "websocket.close", "code": 4000 + error.status})
 
 
 class UnknownPathConsumer(AsyncJsonWebsocketConsumer):
-    """Tells a client that asked for a path nobody serves, instead of failing in the server."""
+    """Answers unknown WebSocket paths with an error; Channels would raise ``ValueError``."""
 
     async def connect(self) -> None:
         await self.accept()

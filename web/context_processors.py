@@ -1,4 +1,4 @@
-"""What every page says of the models."""
+"""Template context for all pages: the detector and the class names."""
 
 from django.http import HttpRequest
 from django.utils.translation import get_language
@@ -11,7 +11,7 @@ from web.problem_texts import shown_detail
 
 
 def detector(request: HttpRequest) -> dict[str, object]:
-    """The default detector's specification, or the reason why there is none."""
+    """The spec of the default detector, or the reason why there is none."""
     try:
         return {"detector": engine.default_model("detection"), "full_detector": CATALOG[0]}
     except VisionError as exc:
@@ -19,5 +19,5 @@ def detector(request: HttpRequest) -> dict[str, object]:
 
 
 def class_names(request: HttpRequest) -> dict[str, object]:
-    """The classes' names in the visitor's language, for modules; nothing in English."""
+    """Class names in the visitor's language, for JavaScript modules; empty in English."""
     return {"class_names": names_in(get_language() or "en")}

@@ -1,20 +1,17 @@
-"""Expected errors of storage, sessions and sockets.
-
-Like those of ``ml_core.errors``, with the status and the code of the problem that is answered.
-"""
+"""Expected errors of storage, sessions and WebSockets."""
 
 from ml_core.errors import VisionError
 
 
 class StorageFull(VisionError):
-    """The disk has no room for more."""
+    """The server's disk is full."""
 
     status = 507
     code = "storage_full"
 
 
 class StorageUnusable(VisionError):
-    """The disk or the database is read-only, out of reach, or broken."""
+    """The disk or the database is read-only, unreachable or broken."""
 
     status = 503
     code = "storage_unusable"
@@ -22,7 +19,7 @@ class StorageUnusable(VisionError):
 
 
 class DatabaseBusy(VisionError):
-    """Others write to the database for longer than anybody waits for it."""
+    """The database stayed locked for too long."""
 
     status = 503
     code = "db_busy"
@@ -30,21 +27,21 @@ class DatabaseBusy(VisionError):
 
 
 class QuotaExceeded(VisionError):
-    """The owner keeps as much as anybody may already."""
+    """The owner's storage quota is used up."""
 
     status = 413
     code = "quota_exceeded"
 
 
 class SessionEnded(VisionError):
-    """The visitor signed in or out while the request was worked on."""
+    """The visitor signed in or out during the request."""
 
     status = 409
     code = "session_ended"
 
 
 class SocketIdle(VisionError):
-    """Nothing was sent on a WebSocket for so long that its place was given to others."""
+    """The WebSocket was idle for too long."""
 
     status = 408
     code = "socket_idle"

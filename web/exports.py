@@ -1,4 +1,4 @@
-"""Detections in the file formats other tools read."""
+"""Export formats for detections: JSON Lines, COCO, YOLO, Pascal VOC and CSV."""
 
 import csv
 import io
@@ -12,17 +12,17 @@ from ml_core.labels import COCO_LABELS, coco_category_id
 from ml_core.results import Detection, Detections
 from web.rest.serializers import DetectionsSerializer
 
-# A picture's name, and what was found in it.
+# A picture's name and its detections.
 Named = tuple[str, Detections]
 
 
-# What XML 1.0 cannot hold, in whatever way it is written.
+# Characters that XML 1.0 does not allow, even as character references.
 NOT_XML = re.compile("[^\\t\\n\\r\\x20-\\ud7ff\\ue000-\\ufffd\\U00010000-\\U0010ffff]")
 
 
 @dataclass(frozen=True)
 class Export:
-    """A file format for the result of one picture: ``text`` takes its name and the result."""
+    """An export format; ``text`` turns a picture's name and detections into the file's content."""
 
     suffix: str
     media_type: str
@@ -30,7 +30,7 @@ class Export:
 
 
 def to_text(name: str, found: Detections) -> str:
-    """Lines for a terminal: a heading, then score, class and box of each object."""
+    """Text for a terminal: a heading, then score, class and box of each object."""
     width, height = found.resolution_wh
     total_ms = sum(found.timing_ms.values())
     lines = [f"{name}  {width} x {height}  {found.model}  {total_ms:.0f} ms"]
@@ -43,14 +43,14 @@ def to_text(name: str, found: Detections) -> str:
 
 
 def to_jsonl(name: str, found: Detections) -> str:
-    """One line of JSON in the shape of the API, with the picture's name as ``file``."""
+    """One line of JSON as the API returns it, with the picture's name as ``file``."""
     return json.dumps({"file": name, **DetectionsSerializer(found).data}) + "\n"
 
 
 def to_yolo(found: Detections, *, with_scores: bool = False) -> str:
     """YOLO's text format: ``class_id x_center y_center width height``, relative to the picture.
 
-    The score can follow as a sixth number, for trainings that trust sure labels more.
+    ``with_scores`` appends the score, for training on pseudo-labels weighted by confidence.
     """
     width, height = found.resolution_wh
     lines = []
@@ -67,9 +67,9 @@ def to_yolo(found: Detections, *, with_scores: bool = False) -> str:
 
 
 def to_voc(name: str, found: Detections) -> str:
-    """Pascal VOC's annotation XML, with the score as an extra element.
+    """Pascal VOC annotation XML, with the score as an extra element.
 
-    Characters that XML cannot hold become U+FFFD.
+    Characters that XML does not allow become U+FFFD.
     """
     width, height = found.resolution_wh
     root = ElementTree.Element("annotation")
@@ -89,10 +89,7 @@ def to_voc(name: str, found: Detections) -> str:
 
 
 def to_coco(results: list[Named]) -> str:
-    """COCO's dataset format: images, annotations (with scores) and categories.
-
-    COCO's own classes keep COCO's sparse category ids, other networks' count from 1.
-    """
+    """COCO dataset JSON: images, annotations (with scores) and categories."""
     images: list[dict] = []
     annotations: list[dict] = []
     categories: dict[int, str] = {}
@@ -112,7 +109,7 @@ def to_coco(results: list[Named]) -> str:
 
 
 def to_csv(results: list[Named]) -> str:
-    """A table with one line for each object."""
+    """CSV with one row per object."""
     output = io.StringIO()
     table = csv.writer(output, lineterminator="\n")
     table.writerow(["file", "class_id", "class_name", "score", "x_min", "y_min", "x_max", "y_max"])
@@ -124,7 +121,7 @@ def to_csv(results: list[Named]) -> str:
 
 
 def coco_annotation(detection: Detection, annotation_id: int, *, image_id: int) -> dict:
-    """One object as COCO writes it, with its score; the box as x, y, width, height in pixels."""
+    """A COCO annotation with the score; ``bbox`` is x, y, width, height in pixels."""
     x_min, y_min, x_max, y_max = detection.box
     box_width, box_height = round(x_max - x_min, 1), round(y_max - y_min, 1)
     return {
@@ -139,7 +136,7 @@ def coco_annotation(detection: Detection, annotation_id: int, *, image_id: int) 
 
 
 def category_id(detection: Detection) -> int:
-    """COCO's sparse id of its own classes; those of other networks count from 1."""
+    """COCO's sparse category id for COCO classes; other classes count from 1."""
     class_id, class_name = detection.class_id, detection.class_name
     is_coco = class_id < len(COCO_LABELS) and COCO_LABELS[class_id] == class_name
     return coco_category_id(class_id) if is_coco else class_id + 1

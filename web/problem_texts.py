@@ -1,7 +1,7 @@
-"""What people are told of a problem in another language than English.
+"""Translated messages for problem codes.
 
-Details are written in English where the problem is found, with its figures; of another language
-the pages show one text for each code.
+Details are written in English where an error is raised, with its figures. In other languages,
+each code has one message without figures.
 """
 
 import re
@@ -105,25 +105,25 @@ _TEXTS = {
 
 
 def as_message(exc: VisionError) -> dict[str, Any]:
-    """A failure as sockets tell it: ``status``, ``code`` and ``detail``."""
+    """An error as a WebSocket message: ``status``, ``code`` and ``detail``."""
     detail = shown_detail(exc.code, exc.detail)
     return {"status": exc.status, "code": exc.code, "detail": detail}
 
 
 def shown_detail(code: str, detail: str) -> str:
-    """The ``detail`` itself in English; in other languages the text for its code, if any."""
+    """``detail`` in English; in other languages the message for ``code``, if there is one."""
     text = _TEXTS.get(code, "")
     translated = gettext(text)
     return without_folders(detail) if translated == text else translated
 
 
 def without_folders(text: str) -> str:
-    """``text`` for visitors: the names of settings in place of the folders that they hold.
+    """``text`` with each folder of the server replaced by the name of its setting.
 
-    Errors of files name their whole path, which is for the terminal and the log.
+    File errors contain full paths, which only the terminal and the log may show.
     """
     folders = {str(getattr(settings, name)): name for name in _FOLDERS}
-    # The innermost first: one of them may lie in another.
+    # Longest first, as folders may be nested.
     paths = sorted(folders, key=len, reverse=True)
     is_name_over = r"(?![\w.-]*\w)"
     pattern = "|".join(re.escape(path) + is_name_over for path in paths)

@@ -1,4 +1,4 @@
-"""Every error of the API as ``application/problem+json`` (RFC 9457)."""
+"""Error responses: ``application/problem+json`` (RFC 9457) for the API, pages elsewhere."""
 
 import json
 import sys
@@ -37,7 +37,7 @@ CONTENT_TYPE = "application/problem+json"
 
 
 def problem(status: int, code: str, detail: str, **more: Any) -> dict[str, Any]:
-    """The body of a problem: ``code`` is stable, ``detail`` is for people."""
+    """The body of a problem: ``code`` is a stable identifier, ``detail`` is meant for people."""
     return {
         "type": "about:blank",
         "title": HTTPStatus(status).phrase,
@@ -49,30 +49,30 @@ def problem(status: int, code: str, detail: str, **more: Any) -> dict[str, Any]:
 
 
 def problem_response(status: int, code: str, detail: str) -> JsonResponse:
-    """A problem as a plain Django response, for what happens outside of API views."""
+    """A problem as a Django response, for errors outside of API views."""
     return JsonResponse(problem(status, code, detail), status=status, content_type=CONTENT_TYPE)
 
 
-def problem_body(scope: Mapping[str, Any], refusal: dict[str, Any]) -> bytes:
-    """A problem as JSON, in the language that an ASGI request or WebSocket asks for."""
+def problem_body(scope: Mapping[str, Any], fields: dict[str, Any]) -> bytes:
+    """A problem as JSON, in the language of an ASGI request or WebSocket."""
     with translation.override(language_of(scope)):
-        detail = shown_detail(refusal["code"], refusal["detail"])
-    return json.dumps({**refusal, "detail": detail}).encode()
+        detail = shown_detail(fields["code"], fields["detail"])
+    return json.dumps({**fields, "detail": detail}).encode()
 
 
 async def send_problem(
-    scope: dict[str, Any], send: Any, refusal: dict[str, Any], more_headers: dict[str, str]
+    scope: dict[str, Any], send: Any, fields: dict[str, Any], more_headers: dict[str, str]
 ) -> None:
     """Answer an ASGI request, or the handshake of a WebSocket, with a problem.
 
-    The connection ends with it: what is still under way of the request is not read.
+    Then the connection is closed, without reading the rest of the request.
     """
     if scope["type"] == "websocket" and "websocket.http.response" not in scope.get(
         "extensions", {}
     ):
         await send({"type": "websocket.close"})
         return
-    body = problem_body(scope, refusal)
+    body = problem_body(scope, fields)
     headers = {
         "Content-Type": CONTENT_TYPE,
         "Content-Length": str(len(body)),
@@ -81,23 +81,23 @@ async def send_problem(
     }
     encoded = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
     kind = "http.response" if scope["type"] == "http" else "websocket.http.response"
-    await send({"type": f"{kind}.start", "status": refusal["status"], "headers": encoded})
+    await send({"type": f"{kind}.start", "status": fields["status"], "headers": encoded})
     await send({"type": f"{kind}.body", "body": body})
 
 
 def exception_handler(exc: Exception, context: dict[str, Any]) -> Response | None:
-    """Turn what an API view raised into a problem; None (a 500) for what nobody expected."""
+    """Convert an exception of an API view to a problem; None (a 500) if it is unexpected."""
     body, headers = _problem_of(exc, context)
     if body is None:
         return None
     response = Response(body, status=body["status"], headers=headers)
-    # The browsable API shows the problem in a page.
+    # The browsable API renders the problem as HTML.
     request = context["request"]
     renderer = getattr(request, "accepted_renderer", None)
     if renderer is None or renderer.format != "api":
         response.content_type = CONTENT_TYPE
     if renderer is not None and renderer.format != "api":
-        # Whatever else the view can write, such as YAML.
+        # The view may have negotiated another type, such as YAML.
         request.accepted_renderer = JSONRenderer()
     return response
 
@@ -105,14 +105,14 @@ def exception_handler(exc: Exception, context: dict[str, Any]) -> Response | Non
 def _problem_of(
     exc: Exception, context: dict[str, Any]
 ) -> tuple[dict[str, Any] | None, dict[str, str]]:
-    """The body and the headers for an exception; no body when nobody expected it."""
-    refusal = _refusal(context["request"], exc)
-    if refusal:
-        if refusal.status >= 500:
-            log_vision_error(refusal, exc)
-        headers = {"Retry-After": str(refusal.retry_after_s)} if refusal.retry_after_s else {}
-        detail = shown_detail(refusal.code, refusal.detail)
-        return problem(refusal.status, refusal.code, detail), headers
+    """The body and the headers for an exception; no body if it is unexpected."""
+    error = _expected_error(context["request"], exc)
+    if error:
+        if error.status >= 500:
+            log_vision_error(error, exc)
+        headers = {"Retry-After": str(error.retry_after_s)} if error.retry_after_s else {}
+        detail = shown_detail(error.code, error.detail)
+        return problem(error.status, error.code, detail), headers
     if isinstance(exc, RequestDataTooBig):
         return problem(413, "body_too_large", shown_detail("body_too_large", str(exc))), {}
     if isinstance(exc, TooManyFieldsSent):
@@ -128,7 +128,7 @@ def _problem_of(
         return problem(422, "invalid_parameters", detail, errors=exc.detail), {}
     if isinstance(exc, RecursionError):
         exc = ParseError("The JSON is nested too deeply.")
-    # Http404 and PermissionDenied arrive as Django's own exceptions.
+    # This handler also knows Django's Http404 and PermissionDenied.
     response = rest_framework_handler(exc, context)
     if response is None:
         return None, {}
@@ -137,12 +137,12 @@ def _problem_of(
     return problem(response.status_code, detail.code, str(detail)), headers
 
 
-def _refusal(request: Any, exc: BaseException) -> VisionError | None:
-    """What the disk, the database or the end of the account refused; None for anything else."""
-    refusal = as_vision_error(exc)
-    if refusal or not isinstance(exc, (DatabaseError, ObjectDoesNotExist, RowInvalid)):
-        return refusal
-    # What belongs to an account cannot be written any more once another request deleted that.
+def _expected_error(request: Any, exc: BaseException) -> VisionError | None:
+    """The expected error that ``exc`` is or stands for; None for unexpected exceptions."""
+    error = as_vision_error(exc)
+    if error or not isinstance(exc, (DatabaseError, ObjectDoesNotExist, RowInvalid)):
+        return error
+    # Writing fails with these once another request has deleted the account.
     user = getattr(request, "user", None)
     if user is None or user.pk is None or get_user_model().objects.filter(pk=user.pk).exists():
         return None
@@ -150,7 +150,7 @@ def _refusal(request: Any, exc: BaseException) -> VisionError | None:
 
 
 class ProblemMiddleware:
-    """What the disk, the database or a model refuses to a page is a problem, too, and no 500."""
+    """Answers expected errors of views other than API views."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
@@ -159,38 +159,34 @@ class ProblemMiddleware:
         return self.get_response(request)
 
     def process_exception(self, request: HttpRequest, exc: Exception) -> HttpResponse | None:
-        return _refused(request, exc)
+        return _error_response(request, exc)
 
 
-def _refused(request: HttpRequest, exc: BaseException | None) -> HttpResponse | None:
-    """The answer to what was refused: a problem below ``/api/``, a page elsewhere.
-
-    None for what nobody expected.
-    """
-    refusal = _refusal(request, exc) if exc else None
-    if exc is None or refusal is None:
+def _error_response(request: HttpRequest, exc: BaseException | None) -> HttpResponse | None:
+    """A problem below ``/api/``, a page elsewhere; None for unexpected exceptions."""
+    error = _expected_error(request, exc) if exc else None
+    if exc is None or error is None:
         return None
-    log_vision_error(refusal, exc)
-    detail = shown_detail(refusal.code, refusal.detail)
+    log_vision_error(error, exc)
+    detail = shown_detail(error.code, error.detail)
     if request.path.startswith("/api/"):
-        response: HttpResponse = problem_response(refusal.status, refusal.code, detail)
+        response: HttpResponse = problem_response(error.status, error.code, detail)
     else:
-        # Without the request: who it is from might be what the database refuses to say.
+        # Without the request, whose context processors would query the database for the user.
         page = render_to_string("problem.html", {"detail": detail})
-        response = HttpResponse(page, status=refusal.status)
-    if refusal.retry_after_s:
-        response.headers["Retry-After"] = str(refusal.retry_after_s)
-    # Else Django logs a traceback of what middleware meets, for every request.
+        response = HttpResponse(page, status=error.status)
+    if error.retry_after_s:
+        response.headers["Retry-After"] = str(error.retry_after_s)
+    # Otherwise Django logs a traceback for each error of middleware.
     response._has_been_logged = True  # type: ignore[attr-defined]
     return response
 
 
 @csrf_exempt
 def unknown_api(request: HttpRequest, rest: str) -> HttpResponse:
-    """Any address below ``/api/`` that no other view has: a problem.
+    """Answer unknown addresses below ``/api/`` with a problem.
 
-    Who only forgot the slash at the end is led to the right address, but not with a body, which
-    would get lost on the way.
+    If only the trailing slash is missing, redirect; requests with a body would lose it on the way.
     """
     with_slash = f"{request.path_info}/"
     detail = f"There is nothing at {request.path}."
@@ -224,10 +220,10 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
 
 def server_error(request: HttpRequest) -> HttpResponse:
     """500: a problem below ``/api/``, a page elsewhere."""
-    # What middleware raises comes here only, such as a session that could not be saved.
-    refused = _refused(request, sys.exc_info()[1])
-    if refused:
-        return refused
+    # Exceptions of middleware, such as a session that cannot be saved, only arrive here.
+    response = _error_response(request, sys.exc_info()[1])
+    if response:
+        return response
     if request.path.startswith("/api/"):
         return problem_response(500, "server_error", "Internal server error; see the server log.")
     return defaults.server_error(request)
@@ -241,7 +237,7 @@ def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 
 def _first_error(detail: Any) -> str:
-    """``field: message`` of the first thing that is wrong."""
+    """``field: message`` of the first error."""
     if isinstance(detail, dict):
         field, errors = next(iter(detail.items()))
         message = _first_error(errors)

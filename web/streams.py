@@ -1,4 +1,4 @@
-"""The cameras and videos that are being detected in by this process, and how fast."""
+"""The cameras and videos that this process is currently detecting in, with their frame rates."""
 
 import itertools
 import time
@@ -10,7 +10,7 @@ from typing import Literal
 from ml_core.metrics import FRAMES
 from web.keeping.owners import Owner
 
-# Over how long a speed is measured.
+# Averaging window of the frame rate.
 WINDOW_S = 5.0
 
 Source = Literal["camera", "video"]
@@ -19,7 +19,7 @@ _open: "dict[int, Stream]" = {}
 
 
 class Stream:
-    """One camera or video, and whose it is."""
+    """A camera or video with its owner and frame counters."""
 
     def __init__(self, source: Source, owner: Owner) -> None:
         self.number = next(_numbers)
@@ -30,39 +30,39 @@ class Stream:
         self._times: deque[float] = deque(maxlen=1000)
 
     def count_done(self, frames: int = 1) -> None:
-        """``frames`` more have their result."""
+        """Count ``frames`` with a result."""
         self.done += frames
         self._times.extend([time.monotonic()] * frames)
         FRAMES.labels(self.source, "done").inc(frames)
 
     def count_dropped(self) -> None:
-        """One more was let go, because a newer one was there."""
+        """Count a frame that was skipped in favour of a newer one."""
         self.dropped += 1
         FRAMES.labels(self.source, "dropped").inc()
 
     def count_failed(self) -> None:
-        """One more was answered with an error."""
+        """Count a frame that was answered with an error."""
         FRAMES.labels(self.source, "failed").inc()
 
     @property
     def fps(self) -> float:
-        """Results in a second, lately."""
+        """Results per second over the last ``WINDOW_S`` seconds."""
         now = time.monotonic()
         counted = sum(now - moment <= WINDOW_S for moment in [*self._times])
         return round(counted / min(WINDOW_S, max(1.0, now - self._started)), 1)
 
     def open(self) -> None:
-        """From now on it is one of ``open_streams``."""
+        """Add it to ``open_streams``."""
         _open[self.number] = self
 
     def close(self) -> None:
-        """It is no more."""
+        """Remove it from ``open_streams``."""
         _open.pop(self.number, None)
 
 
 @contextmanager
 def opened(source: Source, owner: Owner) -> Iterator[Stream]:
-    """A stream that is one of ``open_streams`` meanwhile."""
+    """A new stream, listed in ``open_streams`` within the context."""
     stream = Stream(source, owner)
     stream.open()
     try:
@@ -72,5 +72,5 @@ def opened(source: Source, owner: Owner) -> Iterator[Stream]:
 
 
 def open_streams() -> list[Stream]:
-    """Those there are now, the oldest first."""
+    """All open streams, oldest first."""
     return [*_open.values()]

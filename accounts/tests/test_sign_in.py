@@ -305,7 +305,7 @@ def test_a_lockout_outlasts_the_attempts_of_a_whole_ipv6_site(client, user, few_
 
     attempts = caches["attempts"]
     for number in range(2**16):
-        attempts.add(f"tries:sign-in:2001:db8:1:{number:x}::", 1, 3600)
+        attempts.add(f"attempts:sign-in:2001:db8:1:{number:x}::", 1, 3600)
 
     assert sign_in(client).status_code == 429
 

@@ -383,7 +383,7 @@ def test_waiting_for_a_model_takes_no_place(client, monkeypatch):
     monkeypatch.setattr(
         engine,
         "wait_until_loaded",
-        lambda task, model: taken.append(dict(picture_uploads._places_taken)),
+        lambda task, model: taken.append(dict(picture_uploads._in_memory)),
     )
 
     post_file(client, PICTURE)

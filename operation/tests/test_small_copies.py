@@ -105,7 +105,7 @@ def test_pictures_of_before_wait_for_a_place_in_memory(client, monkeypatch, url,
     places = []
 
     def counted(*arguments: object):
-        places.append(picture_uploads._places_taken.total())
+        places.append(picture_uploads._in_memory.total())
         return decode_image(*arguments)
 
     decode_image = media.decode_image

@@ -1,4 +1,4 @@
-"""Whether an answer's picture is kept: what the request wishes, and what came of it."""
+"""The ``keep`` parameter of requests with a picture, and its outcome."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,7 +14,7 @@ from web.problem_texts import as_message
 
 
 class Keep(StrEnum):
-    """What a request says of keeping its picture."""
+    """Values of the ``keep`` parameter."""
 
     NO = "false"
     YES = "true"
@@ -23,7 +23,7 @@ class Keep(StrEnum):
 
 @extend_schema_field({"oneOf": [{"type": "boolean"}, {"type": "string", "enum": ["if_possible"]}]})
 class KeepField(serializers.Field):
-    """true, false, or if_possible: then the answer comes without room, too."""
+    """true, false or if_possible; the last one ignores errors of storing."""
 
     def to_internal_value(self, data: Any) -> Keep:
         if data == Keep.IF_POSSIBLE:
@@ -41,7 +41,7 @@ class KeepField(serializers.Field):
 
 
 class NotKeptSerializer(serializers.Serializer):
-    """Why a picture that was to be kept is not."""
+    """Why a picture could not be kept."""
 
     status = serializers.IntegerField(help_text="status of the problem that keep=true would return")
     code = serializers.CharField(help_text="stable code of the reason")
@@ -49,30 +49,30 @@ class NotKeptSerializer(serializers.Serializer):
 
 
 class Keeping:
-    """Keeps a picture as ``wish`` says, and remembers the reason why it could not."""
+    """Tracks whether a picture is kept as ``keep`` asks, and the error that prevented it."""
 
-    def __init__(self, wish: Keep) -> None:
-        self._wish = wish
-        self._refusal: VisionError | None = None
+    def __init__(self, keep: Keep) -> None:
+        self._keep = keep
+        self._error: VisionError | None = None
 
     @property
     def is_wanted(self) -> bool:
-        """Whether the picture is to be kept and nothing has prevented it so far."""
-        return self._wish is not Keep.NO and self._refusal is None
+        """Whether the picture is to be kept and no error has prevented it so far."""
+        return self._keep is not Keep.NO and self._error is None
 
     @contextmanager
     def attempt(self) -> Iterator[None]:
-        """For a step of keeping: what prevents it is raised only where keeping was the point."""
+        """Run a step of storing; storage errors are recorded with ``if_possible``, else raised."""
         try:
             yield
         except Exception as exc:
-            refusal = as_vision_error(exc)
-            if refusal is None or self._wish is Keep.YES:
+            error = as_vision_error(exc)
+            if error is None or self._keep is Keep.YES:
                 raise
-            self._refusal = refusal
+            self._error = error
 
     def response_fields(self) -> dict[str, Any]:
-        """The members of the answer: ``kept``, and ``not_kept`` with the reason, if any."""
-        if self._refusal is None:
+        """Fields of the response: ``kept``, and ``not_kept`` with the reason, if any."""
+        if self._error is None:
             return {"kept": self.is_wanted}
-        return {"kept": False, "not_kept": as_message(self._refusal)}
+        return {"kept": False, "not_kept": as_message(self._error)}

@@ -1,4 +1,4 @@
-"""Kept pictures as responses: only their owner's view sends them, never a public address."""
+"""Kept pictures: responses with their files, and their administration."""
 
 import hashlib
 from collections.abc import Iterator
@@ -28,9 +28,9 @@ from web.keeping.storage import check_room
 from web.rest.picture_uploads import picture_in_memory, queue_key_of
 from web.templatetags.sizes import size_text
 
-# The field with the small copy of a field's picture has its name and this.
+# Suffix of the field with the small copy of a picture field.
 SMALL = "_small"
-# A kept file never changes, and whatever is in it, the browser must not run it.
+# Kept files never change, and browsers must not execute their content.
 HEADERS = {
     "Cache-Control": "private, max-age=31536000, immutable",
     "X-Content-Type-Options": "nosniff",
@@ -41,16 +41,16 @@ HEADERS = {
 def picture_response(
     request: HttpRequest, row: Owned, field: str, *, small: bool = False
 ) -> HttpResponse:
-    """The picture in a file field of a kept ``row``, or its small copy.
+    """Respond with the picture in a file field of ``row``, or with its small copy.
 
-    Raises ``Http404`` when the file is gone, or is no picture any more where a small one is made,
-    and ``Busy`` when that would have to wait too long.
+    Raises ``Http404`` when the file is missing or damaged, and ``Busy`` when a missing small copy
+    cannot be made soon enough.
     """
     file = getattr(row, field)
     if not small:
         return HttpResponse(_read(file), content_type=guess_type(file.name)[0], headers=HEADERS)
     kept = getattr(row, field + SMALL)
-    data = _read(kept) if kept else _made_small(row, field, queue_key_of(request))
+    data = _read(kept) if kept else _make_small(row, field, queue_key_of(request))
     return HttpResponse(data, content_type="image/jpeg", headers=HEADERS)
 
 
@@ -62,8 +62,8 @@ def _read(file: FieldFile) -> bytes:
         raise Http404("The file of this picture is missing.") from exc
 
 
-def _made_small(row: Owned, field: str, queue_key: str) -> bytes:
-    """The small copy of a picture that was kept when there were none yet; it is kept, too."""
+def _make_small(row: Owned, field: str, queue_key: str) -> bytes:
+    """Make and store the small copy of a picture that was kept before there were small copies."""
     data = _read(getattr(row, field))
     limits = ImageLimits(len(data), settings.LIMITS["image_pixels"])
     try:
@@ -71,7 +71,7 @@ def _made_small(row: Owned, field: str, queue_key: str) -> bytes:
             small = small_jpeg(Image.fromarray(decode_image(data, limits)))
     except (InvalidImage, UnsupportedImage) as exc:
         raise Http404("The file of this picture is damaged.") from exc
-    # Without room it is made once more next time.
+    # If it cannot be stored, the next request makes it again.
     with suppress(StorageFull, OSError, DatabaseError):
         check_room(len(small))
         made: Any = type(row)()
@@ -99,11 +99,10 @@ def delete_page(
 
 @contextmanager
 def files_of_kept_row(row: Model) -> Iterator[None]:
-    """For writing the files of a row and then the row itself: all of it, or nothing stays."""
+    """Write the files of a row and then the row within this context; errors delete the files."""
     try:
         yield
     except Exception:
-        # A file without its row would be nobody's.
         for field in row._meta.get_fields():
             if isinstance(field, FileField) and (file := getattr(row, field.name)):
                 file.delete(save=False)
@@ -137,7 +136,7 @@ def set_jpegs(row: KeptPicture, data: bytes, jpegs: dict[str, bytes]) -> None:
 
 
 class PictureAdmin(admin.ModelAdmin):
-    """Rows with pictures: results are looked at and deleted here, never edited."""
+    """Rows with pictures, which can be viewed and deleted but not edited."""
 
     list_select_related = ("user",)
 
@@ -145,7 +144,7 @@ class PictureAdmin(admin.ModelAdmin):
         return False
 
     def thumbnail(self, row: Any, field: str) -> str | None:
-        """An ``img`` of the picture in ``row``'s file field; nothing when the file is gone."""
+        """An ``img`` element for the picture in a file field; None when the file is missing."""
         file = getattr(row, field)
         if not file.storage.exists(file.name):
             return None
@@ -166,8 +165,8 @@ class PictureAdmin(admin.ModelAdmin):
         return [picture, *super().get_urls()]
 
     def picture(self, request: HttpRequest, pk: str, field: str) -> HttpResponse:
-        """A small copy of a row's picture."""
-        # None for what is no key at all, too.
+        """Respond with the small copy of a row's picture."""
+        # None for malformed keys, too.
         row: Any = self.get_object(request, pk)
         is_picture = row is not None and hasattr(row, field + SMALL)
         if not is_picture or not self.has_view_permission(request, row):

@@ -1,4 +1,4 @@
-"""Whom media belongs to: an account, or while there is none the visitor's session."""
+"""Owners of media: an account, or the session of an anonymous visitor."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ from web.errors import SessionEnded
 
 @dataclass(frozen=True)
 class Owner:
-    """An account or a session; programs that keep no cookies have neither."""
+    """An account or a session; clients without cookies have neither."""
 
     user: User | None = None
     session_key: str = ""
@@ -48,7 +48,7 @@ class Owner:
 
     @property
     def label(self) -> str:
-        """Whom staff sees: the account's name, or just enough of a session to tell it apart."""
+        """Name shown to staff: the account's, or the first characters of the session key."""
         if self.user is not None:
             return self.user.get_username()
         if self.session_key:
@@ -57,13 +57,13 @@ class Owner:
 
     @property
     def is_known(self) -> bool:
-        """Whether there is anybody to come back for what is kept."""
+        """Whether there is an account or session through which media can be reached later."""
         return self.user is not None or bool(self.session_key)
 
 
 class OwnedQuerySet(models.QuerySet):
     def of(self, owner: Owner) -> Self:
-        """What belongs to ``owner``; nobody owns nothing."""
+        """Rows of ``owner``; none for an owner without account and session."""
         if owner.user is not None:
             return self.filter(user=owner.user)
         if owner.session_key:
@@ -71,23 +71,23 @@ class OwnedQuerySet(models.QuerySet):
         return self.none()
 
     def of_ended_sessions(self) -> Self:
-        """What visitors kept whose session is over, so that nobody can ever see it again."""
+        """Rows of sessions that have expired, which nobody can reach any more."""
         alive = Session.objects.filter(expire_date__gt=timezone.now()).values("session_key")
         visitors = self.filter(user=None).exclude(session_key="")
         return visitors.exclude(session_key__in=alive)
 
 
 def discard_if_session_ended(row: "Owned") -> None:
-    """Raise ``SessionEnded`` and delete the new ``row`` when its visitor's session has ended.
+    """Raise ``SessionEnded`` and delete the new ``row`` if its session has ended.
 
-    Who signs in gets a new session and takes along what is there at that moment; what is kept
-    a moment later would be out of reach for everybody.
+    Signing in starts a new session and adopts the rows of the old one. A row that is saved after
+    that would be unreachable.
     """
     if row.user is not None or not row.session_key:
         return
     if Session.objects.filter(session_key=row.session_key).exists():
         return
-    # Not that which the account took along in time.
+    # An account may have adopted the row in time.
     left = type(row).objects.filter(pk=row.pk, user=None).first()
     if left:
         left.delete()
@@ -97,7 +97,7 @@ def discard_if_session_ended(row: "Owned") -> None:
 
 
 class Owned(models.Model):
-    """A row that belongs to an account, to a session, or (from programs) to nobody."""
+    """A row that belongs to an account, to a session, or (without cookies) to nobody."""
 
     user = models.ForeignKey(
         settings.AUTH_USER_MODEL,
@@ -107,13 +107,13 @@ class Owned(models.Model):
         editable=False,
         verbose_name=_("user"),
     )
-    # Whose it is while there is no account; empty for programs, which have no session.
+    # Empty for rows of accounts and of clients without cookies.
     session_key = models.CharField(_("session"), max_length=40, blank=True, editable=False)
-    # Of all of its files together.
+    # Total size of all files of this row.
     size_bytes = models.PositiveBigIntegerField(_("size (bytes)"), default=0, editable=False)
 
     objects = OwnedQuerySet.as_manager()
-    # The page on which owners see their rows of this kind.
+    # URL name of the page that lists the owner's rows.
     list_url_name: ClassVar[str]
 
     class Meta:
@@ -121,7 +121,7 @@ class Owned(models.Model):
 
     @classmethod
     def stored_bytes(cls, rows: models.QuerySet) -> int:
-        """What the files of ``rows`` of this kind take."""
+        """Total size of the files of ``rows``."""
         return rows.aggregate(total=models.Sum("size_bytes"))["total"] or 0
 
 

@@ -1,4 +1,4 @@
-"""How much an owner keeps, and how much that may be."""
+"""Storage used by owners, and the quota on it."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,30 +12,30 @@ from web.errors import QuotaExceeded
 from web.keeping.owners import Owned, Owner
 from web.keeping.storage import check_room
 
-# Any number that nothing else on the site locks.
+# Key of the advisory lock; nothing else on the site uses it.
 _POSTGRES_LOCK = 0x71756F7461
 
 
 def owned_models() -> list[type[Owned]]:
-    """Every kind of media."""
+    """All models whose rows have an owner."""
     return [model for model in apps.get_models() if issubclass(model, Owned)]
 
 
 def used_bytes(owner: Owner) -> int:
-    """What everything that ``owner`` keeps takes, with what exports under way may take."""
+    """Bytes that ``owner`` stores, including the reserved size of exports in progress."""
     return sum(model.stored_bytes(model.objects.of(owner)) for model in owned_models())
 
 
 def visitors_bytes() -> int:
-    """What everything takes that belongs to no account."""
+    """Bytes of all rows that belong to no account."""
     return sum(model.stored_bytes(model.objects.filter(user=None)) for model in owned_models())
 
 
 @contextmanager
 def quota_lock() -> Iterator[None]:
-    """A transaction in which what is looked up stays true: no other reserves meanwhile.
+    """A transaction that excludes all others of this kind, to check the quota and then write.
 
-    SQLite lets one transaction write at a time; PostgreSQL has to be told.
+    SQLite allows one writing transaction at a time; PostgreSQL needs an explicit lock.
     """
     with transaction.atomic():
         if connection.vendor == "postgresql":
@@ -45,9 +45,9 @@ def quota_lock() -> Iterator[None]:
 
 
 def check_quota(owner: Owner, more_bytes: int) -> None:
-    """Raise ``QuotaExceeded`` when ``owner`` may not keep ``more_bytes``, before any work is done.
+    """Raise ``QuotaExceeded`` when ``owner`` may not store ``more_bytes``.
 
-    A program that keeps no cookies is another visitor each time: visitors share a cap as well.
+    Without cookies each request is a new visitor, so all visitors together have a limit as well.
     """
     limits = settings.LIMITS
     allowed = limits["owner_bytes"]
@@ -64,15 +64,15 @@ def check_quota(owner: Owner, more_bytes: int) -> None:
 
 
 def check_storage(owner: Owner, more_bytes: int) -> None:
-    """Raise ``QuotaExceeded`` or ``StorageFull`` when ``more_bytes`` cannot be kept."""
+    """Raise ``QuotaExceeded`` or ``StorageFull`` when ``more_bytes`` cannot be stored."""
     check_quota(owner, more_bytes)
     check_room(more_bytes)
 
 
 def storage_usage(owner: Owner) -> dict[str, Any]:
-    """What pages with media say of its keeping: bytes, and days (0 for no limit).
+    """Storage usage and retention, as shown on the pages; 0 days means no limit.
 
-    ``visit_days`` are those after a visitor's last visit; an account has no such limit.
+    ``visit_days`` counts from a visitor's last visit; accounts have no such limit.
     """
     return {
         "used_bytes": used_bytes(owner),

@@ -1,4 +1,4 @@
-"""Room for deleting: a database needs some to forget, and on a full disk there is none."""
+"""A reserve file that is released on a full disk, as deleting rows needs free space, too."""
 
 import os
 import shutil
@@ -13,34 +13,36 @@ from django.db.models.signals import pre_delete
 
 from web.keeping.storage import fsync_file
 
-# Far more than it takes to forget a row that stands for files.
+# Far more than the deletion of one row writes.
 RESERVE_BYTES = 16 * 2**20
 
 
 def connect() -> None:
-    """Make room before anything is deleted that users keep, whoever deletes it."""
+    """Release the reserve before users or rows with files are deleted, if the disk is full."""
     for model in (get_user_model(), *apps.get_models()):
         if model is get_user_model() or _file_fields(model):
-            pre_delete.connect(make_room, sender=model, dispatch_uid=f"room {model._meta.label}")
+            pre_delete.connect(
+                release_reserve, sender=model, dispatch_uid=f"reserve {model._meta.label}"
+            )
 
 
 def create_reserve() -> None:
-    """Take ``RESERVE_BYTES`` of the disk, to be given up for deleting; not of a full one."""
+    """Create the reserve file, unless it exists or the disk is nearly full."""
     path = _reserve_path()
     if path.exists() and path.stat().st_size == RESERVE_BYTES:
         return
     if _free_bytes() < RESERVE_BYTES + settings.LIMITS["free_bytes"]:
         return
     with path.open("wb") as file:
-        # Not zeros, which some file systems do not store.
+        # Random, as some file systems do not allocate blocks of zeros.
         file.write(os.urandom(RESERVE_BYTES))
         fsync_file(file)
 
 
-def make_room(instance: Model, **_: Any) -> None:
-    """On a full disk, give up the reserve, and delete the row's files before the row.
+def release_reserve(instance: Model, **_: Any) -> None:
+    """On a full disk, delete the reserve, and the row's files before the row.
 
-    What was found in a long video takes as much again to be forgotten as it took to be kept.
+    Deleting the row of a long video may write as much to the journal as saving it did.
     """
     if _free_bytes() >= RESERVE_BYTES:
         return

@@ -1,4 +1,4 @@
-"""Files that are there whole or not at all, whatever happens while they are written."""
+"""Crash-safe file storage, and the errors of a disk or database that cannot be used."""
 
 import errno
 import logging
@@ -22,24 +22,24 @@ from web.errors import DatabaseBusy, StorageFull, StorageUnusable
 
 logger = logging.getLogger(__name__)
 
-# What a file is called while it is being written; leftovers of crashes are found by it.
+# Suffix of files that are being written, by which leftovers of crashes are found.
 PART_SUFFIX = ".part"
-# No room on the disk, none left of what the user of this process may have, or a file's limit.
+# The disk, the disk quota of the process's user, or the file size limit is used up.
 FULL_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-# Mounted read-only, somebody else's, or broken.
+# Read-only file system, missing permission, or I/O error.
 UNUSABLE_ERRORS = (errno.EROFS, errno.EACCES, errno.EIO)
-# SQLite's words, and PostgreSQL's codes for the same.
+# Parts of SQLite's messages, and PostgreSQL's codes for the same errors.
 DATABASE_FULL = "disk is full"
 POSTGRES_DISK_FULL = "53100"
 DATABASE_LOCKED = "database is locked"
-# Deadlocks, and locks or transactions that others were faster with.
+# Serialization failure, deadlock, lock not available.
 POSTGRES_BUSY = ("40001", "40P01", "55P03")
-# A server that only reads, or whose own files are damaged.
+# Read-only transaction, and class XX: internal error or data corruption.
 POSTGRES_UNUSABLE = ("25006", "XX")
-# A SQLite file that was removed is made anew, without any table.
+# SQLite creates a removed database file again, without tables.
 TABLES_LOST = "no such table"
-# How long the same refusal is not logged again, however many requests meet it.
-LOG_AGAIN_S = 60
+# Minimum interval between log entries for the same error.
+LOG_INTERVAL_S = 60
 FULL = "The server's storage is full; nothing was kept. Try again later."
 UNUSABLE = (
     "The server cannot use its storage. Contact the site administrator; /readyz has the details."
@@ -48,7 +48,7 @@ BUSY = "The database is busy. Try again in a moment."
 
 
 class WholeFileStorage(FileSystemStorage):
-    """Writes under a temporary name, forces the bytes to the disk, and only then renames."""
+    """Writes to a temporary file, calls fsync, and renames: files are complete or absent."""
 
     def _save(self, name: str, content: File) -> str:
         target = Path(self.path(name))
@@ -56,7 +56,7 @@ class WholeFileStorage(FileSystemStorage):
             try:
                 self._write(target, content)
             except OSError:
-                # Nothing is left, not even the folder that was to hold the file.
+                # A folder that was created for the file would stay behind empty.
                 with suppress(OSError):
                     target.parent.rmdir()
                 raise
@@ -84,9 +84,9 @@ class WholeFileStorage(FileSystemStorage):
 
 
 def check_room(more_bytes: int) -> None:
-    """Raise ``StorageFull`` when ``more_bytes`` would leave less free than the site needs.
+    """Raise ``StorageFull`` when ``more_bytes`` would leave less than ``LIMITS["free_bytes"]``.
 
-    On a disk that is full to the end, the database could not even forget what is deleted.
+    On a completely full disk, the database could not even delete rows.
     """
     free_bytes = shutil.disk_usage(settings.DATA_DIR).free
     if free_bytes - more_bytes < settings.LIMITS["free_bytes"]:
@@ -97,21 +97,18 @@ def check_room(more_bytes: int) -> None:
 
 
 def files_below(folder: Path) -> list[Path]:
-    """Every file in ``folder`` and its folders, any of which may vanish meanwhile."""
+    """All files below ``folder``; any of them may be deleted concurrently."""
     return [Path(parent, name) for parent, _, names in os.walk(folder) for name in names]
 
 
 def empty_folders_below(folder: Path) -> list[Path]:
-    """The folders that hold nothing, but for those right in ``folder``."""
+    """The empty folders below ``folder``, except its direct children."""
     found = [Path(parent) for parent, folders, names in os.walk(folder) if not folders + names]
     return [path for path in found if path != folder and path.parent != folder]
 
 
 def is_older(path: Path, moment: float) -> bool:
-    """Whether ``path`` was last written before ``moment`` (s since the epoch), and still is there.
-
-    A folder is written when something is put into it or taken out of it.
-    """
+    """Whether ``path`` exists and was last modified before ``moment`` (seconds since the epoch)."""
     try:
         return path.stat().st_mtime < moment
     except FileNotFoundError:
@@ -119,9 +116,9 @@ def is_older(path: Path, moment: float) -> bool:
 
 
 def delete_empty_folder(folder: Path, root: Path) -> bool:
-    """Delete ``folder`` if it is empty; ``root`` and what lies right in it stays.
+    """Delete ``folder`` if it is empty and neither ``root`` nor a direct child of it.
 
-    Something may be put into those at any moment.
+    Other requests may be about to write to those.
     """
     if folder.parent in (root, *root.parents):
         return False
@@ -133,7 +130,7 @@ def delete_empty_folder(folder: Path, root: Path) -> bool:
 
 
 def delete_orphan(path: Path) -> None:
-    """Delete a file or an empty folder that belongs to nothing, and the folders left empty."""
+    """Delete an orphaned file or empty folder, and parents that become empty."""
     if not path.is_dir():
         path.unlink(missing_ok=True)
         path = path.parent
@@ -142,13 +139,13 @@ def delete_orphan(path: Path) -> None:
 
 
 def fsync_file(file: IO[bytes]) -> None:
-    """Return once everything written to ``file`` lies on the disk."""
+    """Flush ``file`` and wait until its content is on the disk."""
     file.flush()
     os.fsync(file.fileno())
 
 
 def is_full(exc: BaseException) -> bool:
-    """Whether an error of the disk or the database says that there is no room left."""
+    """Whether an error of the disk or the database means that there is no space left."""
     if isinstance(exc, OperationalError):
         sqlstate = getattr(exc.__cause__, "sqlstate", None)
         return DATABASE_FULL in str(exc) or sqlstate == POSTGRES_DISK_FULL
@@ -156,14 +153,14 @@ def is_full(exc: BaseException) -> bool:
 
 
 def is_unusable(exc: BaseException) -> bool:
-    """Whether the disk or the database cannot be reached, read or written at all.
+    """Whether an error means that the disk or the database is unreachable, read-only or broken.
 
-    Not what a mistake in our SQL raises: SQLite calls that an ``OperationalError`` as well.
+    Errors in our own SQL do not count, though SQLite raises ``OperationalError`` for them, too.
     """
     cause = exc.__cause__
     if isinstance(exc, InternalError):
         return (getattr(cause, "sqlstate", None) or "").startswith(POSTGRES_UNUSABLE)
-    # A damaged file is a plain ``DatabaseError`` of SQLite; Django raises such of its own.
+    # For a damaged file SQLite raises the base class, which Django also raises without a cause.
     is_damaged = type(exc) is DatabaseError and isinstance(cause, sqlite3.DatabaseError)
     if is_damaged or isinstance(exc, (OperationalError, InterfaceError)):
         is_our_sql = getattr(cause, "sqlite_errorcode", None) == sqlite3.SQLITE_ERROR
@@ -172,7 +169,7 @@ def is_unusable(exc: BaseException) -> bool:
 
 
 def as_vision_error(exc: BaseException) -> VisionError | None:
-    """What the disk or the database refused, as a problem; None for any other failure."""
+    """The expected error that ``exc`` is or stands for; None for unexpected exceptions."""
     if isinstance(exc, VisionError):
         return exc
     if is_full(exc):
@@ -187,20 +184,20 @@ def as_vision_error(exc: BaseException) -> VisionError | None:
 _logged_at: dict[str, float] = {}
 
 
-def log_vision_error(refusal: VisionError, cause: BaseException) -> None:
-    """Log a refusal with its cause; those of the disk and the database once a minute each."""
-    if refusal is cause:
-        logger.warning("%s: %s", refusal.code, refusal.detail)
+def log_vision_error(error: VisionError, cause: BaseException) -> None:
+    """Log an error with its cause; errors of disk and database at most once a minute each."""
+    if error is cause:
+        logger.warning("%s: %s", error.code, error.detail)
         return
     now = time.monotonic()
-    if now - _logged_at.get(refusal.code, -LOG_AGAIN_S) >= LOG_AGAIN_S:
-        _logged_at[refusal.code] = now
-        logger.warning("%s: %s (%s)", refusal.code, refusal.detail, cause)
+    if now - _logged_at.get(error.code, -LOG_INTERVAL_S) >= LOG_INTERVAL_S:
+        _logged_at[error.code] = now
+        logger.warning("%s: %s (%s)", error.code, error.detail, cause)
 
 
 @contextmanager
 def wrap_storage_full() -> Iterator[None]:
-    """Raise ``StorageFull`` in place of what the disk or the database says when it is full."""
+    """Convert errors of a full disk or database to ``StorageFull``."""
     try:
         yield
     except Exception as exc:
@@ -210,7 +207,7 @@ def wrap_storage_full() -> Iterator[None]:
 
 
 def make_folder(folder: Path) -> None:
-    """Make a folder for media, with those above it, so that they are there after a power cut."""
+    """Create a media folder with its parents, durably (they survive a power failure)."""
     if folder.is_dir():
         return
     make_folder(folder.parent)
@@ -219,13 +216,13 @@ def make_folder(folder: Path) -> None:
 
 
 def durable_rename(part: Path, target: Path) -> None:
-    """Give a file whose bytes lie on the disk its name, so that it has it after a power cut."""
+    """Rename a file that has been synced, durably (the name survives a power failure)."""
     os.replace(part, target)
     fsync_folder(target.parent)
 
 
 def fsync_folder(folder: Path) -> None:
-    """Make a rename in ``folder`` last: after a crash names are what was written of them."""
+    """Sync the entries of ``folder``, without which a rename may be lost in a crash."""
     handle = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(handle)

@@ -1,4 +1,4 @@
-"""Refuses a request body that is announced as too large, before it is sent."""
+"""Limits the size of request bodies, before they are received."""
 
 from typing import Any
 
@@ -6,10 +6,10 @@ from web.problems import problem, send_problem
 
 
 class BodyLimit:
-    """ASGI middleware: 413 for a body above ``max_bytes``, 411 for one of unknown length.
+    """ASGI middleware: 413 for a body above ``max_bytes``, 411 for one without ``Content-Length``.
 
-    Django counts only what it keeps in memory; a file it writes to disk has no limit. More bytes
-    than a request announces never arrive: the server takes them for the next request.
+    Django limits only the part of a body that it keeps in memory, not uploaded files. The server
+    never passes on more bytes than ``Content-Length`` says.
     """
 
     def __init__(self, application: Any, max_bytes: int) -> None:
@@ -18,16 +18,16 @@ class BodyLimit:
 
     async def __call__(self, scope: dict, receive: Any, send: Any) -> None:
         headers = dict(scope["headers"])
-        announced = headers.get(b"content-length", b"0")
-        refusal = None
-        if not announced.isdigit() or int(announced) > self.max_bytes:
+        content_length = headers.get(b"content-length", b"0")
+        error = None
+        if not content_length.isdigit() or int(content_length) > self.max_bytes:
             detail = f"A request may have at most {self.max_bytes:,} bytes."
-            refusal = problem(413, "body_too_large", detail)
+            error = problem(413, "body_too_large", detail)
         elif b"transfer-encoding" in headers:
-            # Django reads only bodies whose length it knows.
+            # Django needs the length of a body to read it.
             detail = "Expected a Content-Length header; bodies in chunks are not accepted."
-            refusal = problem(411, "length_required", detail)
-        if refusal:
-            await send_problem(scope, send, refusal, {})
+            error = problem(411, "length_required", detail)
+        if error:
+            await send_problem(scope, send, error, {})
         else:
             await self.application(scope, receive, send)

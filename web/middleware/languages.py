@@ -1,4 +1,4 @@
-"""The language of requests, of WebSockets, and of refusals before any middleware is reached."""
+"""The language of requests, of WebSockets, and of errors in ASGI middleware."""
 
 from collections.abc import Mapping
 from types import SimpleNamespace
@@ -8,12 +8,12 @@ from django.http import HttpRequest, parse_cookie
 from django.middleware.locale import LocaleMiddleware
 from django.utils import translation
 
-# Django would answer these with Simplified Chinese, for want of anything nearer.
+# Django would fall back to Simplified Chinese for these.
 _TRADITIONAL_CHINESE = ("zh-hant", "zh-tw", "zh-hk", "zh-mo")
 
 
 class LanguageMiddleware(LocaleMiddleware):
-    """Django's, except that browsers in Traditional Chinese get English unless they choose."""
+    """``LocaleMiddleware``, but Traditional Chinese browsers get English by default."""
 
     def process_request(self, request: HttpRequest) -> None:
         accepted = request.META.get("HTTP_ACCEPT_LANGUAGE", "")
@@ -22,7 +22,7 @@ class LanguageMiddleware(LocaleMiddleware):
 
 
 class SocketLanguage:
-    """ASGI middleware: a WebSocket speaks the page's language, else the browser's."""
+    """ASGI middleware: activates the language of a WebSocket's cookie, else of its header."""
 
     def __init__(self, application: Any) -> None:
         self.application = application
@@ -33,9 +33,9 @@ class SocketLanguage:
 
 
 def language_of(scope: Mapping[str, Any]) -> str:
-    """The language that a request or a WebSocket asks for: its cookie's, else its header's."""
+    """The language of an ASGI request or WebSocket: from its cookie, else from its header."""
     headers = {name: value.decode("latin-1") for name, value in scope["headers"]}
-    # All that Django looks at in a request.
+    # All attributes that Django reads from the request.
     request = SimpleNamespace(
         COOKIES=parse_cookie(headers.get(b"cookie", "")),
         META={

@@ -1,4 +1,4 @@
-"""Sessions last from the last visit on, not from the first."""
+"""Anonymous sessions expire a fixed time after the last visit, not after the first."""
 
 from collections.abc import Callable
 
@@ -12,10 +12,10 @@ LAST_VISIT = "last_visit"
 
 
 class VisitMiddleware:
-    """Prolongs the session of a visitor who comes back, and with it the cookie, once a day.
+    """Extends an anonymous visitor's session and its cookie, at most once a day.
 
-    What a visitor keeps is deleted with the session. Who signs in is asked again when the time
-    is over.
+    A visitor's media is deleted with the session. Sessions of accounts are not extended, so that
+    the password is asked for again in time.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
@@ -24,19 +24,19 @@ class VisitMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         response = self.get_response(request)
         if request.session.session_key:
-            prolong(request.session)
+            extend_session(request.session)
         return response
 
 
-def prolong(session: SessionBase) -> None:
-    """Have the session of a visitor without an account saved anew when today is another day."""
+def extend_session(session: SessionBase) -> None:
+    """Extend an anonymous visitor's session, at most once a day."""
     today = timezone.now().date().isoformat()
-    # The key of a session that is over is forgotten by looking.
+    # Reading an expired session resets its key, so this comes before the key.
     last_visit = session.get(LAST_VISIT)
     key = session.session_key
     if not key or SESSION_KEY in session or last_visit == today:
         return
-    # What has ended meanwhile cannot be saved: somebody signed in, in another request.
+    # Another request may have signed in and ended this session, which then cannot be saved.
     if not session.exists(key):
         return
     was_modified = session.modified
@@ -44,5 +44,5 @@ def prolong(session: SessionBase) -> None:
     try:
         session.save()
     except OperationalError:
-        # Full or busy: the next request is soon enough, and this one does not fail for it.
+        # The database is full or busy; the next request tries again.
         session.modified = was_modified

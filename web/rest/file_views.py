@@ -1,4 +1,4 @@
-"""Views that answer with files."""
+"""API views that respond with files."""
 
 from typing import Any
 
@@ -8,8 +8,8 @@ from rest_framework.request import Request
 from rest_framework.views import APIView
 
 
-class AnyType(DefaultContentNegotiation):
-    """Whatever ``Accept`` says: a file comes in its own type, an error as a problem."""
+class IgnoreAcceptHeader(DefaultContentNegotiation):
+    """A file has its own media type and an error is a problem, whatever ``Accept`` says."""
 
     def select_renderer(
         self, request: Request, renderers: Any, format_suffix: str | None = None
@@ -18,6 +18,6 @@ class AnyType(DefaultContentNegotiation):
 
 
 class FileAPIView(APIView):
-    """A view whose answers are files, of types that renderers know nothing of."""
+    """A view that responds with files, without a renderer."""
 
-    content_negotiation_class = AnyType
+    content_negotiation_class = IgnoreAcceptHeader

@@ -1,9 +1,9 @@
-"""How long lists are told in parts."""
+"""Pagination of the API's lists."""
 
 from rest_framework.pagination import LimitOffsetPagination
 
 
-class Pages(LimitOffsetPagination):
-    """``?limit=`` and ``?offset=``; a larger limit than the database can count to is cut."""
+class CappedPagination(LimitOffsetPagination):
+    """``?limit=`` and ``?offset=``, with a maximum that also avoids overflows in the database."""
 
     max_limit = 1000

@@ -1,4 +1,4 @@
-"""Pictures as requests bring them: a file, a raw body, base64 text. For every stage's API."""
+"""Pictures in API requests: uploaded files, raw bodies and base64 text."""
 
 import time
 from collections import Counter
@@ -23,49 +23,49 @@ from ml_core.pictures.images import Picture, decode_base64, read_picture
 from ml_core.pictures.limits import image_limits
 from web.addresses import client_address
 
-_places_changed = Condition()
-_places_taken: "Counter[str]" = Counter()
+_changed = Condition()
+_in_memory: "Counter[str]" = Counter()
 _waiting: list[tuple[object, str]] = []
 
 
 @contextmanager
-def picture_in_memory(client: str) -> Iterator[None]:
-    """Hold one of the places for decoded pictures, which are a hundred times their files.
+def picture_in_memory(queue_key: str) -> Iterator[None]:
+    """Limit the decoded pictures in memory, which can be a hundred times larger than their files.
 
-    One ``client`` never holds more than half of them, so that others find a place at once; else
-    who came first is first. Raises ``Busy`` when none becomes free in time.
+    Requests are served in order, but one ``queue_key`` never holds more than half of the slots, so
+    that others need not wait for it. Raises ``Busy`` when no slot becomes free in time.
     """
-    places = settings.LIMITS["pictures_in_memory"]
-    share = max(1, places // 2)
-    me = (object(), client)
+    slots = settings.LIMITS["pictures_in_memory"]
+    share = max(1, slots // 2)
+    me = (object(), queue_key)
 
     def is_my_turn() -> bool:
-        ready = (waiting for waiting in _waiting if _places_taken[waiting[1]] < share)
-        return _places_taken.total() < places and next(ready, None) is me
+        ready = (waiting for waiting in _waiting if _in_memory[waiting[1]] < share)
+        return _in_memory.total() < slots and next(ready, None) is me
 
-    with _places_changed:
+    with _changed:
         _waiting.append(me)
-        in_time = _places_changed.wait_for(is_my_turn, settings.LIMITS["inference_seconds"])
+        in_time = _changed.wait_for(is_my_turn, settings.LIMITS["inference_seconds"])
         _waiting.remove(me)
-        # It may be another's turn as well.
-        _places_changed.notify_all()
+        # This may have blocked the turn of others.
+        _changed.notify_all()
         if not in_time:
             raise Busy("Too many pictures are being processed. Try again in a moment.")
-        _places_taken[client] += 1
+        _in_memory[queue_key] += 1
     try:
         yield
     finally:
-        with _places_changed:
-            _places_taken[client] -= 1
-            if not _places_taken[client]:
-                del _places_taken[client]
-            _places_changed.notify_all()
+        with _changed:
+            _in_memory[queue_key] -= 1
+            if not _in_memory[queue_key]:
+                del _in_memory[queue_key]
+            _changed.notify_all()
 
 
 def decode_upload(data: bytes) -> tuple[Picture, float]:
-    """Decode a picture file, and say how many milliseconds that took.
+    """Decode a picture file; returns it with the decoding time in ms.
 
-    Raises what ``ml_core.pictures.images.read_picture`` raises.
+    Raises the errors of ``read_picture``.
     """
     started = time.perf_counter()
     picture = read_picture(data, image_limits())
@@ -73,12 +73,12 @@ def decode_upload(data: bytes) -> tuple[Picture, float]:
 
 
 class PictureField(serializers.FileField):
-    """A picture's bytes: an uploaded file, base64 text or a data URL.
+    """The bytes of a picture: an uploaded file, base64 text or a data URL.
 
-    In JSON ``{"type": "base64", "value": "..."}`` is understood as well.
+    JSON may also hold ``{"type": "base64", "value": "..."}``.
     """
 
-    # An empty text is an empty picture, not an absent one.
+    # An empty string is an invalid picture, not a missing one.
     allow_blank = True
 
     def to_internal_value(self, data: Any) -> bytes:  # type: ignore[override]
@@ -100,7 +100,7 @@ class PictureField(serializers.FileField):
 
 
 class RawImageParser(BaseParser):
-    """A body that is the picture itself, as ``curl --data-binary @dog.jpg`` sends it."""
+    """A picture as the raw body, as sent by ``curl --data-binary @dog.jpg``."""
 
     media_type = "image/*"
 
@@ -109,10 +109,9 @@ class RawImageParser(BaseParser):
 
 
 def picture_request(*, is_required: bool = True) -> dict[str, Any]:
-    """The bodies of a ``PictureAPIView`` for its description, by their types.
+    """The OpenAPI request bodies of a ``PictureAPIView``, by media type.
 
-    They hold the picture alone: options are described once, as parameters of the query, though
-    bodies other than the picture itself may hold them as well.
+    The options are documented once, as query parameters, though forms and JSON may hold them, too.
     """
 
     def body_with(picture: dict[str, str]) -> dict[str, Any]:
@@ -130,16 +129,16 @@ def picture_request(*, is_required: bool = True) -> dict[str, Any]:
 
 
 class PictureAPIView(GenericAPIView):
-    """A view whose requests hold a picture and parameters, in any of the accepted forms."""
+    """A view for requests with a picture and parameters."""
 
     parser_classes = [MultiPartParser, RawImageParser, JSONParser, FormParser]
     throttle_scope = "predictions"
 
     def validated(self, request: Request) -> dict[str, Any]:
-        """The request's parameters, from the query and the body, as the serializer says."""
+        """The validated parameters from the query and the body."""
         if not hasattr(request.data, "items"):
             raise ParseError("Expected a JSON object with a member named image.")
-        # A QueryDict, so that empty form fields count as absent ones.
+        # A QueryDict, so that the serializer treats empty form fields as missing.
         data = request.query_params.copy()
         for key, value in request.data.items():
             data[key] = value
@@ -149,13 +148,13 @@ class PictureAPIView(GenericAPIView):
 
 
 def queue_key_of(request: HttpRequest) -> str:
-    """Whom a model's queue treats as one: the account, or else the address."""
+    """The key under which requests share a turn in queues: the account, else the address."""
     if request.user.is_authenticated:
         return f"user {request.user.pk}"
     return f"address {client_address(request)}"
 
 
 def server_timing(timing_ms: dict[str, float]) -> dict[str, str]:
-    """The ``Server-Timing`` header that browsers show in their developer tools."""
+    """The ``Server-Timing`` header, which browsers show in their developer tools."""
     stages = ", ".join(f"{stage};dur={ms:.1f}" for stage, ms in timing_ms.items())
     return {"Server-Timing": stages}

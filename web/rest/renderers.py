@@ -1,4 +1,4 @@
-"""How answers of the API are written."""
+"""Renderers of the API."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ from rest_framework.renderers import BrowsableAPIRenderer
 
 
 class ApiPageRenderer(BrowsableAPIRenderer):
-    """The page that browsers get, with its language, which Django REST framework leaves out."""
+    """The browsable API with a ``lang`` attribute, which Django REST framework lacks."""
 
     def render(self, *args: Any, **kwargs: Any) -> str:
         page = super().render(*args, **kwargs)

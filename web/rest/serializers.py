@@ -1,4 +1,4 @@
-"""The one wire shape of a result, for HTTP, WebSocket and exports."""
+"""Serializers of results and models, for HTTP, WebSockets and exports."""
 
 from typing import TypedDict
 
@@ -8,14 +8,14 @@ from web.problem_texts import without_folders
 
 
 class Size(TypedDict):
-    """Of the upright original picture, in pixels."""
+    """Size of the upright original picture in pixels."""
 
     width: int
     height: int
 
 
 class DetectionSerializer(serializers.Serializer):
-    """One object in a picture."""
+    """A detected object."""
 
     box = serializers.ListField(
         child=serializers.FloatField(),
@@ -29,7 +29,7 @@ class DetectionSerializer(serializers.Serializer):
 
 
 class DetectionsSerializer(serializers.Serializer):
-    """All objects of one picture, the surest first."""
+    """All detections of a picture, highest score first."""
 
     model = serializers.CharField()
     image = serializers.SerializerMethodField()
@@ -45,7 +45,7 @@ class DetectionsSerializer(serializers.Serializer):
 
 
 class ModelSpecSerializer(serializers.Serializer):
-    """A model: what it does, what it takes, and whether it can be used here."""
+    """A model: its task, input and state on this site."""
 
     name = serializers.CharField()
     task = serializers.CharField()

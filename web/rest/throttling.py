@@ -1,4 +1,4 @@
-"""How often one client may ask."""
+"""Throttling of API requests."""
 
 from rest_framework.request import Request
 from rest_framework.throttling import ScopedRateThrottle
@@ -7,7 +7,7 @@ from web.addresses import client_address
 
 
 class AccountOrAddressThrottle(ScopedRateThrottle):
-    """Counts the requests of one account, or without an account those of one address."""
+    """Counts requests per account, or per client address without an account."""
 
     def get_ident(self, request: Request) -> str:
         return client_address(request)

@@ -1,4 +1,4 @@
-"""Classes and models as pages show them."""
+"""Template filters for class names, scores and model errors."""
 
 from django import template
 from django.utils.translation import get_language
@@ -18,5 +18,5 @@ def shown_name(class_name: str) -> str:
 
 @register.filter
 def percent(score: float) -> str:
-    """A score from 0 to 1 as people read it."""
+    """A score from 0 to 1 as a percentage."""
     return f"{score * 100:.0f}%"

@@ -1,4 +1,4 @@
-"""``manage.py serve``: the site under uvicorn, for daily use and production."""
+"""``manage.py serve``: serves the site with uvicorn, for development and production."""
 
 import io
 import socket
@@ -35,18 +35,18 @@ class Command(BaseCommand):
             self.stdout.write(f"\nServing at http://{host}:{settings.PORT}/ (Ctrl-C ends)\n")
         create_reserve()
         if connection.vendor == "sqlite":
-            # The files beside the database stay for as long as somebody has it open: on a full
-            # disk they could not be made anew, and nobody could read, let alone delete.
+            # Keeps the WAL files alive: on a full disk SQLite could not create them again, and
+            # could neither read nor delete rows.
             connection.ensure_connection()
         uvicorn.run(
             "deploy_site.asgi:application",
             host=settings.HOST,
             port=settings.PORT,
-            # Django's logging settings hold for the server, too.
+            # Keep Django's logging configuration.
             log_config=None,
             http=TimeoutHttpProtocol,
             server_header=False,
-            # Without any, what clients say of their address is not believed.
+            # X-Forwarded-For is trusted only from configured proxies.
             proxy_headers=bool(settings.TRUSTED_PROXIES),
             forwarded_allow_ips=settings.TRUSTED_PROXIES,
             lifespan="off",
@@ -59,7 +59,7 @@ class Command(BaseCommand):
         )
 
     def _prepare_https(self) -> dict[str, Any]:
-        """Open the site to the local network; returns where the certificate lies."""
+        """Adapt the settings for the local network; returns uvicorn's certificate options."""
         addresses = lan_addresses()
         names = ["localhost", "127.0.0.1", socket.gethostname(), *addresses]
         certificate_path, key_path = certificate(settings.DATA_DIR / "https", names)

@@ -1,4 +1,4 @@
-"""``manage.py check_media``: are all kept files there, whole, and somebody's?"""
+"""``manage.py check_media``: lists missing, corrupt and orphaned media files."""
 
 from argparse import ArgumentParser
 from typing import Any

@@ -1,4 +1,4 @@
-"""``manage.py purge_media``: deletes what is too old, nobody's, or never got finished."""
+"""``manage.py purge_media``: deletes old, unreachable and incomplete media."""
 
 from argparse import ArgumentParser
 from collections.abc import Iterable
@@ -42,19 +42,19 @@ class Command(BaseCommand):
         for path in files:
             if not dry_run:
                 delete_orphan(path)
-        self._say(len(files), "temporary files", "left by crashes")
+        self._report(len(files), "temporary files", "left by crashes")
         if not dry_run:
             create_reserve()
 
     def _delete(self, reason: str, groups: Iterable[Any]) -> None:
         for rows in groups:
             keys = [*rows.values_list("pk", flat=True)]
-            # One by one: the files go with their rows, and little is locked at one time.
+            # One by one, which keeps transactions short; files are deleted with their rows.
             for key in [] if self._is_dry else keys:
                 rows.model._base_manager.filter(pk=key).delete()
-            self._say(len(keys), str(rows.model._meta.verbose_name_plural), reason)
+            self._report(len(keys), str(rows.model._meta.verbose_name_plural), reason)
 
-    def _say(self, count: int, what: str, reason: str) -> None:
+    def _report(self, count: int, what: str, reason: str) -> None:
         if count:
             done = "would be deleted" if self._is_dry else "deleted"
             self.stdout.write(f"{count} {what} {reason}: {done}")
