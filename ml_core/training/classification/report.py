@@ -116,8 +116,8 @@ def model_card(
     table = "\n".join(f"| {key} | {value} |" for key, value in rows.items())
     return f"""# {name}
 
-Accuracy on the test pictures: **{100 * evaluation.accuracy:.2f}%**. They served for measuring
-only; nothing was chosen by them.
+Accuracy on the test pictures: **{100 * evaluation.accuracy:.2f}%**. They were used for
+evaluation only, not for model selection.
 
 ## Accuracy
 
