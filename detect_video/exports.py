@@ -12,7 +12,7 @@ from channels.db import database_sync_to_async
 from detect_video.models import Video
 from detect_video.services import kept_frames
 from ml_core.results import Detection
-from web import exports
+from web.exports import category_id, coco_annotation
 
 PAGE_FRAMES = 200
 
@@ -109,9 +109,9 @@ async def coco_lines(video: Video) -> AsyncIterator[str]:
             break
         for found in detections_of(frame):
             number += 1
-            categories[exports.category_id(found)] = found.class_name
+            categories[category_id(found)] = found.class_name
             yield separator + json.dumps(
-                exports.coco_annotation(found, number, image_id=frame["frame_index"] + 1)
+                coco_annotation(found, number, image_id=frame["frame_index"] + 1)
             )
             separator = ",\n"
     named = [{"id": key, "name": categories[key]} for key in sorted(categories)]

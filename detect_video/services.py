@@ -5,7 +5,7 @@ from typing import Any
 
 from django.conf import settings
 
-from detect_video import uploads
+from detect_video import chunked_uploads
 from detect_video.errors import NotFinished, NotFound, TooManyUploads
 from detect_video.models import Export, FrameResult, State, Video
 from ml_core import engine
@@ -38,7 +38,7 @@ def announce_video(
     with quota_lock():
         known = _same_file(owner, name, size_bytes, sha256)
         if known:
-            uploads.keep_open(known)
+            chunked_uploads.keep_open(known)
             return known, False
         _check_open_uploads(owner, address)
         check_quota(owner, size_bytes)
@@ -71,7 +71,7 @@ def _same_file(owner: Owner, name: str, size_bytes: int, sha256: str) -> Video |
 
 def _check_open_uploads(owner: Owner, address: str) -> None:
     """Raise ``TooManyUploads``. A program without cookies is another owner each time."""
-    open_uploads = Video.objects.filter(state=State.UPLOADING).exclude(uploads.given_up())
+    open_uploads = Video.objects.filter(state=State.UPLOADING).exclude(chunked_uploads.given_up())
     if open_uploads.of(owner).count() >= settings.LIMITS["uploads_per_owner"]:
         raise TooManyUploads(
             f"You have {settings.LIMITS['uploads_per_owner']} incomplete uploads. Complete or "

@@ -11,7 +11,7 @@ from prometheus_client.registry import Collector
 
 from detect_camera.consumers import open_cameras
 from detect_video.models import Export, Video
-from detect_video.socket.places import open_sockets
+from detect_video.socket.limits import open_sockets
 from ml_core import engine
 from ml_core.metrics import registry
 from operation import readiness

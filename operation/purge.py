@@ -10,8 +10,8 @@ from django.contrib.sessions.models import Session
 from django.db.models import QuerySet
 from django.utils import timezone
 
+from detect_video.chunked_uploads import given_up
 from detect_video.models import Video
-from detect_video.uploads import given_up
 from web.keeping.owners import Owned
 from web.keeping.quota import owned_models
 from web.keeping.storage import PART_SUFFIX, files_below, is_older

@@ -10,7 +10,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from detect_video import results, services
+from detect_video import exports, services
 from detect_video.api import schema
 from detect_video.api.responses import file_response, text_response
 from detect_video.api.serializers import ExportRequestSerializer, ExportSerializer
@@ -21,9 +21,9 @@ from web.keeping.media import HEADERS
 from web.rest.file_views import FileAPIView
 
 RESULTS: dict[str, tuple[Callable[[Video], AsyncIterator[str]], str]] = {
-    "jsonl": (results.jsonl_lines, "application/jsonl"),
-    "csv": (results.csv_lines, "text/csv; charset=utf-8"),
-    "coco.json": (results.coco_lines, "application/json"),
+    "jsonl": (exports.jsonl_lines, "application/jsonl"),
+    "csv": (exports.csv_lines, "text/csv; charset=utf-8"),
+    "coco.json": (exports.coco_lines, "application/json"),
 }
 
 

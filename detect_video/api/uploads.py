@@ -7,7 +7,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from detect_video import uploads
+from detect_video import chunked_uploads
 from detect_video.api import schema
 from detect_video.api.schema import CHUNK_TYPE
 from detect_video.api.videos import requested_video
@@ -23,7 +23,7 @@ class UploadView(APIView):
     def head(self, request: Request, video_id: uuid.UUID) -> Response:
         video = requested_video(request, video_id)
         headers = {
-            "Upload-Offset": str(uploads.received_bytes(video)),
+            "Upload-Offset": str(chunked_uploads.received_bytes(video)),
             "Upload-Length": str(video.size_bytes),
             "Cache-Control": "no-store",
         }
@@ -37,7 +37,7 @@ class UploadView(APIView):
         if not (offset.isascii() and offset.isdigit() and len(offset) < 19):
             raise ValidationError({"Upload-Offset": ["Expected a number of bytes in this header."]})
         video = requested_video(request, video_id)
-        uploads.receive_chunk(video, request.body, offset=int(offset))
+        chunked_uploads.receive_chunk(video, request.body, offset=int(offset))
         return Response(status=204, headers={"Upload-Offset": str(video.received_bytes)})
 
     def handle_exception(self, exc: Exception) -> Response:

@@ -16,9 +16,9 @@ from typing import Any
 from django.conf import settings
 from django.db import OperationalError, close_old_connections, connections
 
-from detect_video import uploads
+from detect_video import chunked_uploads
 from detect_video.errors import RunLost
-from detect_video.jobs.work import run_detection, run_export
+from detect_video.jobs.tasks import run_detection, run_export
 from detect_video.models import MAX_ATTEMPTS, Export, Job, State, Video
 from ml_core.errors import Busy, InferenceTimeout, ModelLoading, VisionError
 from web.errors import StorageFull
@@ -193,7 +193,7 @@ class Scheduler:
             self._fill_places(settings.LIMITS[limit], kind, work)
         if now >= self._sweep_due:
             self._sweep_due = now + SWEEP_S
-            uploads.sweep()
+            chunked_uploads.sweep()
 
     def _fill_places(self, places: int, kind: type[Job], work: Work) -> None:
         free = places - sum(isinstance(running.job, kind) for running in self._running)

@@ -6,9 +6,9 @@ from threading import Event
 from django.conf import settings
 
 from detect_video.errors import RunLost
+from detect_video.exports import DetectionsByTime
 from detect_video.jobs.pipeline import Found, detect_frames, open_frames, wait_for_model
 from detect_video.models import Export, FrameResult, State, Video
-from detect_video.results import DetectionsByTime
 from detect_video.video.rendering import CODECS, render_video
 from ml_core import engine
 from ml_core.results import Detection

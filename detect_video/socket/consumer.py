@@ -13,8 +13,8 @@ from django.conf import settings
 
 from detect_video.models import Video
 from detect_video.services import find_video
+from detect_video.socket.limits import Place, free_place, take_place
 from detect_video.socket.messages import Start, parse_message
-from detect_video.socket.places import Place, free_place, take_place
 from detect_video.socket.streaming import send_frames, send_info
 from ml_core.errors import VisionError
 from web.addresses import scope_address

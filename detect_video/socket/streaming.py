@@ -14,8 +14,8 @@ from detect_video.api.serializers import VideoSerializer
 from detect_video.errors import NotFound, WaitsForMemory
 from detect_video.models import State, Video
 from detect_video.services import kept_frames
+from detect_video.socket.limits import decoder_bytes, memory, owner_key
 from detect_video.socket.messages import Start, pack_picture
-from detect_video.socket.places import decoder_bytes, memory, owner_key
 from detect_video.video.reader import VideoFrame, VideoReader
 from ml_core.errors import InvalidVideo
 from web.problem_texts import as_message

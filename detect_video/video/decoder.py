@@ -18,7 +18,7 @@ import av.error
 import numpy as np
 
 from detect_video.video.containers import missing_bytes
-from detect_video.video.messages import AUDIO, END, FRAME, HEADER, MESSAGE, SKIPPED
+from detect_video.video.decoder_protocol import AUDIO, END, FRAME, HEADER, MESSAGE, SKIPPED
 from detect_video.video.video_file import DEFAULT_RATE, Refused, Video, codec_name, to_us
 
 JPEG_OPTIONS = {"qmin": "4", "qmax": "4"}

@@ -25,7 +25,7 @@ from django.conf import settings
 
 from detect_video.errors import FileGone
 from detect_video.video.containers import container_format
-from detect_video.video.messages import END, MESSAGE, SKIPPED
+from detect_video.video.decoder_protocol import END, MESSAGE, SKIPPED
 from ml_core.errors import InvalidVideo, UnsupportedVideo, VisionError
 
 # The child finds this package, and nothing else, beside what is installed.

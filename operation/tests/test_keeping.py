@@ -20,11 +20,11 @@ import detect_image.services
 from classify.models import ClassifiedImage
 from detect_image.models import DetectedImage
 from detect_image.tests.test_api import PICTURE
-from detect_video import uploads
+from detect_video import chunked_uploads
 from detect_video.api.tests.test_uploads import announce, announced, at_once, send
 from detect_video.conftest import clip  # noqa: F401
 from detect_video.jobs.scheduler import run
-from detect_video.jobs.work import run_export
+from detect_video.jobs.tasks import run_export
 from detect_video.models import Export, State, Video
 from detect_video.video import rendering
 from web.errors import StorageFull
@@ -242,7 +242,7 @@ def test_a_chunk_for_which_the_disk_has_no_room_leaves_the_upload_as_it_was(
 ):
     video = announced(client, clip)
     send(client, video, clip[:100], 0)
-    real_append = uploads._append
+    real_append = chunked_uploads._append
 
     class Full:
         """Takes ten bytes, then there is no room."""
@@ -258,7 +258,7 @@ def test_a_chunk_for_which_the_disk_has_no_room_leaves_the_upload_as_it_was(
 
     with monkeypatch.context() as patched:
         patched.setattr(
-            "detect_video.uploads._append",
+            "detect_video.chunked_uploads._append",
             lambda file, chunk, arrived: real_append(Full(file), chunk, arrived),
         )
         full = send(client, video, clip[100:], 100)
@@ -425,7 +425,7 @@ def test_an_export_that_fills_the_disk_is_given_up_and_leaves_nothing(export, mo
     def full(more_bytes: int) -> None:
         raise StorageFull("The server has no room.")
 
-    monkeypatch.setattr("detect_video.jobs.work.check_room", full)
+    monkeypatch.setattr("detect_video.jobs.tasks.check_room", full)
 
     run(export, run_export, None)
 

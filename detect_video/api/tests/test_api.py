@@ -15,7 +15,7 @@ from django.contrib.auth import get_user_model
 from django.test import AsyncClient, Client
 from PIL import Image
 
-from detect_video import results
+from detect_video import exports
 from detect_video.api.responses import parse_range
 from detect_video.api.tests.test_uploads import announced, assert_problem, upload
 from detect_video.jobs.tests.test_jobs import export_of, queued_video, work_off
@@ -313,7 +313,7 @@ async def test_coco_has_an_image_for_each_annotation_also_while_more_is_found(
             last.save()
         return page
 
-    monkeypatch.setattr(results, "kept_frames", found_meanwhile)
+    monkeypatch.setattr(exports, "kept_frames", found_meanwhile)
     response = await reader.get(url(done_video, "results.coco.json"))
     document = json.loads(await body_of(response))
 

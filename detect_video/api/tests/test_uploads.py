@@ -17,8 +17,8 @@ from django.contrib.auth.models import User
 from django.test import Client
 from django.utils import timezone
 
-from detect_video import uploads
-from detect_video.api import uploads as upload_view
+from detect_video import chunked_uploads
+from detect_video.api import uploads as upload_api
 from detect_video.models import State, Video
 
 URL = "/api/videos/"
@@ -296,7 +296,7 @@ def test_a_full_disk_refuses_chunks_and_keeps_what_has_arrived(client, clip, set
 
 def test_what_was_deleted_during_its_upload_is_gone(client, clip, monkeypatch):
     video = announced(client, clip)
-    monkeypatch.setattr(uploads, "probe", lambda path: Video.objects.all().delete())
+    monkeypatch.setattr(chunked_uploads, "probe", lambda path: Video.objects.all().delete())
 
     response = send(client, video, clip, 0)
 
@@ -307,13 +307,13 @@ def test_what_was_deleted_during_its_upload_is_gone(client, clip, monkeypatch):
 def test_a_chunk_for_a_video_that_was_just_deleted_leaves_nothing(client, clip, media, monkeypatch):
     video = announced(client, clip)
     send(client, video, clip[:100], 0)
-    check_room = uploads.check_room
+    check_room = chunked_uploads.check_room
 
     def deleted_meanwhile(more_bytes: int) -> None:
         check_room(more_bytes)
         Video.objects.all().delete()
 
-    monkeypatch.setattr(uploads, "check_room", deleted_meanwhile)
+    monkeypatch.setattr(chunked_uploads, "check_room", deleted_meanwhile)
 
     assert send(client, video, clip[100:200], 100).status_code == 404
     assert send(client, video, clip[:100], 0).status_code == 404
@@ -327,15 +327,15 @@ def test_a_second_last_chunk_leaves_a_video_alone_that_was_completed_meanwhile(
     row = Video.objects.get()
     row.folder.mkdir(parents=True)
     row.part_path.write_bytes(clip)
-    look_up = upload_view.requested_video
+    look_up = upload_api.requested_video
 
     def complete_after(request, video_id):
         found = look_up(request, video_id)
-        uploads.receive_chunk(look_up(request, video_id), b"", offset=len(clip))
+        chunked_uploads.receive_chunk(look_up(request, video_id), b"", offset=len(clip))
         Video.objects.update(state=State.RUNNING)
         return found
 
-    monkeypatch.setattr(upload_view, "requested_video", complete_after)
+    monkeypatch.setattr(upload_api, "requested_video", complete_after)
 
     response = send(client, video, b"", len(clip))
 
@@ -418,11 +418,11 @@ def test_announcements_without_a_byte_end_soon_and_uploads_that_broke_off_later(
     settings.LIMITS = {**settings.LIMITS, "announcement_seconds": 0}
 
     assert announce(client, b"another").status_code == 201
-    uploads.sweep()
+    chunked_uploads.sweep()
     assert client.get(begun["urls"]["self"]).status_code == 200
     assert client.get(only_announced["urls"]["self"]).status_code == 404
     settings.LIMITS = {**settings.LIMITS, "upload_seconds": 0}
-    uploads.sweep()
+    chunked_uploads.sweep()
     assert client.get(begun["urls"]["self"]).status_code == 404
 
 
@@ -432,7 +432,7 @@ def test_an_announcement_that_is_made_again_lives_on(client, clip, settings):
     Video.objects.update(updated_at=old)
 
     announce(client, clip)
-    uploads.sweep()
+    chunked_uploads.sweep()
 
     assert send(client, video, clip, 0).status_code == 204
 

@@ -16,13 +16,13 @@ from django.contrib.sessions.backends.db import SessionStore
 from django.db import DatabaseError, InterfaceError, OperationalError
 from django.utils import timezone
 
-from detect_video import uploads
+from detect_video import chunked_uploads
 from detect_video.api.serializers import VideoSerializer
 from detect_video.conftest import cell_of, write_tomatoes
 from detect_video.errors import NotFinished, RunLost
-from detect_video.jobs import pipeline, work
+from detect_video.jobs import pipeline, tasks
 from detect_video.jobs import scheduler as jobs
-from detect_video.jobs.work import run_detection
+from detect_video.jobs.tasks import run_detection
 from detect_video.models import Export, FrameResult, State, Video
 from detect_video.services import request_export, retry_video
 from detect_video.tests.clips import write_clip
@@ -195,7 +195,7 @@ def test_a_run_that_dies_before_the_first_frame_is_read_is_no_attempt(clip, monk
     """On a busy server a run needs seconds until then."""
     export = export_of(done_video(clip))
     queued_video(clip)
-    monkeypatch.setattr(work, "open_frames", Mock(side_effect=KeyboardInterrupt))
+    monkeypatch.setattr(tasks, "open_frames", Mock(side_effect=KeyboardInterrupt))
     monkeypatch.setattr(rendering, "VideoReader", Mock(side_effect=KeyboardInterrupt))
 
     for _, kind, how in jobs.KINDS:
@@ -489,10 +489,10 @@ def breaks_off_at_frame(number: int, monkeypatch) -> None:
         return draw(*arguments, **options)
 
     with monkeypatch.context() as patched:
-        patched.setattr(work, "PROGRESS_EVERY_S", 0)
+        patched.setattr(tasks, "PROGRESS_EVERY_S", 0)
         patched.setattr(rendering, "draw_detections", drawn)
         with pytest.raises(KeyboardInterrupt):
-            jobs.run(claimed, work.run_export, threading.Event())
+            jobs.run(claimed, tasks.run_export, threading.Event())
     make_stale(claimed)
 
 
@@ -545,7 +545,7 @@ def test_an_export_that_was_taken_over_leaves_the_other_runs_file_alone(clip, mo
     overtaken = jobs.claim_next(Export)
 
     def taken_over(source, target, *arguments, **options):
-        monkeypatch.setattr(work, "render_video", render_video)
+        monkeypatch.setattr(tasks, "render_video", render_video)
         part = target.with_name(f"{target.name}.part")
         part.parent.mkdir()
         part.touch()
@@ -554,8 +554,8 @@ def test_an_export_that_was_taken_over_leaves_the_other_runs_file_alone(clip, mo
         part.unlink(missing_ok=True)
         raise RunLost
 
-    monkeypatch.setattr(work, "render_video", taken_over)
-    jobs.run(overtaken, work.run_export, threading.Event())
+    monkeypatch.setattr(tasks, "render_video", taken_over)
+    jobs.run(overtaken, tasks.run_export, threading.Event())
 
     export.refresh_from_db()
     assert export.state == State.DONE
@@ -721,7 +721,7 @@ def test_uploads_given_up_are_swept_and_others_stay(clip, media):
     long_ago = timezone.now() - timedelta(hours=25)
     Video.objects.filter(pk__in=[given_up.pk, done.pk]).update(updated_at=long_ago)
 
-    uploads.sweep()
+    chunked_uploads.sweep()
 
     assert set(Video.objects.all()) == {done, fresh}
     folders = {path.name for path in (media / "detect_video").iterdir()}
@@ -739,7 +739,7 @@ def test_what_no_session_can_reach_any_more_is_swept_however_old_it_is(clip):
     )
     Video.objects.filter(pk=old.pk).update(created_at=timezone.now() - timedelta(days=100))
 
-    uploads.sweep()
+    chunked_uploads.sweep()
 
     assert set(Video.objects.all()) == {kept, old}
 

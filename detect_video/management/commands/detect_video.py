@@ -8,8 +8,8 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from tqdm import tqdm
 
+from detect_video.exports import jsonl_line
 from detect_video.jobs.pipeline import detect_frames, open_frames
-from detect_video.results import jsonl_line
 from detect_video.video.reader import VideoFrame, VideoInfo
 from detect_video.video.rendering import render_video
 from ml_core.errors import VisionError

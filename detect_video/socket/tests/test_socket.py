@@ -21,7 +21,7 @@ from deploy_site.asgi import application
 from detect_video.jobs import scheduler
 from detect_video.jobs.tests.test_jobs import queued_video, work_off
 from detect_video.models import FrameResult, State, Video
-from detect_video.socket import places, streaming
+from detect_video.socket import limits, streaming
 from detect_video.tests.clips import frame_number
 from detect_video.video.reader import VideoReader
 from web.keeping.owners import Owner
@@ -306,7 +306,7 @@ async def test_a_video_that_cannot_be_looked_up_is_told_and_keeps_no_place(
     await communicator.connect()
     await assert_refused(communicator, status, code)
 
-    assert not places.open_sockets
+    assert not limits.open_sockets
 
 
 async def test_a_video_that_is_deleted_ends_its_connections(client, done_video):
@@ -338,14 +338,14 @@ async def test_an_owner_may_watch_as_many_as_the_limit_and_not_one_more(
     await next_json(instead, "info")
     for communicator in [*sockets[1:], instead]:
         await communicator.disconnect()
-    assert not places.open_sockets
+    assert not limits.open_sockets
 
 
 async def test_one_address_may_watch_as_many_as_the_limit_whatever_sessions_it_makes(
     client, done_video, settings
 ):
     settings.LIMITS = {**settings.LIMITS, "video_sockets_per_address": 3}
-    others = [places.take_place(Owner(session_key=key), "192.0.2.1") for key in ("a", "b")]
+    others = [limits.take_place(Owner(session_key=key), "192.0.2.1") for key in ("a", "b")]
     last, one_more, elsewhere = sockets = [socket(client, done_video) for _ in range(3)]
     for communicator, address in zip(sockets, ("1", "1", "2"), strict=True):
         communicator.scope["client"] = [f"192.0.2.{address}", 1]
@@ -360,18 +360,18 @@ async def test_one_address_may_watch_as_many_as_the_limit_whatever_sessions_it_m
     for communicator in (last, elsewhere):
         await communicator.disconnect()
     for place in others:
-        places.free_place(place)
-    assert not places.open_sockets
+        limits.free_place(place)
+    assert not limits.open_sockets
 
 
 async def test_the_site_has_a_limit_too(client, done_video, settings):
     settings.LIMITS = {**settings.LIMITS, "video_sockets": 2}
-    places.open_sockets[Owner(session_key="others"), "192.0.2.1"] = 2
+    limits.open_sockets[Owner(session_key="others"), "192.0.2.1"] = 2
     communicator = socket(client, done_video)
     await communicator.connect()
 
     await assert_refused(communicator, 429, "too_many_sockets")
-    places.open_sockets.clear()
+    limits.open_sockets.clear()
 
 
 async def test_detection_goes_on_while_a_client_takes_no_pictures(client, owner, clip):
@@ -400,9 +400,9 @@ async def test_pictures_of_a_video_whose_file_is_gone_are_refused(client, done_v
 
 
 @pytest.fixture(autouse=True)
-def memory(monkeypatch) -> places.Memory:
+def memory(monkeypatch) -> limits.Memory:
     """Each test's own: one that ends while a decoder does leaves it no time to be given back."""
-    memory = places.Memory()
+    memory = limits.Memory()
     monkeypatch.setattr(streaming, "memory", memory)
     return memory
 
@@ -491,7 +491,7 @@ async def test_a_decoder_that_still_opens_its_file_ends_when_it_is_not_needed_an
 async def test_viewers_share_the_memory_for_decoders_and_who_waits_is_told(
     client, done_video, settings
 ):
-    needed = places.decoder_bytes(done_video)
+    needed = limits.decoder_bytes(done_video)
     settings.LIMITS = {**settings.LIMITS, "watched_videos_bytes": 4 * needed}
     start = {"type": "start", "mode": "frames", "from": 0, "credit": 1}
     sockets = [socket(client, done_video) for _ in range(3)]
@@ -626,7 +626,7 @@ async def test_a_connection_on_which_nothing_is_sent_loses_its_place(client, don
 
     await assert_refused(communicator, 408, "socket_idle")
 
-    assert not places.open_sockets
+    assert not limits.open_sockets
 
 
 async def test_who_waits_for_a_video_to_be_detected_keeps_the_place(
