@@ -9,7 +9,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from detect_video.errors import NotFinished
-from detect_video.models import Export, Video
+from detect_video.models import Rendering, Video
 from detect_video.services import retry_video
 from detect_video.video.reader import VideoReader
 from ml_core.errors import VisionError
@@ -21,10 +21,10 @@ from web.templatetags.sizes import size_text
 _turn = Lock()
 
 
-class ExportInline(admin.TabularInline):
+class RenderingInline(admin.TabularInline):
     """The files made of a video; they can be deleted here, but not made."""
 
-    model = Export
+    model = Rendering
     extra = 0
     fields = readonly_fields = (
         "codec",
@@ -52,14 +52,14 @@ class VideoAdmin(admin.ModelAdmin):
     """Everybody's videos: looked at, cancelled, tried again and deleted here, never edited."""
 
     list_display = ["small_frame", "name", "owner", "size", "length", "state", "progress"]
-    list_display += ["exports", "created_at"]
+    list_display += ["renderings", "created_at"]
     list_display_links = ["small_frame", "name"]
     # Each of those without a poster costs a process that decodes.
     list_per_page = 20
     list_filter = ["state", "model", "created_at"]
     search_fields = ["name", "sha256", "user__username"]
     actions = ["cancel", "retry"]
-    inlines = [ExportInline]
+    inlines = [RenderingInline]
     fields = (
         "first_frame",
         "name",
@@ -88,7 +88,7 @@ class VideoAdmin(admin.ModelAdmin):
         return False
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Video]:
-        return super().get_queryset(request).select_related("user").prefetch_related("exports")
+        return super().get_queryset(request).select_related("user").prefetch_related("renderings")
 
     @admin.display(description=_("owner"), ordering="user")
     def owner(self, video: Video) -> str:
@@ -138,8 +138,8 @@ class VideoAdmin(admin.ModelAdmin):
         return gettext("{done} of {total} frames").format(done=done, total=total)
 
     @admin.display(description=_("saved videos"))
-    def exports(self, video: Video) -> int:
-        return len(video.exports.all())
+    def renderings(self, video: Video) -> int:
+        return len(video.renderings.all())
 
     @admin.action(description=_("Cancel queued and running jobs"), permissions=["delete"])
     def cancel(self, request: HttpRequest, videos: QuerySet[Video]) -> None:
@@ -155,8 +155,8 @@ class VideoAdmin(admin.ModelAdmin):
                 self.message_user(request, f"{video}: {exc.detail}", "warning")
 
 
-@admin.register(Export)
-class ExportAdmin(admin.ModelAdmin):
+@admin.register(Rendering)
+class RenderingAdmin(admin.ModelAdmin):
     """Everybody's saved videos: looked at, cancelled and deleted here, never edited."""
 
     list_display = ["video", "owner", "codec", "state", "frames_done", "size", "created_at"]
@@ -187,14 +187,14 @@ class ExportAdmin(admin.ModelAdmin):
         return False
 
     @admin.display(description=_("owner"), ordering="video__user")
-    def owner(self, export: Export) -> str:
-        return export.video.owner.label
+    def owner(self, rendering: Rendering) -> str:
+        return rendering.video.owner.label
 
     @admin.display(description=_("size"), ordering="size_bytes")
-    def size(self, export: Export) -> str:
-        return size_text(export.size_bytes)
+    def size(self, rendering: Rendering) -> str:
+        return size_text(rendering.size_bytes)
 
     @admin.action(description=_("Cancel queued and running jobs"), permissions=["delete"])
-    def cancel(self, request: HttpRequest, exports: QuerySet[Export]) -> None:
-        for export in exports:
-            export.cancel()
+    def cancel(self, request: HttpRequest, renderings: QuerySet[Rendering]) -> None:
+        for rendering in renderings:
+            rendering.cancel()

@@ -1,6 +1,6 @@
 """Videos, what was found in their frames, and the files made of both.
 
-A video (to be detected) and an export (to be rendered) are jobs: rows that any process may watch,
+A video (to be detected) and a rendering (to be rendered) are jobs: rows that any process may watch,
 cancel or take over.
 """
 
@@ -197,15 +197,15 @@ class Video(Owned, Job):
 
     @classmethod
     def stored_bytes(cls, rows: models.QuerySet) -> int:
-        """Uploads count by what has arrived, exports from their request on."""
-        exports = Export.objects.filter(video__in=rows.values("pk"))
-        exports = exports.exclude(state__in=[State.FAILED, State.CANCELLED])
-        sums = [(rows, "received_bytes"), (rows, "poster_bytes"), (exports, "size_bytes")]
+        """Uploads count by what has arrived, renderings from their request on."""
+        renderings = Rendering.objects.filter(video__in=rows.values("pk"))
+        renderings = renderings.exclude(state__in=[State.FAILED, State.CANCELLED])
+        sums = [(rows, "received_bytes"), (rows, "poster_bytes"), (renderings, "size_bytes")]
         return sum(q.aggregate(total=models.Sum(field))["total"] or 0 for q, field in sums)
 
     @property
     def limit_s(self) -> float:
-        """How long all runs together may take, of its detection or of an export."""
+        """How long all runs together may take, of its detection or of a rendering."""
         limits = settings.LIMITS
         length_s = limits["video_seconds"] if self.duration_s is None else self.duration_s
         return limits["job_seconds"] + limits["job_seconds_per_video_second"] * length_s
@@ -255,12 +255,12 @@ class FrameResult(models.Model):
         return f"{self.video_id} frame {self.frame_index}"
 
 
-class Export(Job):
+class Rendering(Job):
     """A video file with its detections drawn in, rendered as the user saw them."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     video = models.ForeignKey(
-        Video, models.CASCADE, related_name="exports", verbose_name=_("video")
+        Video, models.CASCADE, related_name="renderings", verbose_name=_("video")
     )
     codec = models.CharField(_("codec"), max_length=10, editable=False)
     score_threshold = models.FloatField(_("score threshold"), editable=False)
@@ -300,7 +300,8 @@ class Export(Job):
 
     @property
     def folder(self) -> Path:
-        """Where the exports of the same video lie."""
+        """The directory of all renderings of the same video."""
+        # Not renamed with the model: stored paths contain "exports".
         return Video(pk=self.video_id).folder / "exports"
 
 
@@ -311,8 +312,8 @@ def remove_folder(instance: Video, **_: Any) -> None:
     transaction.on_commit(lambda: shutil.rmtree(folder, ignore_errors=True))
 
 
-@receiver(post_delete, sender=Export)
-def remove_files(instance: Export, **_: Any) -> None:
+@receiver(post_delete, sender=Rendering)
+def remove_files(instance: Rendering, **_: Any) -> None:
     """Also what a killed process left half done."""
     folder, name = instance.folder, str(instance.pk)
 

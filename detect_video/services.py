@@ -7,7 +7,7 @@ from django.conf import settings
 
 from detect_video import chunked_uploads
 from detect_video.errors import NotFinished, NotFound, TooManyUploads
-from detect_video.models import Export, FrameResult, State, Video
+from detect_video.models import FrameResult, Rendering, State, Video
 from ml_core import engine
 from ml_core.catalog import installed
 from web.keeping.owners import Owner, discard_if_session_ended
@@ -96,7 +96,7 @@ def retry_video(video: Video) -> None:
     video.refresh_from_db()
 
 
-def request_export(video: Video, **options: Any) -> Export:
+def request_rendering(video: Video, **options: Any) -> Rendering:
     """Queue the rendering of a video file with the detections drawn in.
 
     ``options`` are ``codec``, ``score_threshold`` in [0, 1], ``hidden_classes`` (class ids),
@@ -107,14 +107,14 @@ def request_export(video: Video, **options: Any) -> Export:
     has_ended = video.state in (State.CANCELLED, State.FAILED) and video.frames_detected
     if video.state != State.DONE and not has_ended:
         raise NotFinished("The video can be saved once detection is complete or cancelled.")
-    export = Export(video=video, size_bytes=video.size_bytes, **options)
-    export.hidden_class_names = _class_names(video.model, export.hidden_classes)
+    rendering = Rendering(video=video, size_bytes=video.size_bytes, **options)
+    rendering.hidden_class_names = _class_names(video.model, rendering.hidden_classes)
     with quota_lock():
         check_quota(video.owner, video.size_bytes)
         check_room(video.size_bytes)
-        export.full_clean()
-        export.save()
-    return export
+        rendering.full_clean()
+        rendering.save()
+    return rendering
 
 
 def _class_names(model: str, class_ids: list[int]) -> list[str]:
@@ -124,12 +124,12 @@ def _class_names(model: str, class_ids: list[int]) -> list[str]:
     return [labels.get(class_id, f"#{class_id}") for class_id in class_ids]
 
 
-def find_export(video: Video, export_id: uuid.UUID) -> Export:
-    """An export of the video. Raises ``NotFound``."""
-    export = video.exports.filter(pk=export_id).first()
-    if export is None:
+def find_rendering(video: Video, rendering_id: uuid.UUID) -> Rendering:
+    """A rendering of the video. Raises ``NotFound``."""
+    rendering = video.renderings.filter(pk=rendering_id).first()
+    if rendering is None:
         raise NotFound("This video has no such export.")
-    return export
+    return rendering
 
 
 def kept_frames(video_id: uuid.UUID, *, first: int, limit: int) -> list[dict[str, Any]]:

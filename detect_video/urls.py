@@ -21,11 +21,11 @@ one_video = [
         downloads.ResultsView.as_view(format_name="coco.json"),
         name="api-results-coco",
     ),
-    path("exports/", downloads.ExportsView.as_view(), name="api-exports"),
-    path("exports/<uuid:export_id>/", downloads.ExportView.as_view(), name="api-export"),
+    path("exports/", downloads.RenderingsView.as_view(), name="api-exports"),
+    path("exports/<uuid:export_id>/", downloads.RenderingView.as_view(), name="api-export"),
     path(
         "exports/<uuid:export_id>/file/",
-        downloads.ExportFileView.as_view(),
+        downloads.RenderingFileView.as_view(),
         name="api-export-file",
     ),
 ]

@@ -8,7 +8,7 @@ from pathlib import Path
 from django.conf import settings
 from django.db.models import FileField, Model
 
-from detect_video.models import Export, State, Video
+from detect_video.models import Rendering, State, Video
 from operation.purge import CRASHED_AFTER_S
 from web.keeping.quota import owned_models
 from web.keeping.storage import PART_SUFFIX, empty_folders_below, files_below, is_older
@@ -19,7 +19,7 @@ NEW_FILE_S = 3600
 
 def kept_rows() -> Iterator[Model]:
     """All rows with files."""
-    models: list[type[Model]] = [*owned_models(), Export]
+    models: list[type[Model]] = [*owned_models(), Rendering]
     for model in models:
         yield from model._base_manager.iterator()
 

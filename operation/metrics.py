@@ -10,7 +10,7 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from detect_camera.consumers import open_cameras
-from detect_video.models import Export, Video
+from detect_video.models import Rendering, Video
 from detect_video.socket.limits import open_sockets
 from ml_core import engine
 from ml_core.metrics import registry
@@ -54,7 +54,7 @@ def job_counts() -> dict[str, dict[str, int]]:
     """Number of videos and exports by state."""
     return {
         name: dict(model.objects.values_list("state").annotate(Count("pk")).order_by("state"))
-        for name, model in (("video", Video), ("export", Export))
+        for name, model in (("video", Video), ("export", Rendering))
     }
 
 

@@ -22,7 +22,7 @@ from classify.models import ClassifiedImage
 from deploy_site.asgi import application
 from deploy_site.tests.routes import filled, routes, socket_routes
 from detect_image.models import DetectedImage
-from detect_video.models import Export, State, Video
+from detect_video.models import Rendering, State, Video
 
 PICTURE = "detect-image/pictures/<uuid:pk>/"
 PICTURE_API = "api/pictures/<uuid:pk>/"
@@ -137,7 +137,9 @@ class Media:
         self.video.file.save("clip.mp4", ContentFile(b"video"))
         self.video.folder.mkdir(parents=True)
         self.video.poster_path.write_bytes(jpeg().read())
-        self.export = Export(video=self.video, codec="h264", score_threshold=0.5, state=State.DONE)
+        self.export = Rendering(
+            video=self.video, codec="h264", score_threshold=0.5, state=State.DONE
+        )
         self.export.show_names = self.export.show_scores = True
         self.export.file.save("export.mp4", ContentFile(b"export"))
 
@@ -151,7 +153,7 @@ class Media:
         )
 
     def rows(self) -> list[dict]:
-        models = (ClassifiedImage, DetectedImage, Video, Export)
+        models = (ClassifiedImage, DetectedImage, Video, Rendering)
         return [row for model in models for row in model.objects.values()]
 
 

@@ -13,7 +13,7 @@ from rest_framework.views import APIView
 from detect_video import exports, services
 from detect_video.api import schema
 from detect_video.api.responses import file_response, text_response
-from detect_video.api.serializers import ExportRequestSerializer, ExportSerializer
+from detect_video.api.serializers import RenderingRequestSerializer, RenderingSerializer
 from detect_video.api.videos import requested_video
 from detect_video.errors import NotFinished, NotFound
 from detect_video.models import Video
@@ -64,44 +64,44 @@ class ResultsView(FileAPIView):
         return text_response(lines(video), content_type=content_type, download_name=name)
 
 
-@schema.exports
-class ExportsView(APIView):
+@schema.renderings
+class RenderingsView(APIView):
     """POST begins to save the video with its detections drawn in."""
 
     def post(self, request: Request, video_id: uuid.UUID) -> Response:
         video = requested_video(request, video_id)
-        options = ExportRequestSerializer(data=request.data)
+        options = RenderingRequestSerializer(data=request.data)
         options.is_valid(raise_exception=True)
         language = get_language() or "en"
-        export = services.request_export(video, language=language, **options.validated_data)
-        body = ExportSerializer(export).data
+        rendering = services.request_rendering(video, language=language, **options.validated_data)
+        body = RenderingSerializer(rendering).data
         return Response(body, status=202, headers={"Location": body["urls"]["self"]})
 
 
-@schema.export
-class ExportView(APIView):
+@schema.rendering
+class RenderingView(APIView):
     """How far a saved video is; DELETE stops the work on it and removes it."""
 
     def get(self, request: Request, video_id: uuid.UUID, export_id: uuid.UUID) -> Response:
-        export = services.find_export(requested_video(request, video_id), export_id)
-        return Response(ExportSerializer(export).data)
+        rendering = services.find_rendering(requested_video(request, video_id), export_id)
+        return Response(RenderingSerializer(rendering).data)
 
     def delete(self, request: Request, video_id: uuid.UUID, export_id: uuid.UUID) -> Response:
-        services.find_export(requested_video(request, video_id), export_id).delete()
+        services.find_rendering(requested_video(request, video_id), export_id).delete()
         return Response(status=204)
 
 
-@schema.export_file
-class ExportFileView(FileAPIView):
+@schema.rendering_file
+class RenderingFileView(FileAPIView):
     """The saved video."""
 
     def get(self, request: Request, video_id: uuid.UUID, export_id: uuid.UUID) -> HttpResponseBase:
         video = requested_video(request, video_id)
-        export = services.find_export(video, export_id)
-        if not export.file:
+        rendering = services.find_rendering(video, export_id)
+        if not rendering.file:
             raise NotFinished("The rendered video is not ready yet.")
         return file_response(
-            Path(export.file.path),
+            Path(rendering.file.path),
             byte_range=request.headers.get("Range", ""),
-            download_name=export.download_name,
+            download_name=rendering.download_name,
         )

@@ -12,8 +12,8 @@ from drf_spectacular.utils import (
 
 from detect_video.api.serializers import (
     AnnouncementSerializer,
-    ExportRequestSerializer,
-    ExportSerializer,
+    RenderingRequestSerializer,
+    RenderingSerializer,
     VideoSerializer,
 )
 from detect_video.errors import (
@@ -111,7 +111,7 @@ file = _file("video_file")
 poster = extend_schema_view(
     get=_operation("video_poster", {(200, "image/jpeg"): OpenApiTypes.BINARY})
 )
-export_file = _file("exported_file")
+rendering_file = _file("exported_file")
 
 
 # One view at three addresses, which its routes name.
@@ -125,15 +125,15 @@ results = extend_schema_view(
         },
     )
 )
-exports = extend_schema_view(
+renderings = extend_schema_view(
     post=_operation(
         "export_video",
-        {202: ExportSerializer, **problems(NotFinished, QuotaExceeded, StorageFull)},
-        request=ExportRequestSerializer,
+        {202: RenderingSerializer, **problems(NotFinished, QuotaExceeded, StorageFull)},
+        request=RenderingRequestSerializer,
     )
 )
-export = extend_schema_view(
-    get=_operation("export", ExportSerializer), delete=_operation("delete_export", {204: None})
+rendering = extend_schema_view(
+    get=_operation("export", RenderingSerializer), delete=_operation("delete_export", {204: None})
 )
 avi = extend_schema_view(
     post=_operation(

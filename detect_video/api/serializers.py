@@ -1,14 +1,18 @@
-"""The wire shapes of videos and exports."""
+"""The wire shapes of videos and their renderings.
+
+Clients know a rendering as an export: JSON members, URLs and OpenAPI names keep that word.
+"""
 
 import math
 from typing import Any
 
 from django.conf import settings
 from django.urls import reverse
+from drf_spectacular.utils import extend_schema_serializer
 from rest_framework import serializers
 
 from detect_video.errors import VideoTooManyBytes
-from detect_video.models import Export, Job, State, Video
+from detect_video.models import Job, Rendering, State, Video
 from detect_video.video.rendering import CODECS
 from ml_core.networks.loading import SCORE_FLOOR
 from web.problem_texts import shown_detail
@@ -42,7 +46,8 @@ class AnnouncementSerializer(serializers.Serializer):
         return size_bytes
 
 
-class ExportRequestSerializer(serializers.Serializer):
+@extend_schema_serializer(component_name="ExportRequest")
+class RenderingRequestSerializer(serializers.Serializer):
     """What a saved video shall look like."""
 
     codec = serializers.ChoiceField(
@@ -84,7 +89,8 @@ class JobSerializer(serializers.ModelSerializer):
         return context[type(job)].get(job.pk)
 
 
-class ExportSerializer(JobSerializer):
+@extend_schema_serializer(component_name="Export")
+class RenderingSerializer(JobSerializer):
     """A saved video, or how far it is."""
 
     hidden_classes = serializers.ListField(child=serializers.IntegerField())
@@ -92,7 +98,7 @@ class ExportSerializer(JobSerializer):
     urls = serializers.SerializerMethodField()
 
     class Meta:
-        model = Export
+        model = Rendering
         fields = [
             "id",
             "codec",
@@ -111,10 +117,10 @@ class ExportSerializer(JobSerializer):
             "urls",
         ]
 
-    def get_urls(self, export: Export) -> dict[str, str]:
-        key = [export.video_id, export.pk]
+    def get_urls(self, rendering: Rendering) -> dict[str, str]:
+        key = [rendering.video_id, rendering.pk]
         urls = {"self": reverse("detect_video:api-export", args=key)}
-        if export.state == State.DONE:
+        if rendering.state == State.DONE:
             urls["file"] = reverse("detect_video:api-export-file", args=key)
         return urls
 
@@ -123,7 +129,7 @@ class VideoSerializer(JobSerializer):
     """A video: its file, and how far detection is."""
 
     urls = serializers.SerializerMethodField()
-    exports = ExportSerializer(many=True)
+    exports = RenderingSerializer(source="renderings", many=True)
 
     class Meta:
         model = Video

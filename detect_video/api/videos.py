@@ -21,13 +21,13 @@ def requested_video(request: Request, video_id: uuid.UUID) -> Video:
 
 @schema.videos
 class VideosView(APIView):
-    """The queue_key_of's videos, the newest first; POST announces another one."""
+    """The owner's videos, the newest first; POST announces another one."""
 
     throttle_scope = "uploads"
 
     def get(self, request: Request) -> Response:
         mine = Video.objects.of(Owner.of(request))
-        return Response(VideoSerializer(mine.prefetch_related("exports"), many=True).data)
+        return Response(VideoSerializer(mine.prefetch_related("renderings"), many=True).data)
 
     def post(self, request: Request) -> Response:
         announcement = AnnouncementSerializer(data=request.data)

@@ -18,8 +18,8 @@ from django.db import OperationalError, close_old_connections, connections
 
 from detect_video import chunked_uploads
 from detect_video.errors import RunLost
-from detect_video.jobs.tasks import run_detection, run_export
-from detect_video.models import MAX_ATTEMPTS, Export, Job, State, Video
+from detect_video.jobs.tasks import run_detection, run_rendering
+from detect_video.models import MAX_ATTEMPTS, Job, Rendering, State, Video
 from ml_core.errors import Busy, InferenceTimeout, ModelLoading, VisionError
 from web.errors import StorageFull
 from web.keeping.storage import FULL, as_vision_error, is_full, is_unusable, log_vision_error
@@ -46,7 +46,7 @@ Work = Callable[[Any, Event], None]
 # How many of them run at one time (a name in settings.LIMITS), and how.
 KINDS: list[tuple[str, type[Job], Work]] = [
     ("video_jobs", Video, run_detection),
-    ("export_jobs", Export, run_export),
+    ("export_jobs", Rendering, run_rendering),
 ]
 
 

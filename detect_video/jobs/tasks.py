@@ -8,7 +8,7 @@ from django.conf import settings
 from detect_video.errors import RunLost
 from detect_video.exports import DetectionsByTime
 from detect_video.jobs.pipeline import Found, detect_frames, open_frames, wait_for_model
-from detect_video.models import Export, FrameResult, State, Video
+from detect_video.models import FrameResult, Rendering, State, Video
 from detect_video.video.rendering import CODECS, render_video
 from ml_core import engine
 from ml_core.results import Detection
@@ -61,23 +61,23 @@ def _frame_results(video: Video, found: list[Found]) -> list[FrameResult]:
     ]
 
 
-def run_export(export: Export, stop: Event) -> None:
-    """Render the file of a claimed export. Raises what ``run_detection`` raises."""
-    video = export.video
+def run_rendering(rendering: Rendering, stop: Event) -> None:
+    """Render the file of a claimed rendering. Raises what ``run_detection`` raises."""
+    video = rendering.video
     # Those before it may have become larger than anybody could know when this one was asked for.
     check_quota(video.owner, 0)
     last = video.frames.order_by("frame_index").last()
     # A run that is taken over and does not know it yet writes to another file.
-    target = export.folder / f"{export.pk}-{export.run_id}{CODECS[export.codec]}"
-    find = DetectionsByTime(video, export.score_threshold, export.hidden_classes)
+    target = rendering.folder / f"{rendering.pk}-{rendering.run_id}{CODECS[rendering.codec]}"
+    find = DetectionsByTime(video, rendering.score_threshold, rendering.hidden_classes)
     due = 0.0
     frames_done = 0
-    furthest = export.frames_done
+    furthest = rendering.frames_done
 
     def detections(pts_us: int) -> list[Detection]:
         # A run that ends before the furthest frame was ended by something else than the next one.
         if frames_done == furthest:
-            export.begin_attempt()
+            rendering.begin_attempt()
         return find(pts_us)
 
     def on_frame(frames: int) -> None:
@@ -85,15 +85,15 @@ def run_export(export: Export, stop: Event) -> None:
         frames_done = frames
         if time.monotonic() >= due:
             # Each run draws from the first frame on: only what none has reached is any further.
-            is_further = frames > export.frames_done
+            is_further = frames > rendering.frames_done
             further = {"frames_done": frames, "attempt": 0} if is_further else {}
-            # A cancelled export ends here, by RunLost.
-            export.checkpoint(**further)
+            # A cancelled rendering ends here, by RunLost.
+            rendering.checkpoint(**further)
             due = time.monotonic() + PROGRESS_EVERY_S
 
     def on_size(size_bytes: int) -> None:
         # Nobody knew how large it would become; from now on it counts as what it is.
-        export.checkpoint(size_bytes=max(size_bytes, export.size_bytes))
+        rendering.checkpoint(size_bytes=max(size_bytes, rendering.size_bytes))
         check_quota(video.owner, 0)
         check_room(0)
 
@@ -102,20 +102,20 @@ def run_export(export: Export, stop: Event) -> None:
         target,
         detections,
         until_us=last.pts_us if last else None,
-        codec=export.codec,
-        show_names=export.show_names,
-        show_scores=export.show_scores,
-        language=export.language,
+        codec=rendering.codec,
+        show_names=rendering.show_names,
+        show_scores=rendering.show_scores,
+        language=rendering.language,
         on_frame=on_frame,
         on_size=on_size,
     )
     name = str(target.relative_to(settings.MEDIA_ROOT))
     size_bytes = target.stat().st_size
     try:
-        export.end_run(State.DONE, file=name, frames_done=frames_done, size_bytes=size_bytes)
+        rendering.end_run(State.DONE, file=name, frames_done=frames_done, size_bytes=size_bytes)
     except RunLost:
         target.unlink()
         raise
-    for left in export.folder.glob(f"{export.pk}-*"):
+    for left in rendering.folder.glob(f"{rendering.pk}-*"):
         if left != target:
             left.unlink(missing_ok=True)

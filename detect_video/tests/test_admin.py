@@ -4,8 +4,8 @@ import pytest
 from django.contrib.auth import get_user_model
 from django.test import Client
 
-from detect_video.jobs.tests.test_jobs import export_of, queued_video
-from detect_video.models import Export, State, Video
+from detect_video.jobs.tests.test_jobs import queued_video, rendering_of
+from detect_video.models import Rendering, State, Video
 
 LIST = "/admin/detect_video/video/"
 
@@ -36,9 +36,9 @@ def test_videos_are_listed_with_their_owner_and_progress(admin_client, clip):
         assert text.lower() in page.lower()
 
 
-def test_a_video_is_shown_with_its_exports_and_cannot_be_edited(admin_client, clip):
+def test_a_video_is_shown_with_its_renderings_and_cannot_be_edited(admin_client, clip):
     video = queued_video(clip, state=State.DONE)
-    export_of(video)
+    rendering_of(video)
 
     page = admin_client.get(f"{LIST}{video.pk}/change/").content.decode()
 
@@ -86,18 +86,21 @@ def test_a_videos_first_frame_is_shown_to_staff(admin_client, clip, media):
     assert admin_client.get(url).status_code == 404
 
 
-def test_exports_are_listed_found_and_cancelled(admin_client, clip):
+def test_renderings_are_listed_found_and_cancelled(admin_client, clip):
     user = get_user_model().objects.create_user("anna")
-    export = export_of(queued_video(clip, state=State.DONE, user=user))
-    exports = "/admin/detect_video/export/"
+    rendering = rendering_of(queued_video(clip, state=State.DONE, user=user))
+    renderings = "/admin/detect_video/rendering/"
 
-    page = admin_client.get(f"{exports}?q=anna&state=queued").content.decode()
-    body = {"action": "cancel", "_selected_action": [str(export.pk)]}
-    admin_client.post(exports, body)
+    page = admin_client.get(f"{renderings}?q=anna&state=queued").content.decode()
+    body = {"action": "cancel", "_selected_action": [str(rendering.pk)]}
+    admin_client.post(renderings, body)
 
     assert "anna" in page and "mjpg" in page
-    assert 'type="text"' not in admin_client.get(f"{exports}{export.pk}/change/").content.decode()
-    assert Export.objects.get().state == State.CANCELLED
+    assert (
+        'type="text"'
+        not in admin_client.get(f"{renderings}{rendering.pk}/change/").content.decode()
+    )
+    assert Rendering.objects.get().state == State.CANCELLED
 
 
 def test_a_video_without_a_picture_has_no_image_in_the_list(admin_client, clip):

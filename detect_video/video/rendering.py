@@ -78,7 +78,7 @@ def render_video(
             times_us = read_times_us(source)
             rate, is_even = constant_rate(times_us, reader.info.rate)
             is_cut = until_us is not None and any(time_us > until_us for time_us in times_us)
-            # Not before: an export that is deleted takes a folder along that is empty.
+            # Not before: a rendering that is deleted takes a folder along that is empty.
             make_folder(target.parent)
             pictures = drawn(reader) if is_even else in_slots(drawn(reader), rate)
             write_pictures(part, pictures, source, reader.info, rate, codec, is_cut, on_size)

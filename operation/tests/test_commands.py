@@ -19,7 +19,7 @@ from django.utils import timezone
 
 from classify.models import ClassifiedImage
 from detect_image.models import DetectedImage
-from detect_video.models import Export, State, Video
+from detect_video.models import Rendering, State, Video
 from operation import audit
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -206,8 +206,8 @@ def test_missing_corrupt_and_orphaned_files_are_listed(media):
     assert str(orphan) in lines[3] and str(missing.pk) in lines[2]
 
 
-def export(**fields: object) -> Export:
-    row = Export(video=video(), codec="mjpg", score_threshold=0.5, state=State.DONE, **fields)
+def export(**fields: object) -> Rendering:
+    row = Rendering(video=video(), codec="mjpg", score_threshold=0.5, state=State.DONE, **fields)
     row.show_names = row.show_scores = True
     row.file.save("detect_video/export.avi", ContentFile(b"export"))
     return row

@@ -24,8 +24,8 @@ from detect_video import chunked_uploads
 from detect_video.api.tests.test_uploads import announce, announced, at_once, send
 from detect_video.conftest import clip  # noqa: F401
 from detect_video.jobs.scheduler import run
-from detect_video.jobs.tasks import run_export
-from detect_video.models import Export, State, Video
+from detect_video.jobs.tasks import run_rendering
+from detect_video.models import Rendering, State, Video
 from detect_video.video import rendering
 from web.errors import StorageFull
 from web.keeping import quota
@@ -363,10 +363,10 @@ def test_exports_count_and_are_refused_or_stopped_above_the_quota(client, clip, 
         client.post(video["urls"]["exports"], wish, content_type="application/json").status_code
         for _ in range(2)
     ]
-    export = Export.objects.get()
+    export = Rendering.objects.get()
     export.claim()
     settings.LIMITS = {**settings.LIMITS, "owner_bytes": len(clip)}
-    run(export, run_export, None)
+    run(export, run_rendering, None)
 
     assert answers == [202, 413]
     assert (export.state, export.error_code) == (State.FAILED, "quota_exceeded")
@@ -386,18 +386,18 @@ def test_exports_at_once_cannot_beat_the_quota(client, clip, settings):  # noqa:
     statuses = at_once(8, ask)
 
     assert statuses == [202] + [413] * 7
-    assert Export.objects.count() == 1
+    assert Rendering.objects.count() == 1
 
 
 @pytest.fixture
-def export(client, clip, monkeypatch) -> Export:  # noqa: F811
+def export(client, clip, monkeypatch) -> Rendering:  # noqa: F811
     """A claimed one, whose size is looked at after each picture."""
     monkeypatch.setattr(rendering, "SIZE_TOLD_EVERY_S", 0)
     video = announced(client, clip)
     send(client, video, clip, 0)
     Video.objects.update(state=State.DONE, frames_detected=20)
     client.post(video["urls"]["exports"], {"codec": "mjpg"}, content_type="application/json")
-    export = Export.objects.get()
+    export = Rendering.objects.get()
     export.claim()
     return export
 
@@ -410,7 +410,7 @@ def test_an_export_that_grows_beyond_the_quota_is_given_up_and_leaves_nothing(
 ):
     settings.LIMITS = {**settings.LIMITS, "owner_bytes": 2 * len(clip) + 1000}
 
-    run(export, run_export, None)
+    run(export, run_rendering, None)
 
     assert (export.state, export.error_code) == (State.FAILED, "quota_exceeded")
     assert 0 < export.frames_done < 20
@@ -427,7 +427,7 @@ def test_an_export_that_fills_the_disk_is_given_up_and_leaves_nothing(export, mo
 
     monkeypatch.setattr("detect_video.jobs.tasks.check_room", full)
 
-    run(export, run_export, None)
+    run(export, run_rendering, None)
 
     assert (export.state, export.error_code) == (State.FAILED, "storage_full")
     assert [*export.folder.iterdir()] == []

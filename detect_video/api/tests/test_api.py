@@ -18,8 +18,8 @@ from PIL import Image
 from detect_video import exports
 from detect_video.api.responses import parse_range
 from detect_video.api.tests.test_uploads import announced, assert_problem, upload
-from detect_video.jobs.tests.test_jobs import export_of, queued_video, work_off
-from detect_video.models import Export, FrameResult, State, Video
+from detect_video.jobs.tests.test_jobs import queued_video, rendering_of, work_off
+from detect_video.models import FrameResult, Rendering, State, Video
 from detect_video.services import kept_frames
 from detect_video.tests.clips import frame_number, write_clip
 from web.keeping.owners import Owner
@@ -27,7 +27,7 @@ from web.keeping.quota import used_bytes
 
 pytestmark = [pytest.mark.usefixtures("toy_detector"), pytest.mark.django_db(transaction=True)]
 
-EXPORT = {"codec": "mjpg", "score_threshold": 0.3, "hidden_classes": [1], "show_scores": False}
+RENDERING = {"codec": "mjpg", "score_threshold": 0.3, "hidden_classes": [1], "show_scores": False}
 
 
 @pytest.fixture
@@ -110,17 +110,17 @@ def test_a_visitor_without_an_account_keeps_videos_in_the_session(clip):
     ],
 )
 def test_other_peoples_videos_are_not_there(client, done_video, method, rest):
-    post(client, url(done_video, "exports/"), EXPORT)
+    post(client, url(done_video, "exports/"), RENDERING)
     stranger = Client()
     stranger.force_login(get_user_model().objects.create_user("stranger"))
-    address = url(done_video, rest.format(export=Export.objects.get().pk))
+    address = url(done_video, rest.format(export=Rendering.objects.get().pk))
     headers = {"Upload-Offset": "0"} if method == "patch" else {}
 
     response = getattr(stranger, method)(address, headers=headers)
 
     assert response.status_code == 404
     assert Video.objects.filter(pk=done_video.pk).exists()
-    assert Export.objects.exists()
+    assert Rendering.objects.exists()
     missing = getattr(client, method)(f"/api/videos/{uuid.uuid4()}/{rest}", headers=headers)
     assert missing.status_code == 404
 
@@ -132,13 +132,13 @@ def test_a_page_of_somebody_elses_video_is_not_there(client, done_video):
 
 
 def test_deleting_a_video_removes_its_rows_and_files(client, done_video, media):
-    post(client, url(done_video, "exports/"), EXPORT)
+    post(client, url(done_video, "exports/"), RENDERING)
     work_off()
 
     assert client.delete(url(done_video)).status_code == 204
 
     assert not Video.objects.exists() and not FrameResult.objects.exists()
-    assert not Export.objects.exists()
+    assert not Rendering.objects.exists()
     assert list((media / "detect_video").iterdir()) == []
 
 
@@ -251,7 +251,7 @@ def test_a_video_that_was_kept_without_its_first_frame_has_no_address_for_one(cl
 def test_files_that_are_gone_from_the_disk_are_a_problem(client, done_video):
     """As after a disk's failure, or when somebody tidied up."""
     done_video.refresh_from_db()
-    saved = export_of(done_video)
+    saved = rendering_of(done_video)
     work_off()
     saved.refresh_from_db()
     done_video.source_path.unlink()
@@ -337,30 +337,30 @@ async def test_results_of_nothing_are_whole_documents_too(reader, owner, clip, f
 
 
 async def test_a_finished_video_is_saved_and_downloaded(client, reader, owner, done_video):
-    asked = await sync_to_async(post)(client, url(done_video, "exports/"), EXPORT)
+    asked = await sync_to_async(post)(client, url(done_video, "exports/"), RENDERING)
     queued = asked.json()
     await sync_to_async(work_off)()
 
-    export = (await reader.get(asked["Location"])).json()
+    rendering = (await reader.get(asked["Location"])).json()
     video = (await reader.get(url(done_video))).json()
-    file = await reader.get(export["urls"]["file"])
+    file = await reader.get(rendering["urls"]["file"])
 
     assert (asked.status_code, queued["state"]) == (202, "queued")
     assert "file" not in queued["urls"]
-    assert (export["state"], export["frames_done"]) == ("done", 20)
-    assert (export["hidden_classes"], export["hidden_class_names"]) == ([1], ["plum"])
-    assert (export["show_names"], export["show_scores"]) == (True, False)
-    assert video["exports"] == [export]
+    assert (rendering["state"], rendering["frames_done"]) == ("done", 20)
+    assert (rendering["hidden_classes"], rendering["hidden_class_names"]) == ([1], ["plum"])
+    assert (rendering["show_names"], rendering["show_scores"]) == (True, False)
+    assert video["exports"] == [rendering]
     assert re.search(r"clip-\d{8}T\d{6}Z\.avi", file["Content-Disposition"])
     saved = await body_of(file)
-    assert (saved[:4], len(saved)) == (b"RIFF", export["size_bytes"])
+    assert (saved[:4], len(saved)) == (b"RIFF", rendering["size_bytes"])
 
 
 def test_the_files_saved_of_one_video_have_names_of_their_own(client, done_video):
     for _ in range(2):
-        post(client, url(done_video, "exports/"), EXPORT)
+        post(client, url(done_video, "exports/"), RENDERING)
     work_off()
-    older, newer = Export.objects.order_by("created_at")
+    older, newer = Rendering.objects.order_by("created_at")
 
     older.created_at -= timedelta(seconds=1)
 
@@ -369,18 +369,18 @@ def test_the_files_saved_of_one_video_have_names_of_their_own(client, done_video
 
 
 def test_hidden_classes_that_the_model_does_not_have_are_named_by_their_number(client, done_video):
-    wanted = {**EXPORT, "hidden_classes": [0, 7]}
+    wanted = {**RENDERING, "hidden_classes": [0, 7]}
 
-    export = post(client, url(done_video, "exports/"), wanted).json()
+    rendering = post(client, url(done_video, "exports/"), wanted).json()
 
-    assert export["hidden_class_names"] == ["tomato", "#7"]
+    assert rendering["hidden_class_names"] == ["tomato", "#7"]
 
 
 @pytest.mark.parametrize("state", [state for state in State if state != State.DONE])
 def test_only_a_finished_video_is_saved(client, owner, clip, state):
     video = queued_video(clip, user=owner, state=state)
 
-    assert_problem(post(client, url(video, "exports/"), EXPORT), 409, "not_finished")
+    assert_problem(post(client, url(video, "exports/"), RENDERING), 409, "not_finished")
 
 
 @pytest.mark.parametrize(
@@ -394,13 +394,13 @@ def test_only_a_finished_video_is_saved(client, owner, clip, state):
     ],
 )
 def test_a_wrong_wish_for_a_saved_video_is_refused(client, done_video, wrong):
-    response = post(client, url(done_video, "exports/"), {**EXPORT, **wrong})
+    response = post(client, url(done_video, "exports/"), {**RENDERING, **wrong})
 
     assert_problem(response, 422, "invalid_parameters")
 
 
-def test_an_export_is_cancelled_by_deleting_it(client, done_video):
-    address = post(client, url(done_video, "exports/"), EXPORT)["Location"]
+def test_a_rendering_is_cancelled_by_deleting_it(client, done_video):
+    address = post(client, url(done_video, "exports/"), RENDERING)["Location"]
 
     assert_problem(client.get(address + "file/"), 409, "not_finished")
     assert client.delete(address).status_code == 204
@@ -412,9 +412,9 @@ def test_a_video_is_saved_with_the_names_of_the_page_that_asked(
     client, done_video, accepted, language
 ):
     address = url(done_video, "exports/")
-    client.post(address, EXPORT, "application/json", headers={"Accept-Language": accepted})
+    client.post(address, RENDERING, "application/json", headers={"Accept-Language": accepted})
 
-    assert Export.objects.get().language == language
+    assert Rendering.objects.get().language == language
 
 
 def test_why_a_video_failed_is_told_in_the_language_of_who_asks(client, done_video):

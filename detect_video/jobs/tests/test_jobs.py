@@ -1,4 +1,4 @@
-"""Detection and exports as jobs: kept results, cut off runs, and who may write."""
+"""Detection and rendering as jobs: kept results, cut off runs, and who may write."""
 
 import itertools
 import sqlite3
@@ -23,10 +23,10 @@ from detect_video.errors import NotFinished, RunLost
 from detect_video.jobs import pipeline, tasks
 from detect_video.jobs import scheduler as jobs
 from detect_video.jobs.tasks import run_detection
-from detect_video.models import Export, FrameResult, State, Video
-from detect_video.services import request_export, retry_video
+from detect_video.models import FrameResult, Rendering, State, Video
+from detect_video.services import request_rendering, retry_video
 from detect_video.tests.clips import write_clip
-from detect_video.video import rendering
+from detect_video.video import rendering as video_rendering
 from detect_video.video.reader import VideoReader
 from detect_video.video.rendering import render_video
 from ml_core import engine
@@ -193,10 +193,10 @@ def test_a_run_that_dies_before_the_model_is_loaded_is_no_attempt(clip):
 
 def test_a_run_that_dies_before_the_first_frame_is_read_is_no_attempt(clip, monkeypatch):
     """On a busy server a run needs seconds until then."""
-    export = export_of(done_video(clip))
+    rendering = rendering_of(done_video(clip))
     queued_video(clip)
     monkeypatch.setattr(tasks, "open_frames", Mock(side_effect=KeyboardInterrupt))
-    monkeypatch.setattr(rendering, "VideoReader", Mock(side_effect=KeyboardInterrupt))
+    monkeypatch.setattr(video_rendering, "VideoReader", Mock(side_effect=KeyboardInterrupt))
 
     for _, kind, how in jobs.KINDS:
         claimed = jobs.claim_next(kind)
@@ -204,7 +204,7 @@ def test_a_run_that_dies_before_the_first_frame_is_read_is_no_attempt(clip, monk
             jobs.run(claimed, how, threading.Event())
         claimed.refresh_from_db()
         assert (claimed.state, claimed.attempt) == (State.RUNNING, 0)
-    assert export.pk == claimed.pk
+    assert rendering.pk == claimed.pk
 
 
 def test_new_frames_make_attempts_count_anew(clip):
@@ -351,14 +351,14 @@ def test_a_video_whose_file_is_gone_fails_at_the_first_attempt(clip):
     assert (video.state, video.error_code) == (State.FAILED, "file_gone")
 
 
-def test_an_export_whose_video_is_gone_fails_at_the_first_attempt(clip):
-    export = export_of(done_video(clip))
-    export.video.source_path.unlink()
+def test_a_rendering_whose_video_is_gone_fails_at_the_first_attempt(clip):
+    rendering = rendering_of(done_video(clip))
+    rendering.video.source_path.unlink()
 
     work_off()
 
-    export.refresh_from_db()
-    assert (export.state, export.error_code) == (State.FAILED, "file_gone")
+    rendering.refresh_from_db()
+    assert (rendering.state, rendering.error_code) == (State.FAILED, "file_gone")
 
 
 def test_pictures_are_answered_while_a_video_is_detected(clip, monkeypatch, tmp_path):
@@ -417,7 +417,7 @@ def test_signs_of_life_keep_a_slow_run_from_being_taken_over(clip):
     assert jobs.claim_next(Video) is None
 
 
-def export_of(video: Video, **options: object) -> Export:
+def rendering_of(video: Video, **options: object) -> Rendering:
     wanted = {
         "codec": "mjpg",
         "score_threshold": 0.25,
@@ -425,63 +425,63 @@ def export_of(video: Video, **options: object) -> Export:
         "show_names": True,
         "show_scores": True,
     }
-    return request_export(video, **{**wanted, **options})
+    return request_rendering(video, **{**wanted, **options})
 
 
 def test_a_finished_video_is_rendered(clip, media):
     video = done_video(clip)
 
-    export = export_of(video)
+    rendering = rendering_of(video)
     work_off()
 
-    export.refresh_from_db()
-    assert (export.state, export.frames_done, export.error) == (State.DONE, 20, "")
-    assert export.file.path.startswith(str(media))
-    assert export.file.size > 0
+    rendering.refresh_from_db()
+    assert (rendering.state, rendering.frames_done, rendering.error) == (State.DONE, 20, "")
+    assert rendering.file.path.startswith(str(media))
+    assert rendering.file.size > 0
 
 
-def test_a_rendered_file_goes_with_its_export(clip):
-    export = export_of(done_video(clip))
+def test_a_rendered_file_goes_with_its_rendering(clip):
+    rendering = rendering_of(done_video(clip))
     work_off()
-    export.refresh_from_db()
-    left = export.video.folder / "exports" / f"{export.pk}.part.avi"
+    rendering.refresh_from_db()
+    left = rendering.video.folder / "exports" / f"{rendering.pk}.part.avi"
     left.write_bytes(b"half done")
 
-    export.delete()
+    rendering.delete()
 
-    assert list(export.folder.glob("*")) == []
+    assert list(rendering.folder.glob("*")) == []
 
 
-def test_an_export_deleted_while_it_is_rendered_leaves_no_file(clip, monkeypatch):
+def test_a_rendering_deleted_while_it_is_rendered_leaves_no_file(clip, monkeypatch):
     video = done_video(clip)
-    export_of(video)
-    checkpoint = Export.checkpoint
+    rendering_of(video)
+    checkpoint = Rendering.checkpoint
 
     def deleted_soon(self, **fields):
         if "frames_done" in fields:
-            Export.objects.all().delete()
+            Rendering.objects.all().delete()
         checkpoint(self, **fields)
 
-    monkeypatch.setattr(Export, "checkpoint", deleted_soon)
+    monkeypatch.setattr(Rendering, "checkpoint", deleted_soon)
     work_off()
 
     assert list((video.folder / "exports").iterdir()) == []
 
 
-def test_an_interrupted_export_begins_again_but_not_for_ever(clip):
-    export = export_of(done_video(clip))
-    broken_off(Export, 3)
+def test_an_interrupted_rendering_begins_again_but_not_for_ever(clip):
+    rendering = rendering_of(done_video(clip))
+    broken_off(Rendering, 3)
 
-    assert jobs.claim_next(Export) is None
-    export.refresh_from_db()
-    assert (export.state, export.error_code) == (State.FAILED, "interrupted")
+    assert jobs.claim_next(Rendering) is None
+    rendering.refresh_from_db()
+    assert (rendering.state, rendering.error_code) == (State.FAILED, "interrupted")
 
 
 def breaks_off_at_frame(number: int, monkeypatch) -> None:
-    """A run of the export that waits, which draws the frames before and notes each of them."""
-    claimed = jobs.claim_next(Export)
+    """A run of the rendering that waits, which draws the frames before and notes each of them."""
+    claimed = jobs.claim_next(Rendering)
     assert claimed is not None
-    draw, frames = rendering.draw_detections, itertools.count(1)
+    draw, frames = video_rendering.draw_detections, itertools.count(1)
 
     def drawn(*arguments, **options):
         if next(frames) == number:
@@ -490,59 +490,61 @@ def breaks_off_at_frame(number: int, monkeypatch) -> None:
 
     with monkeypatch.context() as patched:
         patched.setattr(tasks, "PROGRESS_EVERY_S", 0)
-        patched.setattr(rendering, "draw_detections", drawn)
+        patched.setattr(video_rendering, "draw_detections", drawn)
         with pytest.raises(KeyboardInterrupt):
-            jobs.run(claimed, tasks.run_export, threading.Event())
+            jobs.run(claimed, tasks.run_rendering, threading.Event())
     make_stale(claimed)
 
 
-def test_an_export_that_breaks_off_at_the_same_frame_again_and_again_is_given_up(clip, monkeypatch):
-    export = export_of(done_video(clip))
+def test_a_rendering_that_breaks_off_at_the_same_frame_again_and_again_is_given_up(
+    clip, monkeypatch
+):
+    rendering = rendering_of(done_video(clip))
     breaks_off_at_frame(7, monkeypatch)
 
     for _ in range(3):
         breaks_off_at_frame(7, monkeypatch)
 
-    assert jobs.claim_next(Export) is None
-    export.refresh_from_db()
-    assert (export.state, export.error_code) == (State.FAILED, "interrupted")
-    assert export.frames_done == 6
+    assert jobs.claim_next(Rendering) is None
+    rendering.refresh_from_db()
+    assert (rendering.state, rendering.error_code) == (State.FAILED, "interrupted")
+    assert rendering.frames_done == 6
 
 
-def test_only_frames_that_no_run_reached_make_an_exports_attempts_count_anew(clip, monkeypatch):
-    export = export_of(done_video(clip))
+def test_only_frames_that_no_run_reached_make_a_renderings_attempts_count_anew(clip, monkeypatch):
+    rendering = rendering_of(done_video(clip))
     attempts = []
 
     for number in (7, 5, 7, 8):
         breaks_off_at_frame(number, monkeypatch)
-        export.refresh_from_db()
-        attempts.append((export.attempt, export.frames_done))
+        rendering.refresh_from_db()
+        attempts.append((rendering.attempt, rendering.frames_done))
 
     # The second ended before any frame that had not been drawn already: it is no attempt.
     assert attempts == [(0, 6), (0, 6), (1, 6), (0, 7)]
     work_off()
-    export.refresh_from_db()
-    assert (export.state, export.frames_done) == (State.DONE, 20)
+    rendering.refresh_from_db()
+    assert (rendering.state, rendering.frames_done) == (State.DONE, 20)
 
 
 def test_a_job_that_breaks_off_again_and_again_has_its_time_too(clip, settings):
     """It may get a little further each time, and begin at the same place."""
     settings.LIMITS = {**settings.LIMITS, "job_seconds_per_video_second": 0}
-    export = export_of(done_video(clip))
+    rendering = rendering_of(done_video(clip))
     for _ in range(60):
-        claimed = jobs.claim_next(Export)
+        claimed = jobs.claim_next(Rendering)
         claimed.begin_attempt()
         claimed.checkpoint(frames_done=1, attempt=0)
         make_stale(claimed)
 
-    assert jobs.claim_next(Export) is None
-    export.refresh_from_db()
-    assert (export.state, export.error_code) == (State.FAILED, "job_timeout")
+    assert jobs.claim_next(Rendering) is None
+    rendering.refresh_from_db()
+    assert (rendering.state, rendering.error_code) == (State.FAILED, "job_timeout")
 
 
-def test_an_export_that_was_taken_over_leaves_the_other_runs_file_alone(clip, monkeypatch):
-    export = export_of(done_video(clip))
-    overtaken = jobs.claim_next(Export)
+def test_a_rendering_that_was_taken_over_leaves_the_other_runs_file_alone(clip, monkeypatch):
+    rendering = rendering_of(done_video(clip))
+    overtaken = jobs.claim_next(Rendering)
 
     def taken_over(source, target, *arguments, **options):
         monkeypatch.setattr(tasks, "render_video", render_video)
@@ -555,23 +557,23 @@ def test_an_export_that_was_taken_over_leaves_the_other_runs_file_alone(clip, mo
         raise RunLost
 
     monkeypatch.setattr(tasks, "render_video", taken_over)
-    jobs.run(overtaken, tasks.run_export, threading.Event())
+    jobs.run(overtaken, tasks.run_rendering, threading.Event())
 
-    export.refresh_from_db()
-    assert export.state == State.DONE
-    assert [str(path) for path in export.folder.iterdir()] == [export.file.path]
-    assert export.file.size == export.size_bytes
+    rendering.refresh_from_db()
+    assert rendering.state == State.DONE
+    assert [str(path) for path in rendering.folder.iterdir()] == [rendering.file.path]
+    assert rendering.file.size == rendering.size_bytes
 
 
 def test_what_dead_runs_left_goes_with_the_first_that_ends(clip):
-    export = export_of(done_video(clip))
-    export.folder.mkdir()
-    (export.folder / f"{export.pk}-dead.avi.part").touch()
+    rendering = rendering_of(done_video(clip))
+    rendering.folder.mkdir()
+    (rendering.folder / f"{rendering.pk}-dead.avi.part").touch()
 
     work_off()
 
-    export.refresh_from_db()
-    assert [str(path) for path in export.folder.iterdir()] == [export.file.path]
+    rendering.refresh_from_db()
+    assert [str(path) for path in rendering.folder.iterdir()] == [rendering.file.path]
 
 
 def test_what_was_detected_before_it_was_cancelled_is_saved(clip, monkeypatch):
@@ -588,12 +590,12 @@ def test_what_was_detected_before_it_was_cancelled_is_saved(clip, monkeypatch):
     video.refresh_from_db()
     assert (video.state, 0 < video.frames_detected < 20) == (State.CANCELLED, True)
 
-    export = export_of(video)
+    rendering = rendering_of(video)
     work_off()
 
-    export.refresh_from_db()
-    assert (export.state, export.frames_done) == (State.DONE, video.frames_detected)
-    with VideoReader(Path(export.file.path)) as reader:
+    rendering.refresh_from_db()
+    assert (rendering.state, rendering.frames_done) == (State.DONE, video.frames_detected)
+    with VideoReader(Path(rendering.file.path)) as reader:
         assert len(list(reader)) == video.frames_detected
 
 
@@ -602,7 +604,7 @@ def test_nothing_is_saved_while_there_may_be_more_or_where_there_is_nothing(clip
     video = queued_video(clip, state=state, frames_detected=int(state != State.CANCELLED))
 
     with pytest.raises(NotFinished):
-        export_of(video)
+        rendering_of(video)
 
 
 def test_owners_take_turns(clip):
@@ -644,15 +646,15 @@ def test_a_run_that_died_goes_on_before_anything_new_begins(clip):
     assert jobs.claim_next(Video).turn == 2
 
 
-def test_owners_take_turns_with_exports_too(clip):
+def test_owners_take_turns_with_renderings_too(clip):
     anna = get_user_model().objects.create_user("anna")
     annas, other = (
         queued_video(clip, state=State.DONE, frames_detected=1, **owner)
         for owner in ({"user": anna}, {"session_key": "a"})
     )
-    first, second, third = export_of(annas), export_of(annas), export_of(other)
+    first, second, third = rendering_of(annas), rendering_of(annas), rendering_of(other)
 
-    assert [*Export.claimable()] == [first, third, second]
+    assert [*Rendering.claimable()] == [first, third, second]
 
 
 def test_a_job_is_told_its_place_in_the_queue(clip):
