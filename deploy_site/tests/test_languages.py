@@ -125,6 +125,12 @@ def test_every_translation_is_there_and_certain(messages):
     assert [message.id for message in messages if message.fuzzy or not message.string] == []
 
 
+def test_chinese_is_polite_and_has_no_space_after_a_full_stop(messages):
+    texts = [text for message in messages for text in [message.string] if isinstance(text, str)]
+
+    assert [text for text in texts if "你" in text or re.search(r"。\s", text.strip())] == []
+
+
 def test_translations_hold_the_same_places_for_values(messages):
     place = re.compile(r"%\(\w+\)s|\{\w+\}|</?\w+>")
     for message in messages:
@@ -159,6 +165,7 @@ def test_a_chinese_browser_gets_no_english_to_read(client, path, toy_detector):
 
     assert '<html lang="zh-hans">' in page
     assert english_left_in(page) == []
+    assert re.findall(r"。\s+[\u4e00-\u9fff]", page) == []
 
 
 @pytest.mark.django_db

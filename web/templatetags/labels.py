@@ -1,4 +1,4 @@
-"""Template filters for class names, scores and model errors."""
+"""Template filters and tags for class names, scores and model errors."""
 
 from django import template
 from django.utils.translation import get_language
@@ -14,6 +14,12 @@ register.filter(problem_texts.without_folders)
 def shown_name(class_name: str) -> str:
     """The name of a class in the visitor's language."""
     return labels.shown_name(class_name, get_language() or "en")
+
+
+@register.simple_tag
+def sentence_space() -> str:
+    """What stands between two sentences: a space, but nothing after a Chinese full stop."""
+    return "" if (get_language() or "en").startswith("zh") else " "
 
 
 @register.filter
