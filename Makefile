@@ -34,7 +34,7 @@ test: .venv/dev node_modules ## Set everything up and run every check and test
 	$(BIN)/pytest --numprocesses 2
 	CHROMIUM=$(CHROMIUM) $(BIN)/pytest tests
 
-test-pythons: ## Serve the site with every supported Python of this machine, and try it
+test-pythons: .venv/runtime ## Serve the site with every supported Python of this machine, and try it
 	@PYTHONUNBUFFERED=1 $(PYTHON) scripts/test-pythons
 
 test-hardening: .venv/dev ## Attack a served site, kill it, use it for long (35 minutes; see tests/hardening/README.md)
