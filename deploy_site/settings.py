@@ -80,11 +80,11 @@ LIMITS = {
     "slow_body_seconds": 30,
     "slow_body_bytes": 30 * 2**10,
     # A picture's file, and a request's body around it (base64 takes a third more).
-    "image_bytes": 10 * 2**20,
-    "body_bytes": 15 * 2**20,
+    "image_bytes": 10 * 10**6,
+    "body_bytes": 15 * 10**6,
     "image_pixels": 25_000_000,
     # What an npz file to train a classifier on holds once it is unpacked, which is in memory.
-    "npz_bytes": 4 * 2**30,
+    "npz_bytes": 4 * 10**9,
     # Boxes in one answer.
     "detections": 300,
     # Decoded pictures at one time; who comes later waits with the file.
@@ -94,7 +94,7 @@ LIMITS = {
     # From the queue to the answer.
     "inference_seconds": 30,
     # One camera's frame, and how many of them in a second are taken for an attack.
-    "camera_frame_bytes": 512 * 2**10,
+    "camera_frame_bytes": 500 * 10**3,
     "camera_frame_pixels": 2_500_000,
     "camera_frames_per_second": 120,
     # Frames of all cameras that are decoded or detected in at one time.
@@ -107,10 +107,10 @@ LIMITS = {
     # After so long without a frame a camera's place is given to others.
     "camera_idle_seconds": 30,
     # A video's file, and the pieces it is sent in.
-    "video_bytes": 500 * 2**20,
-    "video_chunk_bytes": 5 * 2**20,
+    "video_bytes": 500 * 10**6,
+    "video_chunk_bytes": 5 * 10**6,
     # What is left free on the disk.
-    "free_bytes": 200 * 2**20,
+    "free_bytes": 200 * 10**6,
     # Uploads that are not complete, at one time.
     "uploads_per_owner": 5,
     "uploads_per_address": 30,
@@ -145,15 +145,15 @@ LIMITS = {
     # takes, and the file.
     "recording_seconds": 60,
     "recording_work_seconds": 120,
-    "recording_bytes": 300 * 2**20,
+    "recording_bytes": 300 * 10**6,
     "tokens_per_account": 50,
     # From one address: tries with a wrong name or password, new accounts, links for new passwords.
     "failed_sign_ins_per_hour": 50,
     "sign_ups_per_hour": 20,
     "password_resets_per_hour": 20,
     # What one owner may keep, and all visitors without an account together; 0: as much as fits.
-    "owner_bytes": 2 * 2**30,
-    "visitors_bytes": 20 * 2**30,
+    "owner_bytes": 2 * 10**9,
+    "visitors_bytes": 20 * 10**9,
 }
 # Each may be set by the environment, as LIMIT_IMAGE_BYTES and so on.
 LIMITS = {name: env.int(f"LIMIT_{name.upper()}", default=most) for name, most in LIMITS.items()}

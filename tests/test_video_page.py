@@ -19,7 +19,7 @@ from detect_video.tests.clips import Cells, write_clip
 from ml_core.tests.toy_network import RED
 
 FRAMES = 100
-CHUNK_BYTES = 5 * 2**20
+CHUNK_BYTES = 5 * 10**6
 ONE_VIDEO = re.compile(r"/api/videos/[0-9a-f-]+/$")
 SOURCES = ["browser", "server"]
 

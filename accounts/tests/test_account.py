@@ -232,7 +232,7 @@ def test_the_account_page_shows_what_is_kept_and_leads_to_it(client, user):
         assert re.search(rf'<th scope="row"><a href="{path}">', page)
         assert Client().get(path).status_code == 200
     assert len(re.findall(r'class="number">1</td>', page)) == 4
-    assert "3.1 MB" in page and "2.1 GB" in page
+    assert "3.1 MB" in page and "2 GB" in page
 
 
 def test_the_address_is_changed_with_the_password_only(client, user, mailing):

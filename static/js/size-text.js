@@ -3,7 +3,7 @@ const UNITS = ["B", "kB", "MB", "GB", "TB"];
 /**
  * A size in decimal units (1 MB is 10^6 bytes), as `web/templatetags/sizes.py` writes it.
  * @param {number} bytes
- * @returns {string} such as `999 kB` or `1.4 MB`
+ * @returns {string} such as `999 kB`, `1.4 MB` or `2 GB`
  */
 export function sizeText(bytes) {
   let unit = 0;
@@ -12,7 +12,7 @@ export function sizeText(bytes) {
     unit += 1;
     value = bytes / 1000 ** unit;
   }
-  return `${rounded(value, unit).toFixed(decimals(unit))} ${UNITS[unit]}`;
+  return `${rounded(value, unit)} ${UNITS[unit]}`;
 }
 
 /** @param {number} unit an index of `UNITS` */

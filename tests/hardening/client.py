@@ -9,7 +9,7 @@ import requests
 from tests.conftest import Server
 
 CHUNK_TYPE = "application/offset+octet-stream"
-CHUNK_BYTES = 5 * 2**20
+CHUNK_BYTES = 5 * 10**6
 TIMEOUT_S = 60
 
 

@@ -127,7 +127,7 @@ def test_announcements_without_a_byte(own_server: Server, picture: bytes) -> Non
     with everybody_else(own_server, picture):
         statuses = []
         for number in range(65):
-            body = {"name": f"{number}.mp4", "size_bytes": 500 * 2**20}
+            body = {"name": f"{number}.mp4", "size_bytes": 500 * 10**6}
             answer = Client(own_server).ask("POST", "/api/videos/", json=body)
             statuses.append(answer.status_code)
         # Who keeps pictures has room for them.

@@ -87,7 +87,7 @@ test("a saved video has its facts and a link", async (t) => {
 
   const [row] = page.rows();
   assert.equal(row.querySelector(".name").textContent, "AVI: done");
-  assert.match(row.querySelector("small").textContent, /^≥ 35 ?% · without dog, cat · 2\.0 MB · .*2026/);
+  assert.match(row.querySelector("small").textContent, /^≥ 35 ?% · without dog, cat · 2 MB · .*2026/);
   assert.equal(row.querySelector("a").href, "/media/a.avi");
   assert.equal(row.querySelector("a").hidden, false);
   assert.equal(row.querySelector("progress").hidden, true);

@@ -17,4 +17,5 @@ def size_text(size_bytes: int) -> str:
         rounded = (2 * size_bytes + step) // (2 * step)
         if rounded < 1000 * 10**decimals or unit == UNITS[-1]:
             break
-    return f"{rounded / 10**decimals:.{decimals}f} {unit}"
+    text = f"{rounded / 10**decimals:.{decimals}f}"
+    return f"{text.removesuffix('.0')} {unit}"
