@@ -1,4 +1,4 @@
-"""The page of the account, a forgotten password, and the end of an account."""
+"""The account page, password resets, and deleting an account."""
 
 import re
 import threading
@@ -52,7 +52,7 @@ def user() -> User:
 
 @pytest.fixture
 def mailing(settings) -> Iterator[None]:
-    """A site that sends e-mail, and nobody has asked it for any."""
+    """A site that sends e-mail, with an empty outbox and no counted requests."""
     settings.SENDS_EMAIL = True
     caches["attempts"].clear()
     yield
@@ -64,7 +64,7 @@ def ask_for_link(client: Client, address: str = ADDRESS, **headers: str):
 
 
 def mails(count: int) -> list:
-    """The mails that were sent, once there are ``count`` of them."""
+    """Wait for ``count`` mails and return them."""
     deadline = time.monotonic() + 20
     while len(mail.outbox) < count:
         assert time.monotonic() < deadline
@@ -77,7 +77,7 @@ def link_in(message) -> str:
 
 
 @pytest.mark.parametrize("address", ["", "newcomer@example.org"])
-def test_an_address_is_optional_at_sign_up(client, mailing, address):
+def test_sign_up_works_without_an_email_address(client, mailing, address):
     names = {"username": "newcomer", "password1": PASSWORD, "password2": PASSWORD}
 
     response = client.post(SIGN_UP, {**names, "email": address})
@@ -86,7 +86,7 @@ def test_an_address_is_optional_at_sign_up(client, mailing, address):
     assert User.objects.get().email == address
 
 
-def test_a_mailed_link_sets_a_new_password_once(client, user, mailing):
+def test_a_reset_link_works_once(client, user, mailing):
     answer = ask_for_link(client)
     (message,) = mails(1)
     form_path = client.get(link_in(message))["Location"]
@@ -105,7 +105,7 @@ def has_access(token: str) -> bool:
     return Client(headers=headers).get("/api/videos/").status_code == 200
 
 
-def test_a_password_set_by_a_mailed_link_revokes_the_tokens(client, user, mailing):
+def test_resetting_the_password_revokes_tokens(client, user, mailing):
     _, token = create_token(user, "mine")
     assert has_access(token)
     ask_for_link(client)
@@ -119,7 +119,7 @@ def test_a_password_set_by_a_mailed_link_revokes_the_tokens(client, user, mailin
     assert "您的 API 令牌也会全部撤销。" in pages[1].content.decode()
 
 
-def test_a_changed_password_revokes_the_tokens_of_this_account(client, user):
+def test_changing_the_password_revokes_only_tokens_of_the_account(client, user):
     other = User.objects.create_user("other", password=PASSWORD)
     (_, mine), (_, theirs) = create_token(user, "mine"), create_token(other, "theirs")
     sign_in(client)
@@ -132,7 +132,7 @@ def test_a_changed_password_revokes_the_tokens_of_this_account(client, user):
     assert "您的 API 令牌也会全部撤销。" in pages[1].content.decode()
 
 
-def test_a_password_that_the_administrator_sets_revokes_the_tokens(admin_client, user):
+def test_a_password_set_in_the_admin_revokes_tokens(admin_client, user):
     _, token = create_token(user, "mine")
     form = {"password1": NEW, "password2": NEW, "usable_password": "true"}
 
@@ -142,7 +142,7 @@ def test_a_password_that_the_administrator_sets_revokes_the_tokens(admin_client,
     assert not has_access(token)
 
 
-def test_signing_in_and_another_address_leave_the_tokens_as_they_are(client, user, mailing):
+def test_signing_in_and_changing_the_email_keep_tokens(client, user, mailing):
     _, token = create_token(user, "mine")
 
     sign_in(client)
@@ -152,7 +152,7 @@ def test_signing_in_and_another_address_leave_the_tokens_as_they_are(client, use
     assert has_access(token)
 
 
-def test_a_link_is_mailed_in_the_language_of_the_page(client, user, mailing):
+def test_the_reset_mail_has_the_language_of_the_page(client, user, mailing):
     ask_for_link(client, **{"accept-language": "zh-CN"})
 
     (message,) = mails(1)
@@ -160,7 +160,7 @@ def test_a_link_is_mailed_in_the_language_of_the_page(client, user, mailing):
     assert "打开以下链接" in message.body and "重设" in message.subject
 
 
-def test_nobody_is_told_which_addresses_have_an_account(client, user, mailing):
+def test_the_reset_page_does_not_reveal_which_addresses_have_an_account(client, user, mailing):
     unknown = ask_for_link(client, "nobody@example.org")
     known = ask_for_link(client)
 
@@ -168,7 +168,7 @@ def test_nobody_is_told_which_addresses_have_an_account(client, user, mailing):
     assert [message.to for message in mails(1)] == [[ADDRESS]]
 
 
-def test_asking_again_and_again_fills_no_mailbox(client, user, mailing):
+def test_repeated_reset_requests_send_one_mail(client, user, mailing):
     for _ in range(3):
         assert ask_for_link(client).status_code == 302
     other = User.objects.create_user("other", "other@example.org", PASSWORD)
@@ -177,7 +177,7 @@ def test_asking_again_and_again_fills_no_mailbox(client, user, mailing):
     assert sorted(message.to[0] for message in mails(2)) == ["other@example.org", ADDRESS]
 
 
-def test_many_accounts_with_one_address_fill_no_mailbox(client, user, mailing):
+def test_mails_to_many_accounts_with_one_address_are_limited(client, user, mailing):
     for number in range(5):
         User.objects.create_user(f"other{number}", ADDRESS.upper(), PASSWORD)
     for _ in range(2):
@@ -187,7 +187,7 @@ def test_many_accounts_with_one_address_fill_no_mailbox(client, user, mailing):
     assert mails(MAX_MAILS)[0].to == [ADDRESS]
 
 
-def test_an_address_asks_for_only_so_many_links_in_an_hour(client, mailing, settings):
+def test_reset_requests_per_client_address_are_limited(client, mailing, settings):
     settings.LIMITS = {**settings.LIMITS, "password_resets_per_hour": 2}
 
     statuses = [ask_for_link(client, f"{number}@example.org").status_code for number in range(3)]
@@ -196,7 +196,7 @@ def test_an_address_asks_for_only_so_many_links_in_an_hour(client, mailing, sett
     assert ask_for_link(Client(REMOTE_ADDR="192.0.2.7")).status_code == 302
 
 
-def test_a_site_without_mail_says_whom_to_ask_and_offers_no_form(client, user):
+def test_a_site_without_email_refers_to_the_administrator(client, user):
     assert FORGOTTEN in client.get(SIGN_IN).content.decode()
 
     page = client.get(FORGOTTEN).content.decode()
@@ -208,7 +208,7 @@ def test_a_site_without_mail_says_whom_to_ask_and_offers_no_form(client, user):
     assert ask_for_link(client).status_code == 404
 
 
-def test_a_closed_site_helps_who_forgot_a_password(client, user, mailing, settings):
+def test_passwords_can_be_reset_on_a_closed_site(client, user, mailing, settings):
     settings.REQUIRE_LOGIN = True
 
     assert client.get(FORGOTTEN).status_code == 200
@@ -219,7 +219,7 @@ def test_a_closed_site_helps_who_forgot_a_password(client, user, mailing, settin
     assert client.get("/accounts/deleted/").status_code == 200
 
 
-def test_the_account_page_shows_what_is_kept_and_leads_to_it(client, user):
+def test_the_account_page_lists_media_with_links(client, user):
     media_of(user=user)
     DetectedImage.objects.update(size_bytes=3 * 2**20)
     media_of()
@@ -235,7 +235,7 @@ def test_the_account_page_shows_what_is_kept_and_leads_to_it(client, user):
     assert "3.1 MB" in page and "2 GB" in page
 
 
-def test_the_address_is_changed_with_the_password_only(client, user, mailing):
+def test_changing_the_email_needs_the_password(client, user, mailing):
     ask_for_link(client)
     old_link = link_in(mails(1)[0])
     client.force_login(user)
@@ -251,7 +251,7 @@ def test_the_address_is_changed_with_the_password_only(client, user, mailing):
 
 
 def keep_everything(client: Client, media_root: Path) -> Video:
-    """A picture of each kind and a video with its file, kept by who is signed in."""
+    """Store a picture of each kind and a video with its file for the signed-in account."""
     for path in ("/api/classify/?keep=true", "/api/detect/image/?keep=true"):
         response = client.post(path, {"image": SimpleUploadedFile("cells.png", PICTURE)})
         assert response.status_code == 200
@@ -264,9 +264,7 @@ def keep_everything(client: Client, media_root: Path) -> Video:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_an_account_is_deleted_with_everything_it_keeps(
-    client, user, toy_detector, settings, tmp_path
-):
+def test_deleting_an_account_deletes_its_media(client, user, toy_detector, settings, tmp_path):
     settings.MEDIA_ROOT = tmp_path / "media"
     other = User.objects.create_user("other", password=PASSWORD)
     theirs = media_of(user=other)
@@ -295,7 +293,7 @@ def test_an_account_is_deleted_with_everything_it_keeps(
     assert kept == theirs
 
 
-def test_an_account_is_deleted_with_its_password_only(client, user):
+def test_deleting_an_account_needs_the_password(client, user):
     client.force_login(user)
 
     pages = [client.post(DELETE, {"password": "wrong"}) for _ in range(5)]
@@ -322,7 +320,7 @@ def signed_in_browser() -> Client:
         ("objects", web.keeping.quota, "check_room"),
     ],
 )
-def test_what_arrives_while_its_account_is_deleted_is_refused_and_leaves_nothing(
+def test_uploads_during_account_deletion_are_rejected_and_leave_no_files(
     client, user, toy_detector, settings, tmp_path, monkeypatch, kind, module, step
 ):
     def deleted_first(*args: Any) -> Any:
@@ -357,7 +355,7 @@ FORMS = [
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize(("view", "path", "form"), FORMS)
-def test_a_form_that_is_sent_while_the_account_is_deleted_does_not_bring_it_back(
+def test_forms_sent_during_account_deletion_do_not_restore_the_account(
     client, user, mailing, monkeypatch, view, path, form
 ):
     def deleted_first(self: Any, *args: Any) -> Any:
@@ -375,9 +373,7 @@ def test_a_form_that_is_sent_while_the_account_is_deleted_does_not_bring_it_back
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_mailed_link_does_not_bring_back_an_account_that_is_deleted_meanwhile(
-    client, user, mailing, monkeypatch
-):
+def test_a_reset_link_does_not_restore_a_deleted_account(client, user, mailing, monkeypatch):
     def deleted_first(self: Any, *args: Any) -> Any:
         User.objects.all().delete()
         return form_valid(self, *args)
@@ -395,7 +391,7 @@ def test_a_mailed_link_does_not_bring_back_an_account_that_is_deleted_meanwhile(
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("end", ["deleted", "password"])
-def test_no_token_is_made_once_the_account_is_deleted_or_has_a_new_password(
+def test_no_token_is_created_after_account_deletion_or_password_change(
     client, user, monkeypatch, end
 ):
     def ended_first(form: TokenForm) -> str:
@@ -416,7 +412,7 @@ def test_no_token_is_made_once_the_account_is_deleted_or_has_a_new_password(
 
 
 @pytest.mark.django_db(transaction=True)
-def test_deleting_an_account_succeeds_whatever_it_sends_at_that_moment(
+def test_account_deletion_succeeds_during_concurrent_uploads(
     client, user, settings, tmp_path, monkeypatch
 ):
     def send_meanwhile() -> None:
@@ -424,7 +420,7 @@ def test_deleting_an_account_succeeds_whatever_it_sends_at_that_moment(
         connection.close()
 
     def arriving_first(collector: Collector) -> Any:
-        # What belongs to the account has been looked up; now there is more, unless it has to wait.
+        # Django has collected the related rows; the upload adds one, unless it waits for the lock.
         if not sending.ident:
             sending.start()
             sending.join(timeout=1)
@@ -445,7 +441,7 @@ def test_deleting_an_account_succeeds_whatever_it_sends_at_that_moment(
     assert not User.objects.exists() and not Video.objects.exists()
 
 
-def test_the_last_active_superuser_cannot_delete_itself(client, user):
+def test_the_last_active_superuser_cannot_delete_the_account(client, user):
     User.objects.update(is_superuser=True)
     inactive = User.objects.create_superuser("inactive", is_active=False)
     client.force_login(user)
@@ -460,7 +456,7 @@ def test_the_last_active_superuser_cannot_delete_itself(client, user):
     assert User.objects.get() == inactive
 
 
-def test_the_old_password_is_guessed_as_often_as_at_a_sign_in(client, user):
+def test_wrong_old_passwords_count_towards_the_lockout(client, user):
     client.force_login(user)
     form = {"old_password": "hunter two", "new_password1": NEW, "new_password2": NEW}
 
@@ -473,7 +469,7 @@ def test_the_old_password_is_guessed_as_often_as_at_a_sign_in(client, user):
     assert "hunter two" not in kept and NEW not in kept
 
 
-def test_the_administration_has_no_other_form_for_the_own_password(admin_client):
+def test_the_admin_password_change_redirects_to_the_account(admin_client):
     response = admin_client.post("/admin/password_change/", {"old_password": "wrong"})
 
     assert (response.status_code, response["Location"]) == (302, CHANGE)

@@ -1,4 +1,4 @@
-"""Signing up, in and out, and what becomes of the session's media."""
+"""Signing up, in and out, and the adoption of the session's media."""
 
 import uuid
 from collections.abc import Iterator
@@ -34,7 +34,7 @@ def sign_in(client: Client, username: str = "owner", password: str = PASSWORD, p
 
 
 def media_of(**owner) -> list[Owned]:
-    """One row of every kind of media there is."""
+    """One row of each media model."""
     common = {"width": 1, "height": 1, "score_threshold": 0, "iou_threshold": 0}
     rows: list[Owned] = [
         Video(name="clip", size_bytes=1, **owner),
@@ -49,7 +49,7 @@ def media_of(**owner) -> list[Owned]:
 
 
 def visiting(client: Client) -> str:
-    """Give the visitor a session, and return its key."""
+    """Create a session for the client and return its key."""
     session = client.session
     session["seen"] = True
     session.save()
@@ -57,7 +57,7 @@ def visiting(client: Client) -> str:
 
 
 @pytest.mark.parametrize("path", [SIGN_IN, "/admin/login/"])
-def test_signing_in_adopts_every_kind_of_media_of_the_session(client, user, path):
+def test_signing_in_adopts_all_media_of_the_session(client, user, path):
     User.objects.update(is_staff=True)
     mine = media_of(session_key=visiting(client))
     others = [*media_of(session_key=uuid.uuid4().hex), *media_of()]
@@ -73,7 +73,7 @@ def test_signing_in_adopts_every_kind_of_media_of_the_session(client, user, path
         assert row.user is None
 
 
-def test_signing_up_makes_an_account_signs_in_and_adopts(client):
+def test_signing_up_creates_an_account_signs_in_and_adopts_media(client):
     mine = media_of(session_key=visiting(client))
     fields = {"username": "newcomer", "password1": PASSWORD, "password2": PASSWORD}
 
@@ -87,7 +87,7 @@ def test_signing_up_makes_an_account_signs_in_and_adopts(client):
 
 
 def send(client: Client, kind: str):
-    """Send something that is kept; the visitor's session ends while it is worked on."""
+    """Upload media; the visitor's session ends during the request."""
     if kind == "video":
         body = {"name": "clip.mp4", "size_bytes": 9, "sha256": ""}
         return client.post("/api/videos/", body, content_type="application/json")
@@ -104,7 +104,7 @@ KINDS = [
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize(("kind", "step"), KINDS)
-def test_what_arrives_while_its_visitor_signs_in_is_refused_and_not_lost_silently(
+def test_uploads_during_sign_in_are_rejected_with_an_error(
     client, user, toy_detector, settings, tmp_path, monkeypatch, kind, step
 ):
     settings.MEDIA_ROOT = tmp_path / "media"
@@ -120,7 +120,7 @@ def test_what_arrives_while_its_visitor_signs_in_is_refused_and_not_lost_silentl
     assert [path for path in settings.MEDIA_ROOT.rglob("*") if path.is_file()] == []
 
 
-def test_what_the_account_took_along_in_time_stays(client, user, monkeypatch, toy_detector):
+def test_media_adopted_before_the_check_is_kept(client, user, monkeypatch, toy_detector):
     def adopted_at_once(row: Owned) -> None:
         sign_in(browser)
         discard_if_session_ended(row)
@@ -133,7 +133,7 @@ def test_what_the_account_took_along_in_time_stays(client, user, monkeypatch, to
     assert Video.objects.get().user == user
 
 
-def test_another_accounts_media_stays_with_it_when_somebody_else_signs_in(client, user):
+def test_signing_in_does_not_adopt_media_of_other_accounts(client, user):
     other = User.objects.create_user("other", password=PASSWORD)
     client.force_login(other)
     theirs = media_of(user=other)
@@ -150,7 +150,7 @@ def test_another_accounts_media_stays_with_it_when_somebody_else_signs_in(client
     "target", ["https://evil.example/", "//evil.example", "javascript:alert(1)"]
 )
 @pytest.mark.parametrize("path", [SIGN_IN, SIGN_UP])
-def test_nobody_is_led_to_another_site(client, user, path, target):
+def test_signing_in_does_not_redirect_to_other_sites(client, user, path, target):
     fields = {"username": "owner", "password": PASSWORD}
     if path == SIGN_UP:
         fields = {"username": "newcomer", "password1": PASSWORD, "password2": PASSWORD}
@@ -160,7 +160,7 @@ def test_nobody_is_led_to_another_site(client, user, path, target):
     assert response["Location"] == "/"
 
 
-def test_a_site_may_make_its_accounts_itself(client, settings):
+def test_sign_up_can_be_disabled(client, settings):
     settings.SIGN_UP = False
     fields = {"username": "newcomer", "password1": PASSWORD, "password2": PASSWORD}
 
@@ -169,7 +169,7 @@ def test_a_site_may_make_its_accounts_itself(client, settings):
     assert not User.objects.exists()
 
 
-def test_bad_passwords_are_refused(client):
+def test_weak_passwords_are_rejected(client):
     fields = {"username": "newcomer", "password1": "12345678", "password2": "12345678"}
 
     response = client.post(SIGN_UP, fields)
@@ -179,7 +179,7 @@ def test_bad_passwords_are_refused(client):
     assert not User.objects.exists()
 
 
-def test_signing_out_takes_a_form_and_ends_the_session(client, user):
+def test_signing_out_needs_a_post_and_ends_the_session(client, user):
     client.force_login(user)
 
     by_link = client.get("/accounts/sign-out/")
@@ -191,7 +191,7 @@ def test_signing_out_takes_a_form_and_ends_the_session(client, user):
     assert "Sign in" in client.get("/").content.decode()
 
 
-def test_a_changed_password_signs_the_other_browsers_out(client, user):
+def test_changing_the_password_signs_out_other_browsers(client, user):
     other_browser = Client()
     sign_in(client)
     sign_in(other_browser)
@@ -207,12 +207,12 @@ def test_a_changed_password_signs_the_other_browsers_out(client, user):
 
 
 @pytest.mark.parametrize("path", ["/accounts/", "/accounts/password/"])
-def test_pages_of_the_account_lead_to_the_login(client, path):
+def test_account_pages_redirect_to_the_login(client, path):
     assert client.get(path)["Location"] == f"{SIGN_IN}?next={path}"
 
 
 @pytest.mark.parametrize("path", [SIGN_IN, "/admin/login/"])
-def test_the_sixth_try_is_refused_even_with_the_right_password(client, user, path):
+def test_the_sixth_attempt_is_rejected_even_with_the_right_password(client, user, path):
     other = User.objects.create_user("other", password=PASSWORD)
     for _ in range(5):
         last = sign_in(client, password="wrong", path=path)
@@ -225,16 +225,14 @@ def test_the_sixth_try_is_refused_even_with_the_right_password(client, user, pat
     assert sign_in(client, username=other.username).status_code == 302
 
 
-def test_who_remembers_in_time_starts_anew(client, user):
+def test_a_successful_sign_in_resets_the_failed_attempts(client, user):
     for _ in range(2):
         for _ in range(4):
             assert sign_in(client, password="wrong").status_code == 200
         assert sign_in(client).status_code == 302
 
 
-def test_of_two_accounts_of_one_name_made_at_one_time_the_second_is_refused(
-    client, user, monkeypatch
-):
+def test_concurrent_sign_ups_with_one_name_create_one_account(client, user, monkeypatch):
     monkeypatch.setattr(UserCreationForm, "clean_username", lambda form: form.data["username"])
     monkeypatch.setattr(UserCreationForm, "validate_unique", lambda form: None)
     form = {"username": "owner", "password1": PASSWORD, "password2": PASSWORD}
@@ -245,7 +243,7 @@ def test_of_two_accounts_of_one_name_made_at_one_time_the_second_is_refused(
     assert User.objects.count() == 1
 
 
-def test_a_form_that_is_too_old_is_told_in_a_page_of_the_site(user):
+def test_an_invalid_csrf_token_gets_a_page_of_the_site(user):
     client = Client(enforce_csrf_checks=True)
 
     response = sign_in(client)
@@ -267,9 +265,7 @@ def few_tries(settings) -> Iterator[None]:
     caches["attempts"].clear()
 
 
-def test_an_address_that_tries_many_names_is_locked_out_even_with_the_right_password(
-    client, user, few_tries
-):
+def test_an_address_that_tries_many_names_is_locked_out(client, user, few_tries):
     statuses = [sign_in(client, f"name{number}").status_code for number in range(3)]
     locked = sign_in(client)
 
@@ -280,7 +276,7 @@ def test_an_address_that_tries_many_names_is_locked_out_even_with_the_right_pass
     assert sign_in(elsewhere)["Location"] == "/"
 
 
-def test_all_addresses_of_an_ipv6_network_are_locked_out_together(user, few_tries):
+def test_an_ipv6_network_is_locked_out_as_one_address(user, few_tries):
     for number in range(3):
         sign_in(Client(REMOTE_ADDR=f"2001:db8:1:2::{number}"), f"name{number}")
 
@@ -292,14 +288,14 @@ def test_all_addresses_of_an_ipv6_network_are_locked_out_together(user, few_trie
     assert statuses == [429, 302]
 
 
-def test_a_name_is_locked_for_all_addresses_of_an_ipv6_network(user):
+def test_a_name_is_locked_for_a_whole_ipv6_network(user):
     for number in range(5):
         sign_in(Client(REMOTE_ADDR=f"2001:db8:1:2::{number}"), password="wrong")
 
     assert sign_in(Client(REMOTE_ADDR="2001:db8:1:2:ffff::1")).status_code == 429
 
 
-def test_a_lockout_outlasts_the_attempts_of_a_whole_ipv6_site(client, user, few_tries):
+def test_attempts_from_a_whole_ipv6_site_do_not_evict_a_lockout(client, user, few_tries):
     for number in range(3):
         sign_in(client, f"name{number}")
 
@@ -310,7 +306,7 @@ def test_a_lockout_outlasts_the_attempts_of_a_whole_ipv6_site(client, user, few_
     assert sign_in(client).status_code == 429
 
 
-def test_a_lockout_outlasts_everything_else_that_is_cached(client, user, few_tries):
+def test_other_cache_entries_do_not_evict_a_lockout(client, user, few_tries):
     for number in range(3):
         sign_in(client, f"name{number}")
 
@@ -322,7 +318,7 @@ def test_a_lockout_outlasts_everything_else_that_is_cached(client, user, few_tri
     assert locked.status_code == 429
 
 
-def test_an_address_makes_only_so_many_accounts_in_an_hour(few_tries):
+def test_sign_ups_per_address_are_limited(few_tries):
     answers = []
     for number in range(3):
         form = {"username": f"new{number}", "password1": PASSWORD, "password2": PASSWORD}

@@ -1,4 +1,4 @@
-"""Whose a socket is, and when it ends."""
+"""Authentication of WebSockets, and their end with the session or token."""
 
 import json
 
@@ -53,7 +53,7 @@ async def assert_closed(communicator: WebsocketCommunicator, code: str) -> None:
     assert (closing["type"], closing["code"]) == ("websocket.close", 4401)
 
 
-async def test_a_token_opens_the_accounts_sockets(video, token):
+async def test_a_token_opens_sockets_of_its_account(video, token):
     communicator = socket(f"/ws/videos/{video.pk}/", token=token)
 
     await communicator.connect()
@@ -64,7 +64,7 @@ async def test_a_token_opens_the_accounts_sockets(video, token):
     await communicator.disconnect()
 
 
-async def test_a_bad_token_is_refused(video):
+async def test_an_invalid_token_is_rejected(video):
     communicator = socket(f"/ws/videos/{video.pk}/", token="wrong")
 
     assert (await communicator.connect())[0]
@@ -73,7 +73,7 @@ async def test_a_bad_token_is_refused(video):
 
 
 @pytest.mark.parametrize("path", ["/ws/camera/", "/ws/nothing/"])
-async def test_a_closed_site_has_no_sockets_for_visitors(settings, path):
+async def test_a_closed_site_rejects_sockets_of_visitors(settings, path):
     settings.REQUIRE_LOGIN = True
     communicator = socket(path)
 
@@ -82,7 +82,7 @@ async def test_a_closed_site_has_no_sockets_for_visitors(settings, path):
     await assert_closed(communicator, "not_authenticated")
 
 
-async def test_signing_out_closes_the_sessions_sockets_and_no_others(client, user, video):
+async def test_signing_out_closes_only_the_sockets_of_the_session(client, user, video):
     other_browser = Client()
     await sync_to_async(client.force_login)(user)
     await sync_to_async(other_browser.force_login)(user)
@@ -102,7 +102,9 @@ async def test_signing_out_closes_the_sessions_sockets_and_no_others(client, use
 
 
 @pytest.mark.parametrize("end", ["inactive", "password"])
-async def test_a_closed_account_or_a_new_password_ends_sockets(client, user, video, end):
+async def test_deactivating_an_account_or_changing_the_password_closes_sockets(
+    client, user, video, end
+):
     await sync_to_async(client.force_login)(user)
     communicator = socket(f"/ws/videos/{video.pk}/", client)
     await communicator.connect()
@@ -119,7 +121,9 @@ async def test_a_closed_account_or_a_new_password_ends_sockets(client, user, vid
 
 
 @pytest.mark.parametrize("end", ["revoked", "password"])
-async def test_a_revoked_token_or_a_new_password_closes_the_tokens_sockets(user, video, token, end):
+async def test_revoking_a_token_or_changing_the_password_closes_its_sockets(
+    user, video, token, end
+):
     communicator = socket(f"/ws/videos/{video.pk}/", token=token)
     await communicator.connect()
     await communicator.receive_json_from(5)
@@ -134,7 +138,7 @@ async def test_a_revoked_token_or_a_new_password_closes_the_tokens_sockets(user,
     await communicator.disconnect()
 
 
-def test_sockets_are_looked_at_often_enough():
+def test_sockets_are_checked_at_least_every_minute():
     from deploy_site import settings
 
     assert settings.SOCKET_CHECK_SECONDS <= 60

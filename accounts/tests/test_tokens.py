@@ -1,4 +1,4 @@
-"""Tokens: made and revoked in a page, sent by programs."""
+"""API tokens: creating and revoking them on the page, and using them."""
 
 import re
 from datetime import timedelta
@@ -29,7 +29,7 @@ def headers(user) -> dict[str, str]:
     return {"authorization": f"Bearer {create_token(user, 'mine')[1]}"}
 
 
-def test_a_token_is_shown_once_and_kept_as_a_hash(client, user):
+def test_a_token_is_shown_once_and_stored_as_a_hash(client, user):
     client.force_login(user)
 
     answer = client.post(PAGE, {"name": "camera"})
@@ -44,7 +44,7 @@ def test_a_token_is_shown_once_and_kept_as_a_hash(client, user):
     assert Client().get("/api/videos/", headers={"authorization": f"Bearer {text}"}).json() == []
 
 
-def test_a_program_with_a_token_acts_for_the_account_without_a_session(user, headers):
+def test_a_token_authenticates_without_a_session(user, headers):
     program = Client(enforce_csrf_checks=True)
 
     announced = program.post(
@@ -59,7 +59,7 @@ def test_a_program_with_a_token_acts_for_the_account_without_a_session(user, hea
     assert program.get(video_url).status_code == 404
 
 
-def test_a_session_still_needs_the_token_of_its_form(user):
+def test_a_session_still_needs_its_csrf_token(user):
     browser = Client(enforce_csrf_checks=True)
     browser.force_login(user)
 
@@ -70,7 +70,7 @@ def test_a_session_still_needs_the_token_of_its_form(user):
 
 @pytest.mark.parametrize("path", ["/api/videos/", "/detect-image/pictures/"])
 @pytest.mark.parametrize("value", ["Bearer", "Bearer ", "Bearer wrong", "bearer vision_ä"])
-def test_a_bad_token_is_refused_and_nobody_is_taken_for_anonymous(client, path, value):
+def test_an_invalid_token_is_rejected_and_not_treated_as_anonymous(client, path, value):
     response = client.get(path, headers={"authorization": value.encode().decode("latin-1")})
 
     assert response.status_code == 401
@@ -78,11 +78,11 @@ def test_a_bad_token_is_refused_and_nobody_is_taken_for_anonymous(client, path, 
     assert response.json()["code"] == "bad_token"
 
 
-def test_passwords_for_a_proxy_are_none_of_our_business(client):
+def test_other_authorization_schemes_are_ignored(client):
     assert client.get("/api/videos/", headers={"authorization": "Basic YTpi"}).status_code == 200
 
 
-def test_a_revoked_token_and_one_of_an_inactive_account_are_refused(client, user, headers):
+def test_tokens_that_are_revoked_or_of_inactive_accounts_are_rejected(client, user, headers):
     User.objects.update(is_active=False)
     inactive = Client().get("/api/videos/", headers=headers)
     User.objects.update(is_active=True)
@@ -94,7 +94,7 @@ def test_a_revoked_token_and_one_of_an_inactive_account_are_refused(client, user
     assert inactive.status_code == Client().get("/api/videos/", headers=headers).status_code == 401
 
 
-def test_only_a_form_revokes_and_a_visit_to_its_address_leads_to_the_list(client, user, headers):
+def test_revoking_needs_a_post_and_get_redirects_to_the_list(client, user, headers):
     client.force_login(user)
     token = ApiToken.objects.get()
 
@@ -102,7 +102,7 @@ def test_only_a_form_revokes_and_a_visit_to_its_address_leads_to_the_list(client
     assert ApiToken.objects.exists()
 
 
-def test_nobody_sees_or_revokes_the_tokens_of_others(client, user, headers):
+def test_tokens_of_other_accounts_cannot_be_seen_or_revoked(client, user, headers):
     client.force_login(User.objects.create_user("other"))
     token = ApiToken.objects.get()
 
@@ -112,13 +112,13 @@ def test_nobody_sees_or_revokes_the_tokens_of_others(client, user, headers):
 
 
 @pytest.mark.parametrize("path", ["/accounts/", PAGE, "/accounts/password/", "/admin/"])
-def test_a_token_does_not_open_the_account_or_the_admin(client, headers, path):
+def test_tokens_do_not_open_account_or_admin_pages(client, headers, path):
     response = client.get(path, headers=headers)
 
     assert (response.status_code, response.json()["code"]) == (403, "token_not_allowed")
 
 
-def test_the_last_use_is_noted_to_the_minute(client, user, headers):
+def test_the_last_use_is_stored_once_a_minute(client, user, headers):
     before = timezone.now()
     client.get("/api/videos/", headers=headers)
     first = ApiToken.objects.get().last_used_at
@@ -132,7 +132,7 @@ def test_the_last_use_is_noted_to_the_minute(client, user, headers):
 
 
 @pytest.mark.parametrize("name", ["", "mine", "x" * 101])
-def test_a_name_that_is_missing_taken_or_too_long_makes_no_token(client, user, headers, name):
+def test_missing_duplicate_and_long_names_are_rejected(client, user, headers, name):
     client.force_login(user)
 
     response = client.post(PAGE, {"name": name})
@@ -141,7 +141,7 @@ def test_a_name_that_is_missing_taken_or_too_long_makes_no_token(client, user, h
     assert ApiToken.objects.count() == 1
 
 
-def test_the_number_of_tokens_is_limited(client, user, headers, settings):
+def test_the_number_of_tokens_per_account_is_limited(client, user, headers, settings):
     settings.LIMITS = {**settings.LIMITS, "tokens_per_account": 1}
     client.force_login(user)
 
@@ -151,7 +151,7 @@ def test_the_number_of_tokens_is_limited(client, user, headers, settings):
     assert ApiToken.objects.count() == 1
 
 
-def test_of_two_tokens_of_one_name_made_at_once_the_second_is_refused(client, user, monkeypatch):
+def test_concurrent_requests_with_one_name_create_one_token(client, user, monkeypatch):
     create_token(user, "mine")
     monkeypatch.setattr(TokenForm, "clean_name", lambda form: form.cleaned_data["name"])
     client.force_login(user)

@@ -1,4 +1,4 @@
-"""Every address of the site and every path of its sockets, found where they are registered."""
+"""All registered routes of the site and its WebSockets."""
 
 import re
 from collections.abc import Iterator
@@ -20,7 +20,7 @@ def routes(parent: URLResolver | None = None, prefix: str = "") -> Iterator[tupl
 
 
 def socket_routes() -> list[str]:
-    """The routes of the WebSockets, below all of the middleware around them."""
+    """The routes of the WebSockets, inside of all middleware."""
     layer = protocols.application_mapping["websocket"]
     while not hasattr(layer, "routes"):
         layer = getattr(layer, "application", None) or layer.inner
@@ -28,7 +28,7 @@ def socket_routes() -> list[str]:
 
 
 def filled(route: str, **values: object) -> str:
-    """The path of a route with ``values`` in place of its arguments; "1" for those without."""
+    """The path of a route with ``values`` for its arguments, by default "1"."""
 
     def value(match: re.Match[str]) -> str:
         return str(values.get(match[1], "1"))

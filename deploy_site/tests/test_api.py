@@ -1,4 +1,4 @@
-"""The API as a whole: its description, its limits, how often one may ask, and its errors."""
+"""The API as a whole: schema, limits, throttling and errors."""
 
 import io
 import re
@@ -43,11 +43,11 @@ def jpeg() -> io.BytesIO:
     return picture
 
 
-def test_the_description_is_valid_and_complete(tmp_path):
+def test_the_schema_is_valid(tmp_path):
     call_command("spectacular", "--validate", "--fail-on-warn", file=str(tmp_path / "api.yaml"))
 
 
-def test_every_route_of_the_api_is_described(schema):
+def test_the_schema_contains_every_api_route(schema):
     described = set(schema["paths"])
 
     for route, _ in routes():
@@ -56,7 +56,7 @@ def test_every_route_of_the_api_is_described(schema):
             assert path in described
 
 
-def test_every_error_is_described_as_a_problem(schema):
+def test_the_schema_describes_errors_as_problems(schema):
     for path, operations in schema["paths"].items():
         for method, operation in operations.items():
             for status, response in operation["responses"].items():
@@ -64,13 +64,13 @@ def test_every_error_is_described_as_a_problem(schema):
                     assert [*response["content"]] == ["application/problem+json"], (path, method)
 
 
-def test_the_upload_is_described_with_its_head_request(schema):
+def test_the_schema_contains_head_of_the_upload(schema):
     head = schema["paths"]["/api/videos/{video_id}/upload/"]["head"]
 
     assert "Upload-Offset" in head["responses"]["200"]["headers"]
 
 
-def test_the_limits_that_clients_can_keep_to_are_those_of_the_settings(client):
+def test_the_published_limits_are_those_of_the_settings(client):
     caps = client.get("/api/limits/").json()
 
     assert caps["limits"].items() <= site_settings.LIMITS.items()
@@ -82,7 +82,7 @@ def test_the_limits_that_clients_can_keep_to_are_those_of_the_settings(client):
 @pytest.mark.parametrize(
     "path", ["/api/classify/", "/api/detect/image/", "/api/videos/", "/api/videos/avi/"]
 )
-def test_who_asks_too_often_is_told_when_to_come_back(client, two_a_minute, path):
+def test_throttled_requests_get_retry_after(client, two_a_minute, path):
     statuses = [client.post(path).status_code for _ in range(2)]
 
     response = client.post(path)
@@ -92,7 +92,7 @@ def test_who_asks_too_often_is_told_when_to_come_back(client, two_a_minute, path
     assert 0 < int(response["Retry-After"]) <= 60
 
 
-def test_throttles_count_each_account_and_no_header_of_the_client(
+def test_throttles_count_accounts_and_ignore_client_headers(
     client, two_a_minute, django_user_model
 ):
     for address in "123":
@@ -103,7 +103,7 @@ def test_throttles_count_each_account_and_no_header_of_the_client(
     assert client.post("/api/classify/").status_code != 429
 
 
-def test_throttles_count_all_addresses_of_an_ipv6_network_together(two_a_minute):
+def test_throttles_count_an_ipv6_network_as_one_address(two_a_minute):
     statuses = [
         Client(REMOTE_ADDR=f"2001:db8:1:2::{number}").post("/api/classify/").status_code
         for number in range(3)
@@ -112,7 +112,7 @@ def test_throttles_count_all_addresses_of_an_ipv6_network_together(two_a_minute)
     assert (statuses[2], 429 in statuses[:2]) == (429, False)
 
 
-def test_an_empty_rate_is_no_limit(client, monkeypatch):
+def test_an_empty_rate_disables_throttling(client, monkeypatch):
     monkeypatch.setattr(SimpleRateThrottle, "THROTTLE_RATES", {"predictions": None})
 
     assert {client.post("/api/classify/").status_code for _ in range(5)} == {422}
@@ -154,13 +154,13 @@ JSON, MULTIPART = "application/json", "multipart/form-data; boundary=x"
         ("GET", "/api/gallery/picture/?return=x", "", "", 422, "invalid_parameters"),
     ],
 )
-def test_every_error_is_a_problem(client, method, path, body, content_type, status, code):
+def test_api_errors_are_problems(client, method, path, body, content_type, status, code):
     response = client.generic(method, path, body, content_type)
 
     assert_problem(response, status, code)
 
 
-def test_a_form_without_its_token_is_a_problem_below_api():
+def test_a_missing_csrf_token_is_a_problem_below_api():
     from django.test import Client
 
     response = Client(enforce_csrf_checks=True).post("/api/docs/")
@@ -168,30 +168,28 @@ def test_a_form_without_its_token_is_a_problem_below_api():
     assert_problem(response, 403, "permission_denied")
 
 
-def test_errors_of_the_description_are_problems_in_json(client):
+def test_errors_of_the_schema_view_are_json_problems(client):
     for accept in ("application/vnd.oai.openapi", "application/yaml"):
         assert_problem(
             client.post("/api/schema/", headers={"accept": accept}), 405, "method_not_allowed"
         )
 
 
-def test_answers_of_no_known_type_are_refused_but_files_come_as_they_are(client):
+def test_unknown_accept_types_are_rejected_except_for_files(client):
     wrong = {"accept": "application/xml"}
 
     assert_problem(client.get("/api/limits/", headers=wrong), 406, "not_acceptable")
     assert_problem(client.get(VIDEO + "results.csv", headers=wrong), 404, "not_found")
 
 
-def test_who_forgot_the_slash_is_led_to_the_address(client):
+def test_a_missing_trailing_slash_redirects(client):
     response = client.get("/api/gallery/picture?key=street.jpg")
 
     assert response.status_code == 302
     assert response["Location"] == "/api/gallery/picture/?key=street.jpg"
 
 
-def test_a_limit_beyond_all_numbers_of_the_database_is_cut(
-    client, toy_detector, settings, tmp_path
-):
+def test_a_huge_limit_is_capped(client, toy_detector, settings, tmp_path):
     settings.MEDIA_ROOT = tmp_path
     client.post("/api/detect/image/", {"image": jpeg(), "keep": "true"})
     assert DetectedImage.objects.count() == 1
@@ -202,7 +200,7 @@ def test_a_limit_beyond_all_numbers_of_the_database_is_cut(
 
 
 @pytest.mark.parametrize("version", ["2", "\0", "\r\nX-Header: 1"])
-def test_the_description_has_one_version_whatever_is_asked_for(client, version):
+def test_the_schema_ignores_the_version_parameter(client, version):
     response = client.get("/api/schema/", {"version": version})
 
     assert response.status_code == 200
@@ -217,5 +215,5 @@ def test_the_description_has_one_version_whatever_is_asked_for(client, version):
         "detect_video/video/abc/picture/",
     ],
 )
-def test_what_is_no_key_of_a_row_has_no_picture(admin_client, path):
+def test_admin_pictures_of_malformed_keys_are_not_found(admin_client, path):
     assert admin_client.get(f"/admin/{path}").status_code == 404

@@ -1,4 +1,4 @@
-"""``REQUIRE_LOGIN``: nothing but the ways in and probes is there for who is not signed in."""
+"""``REQUIRE_LOGIN``: only login pages and probes are open to anonymous visitors."""
 
 import pytest
 from django.contrib.auth.models import User
@@ -24,7 +24,7 @@ def closed(settings) -> None:
     settings.REQUIRE_LOGIN = True
 
 
-def test_every_address_is_closed_whatever_the_method(client):
+def test_a_closed_site_rejects_all_addresses_and_methods(client):
     closed_routes = {route for route, _ in routes() if "(" not in route} - OPEN
 
     assert len(closed_routes) > 50
@@ -41,20 +41,20 @@ def test_every_address_is_closed_whatever_the_method(client):
 
 
 @pytest.mark.parametrize("route", sorted(OPEN))
-def test_the_ways_in_and_probes_are_open(client, route):
+def test_login_pages_and_probes_are_open(client, route):
     response = client.get("/" + route, follow=False)
 
     assert "sign-in" not in response.headers.get("Location", "")
     assert response.status_code in (200, 302, 401, 503)
 
 
-def test_the_apis_pages_for_people_lead_to_the_login(client):
+def test_the_browsable_api_redirects_to_the_login(client):
     response = client.get("/api/detect/image/", headers={"accept": "text/html,*/*;q=0.8"})
 
     assert response["Location"] == "/accounts/sign-in/?next=/api/detect/image/"
 
 
-def test_it_is_open_to_accounts_and_their_programs(client):
+def test_a_closed_site_is_open_to_accounts_and_their_tokens(client):
     user = User.objects.create_user("owner")
     client.force_login(user)
     headers = {"authorization": f"Bearer {create_token(user, 'mine')[1]}"}
@@ -64,14 +64,14 @@ def test_it_is_open_to_accounts_and_their_programs(client):
     assert Client(headers=headers).get("/detect-image/pictures/").status_code == 200
 
 
-def test_answers_of_a_closed_site_have_the_security_headers(client):
+def test_responses_of_a_closed_site_have_security_headers(client):
     response = client.get("/")
 
     assert "default-src 'none'" in response["Content-Security-Policy"]
     assert response["X-Frame-Options"] == "DENY"
 
 
-def test_what_was_sent_after_the_sign_in_ended_is_no_address_to_come_back_to(client):
+def test_the_login_does_not_return_to_the_address_of_a_post(client):
     response = client.post("/accounts/sign-out/")
 
     assert response["Location"] == "/accounts/sign-in/?next=/"

@@ -1,4 +1,4 @@
-"""Visitors are never told where on the server its files lie."""
+"""Visitors never see paths of the server."""
 
 import uuid
 from pathlib import Path
@@ -17,7 +17,7 @@ from web.problem_texts import without_folders
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-# Networks that cannot be used, each for a reason of its own.
+# Damaged networks, each failing for a different reason.
 DAMAGED = ["cut-off", "no-network", "wrong-names", "no-description", "no-weights"]
 
 
@@ -56,7 +56,7 @@ def text_of(response: HttpResponse) -> str:
     return content.decode(errors="replace")
 
 
-def test_no_public_address_tells_where_files_lie(client, folders, toy_model_dir):
+def test_public_pages_do_not_contain_server_paths(client, folders, toy_model_dir):
     client.raise_request_exception = False
     for route, _ in routes():
         path = filled(route, pk=uuid.uuid4(), video_id=uuid.uuid4(), export_id=uuid.uuid4())
@@ -66,7 +66,7 @@ def test_no_public_address_tells_where_files_lie(client, folders, toy_model_dir)
 
 @pytest.mark.parametrize("model", ["", *DAMAGED])
 @pytest.mark.parametrize("path", ["/api/classify/", "/api/detect/image/"])
-def test_a_damaged_model_is_told_without_its_folder(client, folders, path, model):
+def test_errors_of_damaged_models_do_not_contain_server_paths(client, folders, path, model):
     query = f"?model={model}" if model else ""
 
     response = client.post(path + query, {"image": SimpleUploadedFile("a.jpg", jpeg())})
@@ -75,7 +75,7 @@ def test_a_damaged_model_is_told_without_its_folder(client, folders, path, model
     assert_tells_none(folders, text_of(response), path)
 
 
-def test_once_a_damaged_model_was_asked_for_no_page_tells_its_folder(client, folders):
+def test_pages_do_not_contain_paths_after_a_model_failed_to_load(client, folders):
     client.post("/api/detect/image/", {"image": SimpleUploadedFile("a.jpg", jpeg())})
 
     for path in ("/", "/readyz", "/api/models/", "/detect-image/", "/classify/"):
@@ -83,7 +83,7 @@ def test_once_a_damaged_model_was_asked_for_no_page_tells_its_folder(client, fol
 
 
 @pytest.mark.parametrize("model", ["", *DAMAGED])
-async def test_sockets_tell_of_a_damaged_model_without_its_folder(folders, model):
+async def test_socket_errors_do_not_contain_server_paths(folders, model):
     assert "ws/camera/" in socket_routes()
     path = f"/ws/camera/?model={model}" if model else "/ws/camera/"
     communicator = WebsocketCommunicator(application, path, [(b"origin", b"http://localhost")])
@@ -96,7 +96,7 @@ async def test_sockets_tell_of_a_damaged_model_without_its_folder(folders, model
     await communicator.disconnect()
 
 
-def test_folders_become_the_names_of_their_settings_the_innermost_first(settings):
+def test_nested_folders_are_replaced_by_their_own_settings(settings):
     settings.DATA_DIR = Path("/srv/data")
     settings.MODEL_DIR = Path("/srv/data/models")
 

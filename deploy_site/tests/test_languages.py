@@ -1,4 +1,4 @@
-"""English and Chinese: which one a page, an answer and a socket speak, and nothing left out."""
+"""English and Chinese: choosing the language, and complete translations."""
 
 import ast
 import gettext
@@ -69,7 +69,7 @@ def texts_in_use() -> set[str]:
     return found
 
 
-def test_every_text_is_translated_and_no_translation_is_left_over(messages):
+def test_every_text_is_translated_and_no_translation_is_unused(messages):
     known = {message.id if isinstance(message.id, str) else message.id[0] for message in messages}
     used = texts_in_use()
 
@@ -91,7 +91,7 @@ def problem_codes() -> set[str]:
 WITHOUT_TEXT = {"invalid_parameters", "range_not_satisfiable"}
 
 
-def test_every_problem_has_a_text_in_chinese():
+def test_every_problem_code_has_a_chinese_text():
     codes = problem_codes() - WITHOUT_TEXT
 
     with override("zh-hans"):
@@ -108,7 +108,7 @@ def test_every_problem_has_a_text_in_chinese():
 @pytest.mark.parametrize(
     ("announced", "more"), [(b"101", ()), (b"0", ((b"transfer-encoding", b"chunked"),))]
 )
-async def test_a_request_refused_before_django_is_told_in_its_language(header, announced, more):
+async def test_errors_of_asgi_middleware_have_the_clients_language(header, announced, more):
     sent: list[dict] = []
 
     async def send(message: dict) -> None:
@@ -121,7 +121,7 @@ async def test_a_request_refused_before_django_is_told_in_its_language(header, a
     assert answer["status"] in (411, 413) and "请求" in answer["detail"]
 
 
-def test_every_translation_is_there_and_certain(messages):
+def test_no_translation_is_missing_or_fuzzy(messages):
     assert [message.id for message in messages if message.fuzzy or not message.string] == []
 
 
@@ -131,14 +131,14 @@ def test_chinese_is_polite_and_has_no_space_after_a_full_stop(messages):
     assert [text for text in texts if "你" in text or re.search(r"。\s", text.strip())] == []
 
 
-def test_translations_hold_the_same_places_for_values(messages):
+def test_translations_have_the_same_placeholders(messages):
     place = re.compile(r"%\(\w+\)s|\{\w+\}|</?\w+>")
     for message in messages:
         if message.id and isinstance(message.id, str):
             assert sorted(place.findall(message.id)) == sorted(place.findall(message.string))
 
 
-def test_the_compiled_messages_are_those_of_the_source(messages):
+def test_the_compiled_messages_are_up_to_date(messages):
     compiled = io.BytesIO()
     write_mo(compiled, messages)
     compiled.seek(0)
@@ -160,7 +160,7 @@ def english_left_in(page: str) -> list[str]:
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("path", PAGES)
-def test_a_chinese_browser_gets_no_english_to_read(client, path, toy_detector):
+def test_pages_in_chinese_contain_no_english(client, path, toy_detector):
     page = client.get(path, headers=CHINESE).content.decode()
 
     assert '<html lang="zh-hans">' in page
@@ -170,7 +170,7 @@ def test_a_chinese_browser_gets_no_english_to_read(client, path, toy_detector):
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("path", ["/accounts/", "/accounts/tokens/", "/accounts/password/"])
-def test_an_account_has_no_english_to_read_either(client, admin_user, path, toy_detector):
+def test_account_pages_in_chinese_contain_no_english(client, admin_user, path, toy_detector):
     client.force_login(admin_user)
 
     assert english_left_in(client.get(path, headers=CHINESE).content.decode()) == []
@@ -178,7 +178,7 @@ def test_an_account_has_no_english_to_read_either(client, admin_user, path, toy_
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("path", PAGES)
-def test_an_english_browser_gets_no_chinese_but_the_switch(client, path, toy_detector):
+def test_pages_in_english_contain_no_chinese_but_the_switch(client, path, toy_detector):
     page = client.get(path, headers={"Accept-Language": "en-GB,en;q=0.9"}).content.decode()
 
     assert '<html lang="en">' in page
@@ -189,13 +189,13 @@ def test_an_english_browser_gets_no_chinese_but_the_switch(client, path, toy_det
 @pytest.mark.django_db
 @pytest.mark.parametrize(("accepted", "language"), [("zh-CN", "zh-hans"), ("en", "en")])
 @pytest.mark.parametrize("path", ["/api/videos/", "/api/models/", "/api/detect/image/"])
-def test_pages_of_the_api_name_their_language(client, path, accepted, language):
+def test_pages_of_the_api_declare_their_language(client, path, accepted, language):
     page = client.get(path, headers={"accept": "text/html", "accept-language": accepted})
 
     assert f'<html lang="{language}">' in page.content.decode()
 
 
-def test_who_asks_for_neither_language_gets_english(client, toy_detector):
+def test_other_languages_get_english(client, toy_detector):
     assert "Six stages" in client.get("/", headers={"Accept-Language": "fr"}).content.decode()
     assert "Six stages" in client.get("/").content.decode()
 
@@ -235,7 +235,7 @@ def test_the_administration_in_chinese_names_every_app_and_table_in_chinese(
 
 
 @pytest.mark.django_db
-def test_the_switch_keeps_the_page_and_outdoes_the_browser(client, toy_detector):
+def test_the_switch_keeps_the_page_and_overrides_the_browser(client, toy_detector):
     wish = {"language": "zh-hans", "next": "/detect-image/pictures/?page=1"}
 
     response = client.post("/i18n/setlang/", wish)
@@ -249,7 +249,7 @@ def test_the_switch_keeps_the_page_and_outdoes_the_browser(client, toy_detector)
 
 
 @pytest.mark.django_db
-def test_the_switch_leads_to_no_other_site(client, toy_detector):
+def test_the_switch_does_not_redirect_to_other_sites(client, toy_detector):
     wish = {"language": "zh-hans", "next": "https://elsewhere.example/"}
 
     assert client.post("/i18n/setlang/", wish)["Location"] == "/"
@@ -265,9 +265,7 @@ def test_a_closed_site_has_the_switch_on_its_login(client, settings, toy_detecto
 
 
 @pytest.mark.django_db
-def test_answers_of_the_api_name_classes_in_english_and_problems_as_the_browser_wishes(
-    client, toy_detector
-):
+def test_the_language_of_the_api_affects_problems_but_not_class_names(client, toy_detector):
     file = io.BytesIO(b"no picture")
     problem = client.post("/api/classify/", {"image": file}, headers=CHINESE).json()
     models = client.get("/api/models/", headers=CHINESE).json()
@@ -278,7 +276,7 @@ def test_answers_of_the_api_name_classes_in_english_and_problems_as_the_browser_
 
 
 @pytest.mark.django_db
-def test_problems_keep_their_figures_in_english(client, toy_detector):
+def test_problems_in_english_contain_figures(client, toy_detector):
     file = io.BytesIO(b"no picture")
 
     detail = client.post("/api/classify/", {"image": file}).json()["detail"]
@@ -296,7 +294,7 @@ def test_problems_keep_their_figures_in_english(client, toy_detector):
         ((b"accept-language", b"zh-TW"), "There is no detection model 'nobody'."),
     ],
 )
-async def test_a_socket_speaks_the_language_of_its_page(toy_detector, header, detail):
+async def test_sockets_use_the_language_of_their_page(toy_detector, header, detail):
     origin = (b"origin", b"http://localhost")
     path = "/ws/camera/?model=nobody"
     socket = WebsocketCommunicator(application, path, headers=[origin, header])

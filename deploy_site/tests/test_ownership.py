@@ -1,4 +1,4 @@
-"""Who may see what: owner, anonymous, visitor, other account and staff at every address.
+"""Access to media at every address: owner, anonymous, visitor, other account and staff.
 
 An address that is in neither table fails a test: decide whether it holds media, and add it.
 """
@@ -60,7 +60,7 @@ OWNED = [
     ("DELETE", EXPORT_API, "", 204),
     ("GET", EXPORT_API + "file/", "", 200),
 ]
-# Lists: everybody may ask, and sees their own only.
+# Lists, which contain only own media.
 LISTS = ["detect-image/pictures/", "api/pictures/", "api/videos/"]
 LISTS += ["classify/pictures/", "api/classify/pictures/"]
 # What holds nobody's media, or only that of the request itself.
@@ -123,7 +123,7 @@ def jpeg() -> ContentFile:
 
 
 class Media:
-    """Two pictures, a video and an export of it, all of the same owner."""
+    """Two pictures, a video and an export of one owner."""
 
     def __init__(self, **owner: Any) -> None:
         sizes = {"width": 8, "height": 8, "score_threshold": 0.5, "iou_threshold": 0.5}
@@ -158,7 +158,7 @@ class Media:
 
 
 def browser(user: User | None = None) -> Client:
-    """Signed in, or a visitor with a session."""
+    """A client that is signed in, or a visitor with a session."""
     client = Client()
     if user:
         client.force_login(user)
@@ -188,7 +188,7 @@ def strangers() -> dict[str, Client]:
 
 @pytest.fixture(params=["account", "program", "session"])
 def owned(request, settings, tmp_path) -> tuple[Client, Media]:
-    """The owner and their media: an account in a browser or with a token, or a session."""
+    """A client with its media: a signed-in browser, a token, or a visitor's session."""
     settings.MEDIA_ROOT = tmp_path / "media"
     if request.param == "session":
         client = browser()
@@ -220,7 +220,7 @@ def test_every_address_is_in_one_of_the_tables():
     assert known - found == set(), "addresses that are no more"
 
 
-def test_every_method_of_an_address_with_media_is_in_the_table():
+def test_every_method_of_media_addresses_is_in_the_table():
     known = {(method, route) for method, route, _, _ in OWNED}
     owned_routes = {route for _, route, _, _ in OWNED}
 
@@ -233,7 +233,7 @@ def test_every_method_of_an_address_with_media_is_in_the_table():
 
 
 @pytest.mark.parametrize(("method", "route", "query", "status"), OWNED)
-def test_media_is_there_for_its_owner_and_for_nobody_else(owned, method, route, query, status):
+def test_only_the_owner_can_access_media(owned, method, route, query, status):
     owner, media = owned
     path = media.path(route) + query
     before = media.rows()
@@ -246,7 +246,7 @@ def test_media_is_there_for_its_owner_and_for_nobody_else(owned, method, route, 
 
 
 @pytest.mark.parametrize("route", LISTS)
-def test_lists_hold_what_is_the_askers_own(owned, route):
+def test_lists_contain_only_own_media(owned, route):
     owner, media = owned
     key = str(media.video.pk if "videos" in route else media.picture.pk)
     key = media.classified.file_url if "classify" in route else key
@@ -258,7 +258,7 @@ def test_lists_hold_what_is_the_askers_own(owned, route):
     assert key in owner.get(media.path(route)).content.decode()
 
 
-def test_the_admin_is_for_staff_alone(owned):
+def test_only_staff_can_open_the_admin(owned):
     owner, media = owned
     clients = {"owner": owner, **strangers()}
     staff = clients.pop("staff")
@@ -294,7 +294,7 @@ async def first_message(path: str, client: Client) -> dict:
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("route", OWNED_SOCKETS)
-async def test_a_socket_on_media_is_for_its_owner_and_for_nobody_else(owned, route):
+async def test_only_the_owner_can_open_media_sockets(owned, route):
     owner, media = owned
     path = media.path(route)
     in_thread: Callable = sync_to_async(strangers)

@@ -1,4 +1,4 @@
-"""Pages and probes without a browser; what they look like is tested end to end."""
+"""Pages and probes, without a browser."""
 
 import time
 
@@ -21,7 +21,7 @@ def test_every_page_names_the_detector(client, path, toy_detector):
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("path", PAGES)
-def test_every_page_works_without_models_and_says_how_to_install_one(client, path, no_detector):
+def test_pages_work_without_models_and_show_how_to_install_one(client, path, no_detector):
     response = client.get(path)
 
     assert response.status_code == 200
@@ -37,18 +37,18 @@ def test_every_page_has_a_strict_content_security_policy(client, path, toy_detec
     assert "script-src 'self'" in policy and "unsafe" not in policy
 
 
-def test_pages_that_name_no_icon_find_one(client):
+def test_the_default_favicon_path_redirects_to_the_icon(client):
     assert client.get("/favicon.ico")["Location"].endswith("favicon.svg")
 
 
-def test_the_process_is_alive_whatever_the_models_do(client, settings, tmp_path):
+def test_livez_does_not_depend_on_models(client, settings, tmp_path):
     settings.MODEL_DIR = tmp_path
 
     assert client.get("/livez").json() == {"status": "alive"}
 
 
 @pytest.mark.django_db
-def test_the_site_is_ready_once_its_detector_is_warm(client, toy_detector):
+def test_the_site_is_ready_once_its_detector_is_loaded(client, toy_detector):
     engine._loads.clear()
     before = client.get("/readyz")
 
@@ -65,7 +65,7 @@ def test_the_site_is_ready_once_its_detector_is_warm(client, toy_detector):
 
 
 @pytest.mark.django_db
-def test_a_site_without_a_detector_is_ready_for_the_rest_and_says_why(client, no_detector):
+def test_a_site_without_a_detector_is_ready_and_reports_why(client, no_detector):
     engine.classify(np.zeros((32, 32, 3), np.uint8))
 
     response = client.get("/readyz")

@@ -1,4 +1,4 @@
-"""Errors of the site as a whole: problems below ``/api/``, pages elsewhere."""
+"""Error responses: problems below ``/api/``, pages elsewhere."""
 
 import errno
 import json
@@ -47,7 +47,7 @@ def test_an_unknown_host_is_a_bad_request(client, path):
     assert response.status_code == 400
 
 
-def test_a_failure_nobody_expected_is_a_problem_below_api(client, monkeypatch, toy_detector):
+def test_an_unexpected_exception_is_a_problem_below_api(client, monkeypatch, toy_detector):
     from detect_image import services
 
     client.raise_request_exception = False
@@ -62,7 +62,7 @@ def test_a_failure_nobody_expected_is_a_problem_below_api(client, monkeypatch, t
 
 @pytest.mark.parametrize("path", ["/", "/api/limits/", "/accounts/sign-in/", "/api/classify/"])
 @pytest.mark.parametrize("method", ["get", "post"])
-def test_an_origin_that_is_no_address_is_no_failure(path, method, no_detector):
+def test_a_malformed_origin_is_no_server_error(path, method, no_detector):
     client = Client(enforce_csrf_checks=True)
 
     response = getattr(client, method)(path, headers={"origin": "http://["})
@@ -72,7 +72,7 @@ def test_an_origin_that_is_no_address_is_no_failure(path, method, no_detector):
 
 @contextmanager
 def locked_database() -> Iterator[None]:
-    """Somebody else writes, for longer than anybody waits."""
+    """Another connection holds the write lock for longer than the timeout."""
     with connection.cursor() as cursor:
         cursor.execute("PRAGMA busy_timeout = 1")
     other = sqlite3.connect(connection.settings_dict["NAME"], isolation_level=None)
@@ -86,7 +86,7 @@ def locked_database() -> Iterator[None]:
 
 @contextmanager
 def full_database() -> Iterator[None]:
-    """Not one page more fits, and those in use are full."""
+    """No free page is left, and the used ones are full."""
     with connection.cursor() as cursor:
         cursor.execute("VACUUM")
         cursor.execute("PRAGMA max_page_count = 1")
@@ -115,7 +115,7 @@ def read_only_database() -> Iterator[None]:
 
 @contextmanager
 def replaced_database(path: Path) -> Iterator[None]:
-    """The site's connections lead to ``path``; the tests' own database is not touched."""
+    """Connect to the database at ``path`` instead of the test database."""
     name = connection.settings_dict["NAME"]
     connection.close()
     connection.settings_dict["NAME"] = str(path)
@@ -128,7 +128,7 @@ def replaced_database(path: Path) -> Iterator[None]:
 
 @contextmanager
 def removed_database() -> Iterator[None]:
-    """SQLite makes a new one in its place, without tables."""
+    """SQLite creates a new one without tables."""
     with TemporaryDirectory() as folder, replaced_database(Path(folder, "db.sqlite3")):
         yield
 
@@ -163,9 +163,7 @@ SIGN_UP = {"username": "anna", "password1": "Wolkenbruch-7", "password2": "Wolke
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize(("refusal", "status", "words"), REFUSALS)
 @pytest.mark.parametrize("form", ["sign-in", "sign-up"])
-def test_what_the_database_refuses_to_a_form_is_a_page_that_says_so(
-    no_detector, refusal, status, words, form
-):
+def test_database_errors_of_forms_show_an_error_page(no_detector, refusal, status, words, form):
     client = Client()
     fields = SIGN_UP
     if form == "sign-in":
@@ -183,7 +181,7 @@ def test_what_the_database_refuses_to_a_form_is_a_page_that_says_so(
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("refusal", [removed_database, overwritten_database, unreachable_database])
-def test_a_database_that_cannot_be_used_is_a_problem_of_the_api_and_logged_once_a_minute(
+def test_database_errors_are_problems_and_logged_once_a_minute(
     client, caplog, monkeypatch, refusal
 ):
     monkeypatch.setattr("web.keeping.storage._logged_at", {})
@@ -203,7 +201,7 @@ def test_a_database_that_cannot_be_used_is_a_problem_of_the_api_and_logged_once_
 
 
 @pytest.mark.parametrize(("path", "kind"), [("/", "text/html"), ("/api/limits/", CONTENT_TYPE)])
-def test_what_the_database_refuses_to_middleware_is_a_problem(
+def test_database_errors_in_middleware_are_problems(
     db, client, monkeypatch, no_detector, path, kind
 ):
     def fail(request: object) -> None:
@@ -219,7 +217,7 @@ def test_what_the_database_refuses_to_middleware_is_a_problem(
 
 
 @pytest.mark.parametrize("number", [errno.EROFS, errno.EACCES, errno.EIO])
-def test_media_that_cannot_be_written_is_a_problem(client, monkeypatch, toy_detector, db, number):
+def test_errors_of_writing_media_are_problems(client, monkeypatch, toy_detector, db, number):
     def fail(*arguments: object, **options: object) -> None:
         raise OSError(number, os.strerror(number))
 
@@ -230,7 +228,7 @@ def test_media_that_cannot_be_written_is_a_problem(client, monkeypatch, toy_dete
     assert (response.status_code, response.json()["code"]) == (503, "storage_unusable")
 
 
-def test_a_model_that_is_busy_is_told_by_a_page_too(client, monkeypatch, no_detector):
+def test_a_busy_model_shows_an_error_page(client, monkeypatch, no_detector):
     def fail(request: object) -> None:
         raise Busy("Too many pictures are being processed. Try again in a moment.")
 
@@ -245,7 +243,7 @@ def test_a_model_that_is_busy_is_told_by_a_page_too(client, monkeypatch, no_dete
 @pytest.mark.parametrize(
     ("exception", "status", "code"), [(Http404(), 404, "not_found"), (Busy("full"), 429, "busy")]
 )
-def test_exceptions_of_views_become_problems(exception, status, code):
+def test_view_exceptions_become_problems(exception, status, code):
     class View(APIView):
         def get(self, request):
             raise exception

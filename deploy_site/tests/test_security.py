@@ -1,4 +1,4 @@
-"""Settings of a site in production and of one being worked on, and who its clients are."""
+"""Security settings in production and development, and client addresses."""
 
 import os
 import subprocess
@@ -29,7 +29,7 @@ EVERYWHERE = {
     "AXES_LOCKOUT_PARAMETERS": [["username", "ip_address"]],
     "AXES_RESET_ON_SUCCESS": True,
 }
-# What differs: being worked on, without and with https.
+# Settings that differ in development, without and with HTTPS.
 BY_SITE = [
     (
         {"DEBUG": "true"},
@@ -67,20 +67,20 @@ def deploy_check(tmp_path, **environment: str) -> subprocess.CompletedProcess[st
     )
 
 
-def test_djangos_check_of_a_site_in_production_finds_nothing(tmp_path):
+def test_the_deployment_check_passes_in_production(tmp_path):
     child = deploy_check(tmp_path, **PRODUCTION)
 
     assert child.returncode == 0, child.stderr
 
 
-def test_a_site_being_worked_on_is_not_taken_for_one_in_production(tmp_path):
+def test_the_deployment_check_fails_with_debug(tmp_path):
     child = deploy_check(tmp_path, DEBUG="true")
 
     assert child.returncode == 1
     assert "security.W018" in child.stderr
 
 
-def test_every_host_is_refused_as_an_allowed_one(tmp_path, settings):
+def test_a_wildcard_in_allowed_hosts_is_rejected(tmp_path, settings):
     settings.ALLOWED_HOSTS = ["localhost", "*"]
 
     assert [each.id for each in run_checks() if each.id == "operation.E001"] == ["operation.E001"]
@@ -88,13 +88,13 @@ def test_every_host_is_refused_as_an_allowed_one(tmp_path, settings):
 
 
 @pytest.mark.parametrize(("environment", "different"), BY_SITE)
-def test_the_security_settings_are_what_they_should_be(tmp_path, environment, different):
+def test_security_settings_have_the_expected_values(tmp_path, environment, different):
     expected = {**EVERYWHERE, **different}
 
     assert settings_with(tmp_path, *expected, **environment) == expected
 
 
-def test_sqlite_waits_for_its_turn_and_nothing_is_one_big_transaction(tmp_path):
+def test_sqlite_waits_for_locks_and_requests_are_not_atomic(tmp_path):
     database = settings_with(tmp_path, "DATABASES")["DATABASES"]["default"]
 
     assert database["OPTIONS"]["transaction_mode"] == "IMMEDIATE"
@@ -102,7 +102,7 @@ def test_sqlite_waits_for_its_turn_and_nothing_is_one_big_transaction(tmp_path):
     assert not database.get("ATOMIC_REQUESTS") and not database.get("CONN_MAX_AGE")
 
 
-def test_uploads_are_kept_for_the_moment_on_the_disk_of_the_media(tmp_path):
+def test_temporary_uploads_are_on_the_disk_of_the_media(tmp_path):
     found = settings_with(tmp_path, "FILE_UPLOAD_TEMP_DIR", "MEDIA_ROOT")
 
     folders = found["FILE_UPLOAD_TEMP_DIR"], found["MEDIA_ROOT"]
@@ -110,8 +110,8 @@ def test_uploads_are_kept_for_the_moment_on_the_disk_of_the_media(tmp_path):
     assert (tmp_path / "tmp").is_dir()
 
 
-def test_addresses_that_clients_claim_to_have_change_nothing(client, db):
-    """Otherwise each guess at a password could come from a new address."""
+def test_forwarded_for_headers_of_clients_are_ignored(client, db):
+    """Otherwise each sign-in attempt could claim a new address."""
     User.objects.create_user("anna", password="right-password-1")
     statuses = []
     for number in range(7):
@@ -138,7 +138,7 @@ async def client_behind(proxies: list[str], forwarded_for: bytes) -> str:
     return seen[0]
 
 
-async def test_the_proxy_of_the_settings_is_believed_as_far_as_it_knows():
+async def test_forwarded_for_is_trusted_only_from_configured_proxies():
     claimed_and_real = b"1.2.3.4, 203.0.113.9"
 
     assert await client_behind(["127.0.0.1"], claimed_and_real) == "203.0.113.9"
@@ -146,7 +146,7 @@ async def test_the_proxy_of_the_settings_is_believed_as_far_as_it_knows():
 
 
 @pytest.mark.parametrize("proxies", [[], ["127.0.0.1"]])
-def test_the_server_believes_proxies_only_when_the_settings_name_them(
+def test_the_server_trusts_proxies_only_with_trusted_proxies(
     db, settings, tmp_path, monkeypatch, proxies
 ):
     from deploy_site.management.commands import serve

@@ -1,4 +1,4 @@
-"""Settings as the environment gives them, in a process of their own."""
+"""Settings from environment variables, loaded in a separate process."""
 
 import json
 import os
@@ -20,7 +20,7 @@ print(json.dumps({name: getattr(settings, name) for name in NAMES}, default=str)
 
 
 class DictContaining(dict):
-    """Equal to every dictionary that holds at least these items."""
+    """Equals any dictionary with at least these items."""
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, dict) and {**other, **self} == other
@@ -47,7 +47,7 @@ def settings_with(tmp_path: Path, *names: str, folder: Path = ROOT, **environmen
     return json.loads(child.stdout)
 
 
-def test_an_env_file_that_a_windows_editor_saved_counts_from_its_first_line(tmp_path):
+def test_an_env_file_with_a_byte_order_mark_is_read_completely(tmp_path):
     shutil.copytree(ROOT / "deploy_site", tmp_path / "deploy_site")
     tmp_path.joinpath(".env").write_bytes(b"\xef\xbb\xbfPORT=8123\r\n")
 
@@ -56,7 +56,7 @@ def test_an_env_file_that_a_windows_editor_saved_counts_from_its_first_line(tmp_
     assert found["PORT"] == 8123
 
 
-def test_without_an_environment_the_site_is_local_and_safe(tmp_path):
+def test_defaults_are_local_and_secure(tmp_path):
     found = settings_with(tmp_path, "DEBUG", "HOST", "PORT", "DATABASES", "CACHES")
 
     assert (found["DEBUG"], found["HOST"], found["PORT"]) == (False, "127.0.0.1", 8000)
@@ -64,7 +64,7 @@ def test_without_an_environment_the_site_is_local_and_safe(tmp_path):
     assert "LocMem" in found["CACHES"]["default"]["BACKEND"]
 
 
-def test_the_secret_key_is_made_once_and_is_for_its_owner_alone(tmp_path):
+def test_the_secret_key_is_generated_once_and_private(tmp_path):
     first = settings_with(tmp_path, "SECRET_KEY")["SECRET_KEY"]
     second = settings_with(tmp_path, "SECRET_KEY")["SECRET_KEY"]
 
@@ -72,7 +72,7 @@ def test_the_secret_key_is_made_once_and_is_for_its_owner_alone(tmp_path):
     assert tmp_path.joinpath("secret_key").stat().st_mode & 0o777 == 0o600
 
 
-def test_processes_that_start_together_agree_on_the_secret_key(tmp_path):
+def test_concurrent_processes_agree_on_the_secret_key(tmp_path):
     with ThreadPoolExecutor(6) as threads:
         found = list(threads.map(lambda _: settings_with(tmp_path, "SECRET_KEY"), range(6)))
 
@@ -80,13 +80,13 @@ def test_processes_that_start_together_agree_on_the_secret_key(tmp_path):
     assert [path.name for path in tmp_path.iterdir() if path.is_file()] == ["secret_key"]
 
 
-def test_probes_are_answered_without_https(tmp_path):
+def test_probes_are_not_redirected_to_https(tmp_path):
     found = settings_with(tmp_path, "SECURE_REDIRECT_EXEMPT", HTTPS="true")
 
     assert found["SECURE_REDIRECT_EXEMPT"] == ["^livez$", "^readyz$", "^metrics$"]
 
 
-def test_a_given_secret_key_is_used_and_not_written(tmp_path):
+def test_a_configured_secret_key_is_not_written_to_disk(tmp_path):
     assert settings_with(tmp_path, "SECRET_KEY", SECRET_KEY="given")["SECRET_KEY"] == "given"
     assert not tmp_path.joinpath("secret_key").exists()
 
@@ -114,7 +114,7 @@ def test_the_environment_sets(tmp_path, variable, value, setting, expected):
     assert settings_with(tmp_path, setting, **{variable: value})[setting] == expected
 
 
-def test_postgres_and_redis_come_by_their_addresses(tmp_path):
+def test_postgres_and_redis_are_configured_by_url(tmp_path):
     found = settings_with(
         tmp_path,
         "DATABASES",

@@ -10,7 +10,7 @@ from deploy_site.tests.test_problems import overwritten_database, unreachable_da
 LOCAL = [(b"origin", b"http://localhost")]
 
 
-async def test_an_unknown_path_is_answered_and_closed():
+async def test_an_unknown_path_gets_an_error_and_is_closed():
     communicator = WebsocketCommunicator(application, "/ws/nothing/", headers=LOCAL)
 
     connected, _ = await communicator.connect()
@@ -33,7 +33,7 @@ async def test_pages_of_other_sites_cannot_connect():
 
 
 @pytest.mark.parametrize("origin", [b"http://[", b"http://[::1", b"http://]", b"\xff", b""])
-async def test_an_origin_that_is_no_address_is_turned_away(origin):
+async def test_a_malformed_origin_is_rejected(origin):
     headers = [(b"origin", origin)]
     communicator = WebsocketCommunicator(application, "/ws/nothing/", headers=headers)
 
@@ -52,7 +52,7 @@ def unusable_database(request, transactional_db) -> Iterator[None]:
 @pytest.mark.parametrize(
     "header", [(b"cookie", b"sessionid=abcdefgh"), (b"authorization", b"Bearer any")]
 )
-async def test_a_database_that_cannot_be_used_closes_a_socket_with_the_reason(header):
+async def test_database_errors_close_a_socket_with_the_reason(header):
     path = "/ws/videos/5f0c7a52-1f3c-4f5e-8f2e-0b8f3d1f2a10/"
     headers = [*LOCAL, header, (b"accept-language", b"zh-hans")]
     communicator = WebsocketCommunicator(application, path, headers=headers)

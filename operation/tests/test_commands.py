@@ -1,4 +1,4 @@
-"""``purge_media`` and ``check_media``: what is deleted or found, and what is left alone."""
+"""The commands ``purge_media`` and ``check_media``."""
 
 import hashlib
 import io
@@ -92,7 +92,7 @@ def old_file(path: Path, days: float = 2) -> Path:
     return path
 
 
-def test_media_is_deleted_with_its_files_when_it_is_too_old(media):
+def test_old_media_is_deleted_with_its_files(media):
     user = User.objects.create_user("anna")
     for make in (kept, classified, video):
         make(days=31, user=user)
@@ -109,7 +109,7 @@ def test_media_is_deleted_with_its_files_when_it_is_too_old(media):
     assert "1 pictures older than 30 days: deleted" in output
 
 
-def test_by_default_nothing_is_too_old_and_the_setting_says_otherwise(settings):
+def test_media_is_deleted_by_age_only_with_retention_days(settings):
     user = User.objects.create_user("anna")
     kept(days=4000, user=user)
 
@@ -132,7 +132,7 @@ def test_a_dry_run_deletes_nothing(media):
     assert output.count("would be deleted") == 3
 
 
-def test_media_of_sessions_that_are_over_is_deleted_and_that_of_others_is_not():
+def test_only_media_of_expired_sessions_is_deleted():
     alive, over = session(), session(days=-1)
     user = User.objects.create_user("anna")
     stays = [kept(session_key=alive), kept(user=user), kept()]
@@ -145,7 +145,7 @@ def test_media_of_sessions_that_are_over_is_deleted_and_that_of_others_is_not():
     assert [each.session_key for each in Session.objects.all()] == [alive]
 
 
-def test_uploads_that_broke_off_are_deleted_and_those_under_way_are_not(media):
+def test_only_abandoned_uploads_are_deleted(media):
     user = User.objects.create_user("anna")
     video(days=2, state=State.UPLOADING, user=user)
     under_way = video(state=State.UPLOADING, user=user)
@@ -175,12 +175,12 @@ def test_temporary_files_of_crashes_are_deleted_after_a_day(media, settings):
     assert [each.name for each in (media / "detect_video").iterdir()] == [export_folder.parent.name]
 
 
-def test_a_negative_age_is_refused():
+def test_a_negative_age_is_rejected():
     with pytest.raises(CommandError, match="Expected a number of days"):
         call_command("purge_media", "--older-than", "-1")
 
 
-def test_media_as_it_was_kept_is_found_to_be_so():
+def test_intact_media_has_no_problems():
     kept(), classified(), video(), video(state=State.UPLOADING)
 
     assert "All files are intact" in output_of("check_media")
@@ -213,7 +213,7 @@ def export(**fields: object) -> Rendering:
     return row
 
 
-def test_an_exports_file_is_looked_at_as_well():
+def test_files_of_exports_are_checked():
     Path(export(size_bytes=6).file.path).unlink()
 
     assert "missing" in problems()
@@ -231,7 +231,7 @@ def test_files_without_a_hash_are_compared_by_their_size():
     assert "6 bytes" in lines[1] and "expected 7" in lines[1]
 
 
-def test_what_is_deleted_while_it_is_looked_at_is_no_problem(monkeypatch):
+def test_rows_deleted_during_the_check_are_ignored(monkeypatch):
     picture = kept()
     kept_files = audit.kept_files
 
@@ -246,14 +246,14 @@ def test_what_is_deleted_while_it_is_looked_at_is_no_problem(monkeypatch):
 
 
 @pytest.mark.parametrize("arguments", [["check_media", "--delete-orphans"], ["purge_media"]])
-def test_files_that_vanish_while_they_are_looked_at_are_left_out(media, monkeypatch, arguments):
+def test_files_deleted_during_the_check_are_ignored(media, monkeypatch, arguments):
     path = old_file(media / "classify" / ".abc.part")
     other = old_file(media / "classify" / "orphan.png")
     stat = Path.stat
 
     def gone(self: Path, **options):
         if self in (path, other):
-            # Asked for its type it was still there.
+            # The file existed when its type was checked.
             self.unlink(missing_ok=True)
         return stat(self, **options)
 
@@ -271,7 +271,7 @@ def test_an_upload_without_its_row_is_an_orphan(media):
     assert [*(media / "detect_video").iterdir()] == []
 
 
-def test_orphans_are_deleted_on_request_unless_they_may_get_their_row_in_a_moment(media):
+def test_orphans_are_deleted_on_request_unless_they_are_new(media):
     old = old_file(media / "classify" / "old.png")
     young = old_file(media / "classify" / "young.png", days=0)
 
@@ -289,7 +289,7 @@ def old_folder(path: Path) -> Path:
     return path
 
 
-def test_empty_folders_and_half_written_files_are_found_and_deleted_also_of_videos(media):
+def test_empty_folders_and_partial_files_are_listed_and_deleted(media):
     done, under_way = video(), video(state=State.UPLOADING)
     old_file(under_way.part_path)
     left_over = [
@@ -330,7 +330,7 @@ def test_the_documented_cron_line_succeeds_after_a_crash(media):
     assert len([*(media / "detect_image").iterdir()]) == 1
 
 
-def test_the_exit_status_says_whether_something_was_found(media):
+def test_the_exit_status_tells_whether_problems_were_found(media):
     old_file(media / "orphan")
 
     with pytest.raises(CommandError) as caught:

@@ -1,4 +1,4 @@
-"""The examples in ``deploy/`` are well formed, and agree with the site and with each other."""
+"""The examples in ``deploy/`` are valid and consistent with the site."""
 
 import configparser
 import io
@@ -17,7 +17,7 @@ DEPLOY = ROOT / "deploy"
 
 
 class Repeated(dict):
-    """Keeps all values of a key that a unit names several times, as systemd does."""
+    """Keeps all values of repeated keys, as systemd does."""
 
     def __setitem__(self, key: str, value: Any) -> None:
         if key in self and isinstance(value, list):
@@ -34,12 +34,12 @@ def unit(name: str) -> configparser.RawConfigParser:
 
 
 def commands(text: str) -> list[str]:
-    """The management commands that a text runs."""
+    """The management commands in a text."""
     return re.findall(r"manage\.py (\w+)", text)
 
 
 @pytest.mark.parametrize("name", ["vision.service", "vision-purge.service"])
-def test_services_run_commands_of_the_site_without_rights_they_do_not_need(name):
+def test_services_run_existing_commands_with_few_privileges(name):
     service = unit(name)["Service"]
     text = DEPLOY.joinpath(name).read_text()
 
@@ -49,16 +49,16 @@ def test_services_run_commands_of_the_site_without_rights_they_do_not_need(name)
     assert service["ProtectSystem"] == "strict"
 
 
-def test_the_service_ends_as_the_server_does():
+def test_the_service_waits_for_the_graceful_shutdown():
     service = unit("vision.service")["Service"]
 
     assert service["KillSignal"] == "SIGTERM"
-    # The server gives running requests 25 s.
+    # The server waits 25 s for running requests.
     assert 25 < int(service["TimeoutStopSec"]) <= 60
     assert service["Restart"] == "always"
 
 
-def test_the_timer_starts_the_purge_daily():
+def test_the_timer_runs_the_purge_daily():
     timer = unit("vision-purge.timer")["Timer"]
 
     assert timer["OnCalendar"] == "*-*-* 04:00:00"
@@ -76,19 +76,19 @@ def directives(block: list[dict], name: str) -> list[list[str]]:
 
 @pytest.fixture
 def site(tmp_path: Path) -> list[dict]:
-    """The nginx site, checked for unknown directives and wrong places of known ones."""
-    # It is included in nginx's own configuration; only there each directive has its place.
+    """The nginx site, parsed with checks for unknown and misplaced directives."""
+    # The context of a directive can only be checked inside of a complete configuration.
     whole = tmp_path / "nginx.conf"
     whole.write_text(f"events {{}}\nhttp {{\n{DEPLOY.joinpath('nginx.conf').read_text()}\n}}\n")
     parsed = crossplane.parse(str(whole), strict=True)
-    # What stands in a map are values, which the parser takes for directives.
+    # The parser takes the entries of a map for directives.
     errors = [each["error"] for each in parsed["errors"]]
     in_map = ('unknown directive "default"', 'unknown directive ""')
     assert [error for error in errors if not error.startswith(in_map)] == []
     return parsed["config"][0]["parsed"]
 
 
-def test_nginx_passes_web_sockets_and_the_clients_address_on(site):
+def test_nginx_forwards_websockets_and_the_client_address(site):
     headers = {args[0]: args[1] for args in directives(site, "proxy_set_header")}
 
     assert headers == {
@@ -102,13 +102,13 @@ def test_nginx_passes_web_sockets_and_the_clients_address_on(site):
     assert ["/ws/"] in directives(site, "location")
 
 
-def test_nginx_lets_through_what_the_site_accepts(site):
+def test_nginx_allows_the_bodies_that_the_site_accepts(site):
     (size,) = directives(site, "client_max_body_size")
 
     assert int(size[0].removesuffix("m")) * 2**20 > settings.LIMITS["body_bytes"]
 
 
-def test_nginx_and_the_site_mean_the_same_port_and_nobody_outside_reads_metrics(site):
+def test_nginx_uses_the_sites_port_and_hides_metrics(site):
     locations = directives(site, "location")
 
     assert [f"127.0.0.1:{settings.PORT}"] in directives(site, "server")
@@ -116,12 +116,12 @@ def test_nginx_and_the_site_mean_the_same_port_and_nobody_outside_reads_metrics(
 
 
 def dockerfile() -> list[dict[str, str]]:
-    # Read from memory: the parser would write its own file otherwise.
+    # Parse from memory, as the parser writes to its file otherwise.
     parser = DockerfileParser(fileobj=io.BytesIO(DEPLOY.joinpath("Dockerfile").read_bytes()))
     return [each for each in parser.structure if each["instruction"] != "COMMENT"]
 
 
-def test_the_image_serves_as_nobody_and_keeps_its_data_outside():
+def test_the_image_runs_unprivileged_with_data_in_a_volume():
     found = {each["instruction"]: each["value"] for each in dockerfile()}
 
     assert dockerfile()[0]["instruction"] == "FROM"
@@ -133,7 +133,7 @@ def test_the_image_serves_as_nobody_and_keeps_its_data_outside():
         assert (ROOT / source).exists()
 
 
-def test_variables_in_the_examples_are_variables_of_the_site():
+def test_examples_only_use_variables_of_the_settings():
     known = ROOT.joinpath(".env.example").read_text()
     texts = [path.read_text() for path in (DEPLOY / "nginx.conf", ROOT / "docs" / "deployment.md")]
     used = {name for text in texts for name in re.findall(r"\b([A-Z]+_[A-Z_]+|HTTPS)=", text)}

@@ -1,4 +1,4 @@
-"""What is refused when an owner or the disk is full, and that nothing of it stays behind."""
+"""Quota and full disks: uploads are rejected and leave no files."""
 
 import base64
 import errno
@@ -32,7 +32,7 @@ from web.keeping import quota
 from web.keeping.owners import Owner
 
 CLASSIFY, DETECT = "/api/classify/?keep=true", "/api/detect/image/?return=url"
-# What keeps a picture only where there is room.
+# Requests that keep a picture only if possible.
 KEEPING_IF_POSSIBLE = [
     "/api/classify/",
     "/api/classify/?keep=if_possible",
@@ -62,9 +62,7 @@ def assert_refused(response, status: int, code: str, media: Path) -> None:
 
 @pytest.mark.parametrize("url", [CLASSIFY, DETECT])
 @pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT])
-def test_a_picture_for_which_the_disk_has_no_room_leaves_nothing(
-    client, url, code, media, monkeypatch
-):
+def test_a_picture_leaves_no_files_when_the_disk_is_full(client, url, code, media, monkeypatch):
     def fail(*arguments: object) -> None:
         raise OSError(code, os.strerror(code))
 
@@ -74,14 +72,14 @@ def test_a_picture_for_which_the_disk_has_no_room_leaves_nothing(
 
 
 @pytest.mark.parametrize("url", [CLASSIFY, DETECT])
-def test_a_disk_that_is_almost_full_keeps_room_for_deleting(client, url, settings, media):
+def test_pictures_are_rejected_when_the_disk_is_nearly_full(client, url, settings, media):
     settings.LIMITS = {**settings.LIMITS, "free_bytes": 2**62}
 
     assert_refused(post(client, url), 507, "storage_full", media)
 
 
 @pytest.mark.parametrize(("url", "model"), [(CLASSIFY, ClassifiedImage), (DETECT, DetectedImage)])
-def test_a_picture_for_which_the_database_has_no_room_leaves_nothing(
+def test_a_picture_leaves_no_files_when_the_database_is_full(
     client, url, model, media, monkeypatch
 ):
     def fail(*arguments: object, **options: object) -> None:
@@ -92,7 +90,7 @@ def test_a_picture_for_which_the_database_has_no_room_leaves_nothing(
     assert_refused(post(client, url), 507, "storage_full", media)
 
 
-def test_a_database_that_stays_locked_is_told(client, monkeypatch, media):
+def test_a_locked_database_is_reported(client, monkeypatch, media):
     def fail(*arguments: object, **options: object) -> None:
         raise OperationalError("database is locked")
 
@@ -115,14 +113,18 @@ def assert_answered_but_not_kept(response, code: str, media: Path) -> None:
 
 @pytest.mark.parametrize("url", KEEPING_IF_POSSIBLE)
 @pytest.mark.parametrize("limit", ["visitors_bytes", "owner_bytes"])
-def test_a_used_up_quota_costs_nobody_the_answer(client, url, limit, settings, media):
+def test_with_if_possible_an_exhausted_quota_does_not_prevent_the_answer(
+    client, url, limit, settings, media
+):
     settings.LIMITS = {**settings.LIMITS, limit: len(PICTURE) - 1}
 
     assert_answered_but_not_kept(post(client, url), "quota_exceeded", media)
 
 
 @pytest.mark.parametrize("url", KEEPING_IF_POSSIBLE)
-def test_a_disk_that_is_almost_full_costs_nobody_the_answer(client, url, settings, media):
+def test_with_if_possible_a_nearly_full_disk_does_not_prevent_the_answer(
+    client, url, settings, media
+):
     settings.LIMITS = {**settings.LIMITS, "free_bytes": 2**62}
 
     assert_answered_but_not_kept(post(client, url), "storage_full", media)
@@ -137,7 +139,7 @@ def test_a_disk_that_is_almost_full_costs_nobody_the_answer(client, url, setting
         (errno.EACCES, "storage_unusable"),
     ],
 )
-def test_a_disk_that_refuses_the_file_costs_nobody_the_answer(
+def test_with_if_possible_a_disk_error_does_not_prevent_the_answer(
     client, url, number, code, media, monkeypatch
 ):
     def fail(*arguments: object) -> None:
@@ -157,7 +159,7 @@ def test_a_disk_that_refuses_the_file_costs_nobody_the_answer(
         ("attempt to write a readonly database", "storage_unusable"),
     ],
 )
-def test_a_database_that_refuses_the_session_costs_nobody_the_answer(
+def test_with_if_possible_a_database_error_does_not_prevent_the_answer(
     client, url, words, code, media, monkeypatch
 ):
     def fail(*arguments: object, **options: object) -> None:
@@ -175,7 +177,7 @@ def test_a_database_that_refuses_the_session_costs_nobody_the_answer(
         (DETECT, detect_image.services, "draw_to_keep"),
     ],
 )
-def test_parallel_requests_keep_no_more_together_than_the_quota(
+def test_concurrent_requests_cannot_exceed_the_quota(
     url, module, work, settings, media, monkeypatch
 ):
     both_have_room = threading.Barrier(2, timeout=60)
@@ -200,7 +202,7 @@ def test_parallel_requests_keep_no_more_together_than_the_quota(
 
 
 @pytest.mark.parametrize("url", KEEPING_IF_POSSIBLE)
-def test_with_room_the_picture_is_kept_and_the_answer_says_so(client, url, media):
+def test_the_answer_says_that_the_picture_was_kept(client, url, media):
     answer = post(client, url).json()
 
     assert answer["kept"] is True and "not_kept" not in answer
@@ -208,7 +210,7 @@ def test_with_room_the_picture_is_kept_and_the_answer_says_so(client, url, media
 
 
 @pytest.mark.parametrize("url", ["/api/classify/?keep=false", "/api/detect/image/"])
-def test_what_is_not_to_be_kept_is_not_and_makes_no_session(client, url, media):
+def test_keep_false_stores_nothing_and_creates_no_session(client, url, media):
     answer = post(client, url).json()
 
     assert answer["kept"] is False and "not_kept" not in answer
@@ -217,7 +219,7 @@ def test_what_is_not_to_be_kept_is_not_and_makes_no_session(client, url, media):
 
 @pytest.mark.parametrize("url", ["/api/classify/", "/api/detect/image/"])
 @pytest.mark.parametrize("wish", [True, "true", "True", "1", False, "false", "if_possible"])
-def test_a_wish_to_keep_may_be_json_or_text(client, url, wish):
+def test_keep_may_be_a_json_value_or_text(client, url, wish):
     text = base64.b64encode(PICTURE).decode()
     response = client.post(url, {"image": text, "keep": wish}, "application/json")
 
@@ -225,7 +227,7 @@ def test_a_wish_to_keep_may_be_json_or_text(client, url, wish):
 
 
 @pytest.mark.parametrize("wish", ["perhaps", 2, None, [], {"a": 1}])
-def test_a_senseless_wish_to_keep_gets_a_problem(client, wish):
+def test_an_invalid_keep_value_is_a_problem(client, wish):
     body = {"image": base64.b64encode(PICTURE).decode(), "keep": wish}
 
     response = client.post("/api/classify/", body, "application/json")
@@ -234,7 +236,7 @@ def test_a_senseless_wish_to_keep_gets_a_problem(client, wish):
     assert "keep" in response.json()["errors"]
 
 
-def test_a_chunk_for_which_the_disk_has_no_room_leaves_the_upload_as_it_was(
+def test_a_chunk_that_does_not_fit_on_the_disk_leaves_the_upload_unchanged(
     client,
     clip,  # noqa: F811
     media,
@@ -245,7 +247,7 @@ def test_a_chunk_for_which_the_disk_has_no_room_leaves_the_upload_as_it_was(
     real_append = chunked_uploads._append
 
     class Full:
-        """Takes ten bytes, then there is no room."""
+        """Writes ten bytes, then fails with ENOSPC."""
 
         def __init__(self, file: object) -> None:
             self.file, self.truncate, self.written = file, file.truncate, 0
@@ -269,7 +271,7 @@ def test_a_chunk_for_which_the_disk_has_no_room_leaves_the_upload_as_it_was(
 
 
 @pytest.mark.parametrize("url", [CLASSIFY, DETECT])
-def test_pictures_above_the_quota_are_refused_before_they_are_looked_at(
+def test_pictures_above_the_quota_are_rejected_before_decoding(
     client, url, settings, media, monkeypatch
 ):
     settings.LIMITS = {**settings.LIMITS, "owner_bytes": len(PICTURE) - 1}
@@ -278,7 +280,7 @@ def test_pictures_above_the_quota_are_refused_before_they_are_looked_at(
     assert_refused(post(client, url), 413, "quota_exceeded", media)
 
 
-def test_what_is_kept_counts_and_what_is_deleted_does_not(client, settings):
+def test_deleted_media_does_not_count_towards_the_quota(client, settings):
     kept = post(client, DETECT).json()
     post(client, CLASSIFY)
     owner = Owner(session_key=client.session.session_key)
@@ -290,7 +292,7 @@ def test_what_is_kept_counts_and_what_is_deleted_does_not(client, settings):
     assert quota.used_bytes(owner) == len(PICTURE) + classified.file_small.size
 
 
-def test_one_owners_quota_is_not_anothers(settings):
+def test_each_owner_has_a_separate_quota(settings):
     first, second = Client(), Client()
     assert post(first, CLASSIFY).status_code == 200
     used_bytes = ClassifiedImage.objects.get().size_bytes
@@ -299,7 +301,7 @@ def test_one_owners_quota_is_not_anothers(settings):
     assert post(second, CLASSIFY).status_code == 200
 
 
-def test_programs_without_cookies_share_a_cap_which_accounts_do_not(settings):
+def test_clients_without_cookies_share_a_limit_that_accounts_do_not(settings):
     account = Client()
     account.force_login(User.objects.create_user("anna"))
     assert post(Client(), CLASSIFY).status_code == 200
@@ -312,13 +314,13 @@ def test_programs_without_cookies_share_a_cap_which_accounts_do_not(settings):
     assert post(account, CLASSIFY).status_code == 200
 
 
-def test_without_a_quota_everything_is_kept(client, settings):
+def test_without_a_quota_storage_is_unlimited(client, settings):
     settings.LIMITS = {**settings.LIMITS, "owner_bytes": 0, "visitors_bytes": 0}
 
     assert post(client, CLASSIFY).status_code == 200
 
 
-def test_videos_that_are_only_announced_lock_nobody_out(client, clip, settings):  # noqa: F811
+def test_announced_videos_do_not_use_up_the_quota(client, clip, settings):  # noqa: F811
     most = settings.LIMITS["video_bytes"]
     settings.LIMITS = {**settings.LIMITS, "visitors_bytes": most + len(PICTURE)}
 
@@ -334,7 +336,7 @@ def test_videos_that_are_only_announced_lock_nobody_out(client, clip, settings):
     assert quota.visitors_bytes() == ClassifiedImage.objects.get().size_bytes
 
 
-def test_videos_count_by_what_has_arrived(client, clip, settings):  # noqa: F811
+def test_videos_count_by_their_received_bytes(client, clip, settings):  # noqa: F811
     settings.LIMITS = {**settings.LIMITS, "owner_bytes": len(clip) + 98}
     first, second = announced(client, clip), announced(client, clip[:-1])
     send(client, first, clip[:100], 0)
@@ -351,7 +353,7 @@ def test_videos_count_by_what_has_arrived(client, clip, settings):  # noqa: F811
     assert (too_much.status_code, too_much.json()["code"]) == (413, "quota_exceeded")
 
 
-def test_exports_count_and_are_refused_or_stopped_above_the_quota(client, clip, settings):  # noqa: F811
+def test_exports_count_and_are_rejected_above_the_quota(client, clip, settings):  # noqa: F811
     video = announced(client, clip)
     send(client, video, clip, 0)
     Video.objects.update(state=State.DONE, frames_detected=20)
@@ -372,7 +374,7 @@ def test_exports_count_and_are_refused_or_stopped_above_the_quota(client, clip, 
     assert (export.state, export.error_code) == (State.FAILED, "quota_exceeded")
 
 
-def test_exports_at_once_cannot_beat_the_quota(client, clip, settings):  # noqa: F811
+def test_concurrent_exports_cannot_exceed_the_quota(client, clip, settings):  # noqa: F811
     video = announced(client, clip)
     send(client, video, clip, 0)
     Video.objects.update(state=State.DONE, frames_detected=20)
@@ -391,7 +393,7 @@ def test_exports_at_once_cannot_beat_the_quota(client, clip, settings):  # noqa:
 
 @pytest.fixture
 def export(client, clip, monkeypatch) -> Rendering:  # noqa: F811
-    """A claimed one, whose size is looked at after each picture."""
+    """A claimed export, whose size is checked after each frame."""
     monkeypatch.setattr(rendering, "SIZE_TOLD_EVERY_S", 0)
     video = announced(client, clip)
     send(client, video, clip, 0)
@@ -402,7 +404,7 @@ def export(client, clip, monkeypatch) -> Rendering:  # noqa: F811
     return export
 
 
-def test_an_export_that_grows_beyond_the_quota_is_given_up_and_leaves_nothing(
+def test_an_export_that_exceeds_the_quota_fails_and_leaves_no_file(
     client,
     clip,  # noqa: F811
     export,
@@ -421,7 +423,7 @@ def test_an_export_that_grows_beyond_the_quota_is_given_up_and_leaves_nothing(
     assert answer.status_code == 202
 
 
-def test_an_export_that_fills_the_disk_is_given_up_and_leaves_nothing(export, monkeypatch):
+def test_an_export_that_fills_the_disk_fails_and_leaves_no_file(export, monkeypatch):
     def full(more_bytes: int) -> None:
         raise StorageFull("The server has no room.")
 
@@ -437,7 +439,7 @@ MEDIA_PAGES = ["/classify/", "/classify/pictures/", "/detect-image/pictures/", "
 
 
 @pytest.mark.parametrize("url", MEDIA_PAGES)
-def test_pages_with_media_say_how_much_is_kept_and_for_how_long(client, url, settings):
+def test_media_pages_show_usage_and_retention(client, url, settings):
     post(client, CLASSIFY)
     page = client.get(url).content.decode()
     settings.RETENTION_DAYS = 30
@@ -447,7 +449,7 @@ def test_pages_with_media_say_how_much_is_kept_and_for_how_long(client, url, set
 
 
 @pytest.mark.parametrize("url", MEDIA_PAGES)
-def test_visitors_are_told_how_long_their_media_lasts(client, url):
+def test_media_pages_show_visitors_their_retention(client, url):
     of_visitor = client.get(url).content.decode()
     client.force_login(User.objects.create_user("anna"))
     of_account = client.get(url).content.decode()
@@ -458,7 +460,7 @@ def test_visitors_are_told_how_long_their_media_lasts(client, url):
 
 
 @pytest.mark.skipif(connection.vendor != "sqlite", reason="PostgreSQL waits for the disk by itself")
-def test_the_database_waits_for_the_disk_before_it_says_that_something_is_kept():
+def test_sqlite_syncs_to_disk_before_a_commit_returns():
     with connection.cursor() as cursor:
         cursor.execute("PRAGMA synchronous")
 

@@ -1,4 +1,4 @@
-"""``/metrics``: who may read it, and what it tells."""
+"""``/metrics`` and the operator's page: access and content."""
 
 import pytest
 from django.contrib.auth.models import User
@@ -20,7 +20,7 @@ def media(settings, tmp_path) -> None:
 
 
 def scrape(settings) -> dict[str, float]:
-    """Every number by its name and labels."""
+    """All samples by name and labels."""
     settings.METRICS_TOKEN = "for-prometheus"
     response = Client(headers={"authorization": "Bearer for-prometheus"}).get("/metrics")
     assert response.status_code == 200
@@ -28,7 +28,7 @@ def scrape(settings) -> dict[str, float]:
     return {name: float(number) for name, number in (line.rsplit(" ", 1) for line in lines)}
 
 
-def test_it_is_for_staff_and_for_who_has_the_token(settings):
+def test_metrics_need_staff_or_the_metrics_token(settings):
     staff, other = Client(), Client()
     staff.force_login(User.objects.create_superuser("staff"))
     other.force_login(User.objects.create_user("other"))
@@ -39,14 +39,14 @@ def test_it_is_for_staff_and_for_who_has_the_token(settings):
         assert client.get("/metrics").status_code == 401
 
 
-def test_without_a_token_in_the_settings_no_token_opens_it(settings):
+def test_an_empty_metrics_token_matches_nothing(settings):
     settings.METRICS_TOKEN = ""
 
     for text in ("Bearer ", "Bearer", "Bearer x"):
         assert Client(headers={"authorization": text}).get("/metrics").status_code == 401
 
 
-def test_tokens_of_accounts_do_not_open_what_is_for_operators():
+def test_api_tokens_do_not_open_operator_pages():
     token = create_token(User.objects.create_superuser("staff"), "mine")[1]
     program = Client(headers={"authorization": f"Bearer {token}"})
 
@@ -63,7 +63,7 @@ def test_the_metrics_token_opens_nothing_else(settings):
     assert prometheus.get("/metrics").status_code == 200
 
 
-def test_requests_are_counted_by_view_and_status_not_by_what_clients_choose(client, settings):
+def test_requests_are_counted_by_view_and_not_by_path(client, settings):
     name = 'vision_http_request_seconds_count{method="GET",status="404",view="none"}'
     before = scrape(settings).get(name, 0)
 
@@ -76,7 +76,7 @@ def test_requests_are_counted_by_view_and_status_not_by_what_clients_choose(clie
     assert any('status="200"' in key and "livez" in key for key in found)
 
 
-def test_stages_queues_jobs_and_storage_are_told(client, settings):
+def test_metrics_cover_stages_queues_jobs_and_storage(client, settings):
     Video.objects.create(name="a", size_bytes=5, state=State.QUEUED)
     upload = {"image": SimpleUploadedFile("cells.png", PICTURE)}
     before = scrape(settings).get('vision_stage_seconds_count{stage="draw"}', 0)
@@ -111,7 +111,7 @@ def test_frames_of_streams_are_counted(settings):
     assert (stream.done, stream.dropped, stream.fps) == (3, 1, 3.0)
 
 
-def test_the_operators_page_shows_models_and_asks_for_the_rest():
+def test_the_operators_page_shows_models_and_loads_the_status():
     staff = Client()
     staff.force_login(User.objects.create_superuser("staff"))
 

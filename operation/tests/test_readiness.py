@@ -1,4 +1,4 @@
-"""``/readyz`` says which part of the site cannot be used."""
+"""``/readyz`` reports what prevents the site from working."""
 
 from pathlib import Path
 
@@ -18,7 +18,7 @@ def warm(settings, monkeypatch, tmp_path: Path) -> None:
     monkeypatch.setattr(engine, "loaded_models", lambda: states)
 
 
-def test_a_site_that_can_do_everything_is_ready(client, settings):
+def test_the_site_is_ready_when_all_checks_pass(client, settings):
     response = client.get("/readyz")
 
     assert response.status_code == 200
@@ -32,7 +32,7 @@ def failed(response) -> list[str]:
     return [name for name, outcome in response.json()["checks"].items() if outcome != "ok"]
 
 
-def test_a_database_that_does_not_answer_is_told(client, monkeypatch):
+def test_readyz_reports_an_unreachable_database(client, monkeypatch):
     def fail(*arguments: object) -> None:
         raise OperationalError("secret host refused")
 
@@ -43,16 +43,14 @@ def test_a_database_that_does_not_answer_is_told(client, monkeypatch):
     assert "secret" not in response.content.decode()
 
 
-def test_a_media_folder_that_cannot_be_written_to_is_told(client, settings, tmp_path):
+def test_readyz_reports_a_media_folder_that_is_not_writable(client, settings, tmp_path):
     (tmp_path / "file").write_text("no folder")
     settings.MEDIA_ROOT = tmp_path / "file"
 
     assert "media" in failed(client.get("/readyz"))
 
 
-def test_a_disk_that_is_almost_full_is_told_and_forgotten_when_there_is_room_again(
-    client, settings
-):
+def test_readyz_reports_a_nearly_full_disk_until_there_is_space(client, settings):
     limits = settings.LIMITS
     settings.LIMITS = {**limits, "free_bytes": 2**62}
     full = client.get("/readyz")

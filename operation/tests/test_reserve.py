@@ -1,4 +1,4 @@
-"""The part of the disk that is given up for deleting; on a full disk: tests/test_full_disk.py."""
+"""The reserve file; tests/test_full_disk.py uses it on a really full disk."""
 
 from pathlib import Path
 
@@ -17,7 +17,7 @@ def path(settings) -> Path:
     return settings.DATA_DIR / "reserve"
 
 
-def test_the_reserve_is_taken_while_there_is_room_and_not_else(settings, path):
+def test_the_reserve_is_created_only_with_enough_free_space(settings, path):
     settings.LIMITS = {**settings.LIMITS, "free_bytes": 2**62}
     reserve.create_reserve()
     assert not path.exists()
@@ -27,7 +27,7 @@ def test_the_reserve_is_taken_while_there_is_room_and_not_else(settings, path):
     assert path.stat().st_size == reserve.RESERVE_BYTES
 
 
-def test_a_reserve_that_was_cut_off_is_made_whole_by_the_daily_care(settings, path):
+def test_purge_media_recreates_a_truncated_reserve(settings, path):
     settings.LIMITS = {**settings.LIMITS, "free_bytes": 0}
     path.write_bytes(b"cut off")
 
@@ -38,7 +38,7 @@ def test_a_reserve_that_was_cut_off_is_made_whole_by_the_daily_care(settings, pa
     assert path.stat().st_size == reserve.RESERVE_BYTES
 
 
-def test_deleting_leaves_the_reserve_alone_while_there_is_room(path):
+def test_deleting_keeps_the_reserve_while_there_is_space(path):
     path.write_bytes(b"reserve")
 
     kept().delete()
@@ -47,7 +47,7 @@ def test_deleting_leaves_the_reserve_alone_while_there_is_room(path):
 
 
 @pytest.mark.parametrize("make", [kept, video])
-def test_on_a_full_disk_the_reserve_and_the_files_go_before_the_row(path, monkeypatch, make):
+def test_on_a_full_disk_the_reserve_and_files_are_deleted_before_the_row(path, monkeypatch, make):
     path.write_bytes(b"reserve")
     row = make()
     row.refresh_from_db()
@@ -56,6 +56,6 @@ def test_on_a_full_disk_the_reserve_and_the_files_go_before_the_row(path, monkey
 
     with pytest.raises(RuntimeError), transaction.atomic():
         row.delete()
-        # Before this transaction is at its end, after which files are deleted otherwise.
+        # Before the transaction commits, unlike the deletion of files otherwise.
         assert not path.exists() and not file.exists()
         raise RuntimeError

@@ -34,14 +34,14 @@ def media_dir(settings, tmp_path: Path) -> Path:
 
 
 def keep(client: Client, url: str, model: type):
-    """The row of a picture that was just sent."""
+    """Upload a picture and return its row."""
     response = client.post(url, {"image": SimpleUploadedFile("cells.png", PICTURE)})
     assert response.json()["kept"], response.json()
     return model.objects.get()
 
 
 def keep_as_before(client: Client, url: str, model: type, fields: list[str]):
-    """A row from the time when there were no small copies."""
+    """A row from before there were small copies."""
     row = keep(client, url, model)
     for field in fields:
         file = getattr(row, field + "_small")
@@ -59,7 +59,7 @@ def stored_bytes(folder: Path) -> int:
     return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
 
 
-def test_they_are_made_at_the_upload_and_no_request_decodes_again(
+def test_small_copies_are_made_at_upload_and_served_without_decoding(
     client, monkeypatch, url, model, fields
 ):
     row = keep(client, url, model)
@@ -75,7 +75,7 @@ def test_they_are_made_at_the_upload_and_no_request_decodes_again(
         assert Image.open(io.BytesIO(answer.content)).size == (480, 480)
 
 
-def test_they_count_as_kept_and_are_deleted_with_their_picture(
+def test_small_copies_count_as_stored_and_are_deleted_with_the_picture(
     client, media_dir, url, model, fields
 ):
     row = keep(client, url, model)
@@ -85,7 +85,7 @@ def test_they_count_as_kept_and_are_deleted_with_their_picture(
     assert stored_bytes(media_dir) == 0
 
 
-def test_pictures_of_before_get_theirs_at_the_first_request(
+def test_missing_small_copies_are_made_at_the_first_request(
     client, media_dir, monkeypatch, url, model, fields
 ):
     row = keep_as_before(client, url, model, fields)
@@ -100,7 +100,9 @@ def test_pictures_of_before_get_theirs_at_the_first_request(
     assert before_bytes + sum(map(len, first)) == row.size_bytes == stored_bytes(media_dir)
 
 
-def test_pictures_of_before_wait_for_a_place_in_memory(client, monkeypatch, url, model, fields):
+def test_making_a_missing_small_copy_waits_for_a_memory_slot(
+    client, monkeypatch, url, model, fields
+):
     row = keep_as_before(client, url, model, fields)
     places = []
 
@@ -115,7 +117,7 @@ def test_pictures_of_before_wait_for_a_place_in_memory(client, monkeypatch, url,
     assert places == [1] * len(fields)
 
 
-def test_without_room_pictures_of_before_are_shown_all_the_same(
+def test_missing_small_copies_are_served_even_on_a_full_disk(
     client, media_dir, settings, url, model, fields
 ):
     row = keep_as_before(client, url, model, fields)
@@ -126,7 +128,7 @@ def test_without_room_pictures_of_before_are_shown_all_the_same(
     assert stored_bytes(media_dir) == before_bytes == row.size_bytes
 
 
-def test_the_admin_shows_no_image_of_a_file_that_is_gone(client, media_dir, url, model, fields):
+def test_the_admin_shows_no_image_for_a_missing_file(client, media_dir, url, model, fields):
     keep(client, url, model)
     for path in media_dir.rglob("*.*"):
         path.unlink()

@@ -21,7 +21,7 @@ DOG = Detections(
 )
 
 
-def test_text_is_for_people():
+def test_text_lists_score_class_and_box():
     assert exports.to_text("a.jpg", NOTHING) == "a.jpg  200 x 100  toy  3 ms\n  nothing found\n"
     assert "98.5%  dog              [20, 10, 120, 60]" in exports.to_text("a.jpg", DOG)
 
@@ -45,7 +45,7 @@ def test_yolo_boxes_are_relative_centres_and_sizes():
     assert exports.to_yolo(DOG) == "16 0.350000 0.350000 0.500000 0.500000\n"
 
 
-def test_voc_is_xml_with_whole_pixels():
+def test_voc_boxes_have_integer_pixels():
     root = ElementTree.fromstring(exports.to_voc("a&b.jpg", DOG))
 
     assert root.findtext("filename") == "a&b.jpg"
@@ -55,7 +55,7 @@ def test_voc_is_xml_with_whole_pixels():
 
 
 @pytest.mark.parametrize("wrong", ["\0", "\x1b", "\x0b", "\ufffe", "\udcff"])
-def test_voc_stays_well_formed_whatever_the_names_hold(wrong):
+def test_voc_is_well_formed_for_any_name(wrong):
     odd = replace(DOG.detections[0], class_name=f"d{wrong}g")
 
     text = exports.to_voc(f"a{wrong}\t😀.jpg", replace(DOG, detections=(odd,)))
@@ -76,7 +76,7 @@ def test_coco_uses_its_sparse_category_ids():
     assert document["categories"] == [{"id": 18, "name": "dog"}]
 
 
-def test_csv_has_a_line_for_each_object():
+def test_csv_has_one_row_per_object():
     rows = list(csv.DictReader(io.StringIO(exports.to_csv([("a.jpg", NOTHING), ("b.jpg", DOG)]))))
 
     assert len(rows) == 1
@@ -84,11 +84,11 @@ def test_csv_has_a_line_for_each_object():
 
 
 @pytest.mark.parametrize(("name", "category_id"), [("person", 1), ("bear", 23), ("toothbrush", 90)])
-def test_category_ids_are_those_of_coco(name, category_id):
+def test_category_ids_match_coco(name, category_id):
     assert coco_category_id(COCO_LABELS.index(name)) == category_id
 
 
-def test_old_darknet_names_are_renewed():
+def test_old_darknet_names_are_converted():
     assert read_names("person\naeroplane\n\ntvmonitor\n") == ("person", "airplane", "tv")
 
 

@@ -1,4 +1,4 @@
-"""Kept files are whole or not there, also on a disk that is full."""
+"""Stored files are complete or absent, also on a full disk."""
 
 import errno
 import os
@@ -41,7 +41,7 @@ def files_in(folder: Path) -> list[str]:
     return sorted(str(path.relative_to(folder)) for path in folder.rglob("*"))
 
 
-def test_a_file_appears_with_its_bytes_under_its_name_alone(tmp_path):
+def test_a_stored_file_leaves_no_temporary_file(tmp_path):
     storage = WholeFileStorage(location=tmp_path, file_permissions_mode=0o640)
 
     name = storage.save("a/b.bin", ContentFile(b"bytes"))
@@ -51,7 +51,7 @@ def test_a_file_appears_with_its_bytes_under_its_name_alone(tmp_path):
     assert (tmp_path / name).stat().st_mode & 0o777 == 0o640
 
 
-def test_a_name_that_is_taken_is_not_written_over(tmp_path):
+def test_existing_files_are_not_overwritten(tmp_path):
     storage = WholeFileStorage(location=tmp_path)
 
     names = [storage.save("a.bin", ContentFile(text)) for text in (b"1", b"2")]
@@ -62,7 +62,7 @@ def test_a_name_that_is_taken_is_not_written_over(tmp_path):
 
 @pytest.mark.parametrize("failing", ["fsync", "replace"])
 @pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT])
-def test_whichever_step_finds_the_disk_full_nothing_is_left(tmp_path, monkeypatch, failing, code):
+def test_a_full_disk_leaves_nothing_at_any_step(tmp_path, monkeypatch, failing, code):
     def fail(*arguments: object) -> None:
         raise OSError(code, os.strerror(code))
 
@@ -74,7 +74,7 @@ def test_whichever_step_finds_the_disk_full_nothing_is_left(tmp_path, monkeypatc
     assert files_in(tmp_path) == []
 
 
-def test_a_file_is_on_the_disk_before_it_has_its_name(tmp_path, monkeypatch):
+def test_a_file_is_synced_before_it_is_renamed(tmp_path, monkeypatch):
     steps = []
     for name in ("fsync", "replace"):
         real = getattr(os, name)
@@ -87,14 +87,14 @@ def test_a_file_is_on_the_disk_before_it_has_its_name(tmp_path, monkeypatch):
     assert steps == ["fsync", "replace", "fsync"]
 
 
-def test_other_errors_stay_what_they_are(tmp_path):
+def test_other_errors_are_not_converted(tmp_path):
     (tmp_path / "a").write_text("a file, no folder")
 
     with pytest.raises((FileExistsError, NotADirectoryError)):
         WholeFileStorage(location=tmp_path).save("a/b.bin", ContentFile(b"bytes"))
 
 
-def test_a_disk_that_is_really_full_is_told_and_keeps_what_it_had(tmp_path):
+def test_a_really_full_disk_raises_storage_full_and_keeps_existing_files(tmp_path):
     mounted = 'mount -t tmpfs -o size=1m tmpfs $2 2>/dev/null || exit 77; exec $0 -c "$1" $2'
     child = subprocess.run(
         ["unshare", "-rm", "sh", "-c", mounted, sys.executable, ON_A_FULL_DISK, str(tmp_path)],
@@ -124,8 +124,8 @@ WholeFileStorage(location=sys.argv[1]).save("a/b.bin", ContentFile(b"bytes"))
 
 
 @pytest.mark.parametrize("step", ["fsync", "replace"])
-def test_a_process_killed_while_it_writes_leaves_no_half_file_under_a_name(tmp_path, step):
-    # New ones are forced to the disk, too.
+def test_a_killed_process_leaves_no_partial_file_under_a_final_name(tmp_path, step):
+    # New folders are synced, too.
     (tmp_path / "a").mkdir()
     child = subprocess.run(
         [sys.executable, "-c", KILLED_WHILE_WRITING, str(tmp_path), step],
@@ -135,11 +135,11 @@ def test_a_process_killed_while_it_writes_leaves_no_half_file_under_a_name(tmp_p
 
     assert child.returncode == -signal.SIGKILL
     (left,) = (tmp_path / "a").iterdir()
-    # Which purge_media knows.
+    # purge_media deletes files with this suffix.
     assert left.name.startswith(".") and left.suffix == ".part"
 
 
-def test_the_site_keeps_files_this_way():
+def test_the_site_uses_this_storage():
     from django.core.files.storage import default_storage
 
     assert isinstance(default_storage, WholeFileStorage)
@@ -156,7 +156,7 @@ def test_the_site_keeps_files_this_way():
         (ValueError(), False),
     ],
 )
-def test_what_full_means(error, full):
+def test_errors_that_mean_a_full_disk(error, full):
     assert is_full(error) is full
 
 
@@ -175,11 +175,11 @@ def raised_by(database: BaseDatabaseWrapper, *statements: str) -> Exception:
 
 
 def empty(path: Path) -> None:
-    """A new file in place of one that was removed has no tables."""
+    """Replace the file by an empty one, as SQLite does when it was removed."""
 
 
 def damaged(path: Path) -> None:
-    """The first page is whole; the table's own is not."""
+    """Damage the table's page, but not the first one."""
     raised_by(sqlite(path), "CREATE TABLE a (b UNIQUE)", "INSERT INTO a VALUES (1)", "wrong")
     pages = path.read_bytes()
     path.write_bytes(pages[:4096] + b"garbage" * 2000)
@@ -189,7 +189,7 @@ def damaged(path: Path) -> None:
 @pytest.mark.parametrize(
     "spoil", [Path.mkdir, lambda path: path.write_bytes(b"garbage" * 1000), empty, damaged]
 )
-def test_a_database_file_that_cannot_be_used_is_storage_that_cannot(spoil, tmp_path):
+def test_a_broken_database_file_means_unusable_storage(spoil, tmp_path):
     spoil(tmp_path / "db.sqlite3")
 
     error = raised_by(sqlite(tmp_path / "db.sqlite3"), "SELECT * FROM a")
@@ -198,7 +198,7 @@ def test_a_database_file_that_cannot_be_used_is_storage_that_cannot(spoil, tmp_p
 
 
 @pytest.mark.django_db
-def test_a_postgresql_out_of_reach_is_storage_that_cannot_be_used():
+def test_an_unreachable_postgresql_means_unusable_storage():
     settings = {**connection.settings_dict, "HOST": "127.0.0.1", "PORT": "1", "OPTIONS": {}}
 
     error = raised_by(PostgresWrapper({**settings, "NAME": "vision"}))
@@ -210,7 +210,7 @@ def test_a_postgresql_out_of_reach_is_storage_that_cannot_be_used():
 @pytest.mark.parametrize(
     "statement", ["SELEC 1", "SELECT c FROM a", "INSERT INTO a VALUES (1)", "SELECT nothing()"]
 )
-def test_a_mistake_in_our_sql_is_no_trouble_of_the_storage(statement, tmp_path):
+def test_sql_errors_do_not_mean_unusable_storage(statement, tmp_path):
     table = "CREATE TABLE a (b UNIQUE)", "INSERT INTO a VALUES (1)"
 
     error = raised_by(sqlite(tmp_path / "db.sqlite3"), *table, statement)
@@ -219,5 +219,5 @@ def test_a_mistake_in_our_sql_is_no_trouble_of_the_storage(statement, tmp_path):
 
 
 @pytest.mark.parametrize("error", [DatabaseError("no row was updated"), ProgrammingError("no")])
-def test_what_django_itself_finds_wrong_is_no_trouble_of_the_storage(error):
+def test_errors_of_django_itself_do_not_mean_unusable_storage(error):
     assert as_vision_error(error) is None

@@ -1,4 +1,4 @@
-"""The body limit, spoken to as a server does."""
+"""The body limit, called like a server calls it."""
 
 import json
 
@@ -8,7 +8,7 @@ from web.middleware.body_limit import BodyLimit
 
 
 async def echo(scope, receive, send) -> None:
-    """An application that reads the whole body and answers with its length."""
+    """An application that responds with the length of the body."""
     length, more = 0, True
     while more:
         message = await receive()
@@ -19,7 +19,7 @@ async def echo(scope, receive, send) -> None:
 
 
 async def request(chunks: list[bytes], announced: bytes | None = None) -> tuple[int, bytes, int]:
-    """Status, body, and how many chunks were taken."""
+    """Send a request; returns status, body, and the number of chunks that were read."""
     headers = [] if announced is None else [(b"content-length", announced)]
     pending, sent = list(chunks), []
 
@@ -39,7 +39,7 @@ async def test_a_body_at_the_limit_passes():
 
 
 @pytest.mark.parametrize("announced", [b"101", b"99000000000", b"-1", b"many"])
-async def test_an_announced_body_above_the_limit_is_refused_unread(announced):
+async def test_a_body_above_the_limit_is_rejected_unread(announced):
     status, body, taken = await request([b"x"], announced)
 
     assert (status, taken) == (413, 0)

@@ -1,4 +1,4 @@
-"""How long a visitor's session lasts."""
+"""Extending anonymous sessions."""
 
 from datetime import timedelta
 
@@ -20,7 +20,7 @@ def days_left() -> int:
 
 
 def visited(client: Client, days_ago: int) -> None:
-    """Give the client a session that was last used so long ago."""
+    """Create a session for the client that was last used ``days_ago``."""
     then = timezone.now() - timedelta(days=days_ago)
     session = client.session
     session[LAST_VISIT] = then.date().isoformat()
@@ -28,7 +28,7 @@ def visited(client: Client, days_ago: int) -> None:
     Session.objects.update(expire_date=then + timedelta(days=14))
 
 
-def test_a_visitor_who_comes_back_has_the_session_for_as_long_again(client):
+def test_a_visit_extends_the_session(client):
     visited(client, days_ago=13)
 
     response = client.get("/api/limits/")
@@ -37,7 +37,7 @@ def test_a_visitor_who_comes_back_has_the_session_for_as_long_again(client):
     assert response.cookies["sessionid"]["max-age"] == 14 * 24 * 3600
 
 
-def test_further_requests_of_a_day_write_nothing(client):
+def test_further_requests_on_the_same_day_do_not_write(client):
     visited(client, days_ago=0)
     Session.objects.update(expire_date=timezone.now() + timedelta(days=5))
 
@@ -48,7 +48,7 @@ def test_further_requests_of_a_day_write_nothing(client):
 
 
 @pytest.mark.parametrize("words", ["database or disk is full", "database is locked"])
-def test_a_visit_that_cannot_be_noted_is_answered_all_the_same(client, monkeypatch, words):
+def test_database_errors_of_the_extension_do_not_fail_the_request(client, monkeypatch, words):
     def fail(*arguments: object, **options: object) -> None:
         raise OperationalError(words)
 
@@ -60,7 +60,7 @@ def test_a_visit_that_cannot_be_noted_is_answered_all_the_same(client, monkeypat
 
 
 @pytest.mark.parametrize("is_over", [True, False])
-def test_who_has_no_session_gets_none_by_looking(client, is_over):
+def test_viewing_a_page_creates_no_session(client, is_over):
     if is_over:
         visited(client, days_ago=15)
 
@@ -70,7 +70,7 @@ def test_who_has_no_session_gets_none_by_looking(client, is_over):
     assert not response.cookies.get("sessionid") or not response.cookies["sessionid"].value
 
 
-def test_an_account_is_asked_for_its_password_again_in_time(client):
+def test_sessions_of_accounts_are_not_extended(client):
     client.force_login(User.objects.create_user("anna"))
     Session.objects.update(expire_date=timezone.now() + timedelta(days=5))
 
