@@ -8,18 +8,15 @@ import { settled } from "./fake-page.js";
 
 const { fetch } = globalThis;
 const FILE = new File(["0123456789"], "clip.mp4");
-const SHA256_MODULE = `data:text/javascript,import { createHash } from "node:crypto";
-export const sha256 = { create() {
-  const hash = createHash("sha256");
-  return { update: (bytes) => hash.update(bytes), digest: () => hash.digest() };
-} };`;
+const FILE_SHA256 = createHash("sha256").update("0123456789").digest("hex");
+const sha256Url = new URL("../../static/vendor/noble-hashes/sha2.js", import.meta.url).href;
 
 afterEach(() => {
   globalThis.fetch = fetch;
 });
 
 /** Upload `FILE` to a server that answers the request for an upload with `video`. */
-function start(t, video, { sha256Url = "", file = FILE, signal = new AbortController().signal } = {}) {
+function start(t, video, { file = FILE, signal = new AbortController().signal } = {}) {
   FakeXHR.install(t);
   const requests = [];
   globalThis.fetch = async (url, { method, body }) => {
@@ -38,9 +35,15 @@ const UPLOADING = {
   urls: { upload: "/api/1/upload/", self: "/api/1/" },
 };
 
+/** Wait until a chunk is being sent, which is after the file was hashed. */
+async function chunkSent() {
+  do await settled();
+  while (!FakeXHR.last);
+}
+
 /** Accept the chunk that is being sent. */
 async function accept() {
-  await settled();
+  await chunkSent();
   const offset = Number(FakeXHR.last.headers["Upload-Offset"]) + FakeXHR.last.body.size;
   FakeXHR.last.responds(204, { headers: { "Upload-Offset": String(offset) } });
   await settled();
@@ -52,12 +55,12 @@ test("a file is announced, sent in chunks, and returned as the server then descr
 
   assert.equal((await sending).state, "queued");
   assert.deepEqual(requests, [
-    ["POST", "/api/", { name: "clip.mp4", size_bytes: 10 }],
+    ["POST", "/api/", { name: "clip.mp4", size_bytes: 10, sha256: FILE_SHA256 }],
     ["GET", "/api/1/", undefined],
   ]);
   const chunks = await Promise.all(FakeXHR.all.map(({ body }) => body.text()));
   assert.deepEqual(chunks, ["0123", "4567", "89"]);
-  assert.deepEqual(steps, []);
+  assert.deepEqual(steps, [["checking", 0]]);
 });
 
 test("an interrupted upload resumes with what the server does not have", async (t) => {
@@ -81,7 +84,7 @@ test("a file is announced with its hash, which is computed in parts", async (t) 
   const bytes = new Uint8Array(5 * 2 ** 20).fill(7);
   const file = new File([bytes], "clip.mp4");
   const video = { ...UPLOADING, state: "done" };
-  const { sending, requests, steps } = start(t, video, { sha256Url: SHA256_MODULE, file });
+  const { sending, requests, steps } = start(t, video, { file });
   await sending;
 
   const sha256 = createHash("sha256").update(bytes).digest("hex");
@@ -91,7 +94,7 @@ test("a file is announced with its hash, which is computed in parts", async (t) 
 
 test("a cancelled file is not hashed any further", async (t) => {
   const signal = AbortSignal.abort();
-  const { sending, requests } = start(t, UPLOADING, { sha256Url: SHA256_MODULE, signal });
+  const { sending, requests } = start(t, UPLOADING, { signal });
 
   await assert.rejects(sending, { name: "AbortError" });
   assert.deepEqual(requests, []);
@@ -99,9 +102,9 @@ test("a cancelled file is not hashed any further", async (t) => {
 
 test("the progress is that of the file, and the last chunk waits for the server", async (t) => {
   const { steps } = start(t, { ...UPLOADING, received_bytes: 8 });
-  await settled();
+  await chunkSent();
   FakeXHR.last.sends(1, 2);
   FakeXHR.last.sends(2, 2);
 
-  assert.deepEqual(steps, [["sending", 0.9], ["reading", 1]]);
+  assert.deepEqual(steps, [["checking", 0], ["sending", 0.9], ["reading", 1]]);
 });

@@ -138,11 +138,11 @@ export class BrowserSource {
 
   /**
    * Open a file or a URL; null if the browser cannot decode it. Throws if it cannot be read.
-   * @param {string} mediabunnyUrl the address of the module; empty if it is not installed
+   * @param {string} mediabunnyUrl the address of the module
    * @param {File | string} file
    */
   static async open(mediabunnyUrl, file) {
-    if (!mediabunnyUrl || !("VideoDecoder" in window)) return null;
+    if (!("VideoDecoder" in window)) return null;
     /** @type {typeof mediabunny} */
     const reader = await import(mediabunnyUrl);
     const bytes = file instanceof File ? new reader.BlobSource(file) : new reader.UrlSource(file);

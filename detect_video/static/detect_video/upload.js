@@ -13,7 +13,7 @@ import { UploadRequests } from "./upload-requests.js";
  * @typedef {object} Settings
  * @property {string} api
  * @property {number} chunkBytes
- * @property {string} sha256Url the address of the hash module; if empty, no hash is sent
+ * @property {string} sha256Url the address of the hash module
  * @property {AbortSignal} signal
  * @property {(step: "checking" | "sending" | "reading" | "waiting", share: number) => void} progress
  */
@@ -28,8 +28,8 @@ const HASH_CHUNK_BYTES = 4 * 2 ** 20;
  * @returns {Promise<Video>}
  */
 export async function sendVideo(file, settings) {
-  const sha256 = settings.sha256Url ? await hashFile(file, settings) : "";
-  const body = { name: file.name, size_bytes: file.size, ...(sha256 && { sha256 }) };
+  const sha256 = await hashFile(file, settings);
+  const body = { name: file.name, size_bytes: file.size, sha256 };
   const { api, signal } = settings;
   /** @type {Video} */
   const video = await requestJson(api, { method: "POST", body, signal });
