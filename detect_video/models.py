@@ -18,7 +18,7 @@ from django.dispatch import receiver
 from django.utils.translation import gettext_lazy as _
 
 from detect_video.errors import RunLost
-from web.keeping.owners import Owned, Owner
+from web.keeping.owners import Owned
 
 # A run whose last sign of life is older is dead; one that lives gives it every 2 s.
 STALE_AFTER = timedelta(seconds=8)
@@ -190,10 +190,6 @@ class Video(Owned, Job):
 
     def __str__(self) -> str:
         return self.name
-
-    @property
-    def owner(self) -> Owner:
-        return Owner(user=self.user, session_key=self.session_key)
 
     @classmethod
     def stored_bytes(cls, rows: models.QuerySet) -> int:

@@ -9,11 +9,11 @@ from deploy_site.tests.routes import filled, routes
 
 OPEN = {"accounts/sign-in/", "accounts/sign-up/", "admin/login/", "i18n/setlang/"}
 OPEN |= {"favicon.ico", "livez", "readyz"}
-# The way in for who forgot the password, and what an account's last page says.
+# Password reset, and the page after deleting an account.
 FORGOTTEN = "accounts/password/forgotten/"
 OPEN |= {FORGOTTEN, f"{FORGOTTEN}sent/", f"{FORGOTTEN}done/", f"{FORGOTTEN}<uidb64>/<token>/"}
 OPEN |= {"accounts/deleted/"}
-# Asks for a token of its own.
+# Has its own authentication.
 OPEN |= {"metrics"}
 
 pytestmark = [pytest.mark.usefixtures("toy_detector"), pytest.mark.django_db]

@@ -56,7 +56,7 @@ def texts_of(python: str) -> set[str]:
 
 
 def texts_in_use() -> set[str]:
-    """What the templates and the Python code mark for translation."""
+    """The texts that templates and Python code mark for translation."""
     own_apps = [path for app in apps.get_app_configs() if (path := Path(app.path)).parent == ROOT]
     found: set[str] = set()
     for folder in [*own_apps, ROOT / "templates"]:
@@ -87,7 +87,7 @@ def problem_codes() -> set[str]:
     return {code for text in texts for match in literal.findall(text) for code in match if code}
 
 
-# What is wrong with a field is said by its own message; of the other there is only a description.
+# Field errors have their own messages; the other code only appears in the schema.
 WITHOUT_TEXT = {"invalid_parameters", "range_not_satisfiable"}
 
 

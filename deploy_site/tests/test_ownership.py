@@ -31,7 +31,7 @@ CLASSIFIED_API = "api/classify/pictures/<int:pk>/"
 VIDEO_API = "api/videos/<uuid:video_id>/"
 EXPORT_API = VIDEO_API + "exports/<uuid:export_id>/"
 
-# What holds somebody's media: method, route, query, and what the owner is answered.
+# Addresses of media: method, route, query, and the status for the owner.
 OWNED = [
     ("GET", PICTURE, "", 200),
     ("GET", PICTURE + "<str:file_name>", "", 200),
@@ -63,7 +63,7 @@ OWNED = [
 # Lists, which contain only own media.
 LISTS = ["detect-image/pictures/", "api/pictures/", "api/videos/"]
 LISTS += ["classify/pictures/", "api/classify/pictures/"]
-# What holds nobody's media, or only that of the request itself.
+# Addresses without stored media.
 OPEN = {
     "",
     "classify/",
@@ -78,7 +78,7 @@ OPEN = {
     "api/detect/image/",
     "api/gallery/",
     "api/gallery/picture/",
-    # Turns the recording that it is sent into another file, and keeps neither.
+    # Converts an uploaded recording and stores nothing.
     "api/videos/avi/",
     "api/models/",
     "api/limits/",
@@ -96,21 +96,21 @@ OPEN = {
     "accounts/password/forgotten/sent/",
     "accounts/password/forgotten/done/",
     "accounts/password/forgotten/<uidb64>/<token>/",
-    # It asks for the password; what goes with the account is tested with it.
+    # Needs the password; tested with the account.
     "accounts/delete/",
     "accounts/deleted/",
-    # Tokens are no media; that they are their owner's alone is tested with them.
+    # Access to tokens is tested in accounts.
     "accounts/tokens/",
     "accounts/tokens/<int:pk>/revoke/",
     "i18n/setlang/",
     "favicon.ico",
     "livez",
     "readyz",
-    # Numbers only, and only for staff and for who has METRICS_TOKEN.
+    # For staff and clients with METRICS_TOKEN.
     "metrics",
 }
 OWNED_SOCKETS = ["ws/videos/<uuid:video_id>/"]
-# The camera's frames are kept nowhere; the last one answers unknown paths.
+# Camera frames are not stored; the last route answers unknown paths.
 OPEN_SOCKETS = ["ws/camera/", ""]
 
 pytestmark = [pytest.mark.usefixtures("toy_detector"), pytest.mark.django_db]
@@ -269,7 +269,7 @@ def test_only_staff_can_open_the_admin(owned):
     for route in {*in_admin} - ways_in:
         for name, client in clients.items():
             status = client.get(media.path(route)).status_code
-            # Programs are told that tokens do not open it.
+            # Tokens get a 403 instead of a redirect.
             assert status in (302, 403), (route, name)
     picture = f"/admin/detect_image/detectedimage/{media.picture.pk}/picture/original/"
     assert staff.get(picture).status_code == 200

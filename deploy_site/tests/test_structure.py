@@ -9,7 +9,7 @@ from django.apps import apps
 from django.conf import settings
 
 ROOT = Path(settings.BASE_DIR)
-# From the top: a package imports itself and the layers below, no package of its own layer.
+# From the top: a package may import itself and packages of lower layers.
 LAYERS = (
     ("deploy_site",),
     ("operation",),

@@ -1,4 +1,4 @@
-"""The style sheets: no rule without a user, and no name that Swagger UI uses as well."""
+"""The style sheets have no unused classes and no conflicts with Swagger UI."""
 
 import re
 from pathlib import Path
@@ -9,7 +9,7 @@ from django.contrib.staticfiles import finders
 
 ROOT = settings.BASE_DIR
 SHEETS = [*ROOT.glob("static/css/*.css"), *ROOT.glob("*/static/*/*.css")]
-# What others put into the pages: Django's forms, and Swagger UI.
+# Classes set by Django's forms and by Swagger UI.
 OF_OTHERS = {"errorlist", "models", "version"}
 
 
@@ -28,20 +28,20 @@ def test_every_class_in_a_style_sheet_is_used_by_a_page(sheet: Path):
     used = set(OF_OTHERS)
     for files, pattern in ((pages, attributes), (modules, set_by_modules)):
         for file in files:
-            for names in re.findall(pattern, file.read_text()):
+            for names in re.findall(pattern, file.read_text(encoding="utf-8")):
                 used.update(re.findall(r"[\w-]+", names))
 
-    assert classes(sheet.read_text()) <= used
+    assert classes(sheet.read_text(encoding="utf-8")) <= used
 
 
 def test_the_page_of_the_api_shares_no_class_with_swagger_ui():
     folder = "drf_spectacular_sidecar/swagger-ui-dist"
-    theirs = classes(Path(finders.find(f"{folder}/swagger-ui.css")).read_text())
-    bundle = Path(finders.find(f"{folder}/swagger-ui-bundle.js")).read_text()
+    theirs = classes(Path(finders.find(f"{folder}/swagger-ui.css")).read_text(encoding="utf-8"))
+    bundle = Path(finders.find(f"{folder}/swagger-ui-bundle.js")).read_text(encoding="utf-8")
     for names in re.findall(r'createElement\([^{}"]*"?[^{}"]*"?,\{className:"([^"]+)"', bundle):
         theirs.update(names.split())
 
-    ours = classes((ROOT / "static/css/base.css").read_text())
+    ours = classes((ROOT / "static/css/base.css").read_text(encoding="utf-8"))
 
     assert ours & theirs == set()
 
@@ -51,4 +51,4 @@ def test_every_style_sheet_is_linked_by_a_page(sheet: Path):
     pages = [*ROOT.glob("templates/**/*.html"), *ROOT.glob("*/templates/**/*.html")]
     name = f"{sheet.parent.name}/{sheet.name}"
 
-    assert any(f"{{% static '{name}' %}}" in page.read_text() for page in pages)
+    assert any(f"{{% static '{name}' %}}" in page.read_text(encoding="utf-8") for page in pages)

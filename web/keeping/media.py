@@ -157,7 +157,7 @@ class PictureAdmin(admin.ModelAdmin):
 
     @admin.display(description=_("owner"), ordering="user")
     def owner(self, row: Any) -> str:
-        return Owner(user=row.user, session_key=row.session_key).label
+        return row.owner.label
 
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view(self.picture)

@@ -119,6 +119,10 @@ class Owned(models.Model):
     class Meta:
         abstract = True
 
+    @property
+    def owner(self) -> Owner:
+        return Owner(user=self.user, session_key=self.session_key)
+
     @classmethod
     def stored_bytes(cls, rows: models.QuerySet) -> int:
         """Total size of the files of ``rows``."""
@@ -126,7 +130,7 @@ class Owned(models.Model):
 
 
 class KeptPicture(Owned):
-    """A picture's file as it was received, and what a model said of it."""
+    """A picture file as it was received, with the result of a model."""
 
     sha256 = models.CharField(_("SHA-256"), max_length=64, db_index=True, editable=False)
     model = models.CharField(_("model"), max_length=100, db_index=True, editable=False)

@@ -18,7 +18,7 @@ def shown_name(class_name: str) -> str:
 
 @register.simple_tag
 def sentence_space() -> str:
-    """What stands between two sentences: a space, but nothing after a Chinese full stop."""
+    """The separator between sentences: a space, but nothing in Chinese."""
     return "" if (get_language() or "en").startswith("zh") else " "
 
 

@@ -6,7 +6,9 @@ from django.template import Context, Template
 
 from web.templatetags.sizes import size_text
 
-SIZES = json.loads((Path(__file__).parents[2] / "tests/contract/sizes.json").read_text())
+SIZES = json.loads(
+    (Path(__file__).parents[2] / "tests/contract/sizes.json").read_text(encoding="utf-8")
+)
 
 
 @pytest.mark.parametrize("size", SIZES, ids=lambda size: str(size["bytes"]))
