@@ -18,11 +18,11 @@ django.setup()
 from benchmarks.machine import describe  # noqa: E402
 from benchmarks.server import served  # noqa: E402
 from benchmarks.video_pipeline import bare_fps  # noqa: E402
-from detect_camera.client import Measured, open_source, run_camera, socket_url  # noqa: E402
+from detect_camera.client import CameraStats, open_source, run_camera, socket_url  # noqa: E402
 from ml_core import engine  # noqa: E402
 
 
-async def run(url: str, source: str, cameras: int, seconds: float) -> list[Measured]:
+async def run(url: str, source: str, cameras: int, seconds: float) -> list[CameraStats]:
     frames = await asyncio.to_thread(open_source, source)
     async with asyncio.TaskGroup() as tasks:
         running = [
@@ -49,7 +49,7 @@ def main() -> None:
             measured = asyncio.run(
                 run(socket_url(site.url, ""), options.source, cameras, options.seconds)
             )
-            ages_ms = sorted(age for each in measured for age in each.delays_ms)
+            ages_ms = sorted(age for each in measured for age in each.latencies_ms)
             fps = len(ages_ms) / options.seconds
             dropped = sum(each.lost.total() for each in measured)
             print(

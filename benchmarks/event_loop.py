@@ -54,7 +54,7 @@ async def be_cameras(url: str, source: str, seconds: float) -> int:
         run_camera(socket_url(url, ""), frames, seconds=seconds, score_threshold=0.35)
         for _ in range(CAMERAS)
     ]
-    return sum(len(measured.delays_ms) for measured in await asyncio.gather(*cameras))
+    return sum(len(stats.latencies_ms) for stats in await asyncio.gather(*cameras))
 
 
 def main() -> None:

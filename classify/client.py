@@ -1,6 +1,6 @@
-"""Asks a server which class pictures belong to. Needs only ``requests``; no Django, no model.
+"""Terminal client for image classification. Requires only ``requests``; no Django, no model.
 
-python classify_client.py                        # asks for one path after the other
+python classify_client.py                        # prompts for paths
 python classify_client.py cat.jpg dog.jpg --url http://127.0.0.1:8000
 """
 
@@ -13,20 +13,20 @@ from pathlib import Path
 import requests
 
 DEFAULT_URL = "http://127.0.0.1:8000"
-# There when this file lies in the project.
+# Exists only when this file is inside the project.
 DEFAULT_PICTURE = Path(__file__).resolve().parent.parent / "static" / "samples" / "car.jpg"
 TIMEOUT_SECONDS = 60
 
 
 class ClientError(Exception):
-    """The picture could not be classified; the text says why."""
+    """The picture could not be classified; the message says why."""
 
 
 def classify(path: Path, url: str) -> dict:
-    """Send one picture file to the server at ``url`` and return the JSON of its answer.
+    """Send a picture file to the server at ``url`` and return the JSON of the response.
 
-    Raises ``ClientError`` when the file cannot be read, the server cannot be reached, or it
-    refuses the picture.
+    Raises ``ClientError`` if the file cannot be read, the server cannot be reached, or the server
+    rejects the picture.
     """
     try:
         with path.open("rb") as picture:
@@ -48,7 +48,7 @@ def classify(path: Path, url: str) -> dict:
 
 
 def ask_for_paths() -> Iterator[Path]:
-    """Paths of files that are there, as they are typed; Enter takes the default one, -1 ends."""
+    """Prompt for paths and yield those that are files; Enter is the default picture, -1 ends."""
     has_default = DEFAULT_PICTURE.is_file()
     hint = f"Enter: {DEFAULT_PICTURE.name}, -1: end" if has_default else "-1: end"
     while True:
@@ -69,9 +69,9 @@ def ask_for_paths() -> Iterator[Path]:
 
 
 def run(paths: list[Path], url: str) -> int:
-    """Print path and class of each picture, asking for them when none is given.
+    """Print the path and class of each picture, and return the number of failures.
 
-    Returns how many failed.
+    Without ``paths``, prompt for them.
     """
     failures = 0
     for path in paths or ask_for_paths():
@@ -88,7 +88,7 @@ def run(paths: list[Path], url: str) -> int:
 
 
 def add_arguments(parser: argparse.ArgumentParser, url: str = DEFAULT_URL) -> None:
-    """What the command line takes, here and in ``manage.py classify_client``."""
+    """Define the arguments of this script and of ``manage.py classify_client``."""
     parser.add_argument(
         "paths", nargs="*", type=Path, metavar="PATH", help="prompted for if omitted"
     )

@@ -1,4 +1,4 @@
-"""Pages of the classification stage, and the files they show."""
+"""Pages of the classification stage, and the files that they link to."""
 
 from pathlib import Path
 
@@ -23,7 +23,7 @@ PICTURES_PER_PAGE = 24
 
 
 def classify_page(request: HttpRequest) -> HttpResponse:
-    """Classify pictures; each is shown beside its class."""
+    """The page that classifies pictures."""
     context: dict[str, object] = {
         "limits": settings.LIMITS,
         "sample_url": static("samples/car.jpg"),

@@ -1,4 +1,4 @@
-"""What a classification request may hold, and its answer."""
+"""Serializers of the classification API."""
 
 from typing import TypedDict
 

@@ -31,7 +31,7 @@ def classify_file(data: bytes, *, model: str, queue_key: str) -> Classification:
 
 
 def classify_to_keep(data: bytes, *, model: str, queue_key: str) -> tuple[bytes, Classification]:
-    """``classify_file``, and the picture's thumbnail as a JPEG file."""
+    """Like ``classify_file``, with a JPEG thumbnail, for a picture that will be stored."""
     engine.wait_until_loaded("classification", model)
     with picture_in_memory(queue_key):
         image, found = _classify(data, model, queue_key)

@@ -1,4 +1,4 @@
-"""A camera without a browser: sends frames to a server's socket and measures the answers."""
+"""Client of the camera WebSocket: sends frames, and measures the latency of the answers."""
 
 import asyncio
 import io
@@ -16,20 +16,19 @@ import cv2
 from PIL import Image
 from websockets.asyncio.client import ClientConnection, connect
 
-from detect_camera.frames import frame_message
+from detect_camera.frames import FRAMES_IN_FLIGHT, frame_message
 
 SIDE_PIXELS = 640
 JPEG_QUALITY = 70
-MAX_KEPT_FRAMES = 300
-FRAMES_UNDER_WAY = 2
+MAX_BUFFERED_FRAMES = 300
 
 
 class CameraError(Exception):
-    """There are no frames or no answers; the text says why."""
+    """The source has no frames, or the server refused the camera; the message says why."""
 
 
 class FileSource:
-    """The first frames of a video or a picture, again and again at the file's own rate."""
+    """Replays the first frames of a video or picture file in a loop, at the file's frame rate."""
 
     def __init__(self, path: Path) -> None:
         self.jpegs: list[bytes] = []
@@ -39,7 +38,7 @@ class FileSource:
                 self.fps = float(stream.average_rate or 25)
                 for frame in container.decode(stream):
                     self.jpegs.append(_jpeg(frame.to_image()))
-                    if len(self.jpegs) == MAX_KEPT_FRAMES:
+                    if len(self.jpegs) == MAX_BUFFERED_FRAMES:
                         break
         except (av.FFmpegError, IndexError, OSError) as exc:
             raise CameraError(f"{path} cannot be read as a video: {exc}") from exc
@@ -47,24 +46,24 @@ class FileSource:
             raise CameraError(f"{path} has no frames.")
 
     async def frame(self, number: int) -> bytes:
-        """The frame with that number since the start, which never ends."""
+        """The frame at position ``number`` of the endless loop."""
         return self.jpegs[number % len(self.jpegs)]
 
 
 class CameraSource:
-    """A camera of this computer, by its index."""
+    """A local camera, by its device index."""
 
     fps = 60.0
 
     def __init__(self, index: int) -> None:
         self.device = cv2.VideoCapture(index)
-        # Old frames are of no use.
+        # Without a device buffer, a read returns the newest frame.
         self.device.set(cv2.CAP_PROP_BUFFERSIZE, 1)
         if not self.device.isOpened():
             raise CameraError(f"There is no camera {index} here, or it is in use.")
 
     async def frame(self, number: int) -> bytes:
-        """The newest frame."""
+        """Read the newest frame."""
         is_read, frame_bgr = await asyncio.to_thread(self.device.read)
         if not is_read:
             raise CameraError("The camera delivers no more frames.")
@@ -72,17 +71,20 @@ class CameraSource:
 
 
 def open_source(source: str) -> FileSource | CameraSource:
-    """A file by its path, or a camera by its number. Raises ``CameraError``."""
+    """Open a file by path, or a camera by device index. Raises ``CameraError``."""
     return CameraSource(int(source)) if source.isdigit() else FileSource(Path(source))
 
 
 @dataclass
-class Measured:
-    """What one camera saw: ``delays_ms`` of answered frames from sending to the answer."""
+class CameraStats:
+    """Measurements of one camera."""
 
-    delays_ms: list[float] = field(default_factory=list)
+    # From sending a frame to receiving its result.
+    latencies_ms: list[float] = field(default_factory=list)
+    # Frames without a result, by error code or "dropped".
     lost: Counter[str] = field(default_factory=Counter)
-    in_sight: Counter[str] = field(default_factory=Counter)
+    # Objects in the latest result above the threshold, by class.
+    visible: Counter[str] = field(default_factory=Counter)
 
 
 async def run_camera(
@@ -91,52 +93,52 @@ async def run_camera(
     *,
     seconds: float,
     score_threshold: float,
-    on_answer: Callable[[Measured], None] = lambda measured: None,
-) -> Measured:
-    """Be one camera for so long, sending the newest frame whenever one is answered.
+    on_result: Callable[[CameraStats], None] = lambda stats: None,
+) -> CameraStats:
+    """Run one camera for ``seconds``, sending the newest frame whenever one is answered.
 
-    Raises an ``ExceptionGroup`` with a ``CameraError`` when the server refuses it and a
-    ``ConnectionClosed`` when it goes away, and what ``connect`` raises.
+    Raises what ``connect`` raises, and an ``ExceptionGroup`` with a ``CameraError`` when the
+    server refuses the camera, or with a ``ConnectionClosed`` when the connection is lost.
     """
-    measured = Measured()
-    sent: dict[int, float] = {}
-    place = asyncio.Semaphore(FRAMES_UNDER_WAY)
+    stats = CameraStats()
+    sent_at: dict[int, float] = {}
+    slots = asyncio.Semaphore(FRAMES_IN_FLIGHT)
     origin = urlunsplit(urlsplit(url)._replace(scheme="http", path="", query=""))
     async with connect(url, origin=origin, max_size=2**20, compression=None) as socket:  # type: ignore[arg-type]
-        receiving = _receive(socket, sent, place, measured, score_threshold, on_answer)
+        receiving = _receive(socket, sent_at, slots, stats, score_threshold, on_result)
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds), asyncio.TaskGroup() as tasks:
                 tasks.create_task(receiving)
-                tasks.create_task(_send(socket, source, sent, place))
-    return measured
+                tasks.create_task(_send(socket, source, sent_at, slots))
+    return stats
 
 
 async def _send(
     socket: ClientConnection,
     source: FileSource | CameraSource,
-    sent: dict[int, float],
-    place: asyncio.Semaphore,
+    sent_at: dict[int, float],
+    slots: asyncio.Semaphore,
 ) -> None:
     started = time.perf_counter()
     number, sequence = -1, 0
     while True:
-        await place.acquire()
-        # The next frame the source has by now, but none twice.
+        await slots.acquire()
+        # Skip the frames that are due already, but never send one twice.
         number = max(number + 1, int((time.perf_counter() - started) * source.fps))
         await asyncio.sleep(started + number / source.fps - time.perf_counter())
         jpeg = await source.frame(number)
         sequence += 1
-        sent[sequence] = time.perf_counter()
+        sent_at[sequence] = time.perf_counter()
         await socket.send(frame_message(sequence, jpeg, time.time() * 1000))
 
 
 async def _receive(
     socket: ClientConnection,
-    sent: dict[int, float],
-    place: asyncio.Semaphore,
-    measured: Measured,
+    sent_at: dict[int, float],
+    slots: asyncio.Semaphore,
+    stats: CameraStats,
     score_threshold: float,
-    on_answer: Callable[[Measured], None],
+    on_result: Callable[[CameraStats], None],
 ) -> None:
     async for message in socket:
         answer = json.loads(message)
@@ -144,22 +146,22 @@ async def _receive(
             if answer["type"] == "error":
                 raise CameraError(answer["detail"])
             continue
-        place.release()
-        delay_ms = (time.perf_counter() - sent.pop(answer["seq"])) * 1000
+        slots.release()
+        latency_ms = (time.perf_counter() - sent_at.pop(answer["seq"])) * 1000
         if answer["type"] != "result":
-            measured.lost[answer.get("code", answer["type"])] += 1
+            stats.lost[answer.get("code", answer["type"])] += 1
             continue
-        measured.delays_ms.append(delay_ms)
-        measured.in_sight = Counter(
+        stats.latencies_ms.append(latency_ms)
+        stats.visible = Counter(
             found["class_name"]
             for found in answer["detections"]
             if found["score"] >= score_threshold
         )
-        on_answer(measured)
+        on_result(stats)
 
 
 def socket_url(url: str, model: str) -> str:
-    """The address of the camera's socket on the site at ``url`` (http, https, ws or wss)."""
+    """The URL of the camera WebSocket on the site at ``url`` (http, https, ws or wss)."""
     parts = urlsplit(url)
     scheme = {"http": "ws", "https": "wss"}.get(parts.scheme, parts.scheme)
     query = urlencode({"model": model}) if model else ""

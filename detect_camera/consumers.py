@@ -1,4 +1,4 @@
-"""The camera's socket: frames come in, results go out, and nothing queues up."""
+"""The camera WebSocket: receives frames, sends detections, and never queues more than one frame."""
 
 import asyncio
 import logging
@@ -11,7 +11,7 @@ from urllib.parse import parse_qs
 from channels.generic.websocket import AsyncJsonWebsocketConsumer
 from django.conf import settings
 
-from detect_camera.frames import BadFrameMessage, Frame, parse_frame
+from detect_camera.frames import FRAMES_IN_FLIGHT, BadFrameMessage, Frame, parse_frame
 from detect_camera.services import detect_in_frame
 from ml_core import engine
 from ml_core.errors import Busy, ImageTooManyBytes, VisionError
@@ -24,41 +24,39 @@ from web.streams import Stream
 
 logger = logging.getLogger(__name__)
 
-# One is decoded and sent while the other is inferred; a third would only grow older.
-FRAMES_IN_WORK = 2
-# A client that takes no answers for so long is gone.
+# A client that does not read for this long is considered gone.
 SEND_TIMEOUT_SECONDS = 30
 
-# Those that are open, by owner and address.
+# Open cameras by queue key and address.
 _cameras: "Counter[tuple[str, str]]" = Counter()
 
 
 class CameraConsumer(AsyncJsonWebsocketConsumer):
-    """One camera. At most two of its frames are worked on; of those that wait, the newest wins.
+    """One camera.
 
-    Every frame is answered once: with its result, with an error, or as dropped.
+    At most ``FRAMES_IN_FLIGHT`` frames are processed at a time, and only the newest of the others
+    is held. Every frame is answered exactly once: "result", "error" or "dropped".
     """
 
     async def connect(self) -> None:
         await self.accept()
         self.tasks: set[asyncio.Task] = set()
-        self.idle: asyncio.TimerHandle | None = None
-        self.waiting: Frame | None = None
+        self.idle_timer: asyncio.TimerHandle | None = None
+        self.next_frame: Frame | None = None
         self.second, self.frames_in_second = 0, 0
-        self.owner = ""
-        whose = Owner.of_scope(self.scope)
-        self.stream = Stream("camera", whose)
-        self.is_refused = False
+        self.is_counted = self.is_refused = False
+        owner = Owner.of_scope(self.scope)
+        self.stream = Stream("camera", owner)
         query = parse_qs(self.scope["query_string"].decode("latin-1"))
         self.model = query.get("model", [""])[0][:100]
-        address = scope_address(self.scope)
-        owner = _owner_name(whose, address)
+        self.address = scope_address(self.scope)
+        self.queue_key = _queue_key(owner, self.address)
         limits = settings.LIMITS
-        if _open_cameras(0, owner) >= limits["cameras_per_owner"]:
+        if _count_cameras(0, self.queue_key) >= limits["cameras_per_owner"]:
             return await self.refuse(
                 Busy("You have reached the maximum number of open cameras. Close one.")
             )
-        if _open_cameras(1, address) >= limits["cameras_per_address"]:
+        if _count_cameras(1, self.address) >= limits["cameras_per_address"]:
             return await self.refuse(
                 Busy(
                     "Your address has reached the maximum number of open cameras. Try again later."
@@ -66,15 +64,15 @@ class CameraConsumer(AsyncJsonWebsocketConsumer):
             )
         if _cameras.total() >= limits["cameras"]:
             return await self.refuse(Busy("Too many cameras are open. Try again later."))
-        self.owner, self.address = owner, address
-        _cameras[owner, address] += 1
+        _cameras[self.queue_key, self.address] += 1
+        self.is_counted = True
         self.stream.open()
         try:
             await engine.wait_until_loaded_async("detection", self.model)
         except VisionError as exc:
             return await self.refuse(exc)
-        await self.send_json({"type": "ready", "frames_in_work": FRAMES_IN_WORK})
-        self.expect_frame()
+        await self.send_json({"type": "ready", "frames_in_work": FRAMES_IN_FLIGHT})
+        self.start_idle_timer()
 
     async def receive(
         self, text_data: str | None = None, bytes_data: bytes | None = None, **kwargs: Any
@@ -82,7 +80,7 @@ class CameraConsumer(AsyncJsonWebsocketConsumer):
         if self.is_refused:
             return
         try:
-            self.count()
+            self.check_frame_rate()
             if bytes_data is None:
                 raise BadFrameMessage("Expected a binary message, received text.")
             if len(bytes_data) > settings.LIMITS["camera_frame_bytes"]:
@@ -92,29 +90,29 @@ class CameraConsumer(AsyncJsonWebsocketConsumer):
             frame = parse_frame(bytes_data)
         except VisionError as exc:
             return await self.refuse(exc)
-        if len(self.tasks) < FRAMES_IN_WORK:
-            return self.begin(frame)
-        dropped, self.waiting = self.waiting, frame
+        if len(self.tasks) < FRAMES_IN_FLIGHT:
+            return self.start_processing(frame)
+        dropped, self.next_frame = self.next_frame, frame
         if dropped:
             self.stream.count_dropped()
             await self.answer({"type": "dropped", "seq": dropped.sequence})
 
     async def disconnect(self, code: int) -> None:
-        self.waiting = None
+        self.next_frame = None
         self.stream.close()
-        if self.idle:
-            self.idle.cancel()
+        if self.idle_timer:
+            self.idle_timer.cancel()
         for task in self.tasks:
             task.cancel()
-        if self.owner:
-            place = self.owner, self.address
-            _cameras[place] -= 1
-            if not _cameras[place]:
-                del _cameras[place]
-            self.owner = ""
+        if self.is_counted:
+            self.is_counted = False
+            key = self.queue_key, self.address
+            _cameras[key] -= 1
+            if not _cameras[key]:
+                del _cameras[key]
 
-    def count(self) -> None:
-        """Raise ``Busy`` for a client that floods the server."""
+    def check_frame_rate(self) -> None:
+        """Count a frame. Raises ``Busy`` above the limit of frames per second."""
         second = int(time.monotonic())
         if second != self.second:
             self.second, self.frames_in_second = second, 0
@@ -122,41 +120,44 @@ class CameraConsumer(AsyncJsonWebsocketConsumer):
         if self.frames_in_second > settings.LIMITS["camera_frames_per_second"]:
             raise Busy("Too many frames per second; wait for the results.")
 
-    def expect_frame(self) -> None:
-        """Give the place to others if no frame comes for too long."""
+    def start_idle_timer(self) -> None:
+        """Close the connection unless a frame arrives in time: open cameras are limited."""
         seconds = settings.LIMITS["camera_idle_seconds"]
-        self.idle = asyncio.get_running_loop().call_later(seconds, self.lose_place, seconds)
+        self.idle_timer = asyncio.get_running_loop().call_later(seconds, self.close_idle, seconds)
 
-    def lose_place(self, seconds: int) -> None:
+    def close_idle(self, seconds: int) -> None:
         detail = (
             f"No frame was received for {seconds} seconds, so the connection was closed. Reconnect "
             f"to continue."
         )
-        self.ending = asyncio.create_task(self.refuse(SocketIdle(detail)))
+        # The event loop keeps only weak references to tasks.
+        self.closing = asyncio.create_task(self.refuse(SocketIdle(detail)))
 
-    def begin(self, frame: Frame) -> None:
-        # Who waits for an answer is not idle.
-        if self.idle:
-            self.idle.cancel()
-        task = asyncio.create_task(self.work(frame))
+    def start_processing(self, frame: Frame) -> None:
+        # A client that waits for an answer is not idle.
+        if self.idle_timer:
+            self.idle_timer.cancel()
+        task = asyncio.create_task(self.process(frame))
         self.tasks.add(task)
-        task.add_done_callback(self.ended)
+        task.add_done_callback(self.on_processed)
 
-    def ended(self, task: asyncio.Task) -> None:
+    def on_processed(self, task: asyncio.Task) -> None:
         self.tasks.discard(task)
         if not task.cancelled() and task.exception():
-            logger.error("a camera's frame failed", exc_info=task.exception())
-        if self.waiting:
-            frame, self.waiting = self.waiting, None
-            self.begin(frame)
-        elif self.owner and not self.tasks:
-            self.expect_frame()
+            logger.error("processing a camera frame failed", exc_info=task.exception())
+        if self.next_frame:
+            frame, self.next_frame = self.next_frame, None
+            self.start_processing(frame)
+        elif self.is_counted and not self.tasks:
+            self.start_idle_timer()
 
-    async def work(self, frame: Frame) -> None:
+    async def process(self, frame: Frame) -> None:
         started = time.perf_counter()
         try:
-            async with _places(asyncio.get_running_loop()):
-                found = await detect_in_frame(frame.jpeg, model=self.model, queue_key=self.owner)
+            async with _frame_slots(asyncio.get_running_loop()):
+                found = await detect_in_frame(
+                    frame.jpeg, model=self.model, queue_key=self.queue_key
+                )
         except VisionError as exc:
             self.stream.count_failed()
             await self.answer({"type": "error", "seq": frame.sequence, **as_message(exc)})
@@ -172,36 +173,40 @@ class CameraConsumer(AsyncJsonWebsocketConsumer):
         )
 
     async def answer(self, message: dict[str, Any]) -> None:
-        """Send, but wait for a slow reader only so long."""
+        """Send a message; close the connection if the client does not read it in time."""
         try:
             await asyncio.wait_for(self.send_json(message), SEND_TIMEOUT_SECONDS)
         except TimeoutError:
             await self.close(4408)
 
     async def refuse(self, exc: VisionError) -> None:
-        """Say what is wrong, then close with 4000 and the HTTP status."""
+        """Send the error, then close with code 4000 plus its HTTP status."""
         self.is_refused = True
         await self.send_json({"type": "error", **as_message(exc)})
         await self.close(4000 + exc.status)
 
 
 def open_cameras() -> int:
-    """How many cameras are open in this process."""
+    """The number of cameras open in this process."""
     return _cameras.total()
 
 
 @lru_cache(maxsize=1)
-def _places(loop: asyncio.AbstractEventLoop) -> asyncio.Semaphore:
-    """Places for the frames of all cameras, given in turn: who waits here has cost nothing yet."""
+def _frame_slots(loop: asyncio.AbstractEventLoop) -> asyncio.Semaphore:
+    """Limits how many frames of all cameras are decoded or inferred at once.
+
+    A frame that waits for a slot is still an undecoded JPEG.
+    """
     return asyncio.Semaphore(settings.LIMITS["camera_frames_in_work"])
 
 
-def _open_cameras(part: int, value: str) -> int:
-    return sum(count for place, count in _cameras.items() if place[part] == value)
+def _count_cameras(part: int, value: str) -> int:
+    """The number of open cameras whose queue key (part 0) or address (part 1) is ``value``."""
+    return sum(count for key, count in _cameras.items() if key[part] == value)
 
 
-def _owner_name(owner: Owner, address: str) -> str:
-    """Whom the queue and the limits treat as one: account, session, or else address."""
+def _queue_key(owner: Owner, address: str) -> str:
+    """The account, the session, or else the address: what queue and limits count as one client."""
     if owner.user is not None:
         return f"user {owner.user.pk}"
     return f"session {owner.session_key}" if owner.session_key else f"address {address}"

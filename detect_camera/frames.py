@@ -1,7 +1,7 @@
-"""A camera frame as one binary message: 16 bytes of header, then a JPEG file.
+"""Binary format of a camera frame: a 16-byte header, then a JPEG file.
 
-Little-endian: version (1 byte, 1), flags (1 byte, 0), length of the header (2 bytes, 16),
-sequence number (4 bytes), time of the capture in ms by the sender's clock (8-byte float).
+Little-endian: version (1 byte, 1), flags (1 byte, 0), header length (2 bytes, 16),
+sequence number (4 bytes), capture time in ms by the sender's clock (8-byte float).
 """
 
 import struct
@@ -11,10 +11,13 @@ from ml_core.errors import VisionError
 
 VERSION = 1
 HEADER = struct.Struct("<BBHId")
+# Frames of one camera that are sent and not yet answered. Two overlap transfer and inference;
+# a third would only add latency.
+FRAMES_IN_FLIGHT = 2
 
 
 class BadFrameMessage(VisionError):
-    """A message is not in the format of this module."""
+    """The message is not a valid camera frame."""
 
     status = 400
     code = "bad_message"
@@ -22,14 +25,14 @@ class BadFrameMessage(VisionError):
 
 @dataclass(frozen=True)
 class Frame:
-    """One frame as it arrived; ``jpeg`` may be anything."""
+    """A received frame; ``jpeg`` has not been decoded or validated."""
 
     sequence: int
     jpeg: bytes
 
 
 def parse_frame(message: bytes) -> Frame:
-    """Take a message apart. Raises ``BadFrameMessage``."""
+    """Parse a binary message. Raises ``BadFrameMessage``."""
     if len(message) < HEADER.size:
         raise BadFrameMessage(
             f"Expected a header of {HEADER.size} bytes and a JPEG, received {len(message)} bytes."
@@ -44,5 +47,5 @@ def parse_frame(message: bytes) -> Frame:
 
 
 def frame_message(sequence: int, jpeg: bytes, captured_ms: float) -> bytes:
-    """The message that ``parse_frame`` takes apart."""
+    """Serialize a frame for ``parse_frame``."""
     return HEADER.pack(VERSION, 0, HEADER.size, sequence, captured_ms) + jpeg

@@ -1,4 +1,4 @@
-"""The camera page; its frames and results travel over the socket."""
+"""The page of the camera stage."""
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
@@ -7,8 +7,6 @@ from ml_core import engine
 
 
 def camera_page(request: HttpRequest) -> HttpResponse:
-    """A page that shows the browser's camera with boxes, live."""
-    models = [
-        spec for spec in engine.models().values() if spec.task == "detection" and spec.is_usable
-    ]
+    """Live detection on the browser's camera, over the WebSocket."""
+    models = engine.usable_models("detection")
     return render(request, "detect_camera/stage.html", {"models": models})

@@ -1,4 +1,4 @@
-"""Detection in one camera frame, for the socket."""
+"""Detection in camera frames."""
 
 import asyncio
 import time
@@ -14,9 +14,9 @@ from ml_core.results import Detections
 
 
 async def detect_in_frame(jpeg: bytes, *, model: str, queue_key: str) -> Detections:
-    """Find objects in a frame without ever blocking the event loop; nothing is kept.
+    """Decode a frame and detect the objects in it, without blocking the event loop.
 
-    Raises the ``VisionError`` that fits.
+    Nothing is stored. The queue takes turns between keys. Raises a ``VisionError``.
     """
     image, decode_ms = await asyncio.to_thread(_decode, jpeg)
     found = await engine.detect_async(image, model=model, queue_key=queue_key)

@@ -1,9 +1,9 @@
-"""Finds objects in pictures with a server's help, and draws them here.
+"""Terminal client for object detection: the server detects, the client draws.
 
-Needs only ``requests`` and ``pillow``; with ``opencv-python`` it shows a window as well.
+Requires ``requests`` and ``pillow``; with ``opencv-python`` it can also show a window.
 
-python detect_client.py dog.jpg --url http://127.0.0.1:8000    # shows the drawn picture
-python detect_client.py *.jpg --output drawn                   # saves the drawn pictures
+python detect_client.py dog.jpg --url http://127.0.0.1:8000    # shows the annotated picture
+python detect_client.py *.jpg --output drawn                   # saves the annotated pictures
 """
 
 import argparse
@@ -24,11 +24,11 @@ GOLDEN_RATIO = 0.618033988749895
 
 
 class ClientError(Exception):
-    """Nothing could be detected; the text says why."""
+    """The request or the picture failed; the message says why."""
 
 
-def why_no_answer(exc: requests.RequestException) -> str:
-    """What became of a request, after "The server at ..."."""
+def failure_reason(exc: requests.RequestException) -> str:
+    """Why a request failed, as the end of a sentence that begins with "The server at URL"."""
     if isinstance(exc, requests.Timeout):
         return f"did not answer within {TIMEOUT_SECONDS} seconds."
     if isinstance(exc, requests.ConnectionError):
@@ -36,24 +36,24 @@ def why_no_answer(exc: requests.RequestException) -> str:
     return "does not answer as expected. Is the address right?"
 
 
-def ask(method: str, url: str, **options) -> dict:
-    """The JSON a server answers with. Raises ``ClientError`` for no answer or an error."""
+def request_json(method: str, url: str, **options) -> dict:
+    """Send a request and return the JSON response. Raises ``ClientError`` if it fails."""
     try:
         response = requests.request(method, url, timeout=TIMEOUT_SECONDS, **options)
         answer = response.json()
     except requests.RequestException as exc:
-        raise ClientError(f"The server at {url} {why_no_answer(exc)}") from exc
+        raise ClientError(f"The server at {url} {failure_reason(exc)}") from exc
     if not response.ok:
         raise ClientError(answer.get("detail", response.reason))
     return answer
 
 
 def find_model(url: str, name: str) -> dict:
-    """The description of the detection model of that name, or of the server's default one.
+    """Look up a detection model by name; an empty name is the server's default.
 
-    Raises ``ClientError`` when the server has none.
+    Raises ``ClientError`` if the server has no such model.
     """
-    for model in ask("GET", f"{url}/api/models/"):
+    for model in request_json("GET", f"{url}/api/models/"):
         is_wanted = model["name"] == name if name else model["is_default"]
         if model["task"] == "detection" and is_wanted:
             return model
@@ -61,14 +61,15 @@ def find_model(url: str, name: str) -> dict:
 
 
 def shrunk_size(picture_wh: tuple[int, int], model: dict) -> tuple[int, int]:
-    """The (width, height) in pixels beyond which more would not change what the network sees.
+    """The smallest upload size (width, height) that loses no detail at the network's input size.
 
-    The aspect is kept: a letterboxed picture fits into the input, a stretched one covers it.
+    The aspect ratio is preserved: a letterboxed picture fits into the input, a stretched one
+    covers it.
     """
     width, height = picture_wh
     input_width, input_height = model["input_width"], model["input_height"]
     fills_width = input_width * height <= input_height * width
-    # In whole numbers, as Darknet computes the size of a letterboxed picture.
+    # Integer arithmetic, as in Darknet's letterboxing.
     if fills_width == (model["resizing"] == "letterbox"):
         shrunk = input_width, max(8, height * input_width // width)
     else:
@@ -77,7 +78,10 @@ def shrunk_size(picture_wh: tuple[int, int], model: dict) -> tuple[int, int]:
 
 
 def detect(picture: Image.Image, url: str, model: dict, threshold: float) -> list[dict]:
-    """Send a shrunk copy of an upright RGB picture; boxes come back in the picture's pixels."""
+    """Detect objects in a downscaled copy of an upright RGB picture.
+
+    The boxes are in pixels of ``picture``.
+    """
     file = io.BytesIO()
     picture.resize(shrunk_size(picture.size, model), Image.Resampling.BILINEAR).save(
         file, "JPEG", quality=92
@@ -89,17 +93,17 @@ def detect(picture: Image.Image, url: str, model: dict, threshold: float) -> lis
         "original_height": picture.height,
     }
     files = {"image": ("picture.jpg", file.getvalue(), "image/jpeg")}
-    return ask("POST", f"{url}/api/detect/image/", data=fields, files=files)["detections"]
+    return request_json("POST", f"{url}/api/detect/image/", data=fields, files=files)["detections"]
 
 
 def class_colour(class_id: int) -> tuple[int, int, int]:
-    """The colour of a class as (red, green, blue), the one the server's pages use."""
+    """The (red, green, blue) colour of a class, the same as on the server's pages."""
     red, green, blue = colorsys.hls_to_rgb((class_id * GOLDEN_RATIO) % 1, 0.5, 0.85)
     return round(red * 255), round(green * 255), round(blue * 255)
 
 
 def draw(picture: Image.Image, detections: list[dict]) -> Image.Image:
-    """A copy of the picture with boxes and labels, the surest on top."""
+    """Draw boxes and labels on a copy of the picture, the highest score on top."""
     drawn = picture.copy()
     canvas = ImageDraw.Draw(drawn)
     unit = max(drawn.size) / 100
@@ -110,15 +114,15 @@ def draw(picture: Image.Image, detections: list[dict]) -> Image.Image:
         canvas.rectangle((x_min, y_min, x_max, y_max), outline=colour, width=max(2, int(unit / 3)))
         text = f"{detection['class_name']} {detection['score']:.0%}"
         _, _, right, bottom = font.getbbox(text)
-        place = (x_min, y_min - bottom if y_min >= bottom else y_min)
-        canvas.rectangle((*place, place[0] + right, place[1] + bottom), fill=colour)
+        left, top = x_min, y_min - bottom if y_min >= bottom else y_min
+        canvas.rectangle((left, top, left + right, top + bottom), fill=colour)
         luma = 0.299 * colour[0] + 0.587 * colour[1] + 0.114 * colour[2]
-        canvas.text(place, text, fill="black" if luma > 140 else "white", font=font)
+        canvas.text((left, top), text, fill="black" if luma > 140 else "white", font=font)
     return drawn
 
 
 def show(picture: Image.Image, title: str) -> bool:
-    """Show the picture in a window until Esc or q; False where that is not possible."""
+    """Show the picture in a window until Esc or q is pressed; False if there is no display."""
     has_screen = os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
     if sys.platform.startswith("linux") and not has_screen:
         return False
@@ -139,9 +143,9 @@ def show(picture: Image.Image, title: str) -> bool:
 
 
 def free_target(path: Path, folder: Path, taken: set[str]) -> Path:
-    """Where to save the drawn copy of ``path``: a place that no other picture has."""
+    """An unused path in ``folder`` for the annotated copy of ``path``."""
     target, number = folder / f"{path.stem}.jpg", 2
-    # Many file systems take capital and small letters for the same.
+    # Many file systems are case-insensitive.
     while target.name.casefold() in taken:
         target = folder / f"{path.stem}-{number}.jpg"
         number += 1
@@ -150,9 +154,9 @@ def free_target(path: Path, folder: Path, taken: set[str]) -> Path:
 
 
 def process(path: Path, target: Path, options: argparse.Namespace, model: dict) -> None:
-    """Detect in one file, print what was found, and show the drawn picture or save it.
+    """Detect objects in one file, print them, and show or save the annotated picture.
 
-    Raises ``ClientError`` when the file or the server cannot be used.
+    Raises ``ClientError`` if the file cannot be read or the request fails.
     """
     try:
         with Image.open(path) as opened:
@@ -176,7 +180,10 @@ def process(path: Path, target: Path, options: argparse.Namespace, model: dict) 
 
 
 def run(options: argparse.Namespace) -> int:
-    """Process every picture; returns how many failed. Raises ``ClientError`` without a model."""
+    """Process every picture and return the number of failures.
+
+    Raises ``ClientError`` if the server has no such model.
+    """
     options.url = options.url.rstrip("/")
     model = find_model(options.url, options.model)
     failures = 0
@@ -192,7 +199,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def add_arguments(parser: argparse.ArgumentParser, url: str = DEFAULT_URL) -> None:
-    """What the command line takes, here and in ``manage.py detect_client``."""
+    """Define the arguments of this script and of ``manage.py detect_client``."""
     parser.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="pictures")
     parser.add_argument("--url", default=url, help=f"the server (default: {url})")
     parser.add_argument("--model", default="", help="model name (default: the server's)")

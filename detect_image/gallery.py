@@ -1,7 +1,7 @@
-"""Pictures of the server's own, for visitors to choose from.
+"""The gallery: sample pictures on the server that visitors can choose.
 
-What a visitor names is compared with the list of the folder's pictures and never becomes a
-path, so that it cannot lead anywhere else.
+A requested name is compared with the directory listing and never used as a path, so that path
+traversal is impossible.
 """
 
 import hashlib
@@ -19,7 +19,7 @@ NOT_IN_GALLERY = "The gallery has no such picture; its list is at /api/gallery/.
 
 
 class NotInGallery(VisionError):
-    """The server's gallery has no such picture."""
+    """The gallery has no such picture."""
 
     status = 404
     code = "not_in_gallery"
@@ -27,7 +27,7 @@ class NotInGallery(VisionError):
 
 @dataclass(frozen=True)
 class GalleryPicture:
-    """One of the folder's pictures, which may be removed at any moment."""
+    """A picture of the gallery; its file may be removed at any time."""
 
     path: Path
 
@@ -44,20 +44,20 @@ class GalleryPicture:
         return reverse("detect_image:gallery-file", args=[self.id])
 
     def open(self) -> IO[bytes]:
-        """The file, opened. Raises ``NotInGallery`` when it was removed meanwhile."""
+        """Open the file. Raises ``NotInGallery`` if it has been removed."""
         try:
             return self.path.open("rb")
         except FileNotFoundError as exc:
             raise NotInGallery(NOT_IN_GALLERY) from exc
 
     def read(self) -> bytes:
-        """The file's bytes. Raises ``NotInGallery`` when it was removed meanwhile."""
+        """Read the file. Raises ``NotInGallery`` if it has been removed."""
         with self.open() as file:
             return file.read()
 
 
 def pictures() -> list[GalleryPicture]:
-    """The gallery's files by name; links, folders and files of other kinds are no part of it."""
+    """The pictures sorted by name, without symbolic links, which could lead out of the folder."""
     if not settings.GALLERY_DIR.is_dir():
         return []
     return [
@@ -68,7 +68,7 @@ def pictures() -> list[GalleryPicture]:
 
 
 def find_picture(key: str) -> GalleryPicture:
-    """The picture with that id or file name. Raises ``NotInGallery``."""
+    """Find a picture by id or file name. Raises ``NotInGallery``."""
     for picture in pictures():
         if key in (picture.id, picture.name):
             return picture

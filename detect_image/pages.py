@@ -1,4 +1,4 @@
-"""Pages of the picture stages, and the files they show."""
+"""Pages of the picture stages, and the files that they link to."""
 
 from pathlib import Path
 from uuid import UUID
@@ -76,8 +76,8 @@ def client_file(request: HttpRequest) -> FileResponse:
 
 
 def _page_context() -> dict[str, object]:
-    models = [
-        spec for spec in engine.models().values() if spec.task == "detection" and spec.is_usable
-    ]
-    pictures = GalleryPictureSerializer(gallery.pictures(), many=True).data
-    return {"models": models, "limits": settings.LIMITS, "gallery": pictures}
+    return {
+        "models": engine.usable_models("detection"),
+        "limits": settings.LIMITS,
+        "gallery": GalleryPictureSerializer(gallery.pictures(), many=True).data,
+    }

@@ -1,4 +1,4 @@
-"""The answer in the shape that clients of the first version of this service understand."""
+"""The response format of the first version of this service, for its clients."""
 
 from typing import Any
 
@@ -6,12 +6,12 @@ from rest_framework.renderers import JSONRenderer
 
 
 class SeedRenderer(JSONRenderer):
-    """``?format=seed``: boxes (whole pixels), class ids and scores as three lists."""
+    """``?format=seed``: boxes in whole pixels, class ids and scores as three lists."""
 
     format = "seed"
 
     def render(self, data: Any, *args: Any, **kwargs: Any) -> bytes:
-        # Errors keep their own shape.
+        # Problem details have the same shape in every format.
         if "detections" in data:
             found = data["detections"]
             data = {

@@ -1,4 +1,4 @@
-"""What the picture stages' API takes and answers, for its description."""
+"""OpenAPI schema of the picture API."""
 
 from drf_spectacular.utils import (
     OpenApiParameter,

@@ -1,4 +1,4 @@
-"""What detection requests may hold, and what is told of kept pictures."""
+"""Serializers of the picture API."""
 
 import math
 from typing import Any
@@ -18,7 +18,7 @@ RETURNS = ("json", "base64", "url")
 MAX_SIDE_PIXELS = 100_000
 
 
-# Not the text itself: half of a character pair cannot be answered in UTF-8.
+# repr() of the input: a lone surrogate cannot be encoded as UTF-8.
 CHOICE_ERROR: dict[str, Any] = {"invalid_choice": "{input!r} is not a valid choice."}
 
 
@@ -80,7 +80,7 @@ class DetectOptionsSerializer(serializers.Serializer):
     )
 
     def get_fields(self) -> dict[str, serializers.Field]:
-        # "return" is a word of Python's own, so it cannot stand above.
+        # "return" is a Python keyword and cannot be a class attribute.
         answer = serializers.ChoiceField(
             RETURNS,
             required=False,
@@ -97,7 +97,7 @@ class DetectRequestSerializer(DetectOptionsSerializer):
     image = PictureField(required=False, help_text="the picture: a file, base64 text or a data URL")
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        # Browsers send a file field that nobody filled in as well.
+        # Browsers also submit empty file inputs.
         if "gallery" in attrs and attrs.get("image") == b"":
             del attrs["image"]
         if ("image" in attrs) == ("gallery" in attrs):
@@ -133,7 +133,7 @@ class ExportRequestSerializer(serializers.Serializer):
     class_ids = ClassIdsField(required=False, help_text="only these classes: comma-separated ids")
 
     def get_fields(self) -> dict[str, serializers.Field]:
-        # "as" is a word of Python's own, so it cannot stand above.
+        # "as" is a Python keyword and cannot be a class attribute.
         return {**super().get_fields(), "as": serializers.ChoiceField(list(EXPORTS))}
 
 

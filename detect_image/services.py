@@ -20,7 +20,7 @@ from web.keeping.owners import OwnedQuerySet, Owner
 from web.rest.picture_uploads import decode_upload, picture_in_memory
 from web.rest.serializers import DetectionSerializer
 
-# Nobody can filter the boxes of a drawn picture afterwards.
+# Drawn boxes cannot be filtered later.
 DRAWN_SCORE_THRESHOLD = 0.25
 
 

@@ -149,6 +149,11 @@ def models() -> dict[str, ModelSpec]:
     return installed.read_catalog(settings.MODEL_DIR)
 
 
+def usable_models(task: Task) -> list[ModelSpec]:
+    """The installed models of a task, for a choice of models."""
+    return [spec for spec in models().values() if spec.task == task and spec.is_usable]
+
+
 def default_model(task: Task) -> ModelSpec:
     """The model that works when a request names none. Raises ``ModelNotInstalled``."""
     preferred = {"detection": settings.DETECTOR, "classification": settings.CLASSIFIER}

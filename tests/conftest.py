@@ -87,6 +87,15 @@ class Server:
             return False
 
 
+def wait_for_repaints(page: Page) -> None:
+    """Wait until the browser has repainted the page often enough to show a frame in flight."""
+    page.evaluate(
+        """async () => {
+          for (let count = 0; count < 30; count += 1) await new Promise(requestAnimationFrame);
+        }"""
+    )
+
+
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory, toy_model_dir: Path) -> Iterator[Server]:
     """One server for all tests; a test that stops it has to start it again."""

@@ -1,4 +1,4 @@
-"""Accounts in a real browser, and a closed site as programs meet it."""
+"""End-to-end tests of accounts, and of API access to a site that requires login."""
 
 import json
 import re
@@ -62,7 +62,7 @@ def test_a_visitor_signs_up_finds_the_same_pictures_and_signs_out(
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_what_is_wrong_at_sign_up_looks_like_an_error(page: Page, scheme) -> None:
+def test_sign_up_errors_are_shown_as_errors(page: Page, scheme) -> None:
     page.emulate_media(color_scheme=scheme)
     page.goto("/accounts/sign-up/")
     page.get_by_label("Username").fill("newcomer")
@@ -119,7 +119,7 @@ def test_the_pages_of_an_account_fit_a_phone(
 
 
 @pytest.mark.browser_context_args(timezone_id="Asia/Shanghai")
-def test_times_are_those_of_the_visitors_clock(page: Page) -> None:
+def test_times_are_shown_in_the_visitors_time_zone(page: Page) -> None:
     sign_up(page, "traveller")
     make_token(page)
 
@@ -140,7 +140,7 @@ def closed_server(tmp_path: Path, toy_model_dir: Path) -> Iterator[Server]:
     server.stop()
 
 
-def test_a_closed_site_lets_nobody_in_but_shows_a_login_with_its_styles(
+def test_a_site_that_requires_login_shows_only_the_login_page_with_its_styles(
     page: Page, console_errors: list[str], closed_server: Server
 ) -> None:
     page.goto(closed_server.url + "/detect-video/")
@@ -172,10 +172,10 @@ def test_a_revoked_token_ends_the_camera_within_a_minute(
         page.get_by_role("button", name="Revoke a program").click()
         revoked = time.monotonic()
 
-        # One that sends no frame would lose its place for that.
+        # Keep sending frames, as an idle camera is disconnected anyway.
         while (message := json.loads(websocket.recv(timeout=60)))["type"] == "result":
             time.sleep(1)
-            # Closed meanwhile: why, is still to be read.
+            # The connection may be closed by now; its last message is read next.
             with suppress(ConnectionClosed):
                 websocket.send(frame_message(1, jpeg, 0))
         assert message["code"] == "signed_out"

@@ -1,4 +1,4 @@
-"""Every example in docs/api, run as it is against a real server."""
+"""Runs every example in docs/api unchanged against a real server."""
 
 import os
 import re
@@ -14,7 +14,7 @@ from detect_video.tests.clips import write_clip
 from tests.conftest import ROOT, Server
 
 PASSWORD = "a rather long sentence"
-# In this order: an example lists what one before it has kept.
+# The order matters: some examples list what an earlier one has stored.
 PAGES = ["classification", "pictures", "kept-pictures", "videos", "README", "websockets"]
 DOCUMENTS = {page: ROOT.joinpath("docs", "api", f"{page}.md").read_text() for page in PAGES}
 BLOCK = re.compile(r"^```(bash|python|javascript)\n(.*?)^```$|^## (.*?)$", re.MULTILINE | re.DOTALL)
@@ -35,13 +35,13 @@ def examples() -> list:
     return found
 
 
-def test_every_page_of_the_api_is_read() -> None:
+def test_examples_of_every_api_page_are_tested() -> None:
     assert {path.stem for path in ROOT.joinpath("docs", "api").glob("*.md")} == set(PAGES)
 
 
 @pytest.fixture(scope="module")
 def token(server: Server) -> str:
-    """Of an account that signs up as people do."""
+    """The API token of a new account."""
     session = requests.Session()
 
     def send(path: str, **form: str) -> str:
@@ -61,7 +61,7 @@ def token(server: Server) -> str:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """With the samples, and a short video."""
+    """A directory with the sample pictures and a short video."""
     folder = tmp_path_factory.mktemp("examples")
     folder.joinpath("static").symlink_to(ROOT / "static")
     write_clip(folder / "video.mp4", frames=10, size_wh=(96, 96), rate=Fraction(10))
@@ -86,7 +86,7 @@ def test_the_example_works(
     assert done.returncode == 0, done.stderr
 
 
-def test_every_main_address_has_an_example_in_each_language() -> None:
+def test_every_main_endpoint_has_an_example_in_each_language() -> None:
     for path in ("classify", "detect/image", "gallery", "pictures", "videos", "models", "limits"):
         for language in COMMANDS:
             codes = [example.values[1] for example in examples() if example.values[0] == language]

@@ -1,4 +1,4 @@
-"""The camera page in a real browser whose camera plays known frames."""
+"""End-to-end tests of the camera page, in Chromium with a fake camera that plays a known clip."""
 
 import re
 from collections.abc import Iterator
@@ -10,12 +10,12 @@ from PIL import Image
 from playwright.sync_api import Browser, Page, Playwright, expect
 
 from ml_core.tests.toy_network import GREY
-from tests.conftest import CHROMIUM, CHROMIUM_ARGUMENTS, Server
+from tests.conftest import CHROMIUM, CHROMIUM_ARGUMENTS, Server, wait_for_repaints
 
 FRAMES = 45
 WIDTH, HEIGHT = 640, 480
-# Where the frame that is shown has its red cell, and which cells have a box: read in one go, so
-# that both belong to the same drawing.
+# Returns the red cells of the displayed frame and the cells with a box. One evaluation reads both,
+# so that they belong to the same drawing.
 CELLS = """() => {
   const frame = document.querySelector("#frame");
   const boxes = document.querySelector("#boxes");
@@ -38,7 +38,7 @@ pytestmark = pytest.mark.usefixtures("console_errors")
 
 @pytest.fixture(scope="session")
 def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A red cell that wanders through the nine cells, five frames in each."""
+    """A red square that moves through nine cells, with five frames in each."""
     path = tmp_path_factory.mktemp("camera") / "wandering.mjpeg"
     with av.open(str(path), "w", format="mjpeg") as container:
         stream = container.add_stream("mjpeg", rate=30)
@@ -69,7 +69,7 @@ def camera_browser(playwright: Playwright, clip: Path) -> Iterator[Browser]:
 
 @pytest.fixture
 def page(camera_browser: Browser, base_url: str) -> Iterator[Page]:
-    """A page of a visitor who allowed the camera."""
+    """A page with permission to use the camera."""
     context = camera_browser.new_context(base_url=base_url, permissions=["camera"])
     yield context.new_page()
     context.close()
@@ -87,12 +87,20 @@ def frames(page: Page) -> int:
     return int(page.locator("#camera-page").get_attribute("data-frames") or 0)
 
 
-def test_boxes_are_drawn_on_the_very_frame_they_belong_to(page):
+def wait_for_frames(page: Page, count: int) -> None:
+    """Wait until ``count`` more frames are displayed."""
+    page.wait_for_function(
+        "total => Number(document.querySelector('#camera-page').dataset.frames) >= total",
+        arg=frames(page) + count,
+    )
+
+
+def test_boxes_are_drawn_on_the_frame_they_were_detected_in(page):
     start(page)
 
     seen = set()
     for _ in range(40):
-        page.wait_for_timeout(60)
+        wait_for_frames(page, 1)
         red, boxed = page.evaluate(CELLS)
         assert len(red) == 1
         assert boxed == red
@@ -102,15 +110,15 @@ def test_boxes_are_drawn_on_the_very_frame_they_belong_to(page):
     expect(page.locator("#in-sight")).to_have_text("1 × tomato")
     expect(page.locator("#fps")).to_have_text(re.compile(r"^[1-9]\d?\.\d$"))
     expect(page.locator("#delay")).to_have_text(re.compile(r"^\d+ ms$"))
-    expect(page.locator("#frame-size")).to_have_text(re.compile(r"^640 × 480, \d\d %$"))
+    expect(page.locator("#frame-size")).to_have_text(re.compile(r"^640 × 480, \d\d%$"))
 
 
-def test_pause_freezes_the_picture_and_play_goes_on_from_now(page):
+def test_pause_freezes_the_picture_and_play_resumes_with_live_frames(page):
     start(page)
 
     page.get_by_role("button", name="Pause").click()
     before, picture = frames(page), page.evaluate(CELLS)
-    page.wait_for_timeout(700)
+    wait_for_repaints(page)
 
     assert (frames(page), page.evaluate(CELLS)) == (before, picture)
     assert page.evaluate("() => document.querySelector('#video').srcObject") is None
@@ -118,24 +126,20 @@ def test_pause_freezes_the_picture_and_play_goes_on_from_now(page):
 
     page.get_by_role("button", name="Play").click()
     expect(page.locator("#status")).to_have_text("Live")
-    page.wait_for_timeout(1000)
-    assert frames(page) > before
+    wait_for_frames(page, 1)
     red, boxed = page.evaluate(CELLS)
     assert boxed == red
 
 
-def test_a_paused_page_gives_its_place_to_others_and_takes_one_again_to_play(page):
+def test_pause_closes_the_socket_and_play_opens_a_new_one(page):
     sockets = []
     page.on("websocket", lambda socket: sockets.append(socket))
     start(page)
 
     with sockets[0].expect_event("close"):
         page.get_by_role("button", name="Pause").click()
-    before = frames(page)
     page.get_by_role("button", name="Play").click()
-    page.wait_for_function(
-        "before => document.querySelector('#camera-page').dataset.frames > before", arg=before
-    )
+    wait_for_frames(page, 1)
 
     assert [socket.is_closed() for socket in sockets] == [True, False]
 
@@ -174,7 +178,7 @@ def test_a_snapshot_and_a_recording_can_be_downloaded(page, tmp_path):
         assert picture.size == (WIDTH, HEIGHT)
 
     page.get_by_role("button", name="Record", exact=True).click()
-    page.wait_for_timeout(2000)
+    wait_for_frames(page, 30)
     page.get_by_role("button", name="Stop recording").click()
     with page.expect_download() as recorded:
         page.get_by_role("link", name="Download the recording").click()
@@ -195,7 +199,7 @@ def test_a_snapshot_and_a_recording_can_be_downloaded(page, tmp_path):
     expect(page.get_by_role("button", name="Save as AVI")).to_be_enabled()
 
 
-def test_a_camera_that_is_taken_away_is_told(page):
+def test_a_disconnected_camera_shows_an_error(page):
     start(page)
 
     page.evaluate(
@@ -223,7 +227,7 @@ def test_a_hidden_page_pauses(page):
     expect(page.locator("#camera-page")).to_have_attribute("data-state", "paused")
 
 
-def test_a_page_without_https_says_what_to_do(page):
+def test_a_page_without_https_asks_for_https(page):
     page.add_init_script(
         """Object.defineProperty(window, "isSecureContext", {value: false});
         Object.defineProperty(navigator, "mediaDevices", {value: undefined});"""
@@ -246,7 +250,7 @@ def test_a_page_without_https_says_what_to_do(page):
         ("UnknownError", "could not be started"),
     ],
 )
-def test_a_camera_that_cannot_be_had_is_told(page, error, text):
+def test_a_camera_that_cannot_be_opened_shows_the_reason(page, error, text):
     page.add_init_script(
         f"""navigator.mediaDevices.getUserMedia = async () => {{
           throw new DOMException("no", "{error}");
@@ -260,7 +264,7 @@ def test_a_camera_that_cannot_be_had_is_told(page, error, text):
     expect(page.get_by_role("button", name="Start the camera")).to_be_enabled()
 
 
-def test_a_visitor_who_really_refuses_is_told(camera_browser, base_url):
+def test_a_denied_camera_permission_shows_an_error(camera_browser, base_url):
     context = camera_browser.new_context(base_url=base_url, permissions=[])
     page = context.new_page()
     page.goto("/detect-camera/")
@@ -271,7 +275,7 @@ def test_a_visitor_who_really_refuses_is_told(camera_browser, base_url):
     context.close()
 
 
-def test_a_server_that_restarts_is_found_again(page, server: Server, console_errors):
+def test_the_page_reconnects_after_a_server_restart(page, server: Server, console_errors):
     start(page)
 
     server.stop()
@@ -279,9 +283,7 @@ def test_a_server_that_restarts_is_found_again(page, server: Server, console_err
     server.start()
 
     expect(page.locator("#status")).to_have_text("Live", timeout=15_000)
-    before = frames(page)
-    page.wait_for_timeout(1000)
-    assert frames(page) > before
+    wait_for_frames(page, 1)
     assert all("WebSocket" in error or "ERR_" in error for error in console_errors)
     console_errors.clear()
 
@@ -302,7 +304,7 @@ def test_the_space_bar_pauses_and_plays_unless_the_focused_control_uses_it(page)
     expect(page.locator(".settings")).to_have_attribute("open", "")
 
 
-def test_a_camera_whose_video_the_browser_does_not_play_is_off_and_told(page):
+def test_a_camera_whose_video_cannot_be_played_is_switched_off_with_an_error(page):
     page.add_init_script(
         """HTMLMediaElement.prototype.play = async () => {
           throw new DOMException("no", "NotAllowedError");
@@ -317,7 +319,7 @@ def test_a_camera_whose_video_the_browser_does_not_play_is_off_and_told(page):
     assert page.evaluate("() => document.querySelector('#video').srcObject") is None
 
 
-def test_a_frame_that_cannot_be_read_pauses_the_camera_and_is_told(page):
+def test_an_unreadable_frame_pauses_the_camera_and_shows_an_error(page):
     start(page)
 
     page.evaluate(
@@ -333,7 +335,7 @@ def test_a_frame_that_cannot_be_read_pauses_the_camera_and_is_told(page):
     expect(page.get_by_role("button", name="Play")).to_be_enabled()
 
 
-def test_settings_and_filters_of_the_camera_outlast_a_reload_and_another_language(page):
+def test_camera_settings_and_filters_persist_after_a_reload_and_a_language_change(page):
     start(page)
     page.locator(".settings summary").click()
     camera = page.locator("#camera option").last.get_attribute("value")
@@ -360,7 +362,7 @@ def test_settings_and_filters_of_the_camera_outlast_a_reload_and_another_languag
     expect(page.locator("#frame-size")).to_have_text(re.compile("^320 × 240"))
 
 
-def test_the_chart_names_its_classes(page):
+def test_the_chart_has_a_legend_of_its_classes(page):
     start(page)
 
     expect(page.locator("#chart-legend li")).to_have_text(["tomato"])

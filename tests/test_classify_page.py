@@ -1,4 +1,4 @@
-"""The classification page in a real browser, with the shipped classifier behind it."""
+"""End-to-end tests of the classification page with the shipped classifier."""
 
 import io
 import re
@@ -18,7 +18,7 @@ API = "**/api/classify/"
 A_CLASS = re.compile(f"^({'|'.join(CIFAR10_LABELS)})$")
 A_SCORE = re.compile(r"^(< |> )?\d+%$")
 
-# Let a file arrive the way a drag or the clipboard brings it.
+# Dispatches a drop or paste event with a file.
 BRING = """([way, data, name]) => {
   const transfer = new DataTransfer();
   transfer.items.add(new File([new Uint8Array(data)], name, {type: "image/png"}));
@@ -31,7 +31,7 @@ BRING = """([way, data, name]) => {
 pytestmark = pytest.mark.usefixtures("console_errors")
 
 
-# How many tabs have something in the browser's store.
+# Counts the tabs with data in IndexedDB.
 KEPT_TABS = """() => new Promise((resolve) => {
   indexedDB.open("pages").onsuccess = ({ target }) => {
     const store = target.result.transaction("pages").objectStore("pages");
@@ -42,7 +42,7 @@ KEPT_TABS = """() => new Promise((resolve) => {
 
 
 def scene(colour: str = "white", size_wh: tuple[int, int] = (120, 80)) -> Image.Image:
-    """Something with a shape and a direction: a sky, a ground and a disc."""
+    """A picture that is not symmetrical: a sky, a ground and a disc."""
     width, height = size_wh
     picture = Image.new("RGB", size_wh, "skyblue")
     draw = ImageDraw.Draw(picture)
@@ -69,7 +69,7 @@ def choose(page: Page, *paths: Path) -> Locator:
 
 
 def classified(page: Page, path: Path) -> Locator:
-    """The card of a picture that has its answer."""
+    """The card of a classified picture."""
     open_page(page)
     card = choose(page, path)
     expect(card.locator(".verdict")).to_be_visible()
@@ -82,7 +82,7 @@ def shown_width(card: Locator) -> float:
     return box["width"]
 
 
-def test_the_page_says_which_classes_there_are(page):
+def test_the_page_lists_the_classes(page):
     open_page(page)
 
     expect(page.locator(".labels li")).to_have_text(list(CIFAR10_LABELS))
@@ -120,7 +120,7 @@ def test_a_picture_is_shown_at_once_and_its_class_beside_it_without_navigation(p
     assert page.evaluate("() => window.same_page")
 
 
-def test_every_class_has_a_bar_the_surest_first(page, picture_path):
+def test_every_class_has_a_bar_in_order_of_score(page, picture_path):
     with page.expect_response(API) as response:
         card = classified(page, picture_path)
 
@@ -139,7 +139,7 @@ def test_every_class_has_a_bar_the_surest_first(page, picture_path):
 
 
 @pytest.mark.parametrize(("score", "unsure"), [(0.49, True), (0.5, False)])
-def test_a_card_says_when_the_network_is_unsure(page, picture_path, score, unsure):
+def test_a_card_says_when_the_model_is_uncertain(page, picture_path, score, unsure):
     names = enumerate(CIFAR10_LABELS)
     answer = {
         "model": "any",
@@ -157,7 +157,7 @@ def test_a_card_says_when_the_network_is_unsure(page, picture_path, score, unsur
     expect(card.locator(".unsure")).to_be_visible(visible=unsure)
 
 
-def test_several_pictures_become_a_list_and_are_sent_one_after_another(page, tmp_path):
+def test_several_pictures_are_listed_and_uploaded_one_at_a_time(page, tmp_path):
     paths = [tmp_path / f"{colour}.png" for colour in ("red", "gold", "black")]
     for path in paths:
         scene(path.stem).save(path)
@@ -201,7 +201,7 @@ def test_a_picture_can_be_pasted_and_dropped(page, picture_path, way):
     expect(card.locator(".verdict")).to_be_visible()
 
 
-def test_the_sample_picture_is_there_for_who_has_none(page):
+def test_the_sample_picture_can_be_used(page):
     open_page(page)
 
     page.locator("#sample").click()
@@ -256,11 +256,11 @@ def test_the_networks_view_is_the_picture_as_the_server_shrinks_it(page, tmp_pat
     seen = np.array(pixels).reshape(32, 32, 4)
     expected = shrink(np.array(picture), (32, 32))[0].astype(int)
     assert (seen[..., 3] == 255).all()
-    # Browsers shrink a little differently.
+    # Browsers' downscaling differs slightly.
     assert np.abs(seen[..., :3] - expected).mean() < 4
 
 
-def test_a_file_that_is_no_picture_is_refused_in_its_card_and_the_others_go_on(
+def test_a_file_that_is_not_a_picture_shows_an_error_in_its_card_and_the_others_continue(
     page, picture_path, tmp_path
 ):
     notes = tmp_path / "notes.png"
@@ -275,7 +275,7 @@ def test_a_file_that_is_no_picture_is_refused_in_its_card_and_the_others_go_on(
     expect(cards.last.get_by_role("alert")).to_be_empty()
 
 
-def test_a_large_picture_travels_shrunk_and_is_told_in_its_own_size(page, tmp_path):
+def test_a_large_picture_is_downscaled_for_upload_and_shown_with_its_original_size(page, tmp_path):
     path = tmp_path / "large.bmp"
     scene(size_wh=(2560, 1600)).save(path)
     assert path.stat().st_size > 10 * 2**20
@@ -287,7 +287,7 @@ def test_a_large_picture_travels_shrunk_and_is_told_in_its_own_size(page, tmp_pa
     expect(card.locator(".facts-line")).to_contain_text("2560 × 1600")
 
 
-def test_a_small_picture_travels_as_it_is(page, picture_path):
+def test_a_small_picture_is_uploaded_unchanged(page, picture_path):
     classified(page, picture_path)
 
     (kept,) = page.request.get("/api/classify/pictures/").json()["results"]
@@ -295,7 +295,7 @@ def test_a_small_picture_travels_as_it_is(page, picture_path):
 
 
 @pytest.mark.parametrize("kind", ["avif", "gif", "svg"])
-def test_what_only_the_browser_reads_is_converted_before_it_is_sent(page, tmp_path, kind):
+def test_a_format_that_only_the_browser_decodes_is_converted_before_upload(page, tmp_path, kind):
     path = tmp_path / f"scene.{kind}"
     if kind == "svg":
         path.write_text(
@@ -310,7 +310,7 @@ def test_what_only_the_browser_reads_is_converted_before_it_is_sent(page, tmp_pa
     expect(card.get_by_role("alert")).to_be_empty()
 
 
-def test_a_picture_that_is_too_large_even_when_shrunk_is_not_sent(page, picture_path):
+def test_a_picture_that_is_too_large_after_downscaling_is_not_uploaded(page, picture_path):
     requests: list[str] = []
     page.on("request", lambda request: requests.append(request.url))
     open_page(page)
@@ -322,7 +322,7 @@ def test_a_picture_that_is_too_large_even_when_shrunk_is_not_sent(page, picture_
     assert not any("/api/" in url for url in requests)
 
 
-def test_what_the_server_refuses_is_told_in_its_card_in_its_words(page, tmp_path, console_errors):
+def test_a_server_error_is_shown_in_the_card(page, tmp_path, console_errors):
     animation = io.BytesIO()
     scene().save(animation, "WEBP", save_all=True, append_images=[scene("red")])
     path = tmp_path / "moving.webp"
@@ -336,7 +336,7 @@ def test_what_the_server_refuses_is_told_in_its_card_in_its_words(page, tmp_path
     assert "422" in console_errors.pop()
 
 
-def test_a_server_that_is_gone_is_told_and_asked_again_later(
+def test_an_unreachable_server_shows_an_error_and_can_be_retried(
     page, picture_path, server: Server, console_errors
 ):
     open_page(page)
@@ -355,7 +355,7 @@ def test_a_server_that_is_gone_is_told_and_asked_again_later(
     expect(card.get_by_role("button", name="Try again")).to_be_hidden()
 
 
-def test_pictures_are_removed_singly_and_all_at_once(page, picture_path, tmp_path):
+def test_pictures_can_be_removed_one_by_one_or_all_together(page, picture_path, tmp_path):
     other = tmp_path / "other.png"
     scene("red").save(other)
     open_page(page)
@@ -372,7 +372,7 @@ def test_pictures_are_removed_singly_and_all_at_once(page, picture_path, tmp_pat
     expect(page.locator("#invitation")).to_be_visible()
 
 
-def test_a_picture_removed_before_its_turn_is_not_sent(page, picture_path, tmp_path):
+def test_a_picture_removed_from_the_queue_is_not_uploaded(page, picture_path, tmp_path):
     other = tmp_path / "other.png"
     scene("red").save(other)
     held = []
@@ -389,8 +389,8 @@ def test_a_picture_removed_before_its_turn_is_not_sent(page, picture_path, tmp_p
     assert len(held) == 1
 
 
-def test_the_page_is_used_with_the_keyboard_alone(page, picture_path):
-    # Told before the page opens: the browser needs a moment to hand its file chooser over.
+def test_the_page_can_be_used_with_the_keyboard_only(page, picture_path):
+    # Registered early, as the browser takes a moment to intercept its file chooser.
     page.on("filechooser", lambda chooser: chooser.set_files(picture_path))
     open_page(page)
 
@@ -419,7 +419,7 @@ def test_the_page_is_used_with_the_keyboard_alone(page, picture_path):
     expect(page.locator("#file")).to_be_focused()
 
 
-def test_a_phone_has_room_for_every_size(page, picture_path):
+def test_every_display_size_fits_a_phone(page, picture_path):
     page.set_viewport_size({"width": 360, "height": 740})
     card = classified(page, picture_path)
     page.locator("#network-view").check()
@@ -432,7 +432,7 @@ def test_a_phone_has_room_for_every_size(page, picture_path):
     assert picture["y"] + picture["height"] <= verdict["y"]
 
 
-def test_what_a_picture_belongs_to_is_read_out(page, picture_path):
+def test_results_are_announced_to_screen_readers(page, picture_path):
     card = classified(page, picture_path)
 
     spoken = card.locator("[aria-live=polite]")
@@ -441,7 +441,7 @@ def test_what_a_picture_belongs_to_is_read_out(page, picture_path):
     expect(spoken).to_contain_text(re.compile("|".join(CIFAR10_LABELS)))
 
 
-def test_the_terminal_client_is_told_of_and_can_be_taken_along(page, server: Server):
+def test_the_terminal_client_is_described_and_can_be_downloaded(page, server: Server):
     open_page(page)
 
     expect(page.get_by_text("python manage.py classify_client")).to_contain_text(server.url)
@@ -451,7 +451,7 @@ def test_the_terminal_client_is_told_of_and_can_be_taken_along(page, server: Ser
     assert download.value.suggested_filename == "classify_client.py"
 
 
-def test_a_picture_that_is_not_kept_is_answered_and_the_page_says_why(page, picture_path):
+def test_a_picture_that_is_not_kept_is_classified_and_the_page_says_why(page, picture_path):
     open_page(page)
     answer = {
         "model": "a-model",
@@ -472,7 +472,7 @@ def test_a_picture_that_is_not_kept_is_answered_and_the_page_says_why(page, pict
 
 
 @pytest.mark.parametrize("way", ["reload", "language"])
-def test_pictures_and_their_classes_outlast(page, picture_path, tmp_path, way):
+def test_pictures_and_their_classes_persist(page, picture_path, tmp_path, way):
     newer = tmp_path / "newer.png"
     scene("red").save(newer)
     classified(page, picture_path)
@@ -497,9 +497,7 @@ def test_pictures_and_their_classes_outlast(page, picture_path, tmp_path, way):
     expect(page.locator("#invitation")).to_be_visible()
 
 
-def test_what_a_tab_keeps_is_deleted_a_day_after_its_last_use_not_after_its_beginning(
-    page, picture_path
-):
+def test_data_of_a_tab_is_deleted_a_day_after_its_last_use(page, picture_path):
     start = datetime(2030, 1, 1, tzinfo=UTC)
     page.context.clock.set_system_time(start)
     classified(page, picture_path)
@@ -522,7 +520,7 @@ def test_what_a_tab_keeps_is_deleted_a_day_after_its_last_use_not_after_its_begi
     assert other.evaluate(KEPT_TABS) == 1
 
 
-def test_a_file_chosen_before_the_scripts_have_run_is_not_ignored(page, picture_path):
+def test_a_file_chosen_before_the_scripts_have_run_is_used(page, picture_path):
     held = []
     page.route("**/classify/classify*.js", lambda route: held.append(route))
     page.goto("/classify/", wait_until="commit")
@@ -535,7 +533,7 @@ def test_a_file_chosen_before_the_scripts_have_run_is_not_ignored(page, picture_
     expect(page.locator("#cards .verdict")).to_be_visible()
 
 
-def test_a_picture_is_kept_only_with_the_box_ticked(page, picture_path, tmp_path):
+def test_a_picture_is_kept_only_with_the_checkbox_checked(page, picture_path, tmp_path):
     other = tmp_path / "other.png"
     scene("red").save(other)
     classified(page, picture_path)

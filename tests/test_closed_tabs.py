@@ -1,4 +1,4 @@
-"""Tabs that close at awkward moments: the log has no traceback of them."""
+"""Connections that clients reset at any moment must not log tracebacks."""
 
 import base64
 import io
@@ -23,7 +23,7 @@ TIMES = 2
 
 @pytest.fixture(scope="module")
 def own_server(tmp_path_factory: pytest.TempPathFactory, toy_model_dir: Path) -> Iterator[Server]:
-    """A server whose log nobody else writes to; its models need not be warm."""
+    """A separate server with its own log; its models need not be warm."""
     server = Server(tmp_path_factory.mktemp("data"), toy_model_dir)
     server.start("/livez")
     yield server
@@ -31,7 +31,7 @@ def own_server(tmp_path_factory: pytest.TempPathFactory, toy_model_dir: Path) ->
 
 
 class Tab:
-    """A connection that ends as when a process is killed: with a reset, whatever is under way."""
+    """A connection that is closed with a TCP reset, as when the client is killed."""
 
     def __init__(self, server: Server, client: requests.Session) -> None:
         self.server, self.client = server, client
@@ -56,8 +56,8 @@ class Tab:
         headers |= {"Sec_WebSocket_Key": key, "Sec_WebSocket_Version": "13"}
         self.request("GET", path, Origin=self.server.url, **headers)
 
-    def say(self, data: bytes | dict) -> None:
-        """One message on the WebSocket, masked with zeros."""
+    def send_message(self, data: bytes | dict) -> None:
+        """Send a WebSocket message with an all-zero mask."""
         opcode = 0x82 if isinstance(data, bytes) else 0x81
         payload = data if isinstance(data, bytes) else json.dumps(data).encode()
         self.connection.sendall(struct.pack(">BBHI", opcode, 0xFE, len(payload), 0) + payload)
@@ -92,7 +92,7 @@ def picture() -> bytes:
     return output.getvalue()
 
 
-def test_tabs_that_close_leave_no_traceback_in_the_log(
+def test_closed_tabs_leave_no_traceback_in_the_log(
     own_server: Server, video: tuple[requests.Session, dict]
 ) -> None:
     client, found = video
@@ -105,36 +105,36 @@ def test_tabs_that_close_leave_no_traceback_in_the_log(
 
     for pause_s in [0, 0.01, 0.05, 0.2, 0.5] * TIMES:
         for path in ("/ws/camera/", found["urls"]["socket"], "/ws/nothing/"):
-            leaves = tab()
-            leaves.open_socket(path)
+            connected = tab()
+            connected.open_socket(path)
             time.sleep(pause_s)
-            leaves.close()
-        watches = tab()
-        watches.open_socket(found["urls"]["socket"])
-        watches.read_until(b'"info"')
-        watches.say(start)
-        watches.say({**start, "mode": "results"})
-        watches.say(start)
+            connected.close()
+        viewer = tab()
+        viewer.open_socket(found["urls"]["socket"])
+        viewer.read_until(b'"info"')
+        viewer.send_message(start)
+        viewer.send_message({**start, "mode": "results"})
+        viewer.send_message(start)
         time.sleep(pause_s)
-        watches.close()
+        viewer.close()
         for body, length in ((jpeg, len(jpeg)), (jpeg[:100], len(jpeg))):
-            asks = tab()
+            sender = tab()
             headers = {"Content_Type": "image/jpeg", "Content_Length": str(length)}
-            asks.request("POST", "/api/detect/image/", body, **headers)
+            sender.request("POST", "/api/detect/image/", body, **headers)
             time.sleep(pause_s)
-            asks.close()
+            sender.close()
         for path in (found["urls"]["file"], found["urls"]["results_jsonl"], page, "/classify/"):
-            reads = tab()
-            reads.request("GET", path)
+            reader = tab()
+            reader.request("GET", path)
             time.sleep(pause_s)
-            reads.close()
+            reader.close()
 
-    films = tab()
-    films.open_socket("/ws/camera/")
-    films.read_until(b'"ready"')
+    camera = tab()
+    camera.open_socket("/ws/camera/")
+    camera.read_until(b'"ready"')
     for number in range(30):
-        films.say(frame_message(number, jpeg[: 2**15], 0))
-    films.close()
+        camera.send_message(frame_message(number, jpeg[: 2**15], 0))
+    camera.close()
     time.sleep(5)
 
     log = own_server.log_path.read_text()

@@ -1,4 +1,4 @@
-"""Slow clients, and many of them, against the real server, whose limits are low where needed."""
+"""Tests of connection limits and timeouts against a real server."""
 
 import contextlib
 import http.client
@@ -23,7 +23,7 @@ WINDOW_S, WINDOW_BYTES = 3, 3000
 
 @pytest.fixture(scope="module")
 def small_server(tmp_path_factory: pytest.TempPathFactory, toy_model_dir) -> Iterator[Server]:
-    """A server behind a proxy, which tests play: X-Forwarded-For is the client's address."""
+    """A server with low limits that trusts X-Forwarded-For, which the tests set."""
     limits = {
         "CONNECTIONS": CONNECTIONS,
         "CONNECTIONS_PER_ADDRESS": OF_ADDRESS,
@@ -43,7 +43,7 @@ def small_server(tmp_path_factory: pytest.TempPathFactory, toy_model_dir) -> Ite
 
 @pytest.fixture
 def opened() -> Iterator[contextlib.ExitStack]:
-    """Closes what a test has opened."""
+    """Closes the connections of a test."""
     with contextlib.ExitStack() as stack:
         yield stack
 
@@ -55,7 +55,7 @@ def ask(server: Server, path: str, address: str = "192.0.2.99", **more) -> reque
 
 
 def open_post(server: Server, address: str, length: int, path: str = API) -> socket.socket:
-    """A request whose headers have arrived, but nothing of its body."""
+    """Send the headers of a request without its body."""
     connection = socket.create_connection(("127.0.0.1", server.port), timeout=30)
     head = (
         f"POST {path} HTTP/1.1\r\nHost: localhost\r\nX-Forwarded-For: {address}\r\n"
@@ -82,7 +82,7 @@ def wait_until(condition) -> None:
     ("beginning", "more"),
     [(b"GET / HTTP/1.1\r\nHost: localhost\r\nX-A: ", b"x"), (b"\r\n", b"\r\n"), (b"", b"")],
 )
-def test_210_connections_that_send_no_request_shut_nobody_out(
+def test_210_idle_connections_do_not_block_other_clients(
     server: Server, opened, beginning: bytes, more: bytes
 ) -> None:
     slow = []
@@ -95,14 +95,14 @@ def test_210_connections_that_send_no_request_shut_nobody_out(
     for path in ("/livez", "/detect-image/", "/livez"):
         statuses.append(requests.get(server.url + path, timeout=20).status_code)
         for connection in slow:
-            # The server may have closed it.
+            # The server may have closed the connection.
             with contextlib.suppress(OSError):
                 connection.sendall(more)
 
     assert statuses == [200, 200, 200]
 
 
-def test_half_sent_bodies_of_one_address_shut_out_nobody_else_and_are_cut_off(
+def test_incomplete_bodies_of_one_address_do_not_block_others_and_time_out(
     small_server: Server, opened
 ) -> None:
     address = "192.0.2.1"
@@ -124,7 +124,7 @@ def test_half_sent_bodies_of_one_address_shut_out_nobody_else_and_are_cut_off(
     wait_until(lambda: ask(small_server, "/", address).status_code == 200)
 
 
-def test_addresses_with_many_requests_leave_room_for_those_with_few(
+def test_addresses_with_many_requests_do_not_block_other_addresses(
     small_server: Server, opened
 ) -> None:
     for number in range(CONNECTIONS):
@@ -135,7 +135,7 @@ def test_addresses_with_many_requests_leave_room_for_those_with_few(
     assert ask(small_server, "/", "192.0.2.7").status_code == 200
 
 
-def test_addresses_of_an_ipv6_network_share_their_places(small_server: Server, opened) -> None:
+def test_addresses_of_an_ipv6_network_share_one_limit(small_server: Server, opened) -> None:
     for number in range(OF_ADDRESS):
         opened.enter_context(open_post(small_server, f"2001:db8:1:2::{number}", 10**6))
 
@@ -143,7 +143,7 @@ def test_addresses_of_an_ipv6_network_share_their_places(small_server: Server, o
     assert ask(small_server, "/", "2001:db8:1:3::1").status_code == 200
 
 
-def test_the_probes_are_answered_when_every_place_is_taken(small_server: Server, opened) -> None:
+def test_probes_are_answered_at_the_connection_limit(small_server: Server, opened) -> None:
     for number in range(CONNECTIONS):
         opened.enter_context(open_post(small_server, f"192.0.2.{number}", 10**6))
     wait_until(lambda: ask(small_server, "/").status_code == 503)
@@ -155,8 +155,8 @@ def test_the_probes_are_answered_when_every_place_is_taken(small_server: Server,
     assert (with_body.status_code, with_body.json()["code"]) == (503, "too_many_connections")
 
 
-def test_a_slow_but_steady_body_is_read_to_its_end(small_server: Server, opened) -> None:
-    # 2 kB in a second, for four windows.
+def test_a_slow_but_steady_body_is_read_completely(small_server: Server, opened) -> None:
+    # 2 kB per second over four time windows.
     connection = opened.enter_context(open_post(small_server, "192.0.2.1", 24 * 1000))
 
     for _ in range(24):
@@ -167,7 +167,7 @@ def test_a_slow_but_steady_body_is_read_to_its_end(small_server: Server, opened)
     assert (status, body["code"]) == (415, "unsupported_media_type")
 
 
-def test_a_body_of_a_byte_now_and_then_is_cut_off(small_server: Server, opened) -> None:
+def test_a_body_that_trickles_in_times_out(small_server: Server, opened) -> None:
     connection = opened.enter_context(open_post(small_server, "192.0.2.1", 10**6))
 
     connection.sendall(b"x" * (WINDOW_BYTES - 1))
@@ -176,7 +176,7 @@ def test_a_body_of_a_byte_now_and_then_is_cut_off(small_server: Server, opened) 
     assert (status, body["code"]) == (408, "body_too_slow")
 
 
-def test_headers_that_take_too_long_end_the_connection(small_server: Server, opened) -> None:
+def test_slow_headers_close_the_connection(small_server: Server, opened) -> None:
     connection = opened.enter_context(
         socket.create_connection(("127.0.0.1", small_server.port), timeout=20)
     )
@@ -213,7 +213,7 @@ def watch(server: Server, address: str) -> ClientConnection:
     return connect(url, origin=Origin(server.url), additional_headers=headers)
 
 
-def test_websockets_have_places_of_their_own(small_server: Server, opened) -> None:
+def test_websockets_have_their_own_limits(small_server: Server, opened) -> None:
     sockets = [
         opened.enter_context(watch(small_server, f"192.0.2.{number // SOCKETS_OF_ADDRESS}"))
         for number in range(SOCKETS - 1)
@@ -229,13 +229,13 @@ def test_websockets_have_places_of_their_own(small_server: Server, opened) -> No
     assert json.loads(of_address.value.response.body)["code"] == "too_many_connections"
     assert of_all.value.response.status_code == 503
     assert set(pages) == {200}
-    # The deadlines of requests are none of theirs.
+    # Request deadlines do not apply to WebSockets.
     time.sleep(WINDOW_S + 1)
     for websocket in sockets:
         websocket.ping().wait(10)
 
 
-def test_a_websockets_place_is_free_again_when_it_is_closed(small_server: Server) -> None:
+def test_closing_a_websocket_admits_another(small_server: Server) -> None:
     def can_open() -> bool:
         try:
             with watch(small_server, "192.0.2.5"):

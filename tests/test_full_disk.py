@@ -1,4 +1,4 @@
-"""Deleting on a disk that is really full, with a real server: a small disk is mounted for it."""
+"""Tests of deletion on a full disk, with a real server on a small mounted file system."""
 
 import os
 import socket
@@ -88,7 +88,7 @@ try:
     fill_disk()
     done = session.post(f"{url}/classify/pictures/{kept[0].pk}/delete/", data=form)
     print("page", done.status_code, done.url.rpartition("/classify")[2])
-    # From now on there is no reserve any more.
+    # This uses up the reserved space.
     fill_disk()
     bearer = {"Authorization": f"Bearer {token}"}
     address = f"{url}/api/videos/{kept[2].pk}/"

@@ -1,4 +1,4 @@
-"""The site in Chinese in a real browser: the switch, and the names of what was found."""
+"""End-to-end tests of the Chinese site: the language switch and translated class names."""
 
 import re
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.usefixtures("console_errors")
 
 @pytest.fixture(scope="module")
 def fruit_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A site whose network calls red cells apples and blue ones birds."""
+    """A site whose model labels red cells as apples and blue cells as birds."""
     model_dir = tmp_path_factory.mktemp("fruit")
     install_toy_network(model_dir)
     (model_dir / NAME / "toy.names").write_text("apple\nbird\n")
@@ -35,7 +35,7 @@ def picture_path(tmp_path: Path) -> Path:
     return path
 
 
-def test_after_the_switch_everything_that_is_found_has_a_chinese_name(
+def test_class_names_are_chinese_after_the_language_switch(
     page: Page, fruit_server: Server, picture_path: Path
 ) -> None:
     page.goto(f"{fruit_server.url}/detect-image/")

@@ -1,4 +1,4 @@
-"""What the Makefile says before it sets anything up."""
+"""Tests of the Makefile's version check."""
 
 import shutil
 import subprocess
@@ -9,7 +9,7 @@ import pytest
 
 from tests.conftest import ROOT
 
-# Takes itself for another version.
+# Pretends to be another version.
 PRETENDER = """\
 #!{python}
 import sys
@@ -22,7 +22,7 @@ else:
 
 
 @pytest.mark.parametrize("version", [(3, 10, 13), (3, 11, 0), (3, 13, 9), (3, 14, 0)])
-def test_a_python_that_is_not_supported_is_refused_with_what_to_install(tmp_path: Path, version):
+def test_an_unsupported_python_is_refused_and_the_required_version_named(tmp_path: Path, version):
     shutil.copy(ROOT / "Makefile", tmp_path)
     tmp_path.joinpath("requirements.txt").touch()
     python = tmp_path / "python"

@@ -1,4 +1,4 @@
-"""The operator's page in a real browser, and what a real server tells operators."""
+"""End-to-end tests of the operations page, request ids, logs and metrics."""
 
 import json
 import subprocess
@@ -34,7 +34,7 @@ def sign_in(page: Page, name: str) -> None:
 
 
 @pytest.mark.parametrize("width", [1280, 360])
-def test_operators_see_live_what_the_site_does(
+def test_the_operations_page_updates_live(
     page: Page, console_errors: list[str], server: Server, staff: str, width: int
 ) -> None:
     page.set_viewport_size({"width": width, "height": 800})
@@ -50,7 +50,7 @@ def test_operators_see_live_what_the_site_does(
     assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
-def test_what_is_shown_is_marked_as_old_when_the_server_is_gone(
+def test_values_are_marked_as_stale_when_the_server_is_unreachable(
     page: Page, server: Server, staff: str
 ) -> None:
     sign_in(page, staff)
@@ -62,12 +62,12 @@ def test_what_is_shown_is_marked_as_old_when_the_server_is_gone(
     expect(page.locator("#stale")).to_be_visible()
 
 
-def test_the_name_of_a_request_is_in_the_answer_and_in_the_log(server: Server) -> None:
+def test_the_request_id_is_in_the_response_and_in_the_log(server: Server) -> None:
     answer = requests.get(f"{server.url}/nothing/", headers={"X-Request-ID": "from-a-proxy"})
     refused = requests.post(f"{server.url}/api/classify/", data=iter([b"chunked"]))
 
     assert answer.headers["X-Request-ID"] == "from-a-proxy"
-    # Also of what never reaches Django.
+    # Also for responses from outside Django.
     assert (refused.status_code, len(refused.headers["X-Request-ID"])) == (411, 32)
     assert "[from-a-proxy]: Not Found: /nothing/" in server.log_path.read_text()
 
@@ -94,7 +94,7 @@ def test_programs_can_read_the_log_and_the_metrics(json_server: Server) -> None:
     assert 'vision_http_request_seconds_count{method="GET",status="200",view="livez"}' in metrics
 
 
-def test_commands_for_the_media_run_beside_the_server(server: Server) -> None:
+def test_media_commands_can_run_while_the_server_runs(server: Server) -> None:
     answer = requests.post(f"{server.url}/api/classify/", files={"image": SAMPLE.read_bytes()})
     purge = [sys.executable, "manage.py", "purge_media", "--dry-run"]
     check = [sys.executable, "manage.py", "check_media"]

@@ -1,4 +1,4 @@
-"""Each stage once in Firefox and in WebKitGTK: its page does there what it is for."""
+"""Smoke tests of each stage in Firefox and WebKitGTK."""
 
 import os
 import shutil
@@ -25,7 +25,7 @@ def text_of(selector: str) -> str:
 
 
 def wait_for(browser: Browser, expression: str, expected: Any) -> None:
-    """Until the JavaScript ``expression`` has the ``expected`` value."""
+    """Wait until the JavaScript ``expression`` has the ``expected`` value."""
     deadline = time.monotonic() + WAIT_S
     while (value := browser.evaluate(expression)) != expected:
         assert time.monotonic() < deadline, f"{expression} is {value!r}, expected {expected!r}"
@@ -84,7 +84,7 @@ def test_the_browser_draws_the_objects_in_a_picture(
     click(other_browser, "#detect")
 
     wait_for(other_browser, "document.querySelectorAll('#objects li').length", 2)
-    # The left edge of the tomato's box: something is drawn there, and nothing beside it.
+    # Opaque on the left edge of the tomato's box, transparent beside it.
     assert other_browser.evaluate(
         "[322, 310].map((x) => { const boxes = document.querySelector('#boxes');"
         " const scale = boxes.width / 960;"
@@ -104,7 +104,7 @@ def test_the_server_draws_the_objects_in_a_picture(
     wait_for(other_browser, "document.querySelector('#picture').naturalWidth", 960)
 
 
-def test_a_video_is_sent_detected_and_played_to_its_end(
+def test_a_video_is_uploaded_detected_and_played(
     other_browser: Browser, server: Server, tmp_path: Path
 ) -> None:
     clip = write_clip(

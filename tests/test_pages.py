@@ -1,4 +1,4 @@
-"""Every page in a real browser: no complaint of the browser's, and room on a phone."""
+"""End-to-end tests of all pages: no console errors, and a layout that fits a phone."""
 
 import io
 
@@ -25,7 +25,7 @@ def test_every_page_fits_a_phone(page: Page, path: str, scheme) -> None:
     assert page.evaluate("() => document.documentElement.scrollWidth") <= 360
 
 
-def test_the_navigation_leads_to_every_stage(page: Page) -> None:
+def test_the_navigation_links_to_every_stage(page: Page) -> None:
     page.goto("/")
 
     for name in ("Classify", "Pictures", "Videos", "Camera"):
@@ -41,7 +41,7 @@ def test_every_page_names_the_detector(page: Page) -> None:
         expect(page.get_by_text("Detector: toy")).to_be_visible()
 
 
-def test_a_page_that_is_not_there_says_so_in_the_sites_design(page: Page, console_errors) -> None:
+def test_a_missing_page_has_the_sites_design(page: Page, console_errors) -> None:
     response = page.goto("/nothing/")
 
     assert response is not None and response.status == 404
@@ -71,7 +71,7 @@ def test_the_page_of_the_api_sends_a_picture_from_a_file_button(page: Page, oper
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_the_page_of_the_api_can_be_read_in_every_scheme(page: Page, scheme) -> None:
+def test_the_api_page_has_enough_contrast_in_every_colour_scheme(page: Page, scheme) -> None:
     page.emulate_media(color_scheme=scheme)
     page.goto("/api/docs/")
     operation = page.locator("#operations-pictures-detect_image")
@@ -92,7 +92,7 @@ def test_the_page_of_the_api_can_be_read_in_every_scheme(page: Page, scheme) -> 
     assert min(ratios.values()) >= 4.5, ratios
 
 
-def test_the_description_of_the_api_leads_to_pages_of_the_site(page: Page) -> None:
+def test_the_api_description_links_to_pages_of_the_site(page: Page) -> None:
     page.goto("/api/docs/")
     links = page.locator("#api-docs .info a")
     expect(links.first).to_be_visible()
@@ -140,7 +140,7 @@ def test_the_page_of_the_api_tries_a_request(page: Page) -> None:
 @pytest.mark.parametrize(
     "path", ["/classify/", "/detect-image/", "/detect-image/server/", "/detect-camera/"]
 )
-def test_no_button_can_be_clicked_in_vain_before_the_pages_modules_have_run(
+def test_buttons_are_disabled_until_the_pages_modules_have_run(
     page: Page, console_errors, path: str
 ) -> None:
     page.route("**/*.js", lambda route: route.abort())

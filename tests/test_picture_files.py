@@ -1,4 +1,4 @@
-"""Which way up a picture file is: the server must see what a browser shows."""
+"""Tests that server and browser agree on the orientation of picture files."""
 
 import base64
 import io
@@ -14,7 +14,7 @@ from ml_core.pictures.images import ImageLimits, decode_image
 
 LIMITS = ImageLimits(max_bytes=10**7, max_pixels=10**7)
 ORIENTATION = ExifTags.Base.Orientation
-# What cameras and editors write; here it asks to turn the picture to the right.
+# XMP metadata as cameras and editors write it, with a rotation to the right.
 XMP = (
     b'<x:xmpmeta xmlns:x="adobe:ns:meta/">'
     b'<rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">'
@@ -50,7 +50,7 @@ def base_url() -> None:
 
 
 def quarters() -> Image.Image:
-    """64 x 32 pixels, each quarter in another colour."""
+    """A picture of 64 x 32 pixels with four quarters of different colours."""
     picture = Image.new("RGB", (64, 32), (200, 40, 40))
     picture.paste((40, 160, 40), (32, 0, 64, 16))
     picture.paste((40, 40, 200), (0, 16, 32, 32))
@@ -73,20 +73,20 @@ def exif(orientation: int) -> Image.Exif:
 
 
 def exif_bytes(orientation: int, *, kind: int = 3) -> bytes:
-    """The smallest TIFF with an orientation of a kind: 3 is a short number, 4 a long one."""
+    """The smallest TIFF with an orientation tag of the given type: 3 is SHORT, 4 is LONG."""
     value = struct.pack("<HH" if kind == 3 else "<I", *(orientation, 0)[: 5 - kind])
     return b"II*\0" + struct.pack("<IHHHI", 8, 1, ORIENTATION, kind, 1) + value + bytes(4)
 
 
 def with_segments(*payloads: bytes) -> bytes:
-    """A JPEG whose first APP1 segments are these."""
+    """A JPEG that begins with these APP1 segments."""
     jpeg = encoded("JPEG", quality=95)
     segments = (b"\xff\xe1" + struct.pack(">H", len(data) + 2) + data for data in payloads)
     return jpeg[:2] + b"".join(segments) + jpeg[2:]
 
 
 def with_chunk(kind: bytes, body: bytes, *, last: bool = False) -> bytes:
-    """A PNG with another chunk before its pixels, or behind them."""
+    """A PNG with an additional chunk before or after its pixels."""
     png = encoded("PNG")
     place = png.index(b"IEND") - 4 if last else png.index(b"IDAT") - 4
     checksum = struct.pack(">I", zlib.crc32(kind + body))
@@ -113,14 +113,14 @@ FILES = {
     "WEBP with EXIF": encoded("WEBP", lossless=True, exif=exif(6)),
     "WEBP with XMP": encoded("WEBP", lossless=True, xmp=XMP),
     "BMP": encoded("BMP"),
-    # Of the last blocks, which are not complete, Chromium shows nothing.
+    # Chromium does not display the incomplete last blocks.
     "JPEG without its last bytes": encoded("JPEG", quality=95, scale=10)[:-3],
 }
 
 
 @pytest.mark.filterwarnings("ignore:Corrupt EXIF data")
 @pytest.mark.parametrize("name", FILES)
-def test_a_picture_is_as_upright_for_the_server_as_for_the_browser(page: Page, name):
+def test_the_server_applies_the_orientation_like_the_browser(page: Page, name):
     data = FILES[name]
 
     image = decode_image(data, LIMITS).astype(int)

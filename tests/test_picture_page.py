@@ -1,4 +1,4 @@
-"""The picture page in a real browser, with the toy network behind it."""
+"""End-to-end tests of the picture page with the toy network."""
 
 import base64
 import io
@@ -104,7 +104,7 @@ def test_boxes_are_drawn_where_the_answer_says(page, picture_path, viewport):
             (middle_x, y_max, 0, -1),
         ]
         for x, y, right, down in edges:
-            # Lines are at least two pixels wide, so one pixel inside the edge is all colour.
+            # Lines are at least two pixels wide, so one pixel inside the edge is fully opaque.
             colour = colour_at(page, x, y, right, down)
             assert colour == (*class_colour(detection["class_id"]), 255)
             inside = colour_at(page, x, y, 6 * right, 6 * down)
@@ -112,7 +112,7 @@ def test_boxes_are_drawn_where_the_answer_says(page, picture_path, viewport):
         assert colour_at(page, x_min, middle_y, right=-2)[3] == 0
 
 
-def test_a_picture_saved_on_its_side_is_shown_and_marked_upright(page, tmp_path):
+def test_exif_orientation_is_applied_to_picture_and_boxes(page, tmp_path):
     path = tmp_path / "side.jpg"
     turn_right = Image.Exif()
     turn_right[ExifTags.Base.Orientation] = 6
@@ -131,7 +131,7 @@ def test_a_picture_saved_on_its_side_is_shown_and_marked_upright(page, tmp_path)
         assert colour == (*class_colour(TOMATO), 255)
 
 
-def test_filters_redraw_without_asking_the_server_again(page, tmp_path):
+def test_filters_redraw_without_a_new_request(page, tmp_path):
     path = tmp_path / "pale.png"
     cells_picture({(1, 0): (200, 60, 60), (2, 2): BLUE}, 960).save(path)
     detect(page, path)
@@ -160,7 +160,7 @@ def test_filters_redraw_without_asking_the_server_again(page, tmp_path):
     assert requests == []
 
 
-def test_pointing_at_a_row_fades_the_other_boxes(page, picture_path):
+def test_hovering_over_a_row_fades_the_other_boxes(page, picture_path):
     detect(page, picture_path)
 
     page.locator("#objects li", has_text="plum").hover()
@@ -169,7 +169,7 @@ def test_pointing_at_a_row_fades_the_other_boxes(page, picture_path):
     assert colour_at(page, 640, 800, right=1)[3] == 255
 
 
-def test_a_new_picture_takes_the_old_result_away(page, picture_path):
+def test_a_new_picture_clears_the_previous_result(page, picture_path):
     detect(page, picture_path)
 
     choose(page, picture_path)
@@ -178,7 +178,7 @@ def test_a_new_picture_takes_the_old_result_away(page, picture_path):
     assert colour_at(page, 320, 160, right=1)[3] == 0
 
 
-def test_the_page_is_used_with_the_keyboard_alone(page, picture_path):
+def test_the_page_can_be_used_with_the_keyboard_only(page, picture_path):
     open_page(page)
     choose(page, picture_path)
     page.locator("#file").focus()
@@ -216,7 +216,7 @@ def test_a_picture_can_be_pasted_and_dropped(page, picture_path, way):
     expect(page.locator("#objects li")).to_have_count(2)
 
 
-def test_the_sample_picture_is_there_for_who_has_none(page):
+def test_the_sample_picture_can_be_used(page):
     open_page(page)
 
     page.locator(".sample").first.click()
@@ -225,7 +225,7 @@ def test_the_sample_picture_is_there_for_who_has_none(page):
     expect(page.get_by_role("button", name="Detect")).to_be_enabled()
 
 
-def test_a_file_that_is_no_picture_is_refused_where_it_was_chosen(page, tmp_path):
+def test_a_file_that_is_not_a_picture_shows_an_error_at_the_file_input(page, tmp_path):
     path = tmp_path / "notes.png"
     path.write_text("no picture")
     open_page(page)
@@ -238,7 +238,7 @@ def test_a_file_that_is_no_picture_is_refused_where_it_was_chosen(page, tmp_path
 
 @pytest.mark.parametrize("kind", ["avif", "gif", "svg"])
 @pytest.mark.parametrize("longest_side", ["1280 px", "original size"])
-def test_what_only_the_browser_reads_is_converted_before_it_is_sent(
+def test_a_format_that_only_the_browser_decodes_is_converted_before_upload(
     page, tmp_path, kind, longest_side
 ):
     path = tmp_path / f"cells.{kind}"
@@ -261,7 +261,7 @@ def test_what_only_the_browser_reads_is_converted_before_it_is_sent(
     expect(page.locator("#picture-size")).to_have_text("960 × 960")
 
 
-def test_a_file_that_is_too_large_is_refused_before_it_is_sent(page, tmp_path):
+def test_a_file_that_is_too_large_is_refused_before_upload(page, tmp_path):
     path = tmp_path / "large.bmp"
     noise = np.random.default_rng(0).integers(0, 256, (2000, 2000, 3), np.uint8)
     Image.fromarray(noise).save(path)
@@ -284,7 +284,7 @@ def test_a_file_that_is_too_large_is_refused_before_it_is_sent(page, tmp_path):
     expect(page.locator("#result")).to_be_visible()
 
 
-def test_the_picture_travels_shrunk_and_boxes_fit_the_whole_one(page, tmp_path):
+def test_the_picture_is_downscaled_for_upload_and_boxes_fit_the_original(page, tmp_path):
     path = tmp_path / "cells.bmp"
     cells_picture({(1, 0): RED, (2, 2): BLUE}, 1920).save(path)
     open_page(page)
@@ -303,11 +303,11 @@ def test_the_picture_travels_shrunk_and_boxes_fit_the_whole_one(page, tmp_path):
     with Image.open(io.BytesIO(base64.b64decode(text))) as sent:
         assert sent.size == (416, 416)
     expect(page.locator("#picture-size")).to_have_text("1920 × 1920")
-    # An edge lies within one pixel of the shrunk copy, so look a bit inside of the line.
+    # Edges are accurate to one pixel of the downscaled copy, so sample inside the line.
     assert colour_at(page, 640, 320, right=1, picture_width=1920)[3] == 255
     assert colour_at(page, 1280, 1600, right=1, picture_width=1920)[3] == 255
 
-    # The copy the server received comes back on demand.
+    # The uploaded copy can be displayed on demand.
     page.locator("#as-received").check()
     size = page.evaluate(
         """async () => {
@@ -319,7 +319,7 @@ def test_the_picture_travels_shrunk_and_boxes_fit_the_whole_one(page, tmp_path):
     assert size == [416, 416]
 
 
-def test_a_jpeg_that_is_cut_off_is_detected_in_and_said_to_be(page, tmp_path):
+def test_detection_works_in_a_truncated_jpeg_with_a_notice(page, tmp_path):
     path = tmp_path / "cut.jpg"
     cells_picture({(1, 0): RED, (2, 2): BLUE}, 960).save(path, quality=95)
     path.write_bytes(path.read_bytes()[:-2])
@@ -334,7 +334,7 @@ def test_a_jpeg_that_is_cut_off_is_detected_in_and_said_to_be(page, tmp_path):
     expect(page.locator("#result .cut-off")).to_be_visible()
 
 
-def test_one_click_per_chosen_file(page, picture_path):
+def test_each_chosen_file_takes_one_click(page, picture_path):
     requests: list[str] = []
     page.on("request", lambda request: requests.append(request.method))
     open_page(page)
@@ -403,7 +403,7 @@ def test_several_pictures_wait_in_a_queue(page, picture_path, tmp_path, console_
     assert "422" in console_errors.pop()
 
 
-def test_pointing_at_a_box_shows_its_row(page, picture_path):
+def test_hovering_over_a_box_highlights_its_row(page, picture_path):
     detect(page, picture_path)
     boxes = page.locator("#boxes")
     side = boxes.evaluate("(canvas) => canvas.clientWidth")
@@ -418,7 +418,7 @@ def test_pointing_at_a_box_shows_its_row(page, picture_path):
     expect(page.locator("#objects li", has_text="plum")).to_be_focused()
 
 
-def test_picture_and_result_can_be_downloaded_as_they_are_shown(page, picture_path):
+def test_picture_and_result_are_downloaded_as_shown(page, picture_path):
     detect(page, picture_path)
     page.locator("#classes label", has_text="plum").click()
 
@@ -429,7 +429,7 @@ def test_picture_and_result_can_be_downloaded_as_they_are_shown(page, picture_pa
         assert picture.size == (960, 960)
         tomato, plum = picture.getpixel((322, 200)), picture.getpixel((642, 800))
     assert np.abs(np.subtract(tomato, class_colour(TOMATO))).max() < 60
-    # The hidden plum has no box: what is there is its own blue.
+    # The hidden plum has no box, so its own blue is visible.
     assert np.abs(np.subtract(plum, BLUE)).max() < 60
 
     for name, part in [
@@ -446,7 +446,7 @@ def test_picture_and_result_can_be_downloaded_as_they_are_shown(page, picture_pa
         assert "plum" not in text and "\n1 " not in text
 
 
-def test_the_request_is_offered_for_other_programs(page, picture_path, server: Server, tmp_path):
+def test_the_request_is_shown_as_code(page, picture_path, server: Server, tmp_path):
     detect(page, picture_path)
     page.locator("#snippet-box summary").click()
     snippet = page.locator("#snippet")
@@ -486,7 +486,7 @@ def test_a_kept_picture_is_reopened_and_deleted(page, picture_path):
     expect(page.locator("#picture")).to_be_visible()
     assert colour_at(page, 320, 160, right=1)[3] == 255
     address = page.url
-    # A page leads to what can be done with its picture, and not to itself.
+    # The page of a kept picture links to its actions, but not to itself.
     expect(page.locator("#kept-link")).to_be_hidden()
     expect(page.get_by_role("link", name="Delete this picture")).to_be_visible()
 
@@ -503,15 +503,13 @@ def test_a_kept_picture_is_reopened_and_deleted(page, picture_path):
 
 
 @pytest.mark.parametrize("way", ["back", "reload"])
-def test_a_result_does_not_lead_to_its_kept_picture_once_that_is_deleted(
-    page, picture_path, console_errors, way
-):
+def test_a_result_does_not_link_to_a_deleted_picture(page, picture_path, console_errors, way):
     detect(page, picture_path)
     page.locator("#as-received").check()
     link = page.get_by_role("link", name="Link to this result")
     if way == "reload":
         page.reload()
-        # What is still there stays linked.
+        # Other kept pictures remain linked.
         expect(link).to_be_visible()
     link.click()
     page.get_by_role("link", name="Delete this picture").click()
@@ -533,7 +531,7 @@ def test_a_result_does_not_lead_to_its_kept_picture_once_that_is_deleted(
     console_errors.clear()
 
 
-def test_what_the_server_refuses_is_told_in_its_words(page, tmp_path, console_errors):
+def test_a_server_error_is_shown(page, tmp_path, console_errors):
     picture = cells_picture({(1, 0): RED})
     animation = io.BytesIO()
     picture.save(animation, "WEBP", save_all=True, append_images=[cells_picture({})])
@@ -549,7 +547,7 @@ def test_what_the_server_refuses_is_told_in_its_words(page, tmp_path, console_er
     assert "422" in console_errors.pop()
 
 
-def test_a_server_that_is_gone_is_told_and_asked_again_later(
+def test_an_unreachable_server_shows_an_error_and_can_be_retried(
     page, picture_path, server: Server, console_errors
 ):
     open_page(page)
@@ -570,7 +568,7 @@ def test_a_server_that_is_gone_is_told_and_asked_again_later(
     expect(page.get_by_role("alert").first).to_be_empty()
 
 
-def test_a_picture_that_is_not_kept_has_its_objects_and_the_page_says_why(page, picture_path):
+def test_a_picture_that_is_not_kept_shows_its_objects_and_the_reason(page, picture_path):
     def answered(route: Route) -> None:
         assert route.request.post_data_json["keep"] == "if_possible"
         answer = route.fetch(post_data={**route.request.post_data_json, "keep": False})
@@ -589,7 +587,7 @@ def test_a_picture_that_is_not_kept_has_its_objects_and_the_page_says_why(page, 
 
 
 def chosen_and_done(page: Page, tmp_path: Path, count: int) -> None:
-    """Several pictures with a tomato each, all of them answered."""
+    """Choose several pictures with one tomato each, and wait for all results."""
     paths = [tmp_path / f"{number}.png" for number in range(count)]
     for path in paths:
         cells_picture({(1, 0): RED, (2, 2): BLUE}).save(path)
@@ -599,7 +597,7 @@ def chosen_and_done(page: Page, tmp_path: Path, count: int) -> None:
     expect(page.locator("#queue [data-state=done]")).to_have_count(count)
 
 
-def test_many_pictures_say_how_many_are_done_and_that_there_are_more_to_scroll_to(page, tmp_path):
+def test_a_long_queue_shows_its_progress_and_that_it_scrolls(page, tmp_path):
     chosen_and_done(page, tmp_path, 12)
 
     expect(page.locator("#progress")).to_have_text("12 of 12 done")
@@ -637,7 +635,7 @@ def test_cards_of_the_queue_keep_their_height(page, picture_path, tmp_path):
     assert len(set(heights.values())) == 1
 
 
-def test_all_results_come_in_one_archive_as_they_are_shown(page, tmp_path):
+def test_all_results_are_downloaded_as_one_archive_as_shown(page, tmp_path):
     chosen_and_done(page, tmp_path, 2)
     page.locator("#classes label", has_text="plum").click()
 
@@ -677,7 +675,7 @@ def test_a_single_picture_can_be_removed(page, picture_path):
     expect(page.locator("#invitation")).to_be_visible()
 
 
-def test_a_file_that_is_no_picture_is_told_beside_those_that_are(page, picture_path, tmp_path):
+def test_a_file_that_is_not_a_picture_does_not_stop_the_others(page, picture_path, tmp_path):
     notes = tmp_path / "notes.png"
     notes.write_text("no picture")
     open_page(page)
@@ -691,7 +689,7 @@ def test_a_file_that_is_no_picture_is_told_beside_those_that_are(page, picture_p
 
 
 @pytest.mark.parametrize("way", ["reload", "language"])
-def test_pictures_results_filters_and_settings_outlast(page, tmp_path, way):
+def test_pictures_results_filters_and_settings_persist(page, tmp_path, way):
     chosen_and_done(page, tmp_path, 2)
     page.locator(".settings summary").click()
     page.locator("#longest-side").select_option("640 px")
@@ -726,7 +724,7 @@ def test_filters_survive_the_change_of_picture(page, tmp_path):
     expect(page.get_by_label(re.compile("^plum"))).not_to_be_checked()
 
 
-def test_nobody_else_sees_what_a_page_keeps_in_its_tab(page, tmp_path):
+def test_data_of_a_tab_is_not_visible_to_other_users(page, tmp_path):
     chosen_and_done(page, tmp_path, 1)
     page.route(
         "**/detect-image/",
@@ -741,7 +739,7 @@ def test_nobody_else_sees_what_a_page_keeps_in_its_tab(page, tmp_path):
     expect(page.locator("#queue")).to_be_hidden()
 
 
-def test_a_file_chosen_before_the_scripts_have_run_is_not_ignored(page, picture_path):
+def test_a_file_chosen_before_the_scripts_have_run_is_used(page, picture_path):
     held = []
     page.route("**/picture*.js", lambda route: held.append(route))
     page.goto("/detect-image/", wait_until="commit")
@@ -754,7 +752,9 @@ def test_a_file_chosen_before_the_scripts_have_run_is_not_ignored(page, picture_
     expect(page.locator("#queue .name")).to_have_text("cells.png")
 
 
-def test_pictures_are_kept_only_with_the_box_ticked_which_is_remembered(page, picture_path):
+def test_pictures_are_kept_only_with_the_checkbox_checked_and_the_choice_persists(
+    page, picture_path
+):
     detect(page, picture_path)
     expect(page.locator("#kept-link")).to_be_visible()
     page.get_by_label("Keep pictures and results on the server").uncheck()

@@ -1,4 +1,4 @@
-"""The repository after its commands have run: what they make is not part of it."""
+"""Tests that generated files are not part of the repository."""
 
 import shutil
 import subprocess
@@ -17,7 +17,7 @@ def git(folder: Path, *arguments: str) -> str:
 
 
 @pytest.mark.parametrize("is_link", [False, True])
-def test_what_the_commands_make_is_ignored_as_a_folder_and_as_a_link(tmp_path, is_link):
+def test_generated_directories_are_ignored_as_directories_and_as_links(tmp_path, is_link):
     checkout, elsewhere = tmp_path / "checkout", tmp_path / "elsewhere"
     for folder in (checkout, elsewhere):
         folder.mkdir()

@@ -1,4 +1,4 @@
-"""The served site as programs meet it: over real connections, also at their end."""
+"""Tests of the server process over real connections, including its shutdown."""
 
 import http.client
 import io
@@ -38,7 +38,9 @@ def test_many_clients_at_once_are_all_answered(server: Server) -> None:
     assert answers == [["tomato", "plum"]] * 48
 
 
-def test_a_body_announced_as_too_large_is_refused_before_it_is_sent(server: Server) -> None:
+def test_a_body_with_a_too_large_content_length_is_refused_before_it_is_sent(
+    server: Server,
+) -> None:
     connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=10)
     connection.putrequest("POST", API)
     connection.putheader("Content-Type", "image/png")
@@ -77,14 +79,14 @@ def test_an_unknown_websocket_is_answered_and_closed(server: Server) -> None:
     assert message["status"] == 404
 
 
-def test_other_sites_pages_cannot_open_websockets(server: Server) -> None:
+def test_pages_of_other_sites_cannot_open_websockets(server: Server) -> None:
     url = server.url.replace("http", "ws") + "/ws/nothing/"
 
     with pytest.raises(InvalidStatus, match="403"):
         connect(url, origin=Origin("http://evil.example"))
 
 
-def test_a_running_request_is_answered_when_the_server_is_told_to_end(
+def test_a_request_in_progress_is_answered_during_shutdown(
     tmp_path: Path, toy_model_dir: Path
 ) -> None:
     server = Server(tmp_path, toy_model_dir)
@@ -109,7 +111,7 @@ def test_a_running_request_is_answered_when_the_server_is_told_to_end(
     assert server.process.wait(30) in (0, -signal.SIGTERM)
 
 
-def test_a_site_without_models_detects_with_its_own_until_a_better_one_is_installed(
+def test_the_shipped_detector_is_used_until_another_is_installed(
     tmp_path: Path,
 ) -> None:
     server = Server(tmp_path, tmp_path / "models")

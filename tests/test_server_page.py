@@ -1,4 +1,4 @@
-"""The page where the server draws, in a real browser."""
+"""End-to-end tests of the page whose pictures the server draws."""
 
 import base64
 from pathlib import Path
@@ -38,7 +38,7 @@ def assert_box_is_drawn(page: Page) -> None:
 
 
 @pytest.mark.parametrize(("way", "prefix"), [("base64", "data:image/jpeg"), ("URL", "/detect")])
-def test_an_upload_comes_back_drawn(page, picture_path, way, prefix):
+def test_an_upload_is_shown_with_boxes(page, picture_path, way, prefix):
     page.goto("/detect-image/server/")
     page.locator("#file").set_input_files(picture_path)
     page.get_by_label(way, exact=True).check()
@@ -53,7 +53,7 @@ def test_an_upload_comes_back_drawn(page, picture_path, way, prefix):
 
 
 @pytest.mark.parametrize("way", ["base64", "URL"])
-def test_a_picture_of_the_server_is_shown_as_it_is(page, way):
+def test_a_gallery_picture_is_shown_unchanged(page, way):
     page.goto("/detect-image/server/")
     page.get_by_label("street.jpg").check()
     page.get_by_label(way, exact=True).check()
@@ -65,7 +65,7 @@ def test_a_picture_of_the_server_is_shown_as_it_is(page, way):
     assert page.evaluate("() => document.querySelector('#picture').naturalWidth") > 600
 
 
-def test_both_ways_are_compared_side_by_side(page, picture_path):
+def test_both_response_formats_are_compared_side_by_side(page, picture_path):
     page.goto("/detect-image/server/")
     page.locator("#file").set_input_files(picture_path)
 
@@ -75,13 +75,13 @@ def test_both_ways_are_compared_side_by_side(page, picture_path):
     expect(rows).to_have_count(2)
     url, base64 = ([*row.locator("td").all_text_contents()] for row in rows.all())
     assert (url[1], base64[1]) == ("URL", "base64")
-    # base64 has the picture in its answer, and nothing follows.
+    # With base64 the response contains the picture, so there is no second request.
     assert base64[3].endswith("kB") and base64[4] == "0 B"
     assert url[3].endswith(" B") and url[4].endswith("kB")
     assert all(row[5].endswith(" ms") for row in (url, base64))
 
 
-def test_a_name_can_be_typed_but_leads_nowhere_else(page, console_errors):
+def test_a_typed_name_cannot_leave_the_gallery(page, console_errors):
     page.goto("/detect-image/server/")
     name = page.get_by_label("Name of a picture on the server")
     name.fill("street.jpg")
@@ -95,7 +95,7 @@ def test_a_name_can_be_typed_but_leads_nowhere_else(page, console_errors):
     assert "404" in console_errors.pop()
 
 
-def test_without_a_picture_the_page_says_so(page):
+def test_without_a_picture_an_error_is_shown(page):
     page.goto("/detect-image/server/")
     page.get_by_label("your own", exact=True).check()
 
@@ -118,7 +118,7 @@ def test_a_picture_that_is_not_kept_is_drawn_and_the_page_says_why(page, picture
     expect(page.locator("#not-kept")).to_have_text("This picture was not kept: There is no room.")
 
 
-def test_what_only_the_browser_reads_is_converted_before_it_is_sent(page, tmp_path):
+def test_a_format_that_only_the_browser_decodes_is_converted_before_upload(page, tmp_path):
     path = tmp_path / "cells.avif"
     cells_picture({(1, 0): RED, (2, 2): BLUE}, 960).save(path)
     page.goto("/detect-image/server/")
@@ -130,7 +130,7 @@ def test_what_only_the_browser_reads_is_converted_before_it_is_sent(page, tmp_pa
     assert_box_is_drawn(page)
 
 
-def test_what_neither_reads_is_refused_in_the_servers_words(page, tmp_path, console_errors):
+def test_an_unsupported_format_shows_the_servers_error(page, tmp_path, console_errors):
     path = tmp_path / "cells.tiff"
     cells_picture({(1, 0): RED}).save(path)
     page.goto("/detect-image/server/")
@@ -143,7 +143,7 @@ def test_what_neither_reads_is_refused_in_the_servers_words(page, tmp_path, cons
 
 
 @pytest.mark.parametrize("threshold", ["0.33", "0.333"])
-def test_every_threshold_between_0_and_1_is_a_number(page, picture_path, threshold):
+def test_every_threshold_between_0_and_1_is_valid(page, picture_path, threshold):
     page.goto("/detect-image/server/")
     page.locator("#file").set_input_files(picture_path)
     page.locator("#threshold").fill(threshold)
@@ -153,7 +153,7 @@ def test_every_threshold_between_0_and_1_is_a_number(page, picture_path, thresho
     expect(page.locator("#status")).to_have_text("Objects drawn: 2")
 
 
-def test_old_pictures_and_errors_leave_with_the_next_attempt(page, picture_path, console_errors):
+def test_a_new_request_clears_previous_pictures_and_errors(page, picture_path, console_errors):
     page.goto("/detect-image/server/")
     page.locator("#file").set_input_files(picture_path)
     page.get_by_role("button", name="Detect").click()
@@ -174,7 +174,7 @@ def test_old_pictures_and_errors_leave_with_the_next_attempt(page, picture_path,
 
 
 @pytest.mark.parametrize("way", ["reload", "language"])
-def test_choice_result_and_settings_outlast(page, picture_path, way):
+def test_choice_result_and_settings_persist(page, picture_path, way):
     page.goto("/detect-image/server/")
     page.locator("#file").set_input_files(picture_path)
     page.get_by_label("URL", exact=True).check()
@@ -199,7 +199,7 @@ def test_choice_result_and_settings_outlast(page, picture_path, way):
     assert page.locator("#file").evaluate("file => file.files[0].name") == "cells.png"
 
 
-def test_a_file_chosen_before_the_scripts_have_run_is_not_ignored(page, picture_path):
+def test_a_file_chosen_before_the_scripts_have_run_is_used(page, picture_path):
     held = []
     page.route("**/server*.js", lambda route: held.append(route))
     page.goto("/detect-image/server/", wait_until="commit")

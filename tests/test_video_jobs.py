@@ -1,4 +1,4 @@
-"""Videos on the served site, also when it is killed at work."""
+"""Tests of video jobs on a server process, including kills and restarts."""
 
 import hashlib
 import json
@@ -30,7 +30,7 @@ def long_clip(tmp_path_factory: pytest.TempPathFactory) -> bytes:
 
 @pytest.fixture(scope="module")
 def own_server(tmp_path_factory: pytest.TempPathFactory, toy_model_dir: Path) -> Iterator[Server]:
-    """A server that tests may kill, and start again."""
+    """A separate server that tests may kill and restart."""
     server = Server(tmp_path_factory.mktemp("data"), toy_model_dir)
     server.start()
     yield server
@@ -67,7 +67,7 @@ def kill(server: Server) -> None:
     server.process.wait(10)
 
 
-def test_detection_goes_on_after_the_server_was_killed(
+def test_detection_resumes_after_the_server_was_killed(
     own_server: Server, long_clip: bytes
 ) -> None:
     client = requests.Session()
@@ -91,7 +91,7 @@ def test_detection_goes_on_after_the_server_was_killed(
         assert found["box"][:2] == pytest.approx([column * 32, row * 32], abs=3)
 
 
-def test_an_upload_goes_on_after_the_server_was_killed(
+def test_an_upload_resumes_after_the_server_was_killed(
     own_server: Server, long_clip: bytes
 ) -> None:
     client = requests.Session()
@@ -134,7 +134,7 @@ def test_a_video_is_watched_saved_and_deleted(server: Server, long_clip: bytes) 
 
 
 def watched_indices(client: requests.Session, server: Server, video: dict) -> list[int]:
-    """The frames that a socket tells of while they are detected, until their end."""
+    """The indices of all frames that the WebSocket reports during detection."""
     cookie = f"sessionid={client.cookies['sessionid']}"
     url = server.url.replace("http", "ws") + video["urls"]["socket"]
     indices: list[int] = []

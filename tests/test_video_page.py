@@ -1,7 +1,7 @@
-"""The video page in a real browser, with the toy network behind it.
+"""End-to-end tests of the video page with the toy network.
 
-The pictures of the clips carry their own number, and a red cell that goes from place to place:
-what is on the canvases tells which frame was drawn, and whose boxes lie over it.
+Each frame of the clips encodes its own number and has a red cell whose position depends on it, so
+that the canvases tell which frame was drawn and which frame the boxes belong to.
 """
 
 import json
@@ -17,14 +17,15 @@ from playwright.sync_api import Page, Request, Route, WebSocketRoute, expect
 from detect_video.conftest import cell_of
 from detect_video.tests.clips import Cells, write_clip
 from ml_core.tests.toy_network import RED
+from tests.conftest import wait_for_repaints
 
 FRAMES = 100
 CHUNK_BYTES = 5 * 10**6
 ONE_VIDEO = re.compile(r"/api/videos/[0-9a-f-]+/$")
 SOURCES = ["browser", "server"]
 
-# Writes down every frame that is drawn: its index, the number in its picture, and the cells of
-# three by three whose left edge is marked by a box.
+# Records every drawn frame: its index, the number encoded in the picture, and the cells of the
+# 3 x 3 grid with a box at their left edge.
 RECORDER = """
 const BITS = 16;
 window.drawn = [];
@@ -67,7 +68,7 @@ addEventListener("DOMContentLoaded", () => {
 });
 """
 
-# The browser's decoder gives up after so many pictures, of which some are only read ahead.
+# The browser's decoder fails after this many chunks, some of which are read ahead.
 BREAKING_DECODER = """
 const decode = VideoDecoder.prototype.decode;
 let left = 80;
@@ -87,7 +88,7 @@ def cells(number: int) -> Cells:
 
 @pytest.fixture(scope="module")
 def clips(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """The same pictures, once as browsers can decode them, once as only the server can."""
+    """The same frames in a codec that browsers decode and in one that only the server decodes."""
     folder = tmp_path_factory.mktemp("clips")
     common: dict[str, Any] = {"frames": FRAMES, "size_wh": (288, 288), "cells": cells}
     return {
@@ -98,7 +99,7 @@ def clips(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 @pytest.fixture
 def large_clip(clips: dict[str, Path], tmp_path: Path) -> Path:
-    """A clip of three chunks: to its pictures comes a box that readers pass over."""
+    """A clip of three upload chunks, padded with a "free" box that readers skip."""
     path = tmp_path / "large.mp4"
     padding = 2 * CHUNK_BYTES
     box = (padding + 8).to_bytes(4, "big") + b"free" + bytes(padding)
@@ -131,7 +132,7 @@ def pause(page: Page) -> None:
 
 
 def assert_drawn(frames: list[dict[str, Any]], expected: list[int]) -> None:
-    """These frames in this order, each with its own picture and its own box."""
+    """Check that exactly these frames were drawn, each with its own picture and box."""
     assert [frame["index"] for frame in frames] == expected
     assert [frame["number"] for frame in frames] == expected
     assert [frame["cells"] for frame in frames] == [[list(cell_of(index))] for index in expected]
@@ -149,13 +150,13 @@ def test_every_frame_is_drawn_once_in_order_and_with_its_own_boxes(page, clips, 
 
 
 @pytest.mark.parametrize("source", SOURCES)
-def test_a_pause_draws_nothing_and_play_goes_on_at_the_very_next_frame(page, clips, source):
+def test_pause_stops_drawing_and_play_resumes_at_the_next_frame(page, clips, source):
     open_player(page, clips[source])
     wait_for_drawn(page, 10)
 
     pause(page)
     before = drawn(page)
-    page.wait_for_timeout(700)
+    wait_for_repaints(page)
     assert drawn(page) == before
     page.get_by_role("button", name="Play").click()
     wait_for_drawn(page, len(before) + 10)
@@ -165,7 +166,7 @@ def test_a_pause_draws_nothing_and_play_goes_on_at_the_very_next_frame(page, cli
 
 
 @pytest.mark.parametrize("source", SOURCES)
-def test_seeking_and_stepping_show_the_very_frame(page, clips, source):
+def test_seeking_and_stepping_are_frame_accurate(page, clips, source):
     open_player(page, clips[source])
     expect(page.locator("#state")).to_have_text("Detection is complete.")
     wait_for_drawn(page, 3)
@@ -185,7 +186,7 @@ def test_seeking_and_stepping_show_the_very_frame(page, clips, source):
     assert_drawn(drawn(page), [60, 61, 60, 59, 0, 1, 99, 98])
 
 
-def test_a_page_that_is_opened_again_reads_the_file_from_the_server(page, clips):
+def test_a_reopened_page_reads_the_file_from_the_server(page, clips):
     open_player(page, clips["browser"])
     expect(page.locator("#state")).to_have_text("Detection is complete.")
 
@@ -264,7 +265,7 @@ def test_without_the_module_that_reads_videos_the_server_decodes(page, clips, co
     assert "ERR_FAILED" in console_errors.pop()
 
 
-def test_a_slow_connection_loses_and_repeats_nothing_when_it_breaks(page, clips):
+def test_a_reconnect_neither_loses_nor_repeats_frames(page, clips):
     sockets = []
     page.route_web_socket(
         "**/ws/videos/**", lambda socket: sockets.append((socket, socket.connect_to_server()))
@@ -281,8 +282,8 @@ def test_a_slow_connection_loses_and_repeats_nothing_when_it_breaks(page, clips)
     assert_drawn(drawn(page), list(range(FRAMES)))
 
 
-def patches(page: Page) -> list[int]:
-    """The offsets of the parts that the page sends from now on."""
+def upload_offsets(page: Page) -> list[int]:
+    """The offsets of the chunks that the page uploads from now on."""
     offsets: list[int] = []
 
     def note(request: Request) -> None:
@@ -293,7 +294,7 @@ def patches(page: Page) -> list[int]:
     return offsets
 
 
-def test_an_upload_goes_on_when_its_connection_was_broken(page, large_clip, console_errors):
+def test_an_upload_resumes_after_a_lost_connection(page, large_clip, console_errors):
     broken = []
 
     def break_once(route: Route) -> None:
@@ -304,7 +305,7 @@ def test_an_upload_goes_on_when_its_connection_was_broken(page, large_clip, cons
             route.continue_()
 
     page.route("**/upload/", break_once)
-    offsets = patches(page)
+    offsets = upload_offsets(page)
 
     open_player(page, large_clip)
 
@@ -312,7 +313,7 @@ def test_an_upload_goes_on_when_its_connection_was_broken(page, large_clip, cons
     assert "ERR_FAILED" in console_errors.pop()
 
 
-def test_an_upload_goes_on_in_a_page_that_was_loaded_again(page, large_clip):
+def test_an_upload_resumes_after_a_page_reload(page, large_clip):
     held: list[Route] = []
 
     def hold_one(route: Route) -> None:
@@ -329,7 +330,7 @@ def test_an_upload_goes_on_in_a_page_that_was_loaded_again(page, large_clip):
     page.goto("/detect-video/")
     page.get_by_role("link", name="large.mp4").click()
     expect(page.get_by_role("alert").first).to_contain_text("Choose the same file again")
-    offsets = patches(page)
+    offsets = upload_offsets(page)
 
     page.locator("#file").set_input_files(large_clip)
     expect(page.locator("#player")).to_be_visible(timeout=30_000)
@@ -337,10 +338,10 @@ def test_an_upload_goes_on_in_a_page_that_was_loaded_again(page, large_clip):
     assert offsets == [CHUNK_BYTES, 2 * CHUNK_BYTES]
 
 
-def test_a_file_that_the_server_has_is_not_sent_twice(page, clips):
+def test_a_file_that_the_server_has_is_not_uploaded_again(page, clips):
     open_player(page, clips["browser"])
     address = page.url
-    offsets = patches(page)
+    offsets = upload_offsets(page)
 
     open_player(page, clips["browser"])
 
@@ -348,7 +349,9 @@ def test_a_file_that_the_server_has_is_not_sent_twice(page, clips):
     assert offsets == []
 
 
-def test_a_file_that_is_no_video_is_refused_where_it_was_chosen(page, tmp_path, console_errors):
+def test_a_file_that_is_not_a_video_shows_an_error_at_the_file_input(
+    page, tmp_path, console_errors
+):
     path = tmp_path / "notes.mp4"
     path.write_text("no video")
 
@@ -359,11 +362,11 @@ def test_a_file_that_is_no_video_is_refused_where_it_was_chosen(page, tmp_path, 
     assert "Failed to load resource" in console_errors.pop()
 
 
-def pretend(page: Page, **told: object) -> None:
-    """Whatever state the video is in, the page is ``told`` another one."""
+def fake_video_state(page: Page, **fields: object) -> None:
+    """Replace ``fields`` of the video in API responses and WebSocket messages."""
 
     def changed(video: dict[str, Any]) -> dict[str, Any]:
-        return {**video, **told}
+        return {**video, **fields}
 
     def change_answer(route: Route) -> None:
         response = route.fetch()
@@ -383,7 +386,7 @@ def pretend(page: Page, **told: object) -> None:
 
 
 def test_a_video_is_not_saved_before_every_frame_is_detected(page, clips):
-    pretend(page, state="running", frames_detected=10)
+    fake_video_state(page, state="running", frames_detected=10)
 
     open_player(page, clips["browser"])
 
@@ -392,8 +395,8 @@ def test_a_video_is_not_saved_before_every_frame_is_detected(page, clips):
     expect(page.locator("#save-reason")).to_be_visible()
 
 
-def test_what_was_detected_before_it_was_cancelled_can_be_saved(page, clips):
-    pretend(page, state="cancelled", frames_detected=10)
+def test_a_cancelled_video_can_be_saved_with_its_partial_results(page, clips):
+    fake_video_state(page, state="cancelled", frames_detected=10)
 
     open_player(page, clips["browser"])
 
@@ -402,8 +405,8 @@ def test_what_was_detected_before_it_was_cancelled_can_be_saved(page, clips):
     expect(page.locator("#save-reason")).to_be_hidden()
 
 
-def test_who_waits_is_told_the_place_in_the_queue(page, clips):
-    pretend(page, state="queued", queue_position=3)
+def test_a_queued_video_shows_its_position_in_the_queue(page, clips):
+    fake_video_state(page, state="queued", queue_position=3)
 
     open_player(page, clips["browser"])
 
@@ -411,14 +414,14 @@ def test_who_waits_is_told_the_place_in_the_queue(page, clips):
     expect(page.locator("#state-share")).to_have_text("Position in the queue: 3")
 
 
-def test_the_video_is_saved_as_it_is_shown(page, clips, tmp_path):
+def test_the_video_is_saved_with_the_displayed_filters(page, clips, tmp_path):
     open_player(page, clips["browser"])
     page.locator("#classes label", has_text="tomato").click()
     with page.expect_request("**/exports/") as request:
         page.get_by_role("button", name="Save as video").click()
     expect(page.get_by_role("link", name="Download")).to_be_visible(timeout=30_000)
     page.reload()
-    # With the first frame the page gets its final layout.
+    # The layout is final once the first frame is drawn.
     wait_for_drawn(page, 1)
 
     with page.expect_download() as download:
@@ -473,7 +476,7 @@ def test_a_video_chosen_before_the_pages_scripts_run_is_sent(page, clips):
     expect(page.locator("#player")).to_be_visible(timeout=30_000)
 
 
-def test_a_slider_that_is_moved_asks_the_server_once_for_the_place_where_it_rests(page, clips):
+def test_dragging_the_slider_sends_one_seek_for_its_final_position(page, clips):
     starts: list[int] = []
 
     def note(message: str | bytes) -> None:
@@ -509,7 +512,9 @@ def switch_language(page: Page) -> None:
 
 
 @pytest.mark.parametrize("leave", [Page.reload, switch_language])
-def test_filters_speed_and_place_outlast_a_reload_and_another_language(page, clips, leave):
+def test_filters_speed_and_position_persist_after_a_reload_and_a_language_change(
+    page, clips, leave
+):
     open_player(page, clips["browser"])
     expect(page.locator("#state")).to_have_text("Detection is complete.")
     wait_for_drawn(page, 3)
@@ -536,7 +541,7 @@ def test_filters_speed_and_place_outlast_a_reload_and_another_language(page, cli
     assert page.evaluate("shownCells()") == []
 
 
-def test_the_list_shows_of_each_video_what_it_is(page, clips):
+def test_the_list_describes_each_video(page, clips):
     open_player(page, clips["browser"])
     page.goto("/detect-video/")
     row = page.locator("#video-list li")
@@ -549,7 +554,7 @@ def test_the_list_shows_of_each_video_what_it_is(page, clips):
     assert row.locator("img").evaluate(size) == [288, 288]
 
 
-def test_the_list_tells_how_long_detection_will_still_take(page, clips):
+def test_the_list_shows_the_remaining_detection_time(page, clips):
     def running(route: Route) -> None:
         response = route.fetch()
         pace = {"state": "running", "frames_detected": 10, "frames_hint": 100, "detect_fps": 0.5}
@@ -592,9 +597,7 @@ def test_a_click_on_the_picture_plays_and_pauses(page, clips):
 
 
 @pytest.mark.parametrize("size_wh", [(270, 480), (480, 270)])
-def test_the_player_takes_the_whole_screen_with_its_controls_and_gives_it_back(
-    page, tmp_path, size_wh
-):
+def test_the_player_enters_and_leaves_full_screen_with_its_controls(page, tmp_path, size_wh):
     open_player(page, write_clip(tmp_path / "clip.mp4", frames=10, size_wh=size_wh))
 
     page.get_by_role("button", name="Full screen").click()
@@ -613,7 +616,7 @@ def test_the_player_takes_the_whole_screen_with_its_controls_and_gives_it_back(
     expect(page.get_by_role("button", name="Full screen", exact=True)).to_be_visible()
 
 
-def test_the_names_of_buttons_contain_what_is_written_on_them(page, clips):
+def test_accessible_names_of_buttons_contain_their_visible_text(page, clips):
     open_player(page, clips["browser"])
 
     for button in page.locator("button:visible").all():

@@ -1,4 +1,4 @@
-"""``POST /api/classify/`` with the classifier that comes with the project."""
+"""Tests of ``POST /api/classify/`` with the shipped classifier."""
 
 import base64
 import hashlib
@@ -33,7 +33,7 @@ pytestmark = [pytest.mark.usefixtures("shipped_classifier"), pytest.mark.django_
 
 @pytest.fixture
 def shipped_classifier(settings, patient, tmp_path, converted_dir):
-    """The site as it is after a clone: nothing installed, nothing uploaded."""
+    """A fresh installation: no installed models, no uploads."""
     settings.MODEL_DIR = tmp_path / "models"
     settings.MEDIA_ROOT = tmp_path / "media"
     settings.CONVERTED_DIR = converted_dir
@@ -72,7 +72,7 @@ def test_the_answer_holds_the_class_and_the_probabilities_of_all_ten(client):
     assert list(answer["timing_ms"]) == ["decode", "preprocess", "queue", "inference"]
 
 
-def test_a_jpeg_that_lacks_its_last_bytes_is_classified_and_the_answer_says_so(client):
+def test_a_jpeg_without_its_last_bytes_is_classified_and_marked_as_truncated(client):
     whole = Path("static/samples/car.jpg").read_bytes()
 
     answers = [post(client, data).json() for data in (whole, whole[:-2])]
@@ -91,7 +91,7 @@ def test_raw_bodies_and_base64_get_the_same_answer(client):
     assert raw.json()["probabilities"] == as_json.json()["probabilities"] == expected
 
 
-def test_every_upload_is_kept_as_it_came_with_its_result(client, settings):
+def test_every_upload_is_kept_unchanged_with_its_result(client, settings):
     answer = post(client).json()
 
     classified = ClassifiedImage.objects.get()
@@ -102,7 +102,7 @@ def test_every_upload_is_kept_as_it_came_with_its_result(client, settings):
     assert classified.probabilities[answer["class_name"]] == answer["score"]
 
 
-def test_a_visit_alone_writes_nothing(client):
+def test_visiting_a_page_creates_no_session(client):
     for page in (
         "/classify/",
         "/classify/pictures/",
@@ -134,7 +134,7 @@ def test_an_upload_belongs_to_the_visitors_session_or_to_the_account(client, dja
         (PICTURE[:-30], 422, "image_truncated"),
     ],
 )
-def test_what_is_no_picture_gets_a_problem_and_is_not_kept(client, settings, data, status, code):
+def test_an_invalid_picture_is_rejected_and_not_kept(client, settings, data, status, code):
     assert_problem(post(client, data), status, code)
     assert not ClassifiedImage.objects.exists()
     assert not settings.MEDIA_ROOT.exists()
@@ -144,7 +144,7 @@ def test_models_of_another_task_are_unknown_here(client):
     assert_problem(post(client, model="yolov3"), 422, "unknown_model")
 
 
-def test_where_and_how_fast_is_logged(client, caplog):
+def test_the_file_and_the_timing_are_logged(client, caplog):
     caplog.set_level("INFO")
 
     post(client)
@@ -165,7 +165,7 @@ def test_a_picture_whose_row_cannot_be_written_is_not_left_behind(client, settin
     assert [path for path in settings.MEDIA_ROOT.rglob("*") if path.is_file()] == []
 
 
-def test_staff_sees_uploads_with_their_pictures_and_nobody_else_does(client):
+def test_only_staff_sees_uploads_in_the_admin(client):
     post(client)
     classified = ClassifiedImage.objects.get()
     picture_url = f"/admin/classify/classifiedimage/{classified.pk}/picture/file/"
@@ -216,7 +216,7 @@ def test_deleting_a_kept_picture_deletes_its_file(client, settings, way):
 
 
 @pytest.mark.parametrize("pk", [0, 2**63, 10**30])
-def test_a_picture_that_never_was_is_not_found(client, pk):
+def test_an_unknown_picture_is_not_found(client, pk):
     assert_problem(client.get(f"/api/classify/pictures/{pk}/"), 404, "not_found")
     assert client.get(f"/classify/pictures/{pk}/").status_code == 404
 
@@ -238,13 +238,13 @@ def test_the_page_says_that_pictures_are_kept_and_where(client):
     )
 
 
-def test_the_page_knows_the_classes(client):
+def test_the_page_lists_the_classes(client):
     page = client.get("/classify/").content.decode()
 
     assert all(label in page for label in LABELS)
 
 
-def test_the_client_file_can_be_taken_along(client):
+def test_the_client_file_can_be_downloaded(client):
     response = client.get("/classify/client.py")
 
     assert "attachment" in response["Content-Disposition"]

@@ -1,4 +1,4 @@
-"""The terminal clients; ``classify_client`` asks a real server process."""
+"""Tests of the terminal clients; those of ``classify_client`` use a real server process."""
 
 import io
 import os
@@ -47,7 +47,7 @@ def test_the_client_says_when_a_picture_is_not_kept(monkeypatch, capsys):
 
 @pytest.fixture(scope="module")
 def server_url(tmp_path_factory, converted_dir):
-    """A server process of its own, without any installed detector."""
+    """A server process without an installed detector."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     folder = tmp_path_factory.mktemp("server")
@@ -64,7 +64,7 @@ def server_url(tmp_path_factory, converted_dir):
         stderr=subprocess.DEVNULL,
     )
     url = f"http://127.0.0.1:{port}"
-    # A model that is converted on a busy machine takes minutes.
+    # Converting a model takes minutes on a busy machine.
     deadline = time.monotonic() + 300
     while time.monotonic() < deadline and not answers(f"{url}/readyz"):
         time.sleep(0.1)
@@ -102,7 +102,7 @@ def test_the_client_prints_path_and_class(server_url, script):
 
 
 @pytest.mark.parametrize("end", ["-1\n", ""])
-def test_without_paths_the_client_asks_until_it_is_told_to_end(server_url, end):
+def test_without_paths_the_client_prompts_until_it_is_ended(server_url, end):
     done = run_client("--url", server_url, typed=f"\nwrong.png\n{STREET}\n{end}")
 
     assert done.returncode == 0
@@ -111,7 +111,7 @@ def test_without_paths_the_client_asks_until_it_is_told_to_end(server_url, end):
     assert f"{STREET}  " in done.stdout
 
 
-def test_what_is_no_picture_is_told_in_the_servers_words(server_url, tmp_path):
+def test_the_servers_error_for_an_invalid_picture_is_printed(server_url, tmp_path):
     path = tmp_path / "notes.txt"
     path.write_text("no picture")
 
@@ -122,7 +122,7 @@ def test_what_is_no_picture_is_told_in_the_servers_words(server_url, tmp_path):
     assert "automobile" in done.stdout
 
 
-def test_a_server_that_is_not_there_is_told(tmp_path):
+def test_an_unreachable_server_is_reported(tmp_path):
     done = run_client(str(CAR), "--url", "http://127.0.0.1:9")
 
     assert done.returncode == 1
@@ -130,7 +130,7 @@ def test_a_server_that_is_not_there_is_told(tmp_path):
     assert "Traceback" not in done.stderr
 
 
-def test_the_client_file_works_away_from_the_project(server_url, tmp_path):
+def test_the_client_file_works_outside_the_project(server_url, tmp_path):
     alone = tmp_path / "classify_client.py"
     alone.write_text(ROOT.joinpath("classify", "client.py").read_text())
 

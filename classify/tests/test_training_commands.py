@@ -1,4 +1,4 @@
-"""``train_classifier`` and ``evaluate_classifier`` as a user meets them, on drawn pictures."""
+"""Tests of ``train_classifier`` and ``evaluate_classifier`` on generated pictures."""
 
 import io
 import json
@@ -25,7 +25,7 @@ def shapes(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def weights(shapes: Path) -> Path:
-    """What one epoch of the smallest network leaves."""
+    """The weights after one epoch of the smallest network."""
     output = shapes.parent / "small"
     options = ["--depth", 11, "--epochs", 1, "--batch-size", 9]
     text = run("train_classifier", "--data", shapes, "--output", output, *options)
@@ -72,11 +72,13 @@ def test_missing_weights_are_named(tmp_path, shapes):
         run("evaluate_classifier", "--data", shapes, "--weights", tmp_path / "none.weights.h5")
 
 
-def test_an_interrupted_training_says_how_to_continue_it(settings, shapes, tmp_path, monkeypatch):
+def test_an_interrupted_training_prints_the_command_that_resumes_it(
+    settings, shapes, tmp_path, monkeypatch
+):
     settings.MODEL_DIR = tmp_path
     output = tmp_path / "resnet11v2-shapes"
 
-    # As if Ctrl-C were pressed in the first epoch.
+    # Ctrl-C in the first epoch.
     def interrupt(self, epoch, logs=None):
         raise KeyboardInterrupt
 
@@ -98,23 +100,23 @@ def test_an_interrupted_training_says_how_to_continue_it(settings, shapes, tmp_p
         (["--epochs", 0], "--epochs: expected 1 or more, received 0"),
     ],
 )
-def test_wrong_arguments_say_what_was_expected(shapes, tmp_path, arguments, message):
+def test_invalid_arguments_are_explained(shapes, tmp_path, arguments, message):
     with pytest.raises(CommandError, match=message):
         run("train_classifier", "--data", shapes, "--output", tmp_path / "out", *arguments)
 
 
-def test_a_data_set_that_is_not_there_is_named(tmp_path):
+def test_a_missing_data_set_is_named(tmp_path):
     with pytest.raises(CommandError, match="nothing-here does not exist"):
         run("train_classifier", "--data", tmp_path / "nothing-here")
 
 
-def test_the_weights_that_come_with_the_project_are_as_good_as_their_card_says(shared_dir):
+def test_the_shipped_weights_reach_the_accuracy_of_their_model_card(shared_dir):
     answer = json.loads(
         run("evaluate_classifier", "--data", shared_dir / "data" / "cifar10-jpeg.zip", "--json")
     )
 
     assert answer["count"] == 10_000
-    # Engines and processors round differently: a few pictures may fall to the other side.
+    # Rounding differs between engines and processors and may change a few predictions.
     assert answer["accuracy"] == pytest.approx(
         read_description(CIFAR10_WEIGHTS).test_accuracy, abs=0.002
     )

@@ -1,4 +1,4 @@
-"""The camera's socket as a conversation, with the toy network behind it."""
+"""Tests of the camera WebSocket with the toy network."""
 
 import asyncio
 import io
@@ -33,7 +33,7 @@ def camera(query: str = "") -> WebsocketCommunicator:
 
 @pytest.fixture
 async def live() -> AsyncIterator[WebsocketCommunicator]:
-    """A connected camera that was told it may begin."""
+    """A connected camera that has received "ready"."""
     communicator = camera()
     assert (await communicator.connect())[0]
     assert (await communicator.receive_json_from(30))["type"] == "ready"
@@ -41,17 +41,29 @@ async def live() -> AsyncIterator[WebsocketCommunicator]:
     await communicator.disconnect()
 
 
-async def closed_with(communicator: WebsocketCommunicator) -> tuple[dict, int]:
-    """The last message and the close code."""
+@pytest.fixture
+def detection_gate(monkeypatch) -> asyncio.Event:
+    """Detection waits until this event is set."""
+    gate = asyncio.Event()
+
+    async def gated(*args, **kwargs):
+        await gate.wait()
+        return await services.detect_in_frame(*args, **kwargs)
+
+    monkeypatch.setattr(consumers, "detect_in_frame", gated)
+    return gate
+
+
+async def error_and_close_code(communicator: WebsocketCommunicator) -> tuple[dict, int]:
     message = await communicator.receive_json_from(30)
-    closing = await communicator.receive_output(5)
+    closing = await communicator.receive_output(30)
     return message, closing["code"]
 
 
-async def test_a_frame_is_answered_with_its_number_and_its_objects(live):
+async def test_a_frame_is_answered_with_its_sequence_number_and_detections(live):
     await live.send_to(bytes_data=frame_message(7, jpeg(480), 123.5))
 
-    answer = await live.receive_json_from(10)
+    answer = await live.receive_json_from(30)
 
     assert (answer["type"], answer["seq"], answer["model"]) == ("result", 7, "toy")
     assert answer["image"] == {"width": 480, "height": 480}
@@ -61,60 +73,55 @@ async def test_a_frame_is_answered_with_its_number_and_its_objects(live):
     assert answer["server_ms"] >= answer["timing_ms"]["inference"]
 
 
-async def test_every_frame_is_answered_once_and_of_those_that_wait_the_newest_wins(
-    live, monkeypatch
+async def test_every_frame_is_answered_once_and_only_the_newest_waiting_frame_is_kept(
+    live, detection_gate
 ):
-    may_go_on = asyncio.Event()
-    detect = services.detect_in_frame
-
-    async def slow(*args, **kwargs):
-        await may_go_on.wait()
-        return await detect(*args, **kwargs)
-
-    monkeypatch.setattr(consumers, "detect_in_frame", slow)
     for number in range(1, 7):
         await live.send_to(bytes_data=frame_message(number, jpeg(), 0))
 
-    dropped = [await live.receive_json_from(5) for _ in range(3)]
-    may_go_on.set()
-    results = [await live.receive_json_from(5) for _ in range(3)]
+    dropped = [await live.receive_json_from(30) for _ in range(3)]
+    detection_gate.set()
+    results = [await live.receive_json_from(30) for _ in range(3)]
+    await live.send_to(bytes_data=frame_message(7, jpeg(), 0))
+    after = await live.receive_json_from(30)
 
     assert [(m["type"], m["seq"]) for m in dropped] == [("dropped", n) for n in (3, 4, 5)]
     assert sorted((m["type"], m["seq"]) for m in results) == [("result", n) for n in (1, 2, 6)]
-    assert await live.receive_nothing(0.2)
+    # Nothing was sent in between.
+    assert (after["type"], after["seq"]) == ("result", 7)
 
 
-async def test_a_bad_picture_is_told_and_the_camera_goes_on(live):
+async def test_an_invalid_picture_is_answered_with_an_error_and_detection_continues(live):
     await live.send_to(bytes_data=frame_message(1, b"no picture", 0))
-    bad = await live.receive_json_from(5)
+    bad = await live.receive_json_from(30)
     await live.send_to(bytes_data=frame_message(2, jpeg(), 0))
 
     assert (bad["type"], bad["seq"], bad["code"]) == ("error", 1, "unsupported_media_type")
-    assert (await live.receive_json_from(5))["type"] == "result"
+    assert (await live.receive_json_from(30))["type"] == "result"
 
 
-async def test_a_frame_with_too_many_pixels_is_told(live, settings):
+async def test_a_frame_with_too_many_pixels_is_answered_with_an_error(live, settings):
     settings.LIMITS = {**settings.LIMITS, "camera_frame_pixels": 96 * 96}
     await live.send_to(bytes_data=frame_message(1, jpeg(96), 0))
     await live.send_to(bytes_data=frame_message(2, jpeg(97), 0))
 
-    answers = {m["seq"]: m for m in [await live.receive_json_from(5) for _ in range(2)]}
+    answers = {m["seq"]: m for m in [await live.receive_json_from(30) for _ in range(2)]}
 
     assert answers[1]["type"] == "result"
     assert answers[2]["code"] == "image_too_large"
 
 
-async def test_a_failing_model_is_told_and_the_camera_goes_on(live, monkeypatch):
+async def test_a_failing_model_is_answered_with_an_error_and_detection_continues(live, monkeypatch):
     async def fail(*args, **kwargs):
         raise InferenceFailed("The model failed.")
 
     with monkeypatch.context() as patch:
         patch.setattr(consumers, "detect_in_frame", fail)
         await live.send_to(bytes_data=frame_message(1, jpeg(), 0))
-        assert (await live.receive_json_from(5))["code"] == "inference_failed"
+        assert (await live.receive_json_from(30))["code"] == "inference_failed"
 
     await live.send_to(bytes_data=frame_message(2, jpeg(), 0))
-    assert (await live.receive_json_from(5))["type"] == "result"
+    assert (await live.receive_json_from(30))["type"] == "result"
 
 
 @pytest.mark.parametrize(
@@ -128,10 +135,10 @@ async def test_a_failing_model_is_told_and_the_camera_goes_on(live, monkeypatch)
         {"bytes_data": struct.pack("<BBHId", 1, 0, 3, 1, 0)},
     ],
 )
-async def test_what_is_no_frame_closes_the_socket(live, message):
+async def test_an_invalid_message_closes_the_socket(live, message):
     await live.send_to(**message)
 
-    error, code = await closed_with(live)
+    error, code = await error_and_close_code(live)
 
     assert (error["code"], code) == ("bad_message", 4400)
 
@@ -140,11 +147,11 @@ async def test_a_message_above_the_limit_closes_the_socket(live, settings):
     frame = frame_message(1, jpeg(), 0)
     settings.LIMITS = {**settings.LIMITS, "camera_frame_bytes": len(frame)}
     await live.send_to(bytes_data=frame)
-    assert (await live.receive_json_from(5))["type"] == "result"
+    assert (await live.receive_json_from(30))["type"] == "result"
 
     await live.send_to(bytes_data=frame + b"x")
 
-    error, code = await closed_with(live)
+    error, code = await error_and_close_code(live)
     assert (error["code"], code) == ("image_too_many_bytes", 4413)
 
 
@@ -154,14 +161,14 @@ async def test_a_flood_of_frames_closes_the_socket(live, settings):
         await live.send_to(bytes_data=frame_message(number, jpeg(), 0))
 
     messages = []
-    while (event := await live.receive_output(10))["type"] == "websocket.send":
+    while (event := await live.receive_output(30))["type"] == "websocket.send":
         messages.append(json.loads(event["text"]))
 
     assert event["code"] == 4429
     assert any(message.get("code") == "busy" for message in messages)
 
 
-async def test_an_owner_has_so_many_cameras_and_places_become_free(settings):
+async def test_cameras_per_owner_are_limited_and_closing_one_admits_another(settings):
     settings.LIMITS = {**settings.LIMITS, "cameras_per_owner": 2}
     open_cameras = [camera(), camera()]
     for each in open_cameras:
@@ -170,54 +177,63 @@ async def test_an_owner_has_so_many_cameras_and_places_become_free(settings):
 
     third = camera()
     await third.connect()
-    error, code = await closed_with(third)
+    error, code = await error_and_close_code(third)
     assert (error["code"], code) == ("busy", 4429)
 
     await open_cameras[0].disconnect()
     fourth = camera()
     await fourth.connect()
-    assert (await fourth.receive_json_from(5))["type"] == "ready"
+    assert (await fourth.receive_json_from(30))["type"] == "ready"
     for each in (open_cameras[1], fourth):
         await each.disconnect()
     assert consumers._cameras.total() == 0
 
 
-async def test_a_camera_that_sends_no_frame_loses_its_place(settings):
+async def test_a_camera_that_sends_no_frames_is_disconnected(settings):
     settings.LIMITS = {**settings.LIMITS, "camera_idle_seconds": 0}
     idle = camera()
     await idle.connect()
     await idle.receive_json_from(30)
 
-    error, code = await closed_with(idle)
+    error, code = await error_and_close_code(idle)
 
     assert (error["code"], code) == ("socket_idle", 4408)
     await idle.disconnect()
     assert consumers._cameras.total() == 0
 
 
-async def test_a_camera_that_waits_for_an_answer_is_not_idle(settings, monkeypatch):
-    settings.LIMITS = {**settings.LIMITS, "camera_idle_seconds": 0.5}
-    may_go_on = asyncio.Event()
-    detect = services.detect_in_frame
+async def test_a_camera_that_waits_for_an_answer_is_not_idle(
+    live, settings, monkeypatch, detection_gate
+):
+    timers = []
+    start_idle_timer = consumers.CameraConsumer.start_idle_timer
+    start_processing = consumers.CameraConsumer.start_processing
+    has_started = asyncio.Event()
 
-    async def slow(*args, **kwargs):
-        await may_go_on.wait()
-        return await detect(*args, **kwargs)
+    def recorded_timer(consumer):
+        start_idle_timer(consumer)
+        timers.append(consumer.idle_timer)
 
-    monkeypatch.setattr(consumers, "detect_in_frame", slow)
-    waits = camera()
-    await waits.connect()
-    await waits.receive_json_from(30)
-    await waits.send_to(bytes_data=frame_message(1, jpeg(), 0))
-    assert await waits.receive_nothing(1.2)
-    may_go_on.set()
+    def recorded_start(consumer, frame):
+        timers.append(consumer.idle_timer)
+        start_processing(consumer, frame)
+        has_started.set()
 
-    assert (await waits.receive_json_from(30))["type"] == "result"
-    assert (await closed_with(waits))[1] == 4408
-    await waits.disconnect()
+    monkeypatch.setattr(consumers.CameraConsumer, "start_idle_timer", recorded_timer)
+    monkeypatch.setattr(consumers.CameraConsumer, "start_processing", recorded_start)
+    settings.LIMITS = {**settings.LIMITS, "camera_idle_seconds": 0}
+    await live.send_to(bytes_data=frame_message(1, jpeg(), 0))
+    await asyncio.wait_for(has_started.wait(), 30)
+    assert [timer.cancelled() for timer in timers] == [True]
+
+    detection_gate.set()
+
+    assert (await live.receive_json_from(30))["type"] == "result"
+    assert (await error_and_close_code(live))[1] == 4408
+    assert len(timers) == 2
 
 
-async def test_cameras_of_one_ipv6_network_count_as_one_owners(settings):
+async def test_cameras_in_one_ipv6_network_count_as_one_address(settings):
     settings.LIMITS = {**settings.LIMITS, "cameras_per_owner": 1}
     first, second = camera(), camera()
     first.scope["client"] = ["2001:db8::1", 1]
@@ -227,45 +243,46 @@ async def test_cameras_of_one_ipv6_network_count_as_one_owners(settings):
 
     await second.connect()
 
-    assert (await closed_with(second))[1] == 4429
+    assert (await error_and_close_code(second))[1] == 4429
     await first.disconnect()
 
 
-async def test_one_address_has_so_many_cameras_whatever_sessions_it_makes(settings, monkeypatch):
+async def test_cameras_per_address_are_limited_across_sessions(settings, monkeypatch):
     settings.LIMITS = {**settings.LIMITS, "cameras_per_address": 2, "cameras_per_owner": 1}
-    sessions = (f"session {number}" for number in range(4))
-    monkeypatch.setattr(consumers, "_owner_name", lambda *_: next(sessions))
-    first, second, one_more, elsewhere = cameras = [camera() for _ in range(4)]
+    queue_keys = (f"session {number}" for number in range(4))
+    monkeypatch.setattr(consumers, "_queue_key", lambda *_: next(queue_keys))
+    first, second, third, other_address = cameras = [camera() for _ in range(4)]
     for each in cameras:
         each.scope["client"] = ["192.0.2.1", 1]
-    elsewhere.scope["client"] = ["192.0.2.2", 1]
+    other_address.scope["client"] = ["192.0.2.2", 1]
     for each in (first, second):
         await each.connect()
         assert (await each.receive_json_from(30))["type"] == "ready"
 
-    await one_more.connect()
-    await elsewhere.connect()
+    await third.connect()
+    await other_address.connect()
 
-    error, code = await closed_with(one_more)
+    error, code = await error_and_close_code(third)
     assert (error["code"], code) == ("busy", 4429)
     assert "Your address" in error["detail"]
-    assert (await elsewhere.receive_json_from(30))["type"] == "ready"
+    assert (await other_address.receive_json_from(30))["type"] == "ready"
     for each in cameras:
         await each.disconnect()
     assert consumers._cameras.total() == 0
 
 
-async def test_an_unknown_model_is_told(settings):
+async def test_an_unknown_model_closes_the_socket():
     communicator = camera("?model=yolov9")
     await communicator.connect()
 
-    error, code = await closed_with(communicator)
+    error, code = await error_and_close_code(communicator)
 
     assert (error["code"], code) == ("unknown_model", 4422)
-    assert consumers._cameras.total() == 0 or await communicator.disconnect() is None
+    await communicator.disconnect()
+    assert consumers._cameras.total() == 0
 
 
-async def test_a_page_of_another_site_gets_no_camera():
+async def test_a_page_of_another_site_cannot_connect():
     headers = [(b"origin", b"http://evil.example")]
     communicator = WebsocketCommunicator(application, "/ws/camera/", headers)
 
@@ -274,29 +291,30 @@ async def test_a_page_of_another_site_gets_no_camera():
     assert not connected
 
 
-async def test_leaving_ends_the_work_under_way(live, monkeypatch):
-    ended = asyncio.Event()
+async def test_disconnecting_cancels_the_frames_in_flight(live, monkeypatch):
+    started, cancelled = asyncio.Event(), asyncio.Event()
 
     async def endless(*args, **kwargs):
+        started.set()
         try:
-            await asyncio.sleep(60)
+            await asyncio.Event().wait()
         finally:
-            ended.set()
+            cancelled.set()
 
     monkeypatch.setattr(consumers, "detect_in_frame", endless)
     await live.send_to(bytes_data=frame_message(1, jpeg(), 0))
-    await asyncio.sleep(0.1)
+    await asyncio.wait_for(started.wait(), 30)
 
     await live.disconnect()
 
-    await asyncio.wait_for(ended.wait(), 2)
+    await asyncio.wait_for(cancelled.wait(), 30)
 
 
-async def test_a_frame_on_its_side_counts_as_its_exif_says(live):
+async def test_exif_orientation_is_applied_before_detection(live):
     turn_right = Image.Exif()
     turn_right[0x0112] = 6
     await live.send_to(bytes_data=frame_message(1, jpeg(480, exif=turn_right), 0))
 
-    answer = await live.receive_json_from(5)
+    answer = await live.receive_json_from(30)
 
     assert answer["detections"][0]["box"] == [320, 160, 480, 320]

@@ -1,4 +1,4 @@
-"""``POST /api/detect/image/`` as clients use and misuse it, with the toy network behind it."""
+"""Tests of ``POST /api/detect/image/`` with the toy network."""
 
 import base64
 import io
@@ -52,7 +52,7 @@ def assert_problem(response, status: int, code: str, *words: str) -> None:
 
 
 @pytest.mark.parametrize("fields", [{}, {"return": "base64"}, {"keep": "true"}])
-def test_a_jpeg_that_lacks_its_last_bytes_is_read_and_the_answer_says_so(client, fields):
+def test_a_jpeg_without_its_last_bytes_is_decoded_and_marked_as_truncated(client, fields):
     whole = encoded(cells_picture(CELLS, side=960), "JPEG", quality=95)
 
     answers = [post_file(client, data, **fields).json() for data in (whole, whole[:-2])]
@@ -62,7 +62,7 @@ def test_a_jpeg_that_lacks_its_last_bytes_is_read_and_the_answer_says_so(client,
     assert len(answers[1]["detections"]) == 2
 
 
-def test_a_jpeg_that_lacks_more_is_called_cut_off(client):
+def test_a_jpeg_that_lacks_more_is_rejected_as_truncated(client):
     whole = encoded(Image.effect_noise((960, 960), 60).convert("RGB"), "JPEG")
 
     assert_problem(post_file(client, whole[: len(whole) // 2]), 422, "image_truncated", "rows")
@@ -99,26 +99,26 @@ def test_json_with_base64_gets_the_same_answer(client, body):
 
 
 @pytest.mark.parametrize("kind", ["image/png", "image/jpeg", "image/anything"])
-def test_a_raw_body_gets_the_same_answer_whatever_kind_of_picture_it_claims(client, kind):
+def test_a_raw_body_of_any_image_type_gets_the_same_answer(client, kind):
     response = client.post(URL, PICTURE, content_type=kind)
 
     assert [d["class_name"] for d in response.json()["detections"]] == ["tomato", "plum"]
 
 
-def test_the_right_bytes_with_a_lying_type_are_a_picture(client):
+def test_the_declared_content_type_of_a_file_is_ignored(client):
     response = post_file(client, PICTURE, name="a.txt", kind="text/plain")
 
     assert response.status_code == 200
 
 
-def test_a_form_field_with_base64_is_a_picture_too(client):
+def test_a_form_field_may_hold_base64(client):
     response = client.post(URL, {"image": BASE64})
 
     assert response.status_code == 200
 
 
 @pytest.mark.parametrize("where", ["query", "form", "json"])
-def test_parameters_may_stand_in_the_query_the_form_or_the_json(client, where):
+def test_parameters_may_be_in_the_query_the_form_or_the_json(client, where):
     parameters = {"score_threshold": 0.9999, "model": "toy"}
     pale = encoded(cells_picture({(0, 0): (200, 60, 60), (2, 2): BLUE}))
 
@@ -138,7 +138,7 @@ def test_empty_form_fields_count_as_absent(client):
     assert response.status_code == 200
 
 
-def test_boxes_are_those_of_the_upright_picture(client):
+def test_boxes_refer_to_the_upright_picture(client):
     exif = Image.Exif()
     exif[0x0112] = 6
     upright = cells_picture({(2, 0): RED}).resize((96, 48))
@@ -162,7 +162,7 @@ def test_pictures_of_every_mode_get_the_same_answer(client, mode, format_name):
 
 
 @pytest.mark.parametrize("kind", ["application/json", "image/png", "multipart/form-data"])
-def test_an_empty_body_misses_the_picture(client, kind):
+def test_an_empty_body_is_rejected(client, kind):
     assert_problem(client.post(URL, b"", content_type=kind), 422, "invalid_parameters", "image")
 
 
@@ -188,7 +188,7 @@ def test_an_empty_body_misses_the_picture(client, kind):
     ],
     ids=["empty", "text", "gif", "truncated", "bomb", "tiny", "animated"],
 )
-def test_what_is_no_usable_picture_gets_a_problem(client, data, status, code):
+def test_an_unusable_picture_is_rejected(client, data, status, code):
     assert_problem(post_file(client, data), status, code)
     if data:
         assert_problem(client.post(URL, data, content_type="image/png"), status, code)
@@ -212,7 +212,7 @@ def test_what_is_no_usable_picture_gets_a_problem(client, data, status, code):
         (5, 400, "parse_error"),
     ],
 )
-def test_json_that_makes_no_sense_gets_a_problem(client, body, status, code):
+def test_json_of_the_wrong_shape_is_rejected(client, body, status, code):
     assert_problem(post_json(client, body), status, code)
 
 
@@ -225,7 +225,7 @@ def test_json_that_makes_no_sense_gets_a_problem(client, body, status, code):
         ("\xff\xfe", "parse_error"),
     ],
 )
-def test_a_body_that_is_no_json_gets_a_problem(client, text, code):
+def test_invalid_json_is_rejected(client, text, code):
     response = client.post(URL, text.encode("latin-1"), content_type="application/json")
 
     assert_problem(response, 400, code)
@@ -242,25 +242,25 @@ def test_a_body_that_is_no_json_gets_a_problem(client, text, code):
         {"iou_threshold": 2},
     ],
 )
-def test_thresholds_out_of_range_get_a_problem_that_names_them(client, parameters):
+def test_thresholds_out_of_range_are_rejected_by_name(client, parameters):
     (name,) = parameters
 
     assert_problem(post_file(client, PICTURE, **parameters), 422, "invalid_parameters", name)
 
 
-def test_an_unknown_model_gets_a_problem_with_the_known_ones(client):
+def test_an_unknown_model_is_rejected_with_the_known_names(client):
     response = post_file(client, PICTURE, model="yolov9")
 
     assert_problem(response, 422, "unknown_model", "yolov9", "yolov3", "toy")
 
 
-def test_a_model_that_is_not_installed_gets_a_problem_with_the_command(client):
+def test_a_model_that_is_not_installed_is_rejected_with_the_install_command(client):
     response = post_file(client, PICTURE, model="yolov3-tiny")
 
     assert_problem(response, 503, "model_not_installed", "manage.py fetch_models yolov3-tiny")
 
 
-def test_a_site_without_any_model_says_which_command_installs_one(client, no_detector):
+def test_a_site_without_models_names_the_install_command(client, no_detector):
     assert_problem(post_file(client, PICTURE), 503, "model_not_installed", "fetch_models yolov3")
 
 
@@ -268,17 +268,17 @@ def test_a_missing_file_is_named(client):
     assert_problem(client.post(URL, {"picture": "x"}), 422, "invalid_parameters", "image: ")
 
 
-def test_other_content_types_get_a_problem(client):
+def test_other_content_types_are_rejected(client):
     response = client.post(URL, "x", content_type="text/plain")
 
     assert_problem(response, 415, "unsupported_media_type")
 
 
-def test_other_methods_get_a_problem(client):
+def test_other_methods_are_rejected(client):
     assert_problem(client.get(URL), 405, "method_not_allowed")
 
 
-def test_a_picture_of_too_many_bytes_gets_a_problem(client, settings):
+def test_a_picture_of_too_many_bytes_is_rejected(client, settings):
     settings.LIMITS = {**settings.LIMITS, "image_bytes": len(PICTURE)}
     assert post_file(client, PICTURE).status_code == 200
 
@@ -291,24 +291,24 @@ def test_a_picture_of_too_many_bytes_gets_a_problem(client, settings):
         assert_problem(response, 413, "image_too_many_bytes")
 
 
-def test_json_above_the_limit_of_a_body_gets_a_problem(client, settings):
+def test_json_above_the_body_limit_is_rejected(client, settings):
     settings.DATA_UPLOAD_MAX_MEMORY_SIZE = 1000
 
     assert_problem(post_json(client, {"image": BASE64}), 413, "body_too_large")
 
 
-def test_too_many_files_get_a_problem(client):
+def test_too_many_files_are_rejected(client):
     files = {f"file{n}": SimpleUploadedFile("a.png", b"x") for n in range(5)}
 
     assert_problem(client.post(URL, files), 400, "too_many_files")
 
 
-def test_the_name_of_an_uploaded_file_means_nothing(client):
+def test_the_name_of_an_uploaded_file_is_ignored(client):
     for name in ("../../etc/passwd", "a\x00.png", "x" * 4000, "\u202egnp.exe", "a\r\nb: c.png"):
         assert post_file(client, PICTURE, name=name).status_code == 200
 
 
-def test_people_get_a_page_to_try_it_and_programs_get_json(client):
+def test_browsers_get_a_form_to_try_the_api(client):
     page = client.get(URL, headers={"accept": "text/html"})
 
     assert page["Content-Type"].startswith("text/html")
@@ -316,7 +316,7 @@ def test_people_get_a_page_to_try_it_and_programs_get_json(client):
     assert b'name="score_threshold"' in page.content
 
 
-def test_a_post_from_that_page_is_answered_there(client):
+def test_a_submitted_form_is_answered_as_a_page(client):
     response = client.post(
         URL,
         {"image": SimpleUploadedFile("a.png", PICTURE)},
@@ -327,7 +327,7 @@ def test_a_post_from_that_page_is_answered_there(client):
     assert b"tomato" in response.content
 
 
-def test_one_busy_model_turns_others_away_with_a_time_to_come_back(client, settings, monkeypatch):
+def test_a_full_queue_is_answered_with_retry_after(client, settings, monkeypatch):
     broker = engine._broker(engine.default_model("detection"))
     monkeypatch.setattr(broker, "_max_queued", 0)
 
@@ -337,7 +337,7 @@ def test_one_busy_model_turns_others_away_with_a_time_to_come_back(client, setti
     assert int(response["Retry-After"]) > 0
 
 
-def test_only_so_many_pictures_are_decoded_at_one_time(client, settings):
+def test_the_number_of_pictures_in_memory_is_limited(client, settings):
     post_file(client, PICTURE)  # The model is loaded by now.
     settings.LIMITS = {**settings.LIMITS, "pictures_in_memory": 2, "inference_seconds": 0.05}
 
@@ -349,7 +349,7 @@ def test_only_so_many_pictures_are_decoded_at_one_time(client, settings):
     assert post_file(client, PICTURE).status_code == 200
 
 
-def test_one_client_never_holds_all_the_places(settings):
+def test_one_client_cannot_use_all_the_memory_slots(settings):
     settings.LIMITS = {**settings.LIMITS, "pictures_in_memory": 4, "inference_seconds": 0.05}
 
     with picture_uploads.picture_in_memory("greedy"), picture_uploads.picture_in_memory("greedy"):
@@ -361,7 +361,7 @@ def test_one_client_never_holds_all_the_places(settings):
         pass
 
 
-def test_who_came_first_gets_the_next_place(settings):
+def test_waiting_requests_are_admitted_in_order_of_arrival(settings):
     settings.LIMITS = {**settings.LIMITS, "pictures_in_memory": 1}
     served = []
 
@@ -378,7 +378,7 @@ def test_who_came_first_gets_the_next_place(settings):
     assert served == list(range(8))
 
 
-def test_waiting_for_a_model_takes_no_place(client, monkeypatch):
+def test_waiting_for_a_model_uses_no_memory_slot(client, monkeypatch):
     taken = []
     monkeypatch.setattr(
         engine,
@@ -391,7 +391,7 @@ def test_waiting_for_a_model_takes_no_place(client, monkeypatch):
     assert taken == [{}]
 
 
-def test_a_picture_without_its_type_is_explained(client):
+def test_a_picture_without_its_content_type_is_explained(client):
     body = b"&".join(b"%d=" % number for number in range(300))
 
     response = client.post(URL, body, content_type="application/x-www-form-urlencoded")
@@ -406,14 +406,14 @@ def test_base64_may_have_line_breaks_up_to_the_limit(client, settings):
     assert post_json(client, {"image": lines}).status_code == 200
 
 
-def test_a_long_model_name_is_not_told_back(client):
+def test_a_long_model_name_is_not_echoed(client):
     response = post_file(client, PICTURE, model="x" * 10**5)
 
     assert_problem(response, 422, "invalid_parameters")
     assert len(response.content) < 1000
 
 
-def test_passwords_are_not_asked_for_on_every_request(client):
+def test_basic_authentication_headers_are_ignored(client):
     response = client.get("/api/models/", headers={"Authorization": "Basic YTpi"})
 
     assert response.status_code == 200
@@ -425,7 +425,7 @@ def test_a_picture_without_objects_has_an_empty_list(client):
     assert answer["detections"] == []
 
 
-def test_names_are_drawn_in_the_language_of_who_asks_and_answered_in_english(client, tmp_path):
+def test_names_are_drawn_in_the_requested_language_and_returned_in_english(client, tmp_path):
     install_toy_network(tmp_path)
     (tmp_path / "toy" / "toy.names").write_text("apple\nbird\n")
 

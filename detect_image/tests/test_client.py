@@ -1,4 +1,4 @@
-"""The terminal client that draws, against a real server process of its own thread."""
+"""Tests of the terminal client against a live server."""
 
 import shutil
 import subprocess
@@ -34,9 +34,7 @@ def picture_path(tmp_path: Path) -> Path:
     return path
 
 
-def test_boxes_come_back_in_the_picture_s_own_pixels_and_are_drawn(
-    live_server, picture_path, tmp_path, capsys
-):
+def test_boxes_are_in_pixels_of_the_original_and_drawn(live_server, picture_path, tmp_path, capsys):
     call_command("detect_client", picture_path, url=live_server.url, output=tmp_path / "drawn")
 
     printed = capsys.readouterr().out
@@ -49,7 +47,9 @@ def test_boxes_come_back_in_the_picture_s_own_pixels_and_are_drawn(
     assert distance.max() < 60
 
 
-def test_pictures_of_one_name_are_saved_beside_each_other(live_server, picture_path, tmp_path):
+def test_pictures_of_the_same_name_are_saved_under_different_names(
+    live_server, picture_path, tmp_path
+):
     other = tmp_path / "more" / "CELLS.jpg"
     other.parent.mkdir()
     cells_picture({(0, 0): RED}, 960).save(other)
@@ -76,7 +76,7 @@ def test_no_original_is_overwritten(live_server, tmp_path, capsys):
     assert "cells.jpg would be overwritten" in capsys.readouterr().err
 
 
-def test_a_picture_that_lies_on_its_side_is_drawn_upright(live_server, tmp_path, capsys):
+def test_exif_orientation_is_applied_before_drawing(live_server, tmp_path, capsys):
     path = tmp_path / "side.jpg"
     turn_right = Image.Exif()
     turn_right[ExifTags.Base.Orientation] = 6
@@ -103,7 +103,7 @@ def test_one_bad_file_does_not_stop_the_others(live_server, picture_path, tmp_pa
     assert "tomato" in captured.out
 
 
-def test_the_picture_itself_is_never_overwritten(live_server, tmp_path, capsys):
+def test_the_input_picture_is_never_overwritten(live_server, tmp_path, capsys):
     path = tmp_path / "cells.jpg"
     cells_picture({(1, 0): RED}, 96).save(path)
     before = path.read_bytes()
@@ -115,14 +115,14 @@ def test_the_picture_itself_is_never_overwritten(live_server, tmp_path, capsys):
     assert path.read_bytes() == before
 
 
-def test_a_server_that_is_not_there_and_a_model_it_has_not_are_told(live_server, picture_path):
+def test_an_unreachable_server_and_an_unknown_model_are_reported(live_server, picture_path):
     with pytest.raises(CommandError, match=r"cannot be reached\. .* is the server running\?$"):
         call_command("detect_client", picture_path, url="http://127.0.0.1:9")
     with pytest.raises(CommandError, match="no detection model nothing"):
         call_command("detect_client", picture_path, url=live_server.url, model="nothing")
 
 
-def test_the_client_runs_as_a_file_of_its_own(live_server, picture_path, tmp_path):
+def test_the_client_runs_as_a_standalone_script(live_server, picture_path, tmp_path):
     script = tmp_path / "detect_client.py"
     shutil.copy(client.__file__, script)
 
@@ -139,28 +139,28 @@ def test_the_client_runs_as_a_file_of_its_own(live_server, picture_path, tmp_pat
     assert (tmp_path / "drawn" / "cells.jpg").is_file()
 
 
-def test_the_client_can_be_taken_along():
+def test_the_client_can_be_downloaded():
     response = Client().get("/detect-image/client.py")
 
     assert 'filename="detect_client.py"' in response["Content-Disposition"]
     assert b"import requests" in b"".join(response.streaming_content)
 
 
-def test_its_colours_are_the_server_s():
+def test_class_colours_match_the_server():
     assert all(client.class_colour(i) == drawing.class_colour(i) for i in range(80))
 
 
 @pytest.mark.parametrize(
     ("resizing", "shrunk"), [("letterbox", (416, 312)), ("stretch", (554, 416))]
 )
-def test_nothing_is_shrunk_beyond_what_the_network_sees(resizing, shrunk):
+def test_pictures_are_downscaled_to_the_network_input_only(resizing, shrunk):
     model = {"input_width": 416, "input_height": 416, "resizing": resizing}
 
     assert client.shrunk_size((1600, 1200), model) == shrunk
     assert client.shrunk_size((100, 50), model) == (100, 50)
 
 
-def test_a_letterboxed_picture_is_shrunk_to_the_size_that_the_server_would_give_it():
+def test_the_downscaled_size_matches_the_servers_letterboxing():
     model = {"input_width": 416, "input_height": 416, "resizing": "letterbox"}
 
     for picture_wh in ((773, 512), (720, 576), (576, 720), (417, 416)):

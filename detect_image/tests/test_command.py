@@ -1,4 +1,4 @@
-"""``manage.py detect_image`` in folders of drawn pictures, with the toy network behind it."""
+"""Tests of ``manage.py detect_image`` with the toy network."""
 
 import csv
 import io
@@ -40,7 +40,7 @@ def test_it_prints_what_it_found(folder):
     assert "100.0%  tomato           [320, 0, 640, 320]" in text
 
 
-def test_folders_are_searched_and_drawn_pictures_keep_their_places(folder, tmp_path):
+def test_folders_are_searched_and_their_structure_is_preserved(folder, tmp_path):
     text = run(folder, "--output", tmp_path / "drawn")
 
     assert "tomato" in text and "plum" in text
@@ -55,7 +55,7 @@ def test_json_is_one_line_per_picture(folder):
     assert [line["detections"][0]["class_name"] for line in lines] == ["plum", "tomato"]
 
 
-def test_yolo_labels_stand_beside_the_drawn_pictures(folder, tmp_path):
+def test_yolo_labels_are_saved_beside_the_annotated_pictures(folder, tmp_path):
     output = tmp_path / "labels"
 
     run(folder, "--format", "yolo", "--output", output)
@@ -64,7 +64,7 @@ def test_yolo_labels_stand_beside_the_drawn_pictures(folder, tmp_path):
     assert output.joinpath("more", "blue.txt").read_text().startswith("1 0.83")
 
 
-def test_labels_alone_are_written_with_their_scores_for_a_training(folder, tmp_path):
+def test_labels_with_scores_are_saved_without_pictures(folder, tmp_path):
     output = tmp_path / "labels"
 
     run(folder, "--format", "yolo-scores", "--output", output, "--no-pictures")
@@ -74,21 +74,21 @@ def test_labels_alone_are_written_with_their_scores_for_a_training(folder, tmp_p
     assert output.joinpath("red.txt").read_text().split()[-1] == "1.0000"
 
 
-def test_what_the_mirror_shows_too_is_one_object_in_its_place(folder):
+def test_flip_merges_the_mirrored_detections(folder):
     plain = run(folder, "--format", "yolo")
 
     assert run(folder, "--format", "yolo", "--flip") == plain
 
 
-def test_at_a_larger_scale_smaller_objects_are_found_as_well(folder):
+def test_larger_scales_find_smaller_objects(folder):
     lines = run(folder / "red.png", "--scales", 1, 2, "--format", "yolo").splitlines()
 
-    # The toy network sees a tomato in each of its cells, of which there are four times as many.
+    # At scale 2 the toy network has four times as many cells, each of which finds a tomato.
     assert "0 0.500000 0.166667 0.333333 0.333333" in lines
     assert len(lines) == 5
 
 
-def test_a_model_that_is_not_there_is_told_before_the_first_picture(folder):
+def test_an_unknown_model_is_reported_before_the_first_picture(folder):
     with pytest.raises(CommandError, match="no detection model 'nonsense'"):
         run(folder, "--flip", "--model", "nonsense")
 
@@ -108,7 +108,7 @@ def test_other_formats_hold_all_pictures(name, folder, tmp_path):
         assert text.count("<annotation>") == 2
 
 
-def test_pictures_of_one_name_do_not_overwrite_each_other(folder, tmp_path):
+def test_pictures_of_the_same_name_do_not_overwrite_each_other(folder, tmp_path):
     cells_picture({(0, 0): RED}).save(folder / "more" / "red.png")
 
     run(folder / "red.png", folder / "more" / "red.png", "--output", tmp_path / "drawn")
@@ -131,7 +131,7 @@ def test_pictures_that_differ_in_suffix_or_case_only_do_not_overwrite_each_other
     assert text.count("\n") == 4
 
 
-def test_pictures_of_one_name_in_several_folders_are_told_apart(folder):
+def test_pictures_of_the_same_name_in_several_folders_have_distinct_names(folder):
     for name in ("a", "b"):
         folder.joinpath(name).mkdir()
         cells_picture({(0, 0): RED}).save(folder / name / "red.png")
@@ -144,7 +144,7 @@ def test_pictures_of_one_name_in_several_folders_are_told_apart(folder):
     assert len({image["file_name"] for image in named["images"]}) == 2
 
 
-def test_a_name_that_is_no_utf_8_is_written_all_the_same(folder, tmp_path):
+def test_a_file_name_that_is_not_utf_8_is_written_as_valid_text(folder, tmp_path):
     odd = Path(os.fsdecode(os.fsencode(folder) + b"/\xff\x1b.png"))
     folder.joinpath("red.png").rename(odd)
 
@@ -152,7 +152,7 @@ def test_a_name_that_is_no_utf_8_is_written_all_the_same(folder, tmp_path):
         assert "\udcff" not in run(odd, "--format", format_name, "--output", tmp_path / "drawn")
 
 
-def test_another_pictures_original_is_not_overwritten_either(folder):
+def test_the_original_of_another_picture_is_not_overwritten(folder):
     cells_picture({(0, 0): RED}).save(folder / "more" / "red.png")
     before = folder.joinpath("red.png").read_bytes()
 
@@ -171,7 +171,7 @@ def test_originals_are_never_overwritten(folder):
     assert folder.joinpath("red.png").read_bytes() == before
 
 
-def test_a_picture_that_is_cut_off_is_detected_in_and_told(folder):
+def test_a_truncated_picture_is_processed_with_a_warning(folder):
     path, errors = folder / "cut.jpg", io.StringIO()
     cells_picture({(1, 0): RED, (2, 2): BLUE}, 960).save(path, quality=95)
     path.write_bytes(path.read_bytes()[:-2])
@@ -208,12 +208,12 @@ def test_thresholds_must_lie_between_0_and_1(option, value, folder):
         run(folder, f"{option}={value}")
 
 
-def test_a_model_that_is_not_installed_is_said_once(folder):
+def test_a_model_that_is_not_installed_stops_the_command(folder):
     with pytest.raises(CommandError, match="fetch_models yolov3-tiny"):
         run(folder, "--model", "yolov3-tiny")
 
 
-def test_without_a_display_it_says_so_and_goes_on(folder, monkeypatch):
+def test_without_a_display_a_warning_is_printed(folder, monkeypatch):
     monkeypatch.delenv("DISPLAY", raising=False)
     monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
     errors = io.StringIO()

@@ -1,4 +1,4 @@
-"""Pictures the server draws and keeps: whose they are, how they come back, what is exported."""
+"""Tests of drawn and stored pictures: response formats, ownership, exports, the gallery."""
 
 import base64
 import io
@@ -39,11 +39,11 @@ def opened(data: bytes) -> Image.Image:
 
 
 def assert_near(colour: tuple[int, ...], expected: tuple[int, ...]) -> None:
-    # JPEG does not keep colours exactly.
+    # JPEG is lossy.
     assert np.abs(np.subtract(colour, expected)).max() < 60
 
 
-def test_the_drawn_picture_comes_back_as_a_data_url(client):
+def test_the_drawn_picture_is_returned_as_a_data_url(client):
     answer = post(client, **{"return": "base64"}).json()
 
     header, text = answer["drawn"].split(",")
@@ -55,7 +55,7 @@ def test_the_drawn_picture_comes_back_as_a_data_url(client):
     assert DetectedImage.objects.count() == 0
 
 
-def test_the_drawn_picture_comes_back_as_an_address_that_browsers_may_keep(client):
+def test_the_drawn_picture_is_returned_as_a_cacheable_url(client):
     answer = post(client, **{"return": "url"}).json()
 
     picture = client.get(answer["drawn"])
@@ -66,7 +66,7 @@ def test_the_drawn_picture_comes_back_as_an_address_that_browsers_may_keep(clien
     assert opened(client.get(f"{answer['drawn']}?small").content).size == (480, 480)
 
 
-def test_the_way_of_the_answer_may_stand_in_the_query(client):
+def test_the_response_format_may_be_in_the_query(client):
     response = client.post(
         f"{URL}?return=base64&name=a.png", data=PICTURE, content_type="image/png"
     )
@@ -74,7 +74,7 @@ def test_the_way_of_the_answer_may_stand_in_the_query(client):
     assert response.json()["drawn"].startswith("data:image/jpeg")
 
 
-def test_labels_are_drawn_as_wished(client):
+def test_label_options_are_applied(client):
     def label_pixel(**fields) -> tuple[int, ...]:
         answer = post(client, **{"return": "base64"}, **fields).json()
         # Just above the plum's box, where its label stands.
@@ -86,7 +86,7 @@ def test_labels_are_drawn_as_wished(client):
     assert_near(label_pixel(show_names="false", show_scores="false"), (128, 128, 128))
 
 
-def test_drawn_pictures_leave_out_what_is_unsure_unless_asked(client):
+def test_drawn_pictures_use_a_higher_default_threshold(client):
     pale = encoded(cells_picture({(1, 0): (200, 98, 98), (2, 2): BLUE}, side=960))
     (tomato,) = [d for d in post(client, pale).json()["detections"] if d["class_id"] == TOMATO]
     assert 0.05 < tomato["score"] < 0.25
@@ -98,12 +98,12 @@ def test_drawn_pictures_leave_out_what_is_unsure_unless_asked(client):
     assert len(asked) == 2
 
 
-def test_boxes_refer_to_the_picture_before_it_was_shrunk(client):
+def test_boxes_refer_to_the_original_size(client):
     answer = post(client, keep="true", original_width=1920, original_height=3840).json()
 
     assert answer["image"] == {"width": 1920, "height": 3840}
     assert answer["detections"][0]["box"] == [640, 0, 1280, 1280]
-    # What is kept is the shrunk copy, drawn in its own pixels.
+    # The stored picture is the downscaled upload, and its boxes are drawn to its scale.
     drawn = opened(client.get(answer["drawn_url"]).content)
     assert drawn.size == (960, 960)
     assert_near(drawn.getpixel((322, 200)), class_colour(TOMATO))
@@ -121,11 +121,11 @@ def test_boxes_refer_to_the_picture_before_it_was_shrunk(client):
         {"name": "x" * 256},
     ],
 )
-def test_invalid_parameters_get_a_problem(client, fields):
+def test_invalid_parameters_are_rejected(client, fields):
     assert_problem(post(client, **fields), 422, "invalid_parameters")
 
 
-def test_a_picture_that_lies_on_its_side_is_drawn_upright(client):
+def test_exif_orientation_is_applied_before_drawing(client):
     turn_right = Image.Exif()
     turn_right[ExifTags.Base.Orientation] = 6
     side = cells_picture({(1, 0): RED}, 960).resize((960, 480))
@@ -139,7 +139,7 @@ def test_a_picture_that_lies_on_its_side_is_drawn_upright(client):
     assert_near(drawn.getpixel((322, 480)), class_colour(TOMATO))
 
 
-def test_old_clients_get_the_three_lists_they_know(client):
+def test_the_seed_format_has_three_lists(client):
     response = client.post(f"{URL}?format=seed", {"image": BASE64}, "application/json")
 
     assert response.json() == {
@@ -149,13 +149,13 @@ def test_old_clients_get_the_three_lists_they_know(client):
     }
 
 
-def test_old_clients_get_problems_as_everybody(client):
+def test_the_seed_format_returns_errors_as_problem_details(client):
     response = client.post(f"{URL}?format=seed", {"image": "%%%"}, "application/json")
 
     assert_problem(response, 422, "base64_invalid")
 
 
-def test_a_kept_picture_belongs_to_who_sent_it(client):
+def test_a_kept_picture_is_visible_to_its_owner_only(client):
     answer = post(client, keep="true", name="mine.png").json()
     addresses = [
         answer["original_url"],
@@ -194,7 +194,7 @@ def test_deleting_a_kept_picture_deletes_its_files(client, media, way):
         assert client.get(answer["page_url"]).status_code == 200
         assert client.post(address).url == "/detect-image/pictures/"
 
-    # Its folder goes with them.
+    # The picture's directory is deleted as well.
     assert [*(media / "detect_image").iterdir()] == []
     assert client.get(answer["page_url"]).status_code == 404
 
@@ -232,7 +232,7 @@ def test_a_small_copy_of_a_damaged_picture_is_not_found(client, media, damaged):
     assert client.get(thumbnail).status_code == 404
 
 
-def test_a_user_s_name_for_a_picture_becomes_no_path_and_no_markup(client, media):
+def test_a_picture_name_is_not_used_as_path_or_markup(client, media):
     name = "../../<script>alert(1)</script>\x01.png"
 
     answer = post(client, keep="true", name=name).json()
@@ -265,7 +265,7 @@ def test_a_result_is_exported(client, parameters, media_type, text):
     assert text in response.content.decode()
 
 
-def test_an_export_holds_what_is_shown(client):
+def test_an_export_applies_the_filters(client):
     url = post(client, keep="true").json()["export_url"]
 
     def classes(**parameters) -> list[str]:
@@ -282,13 +282,13 @@ def test_an_export_holds_what_is_shown(client):
     "parameters",
     [{}, {"as": "pdf"}, {"as": "csv", "class_ids": "a"}, {"as": "csv", "class_ids": "²"}],
 )
-def test_an_invalid_export_gets_a_problem(client, parameters):
+def test_invalid_export_parameters_are_rejected(client, parameters):
     url = post(client, keep="true").json()["export_url"]
 
     assert_problem(client.get(url, parameters), 422, "invalid_parameters")
 
 
-def test_the_admin_shows_both_pictures_and_detects_again(client, media):
+def test_the_admin_shows_both_pictures_and_reruns_detection(client, media):
     kept = DetectedImage.objects.get(pk=post(client, keep="true", name="cells.png").json()["id"])
     DetectedImage.objects.update(detections=[])
     thumbnails = [
@@ -318,7 +318,7 @@ def gallery_dir(settings, tmp_path: Path) -> Path:
     return settings.GALLERY_DIR
 
 
-def test_the_gallery_lists_its_pictures_and_gives_them_in_both_ways(client, gallery_dir):
+def test_the_gallery_serves_its_pictures_by_url_and_as_base64(client, gallery_dir):
     (listed,) = client.get("/api/gallery/").json()
     assert listed["name"] == "cells.png"
 
@@ -331,9 +331,7 @@ def test_the_gallery_lists_its_pictures_and_gives_them_in_both_ways(client, gall
         assert text["picture"] == f"data:image/png;base64,{BASE64}"
 
 
-def test_the_gallery_s_folder_is_read_once_however_many_pictures_it_has(
-    client, gallery_dir, monkeypatch
-):
+def test_the_gallery_directory_is_read_once_per_request(client, gallery_dir, monkeypatch):
     for number in range(50):
         (gallery_dir / f"{number}.png").write_bytes(PICTURE)
     looked_at = []
@@ -349,9 +347,7 @@ def test_the_gallery_s_folder_is_read_once_however_many_pictures_it_has(
     assert len([path for path in looked_at if path.parent == gallery_dir]) == 51
 
 
-def test_a_gallery_picture_that_is_removed_meanwhile_is_no_failure(
-    client, gallery_dir, monkeypatch
-):
+def test_a_removed_gallery_picture_is_not_found(client, gallery_dir, monkeypatch):
     listed = gallery.pictures()
     (gallery_dir / "cells.png").unlink()
     monkeypatch.setattr(gallery, "pictures", lambda: listed)
@@ -364,18 +360,18 @@ def test_a_gallery_picture_that_is_removed_meanwhile_is_no_failure(
     assert_problem(client.post(URL, {"gallery": key}), 404, "not_in_gallery")
 
 
-def test_a_gallery_picture_is_detected_in(client, gallery_dir):
+def test_detection_works_on_a_gallery_picture(client, gallery_dir):
     for key in (client.get("/api/gallery/").json()[0]["id"], "cells.png"):
         answer = client.post(URL, {"gallery": key, "return": "url"}).json()
         assert [d["class_name"] for d in answer["detections"]] == ["tomato", "plum"]
         assert answer["name"] == "cells.png"
 
 
-def test_a_file_field_that_nobody_filled_in_does_not_stand_beside_the_gallery(client, gallery_dir):
+def test_an_empty_file_field_does_not_conflict_with_the_gallery(client, gallery_dir):
     assert client.post(URL, {"gallery": "cells.png", "image": ""}).status_code == 200
 
 
-def test_who_may_only_look_does_not_detect_again(client, media):
+def test_view_permission_does_not_allow_rerunning_detection(client, media):
     user = get_user_model().objects.create_user("viewer", is_staff=True)
     user.user_permissions.add(Permission.objects.get(codename="view_detectedimage"))
     kept = post(client, keep="true").json()["id"]
@@ -407,7 +403,7 @@ def test_who_may_only_look_does_not_detect_again(client, media):
         "nowhere.png",
     ],
 )
-def test_a_typed_name_never_leaves_the_gallery(client, gallery_dir, key):
+def test_path_traversal_out_of_the_gallery_is_impossible(client, gallery_dir, key):
     outside = gallery_dir.parent / "secret.png"
     outside.write_bytes(PICTURE)
     (gallery_dir / "link.png").symlink_to(outside)
@@ -420,7 +416,7 @@ def test_a_typed_name_never_leaves_the_gallery(client, gallery_dir, key):
 
     assert_problem(shown, 404, "not_in_gallery")
     if "\0" in key or not key:
-        # Refused already as text.
+        # Rejected by the field's validation.
         assert detected.status_code == 422
     else:
         assert_problem(detected, 404, "not_in_gallery")
@@ -437,7 +433,7 @@ def test_every_known_model_is_listed(client):
     assert models["resnet56v2-cifar10"]["is_default"]
 
 
-def test_only_a_kept_pictures_own_page_offers_to_delete_it(client):
+def test_only_the_page_of_a_kept_picture_offers_to_delete_it(client):
     answer = post(client, keep="true").json()
     address = f"/detect-image/pictures/{answer['id']}/delete/"
 

@@ -1,4 +1,4 @@
-"""``manage.py classify_client``: the terminal client of stage 1."""
+"""``manage.py classify_client``: classify pictures on a running server."""
 
 from argparse import ArgumentParser
 from typing import Any

@@ -1,4 +1,4 @@
-"""``manage.py classify_image``: the class of picture files, without a server."""
+"""``manage.py classify_image``: classify picture files without a server."""
 
 from argparse import ArgumentParser
 from pathlib import Path

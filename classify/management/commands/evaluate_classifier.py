@@ -1,4 +1,4 @@
-"""``manage.py evaluate_classifier``: how often a classifier is right on the test split."""
+"""``manage.py evaluate_classifier``: accuracy of a classifier on the test split."""
 
 import json
 from argparse import ArgumentParser

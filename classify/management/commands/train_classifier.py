@@ -1,4 +1,4 @@
-"""``manage.py train_classifier``: a classifier from your own pictures, or CIFAR-10's."""
+"""``manage.py train_classifier``: train a classifier on a data set of pictures."""
 
 import shlex
 from argparse import ArgumentParser, ArgumentTypeError
@@ -61,7 +61,7 @@ class Command(BaseCommand):
         parser.add_argument("--seed", type=int, default=DEFAULTS.seed)
 
     def handle(self, *args: Any, **options: Any) -> None:
-        # Keras takes seconds to import: not before the arguments are known to be right.
+        # Keras takes seconds to import, so invalid arguments are reported first.
         from ml_core.networks.resnet_v2 import RESOLUTION_WH, DepthError
         from ml_core.training.checkpoint import has_checkpoint
         from ml_core.training.classification.classifier import resume_training, start_training

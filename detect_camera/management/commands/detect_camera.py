@@ -1,16 +1,17 @@
-"""``manage.py detect_camera``: one camera, or many of them, without a browser."""
+"""``manage.py detect_camera``: live detection in the terminal, with one or more cameras."""
 
 import asyncio
 import statistics
 import time
 from argparse import ArgumentParser
+from collections import Counter
 from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from websockets.exceptions import InvalidHandshake
 
-from detect_camera.client import CameraError, Measured, open_source, run_camera, socket_url
+from detect_camera.client import CameraError, CameraStats, open_source, run_camera, socket_url
 
 REPORT_SECONDS = 1.0
 
@@ -38,20 +39,20 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
-            measured = asyncio.run(self._run(options))
+            cameras = asyncio.run(self._run(options))
         except (CameraError, OSError, InvalidHandshake) as exc:
             raise CommandError(str(exc)) from exc
         except ExceptionGroup as group:
-            # What the server said before it closed tells more than that it did.
+            # The server's error message says more than the closed connection that follows it.
             problem: Exception = group.subgroup(CameraError) or group
             while isinstance(problem, ExceptionGroup):
                 problem = problem.exceptions[0]
             raise CommandError(str(problem)) from group
         except KeyboardInterrupt:
             return
-        self._print_sum(measured, options["seconds"])
+        self._print_summary(cameras, options["seconds"])
 
-    async def _run(self, options: dict[str, Any]) -> list[Measured]:
+    async def _run(self, options: dict[str, Any]) -> list[CameraStats]:
         source = await asyncio.to_thread(open_source, options["source"])
         url = socket_url(options["url"], options["model"])
         cameras = [
@@ -60,7 +61,7 @@ class Command(BaseCommand):
                 source,
                 seconds=options["seconds"],
                 score_threshold=options["score_threshold"],
-                on_answer=self._reporter() if number == 0 else lambda measured: None,
+                on_result=self._reporter() if number == 0 else lambda stats: None,
             )
             for number in range(options["cameras"])
         ]
@@ -69,33 +70,34 @@ class Command(BaseCommand):
         return [task.result() for task in running]
 
     def _reporter(self) -> Any:
-        """Prints a line each second."""
-        reported_s, answered = time.monotonic(), 0
+        """Return a callback that prints the rate and the visible objects once a second."""
+        reported_s, reported = time.monotonic(), 0
 
-        def report(measured: Measured) -> None:
-            nonlocal reported_s, answered
+        def report(stats: CameraStats) -> None:
+            nonlocal reported_s, reported
             elapsed_s = time.monotonic() - reported_s
             if elapsed_s < REPORT_SECONDS:
                 return
-            delays_ms = measured.delays_ms[answered:]
-            in_sight = ", ".join(f"{n} {name}" for name, n in measured.in_sight.items())
+            latencies_ms = stats.latencies_ms[reported:]
+            visible = ", ".join(f"{n} {name}" for name, n in stats.visible.items())
             self.stdout.write(
-                f"{len(delays_ms) / elapsed_s:5.1f} FPS  {statistics.median(delays_ms):5.0f} ms  "
-                f"{in_sight or 'nothing above the threshold'}"
+                f"{len(latencies_ms) / elapsed_s:5.1f} FPS  "
+                f"{statistics.median(latencies_ms):5.0f} ms  "
+                f"{visible or 'nothing above the threshold'}"
             )
-            reported_s, answered = time.monotonic(), len(measured.delays_ms)
+            reported_s, reported = time.monotonic(), len(stats.latencies_ms)
 
         return report
 
-    def _print_sum(self, measured: list[Measured], seconds: float) -> None:
-        delays_ms = sorted(delay for each in measured for delay in each.delays_ms)
-        if not delays_ms:
+    def _print_summary(self, cameras: list[CameraStats], seconds: float) -> None:
+        latencies_ms = sorted(latency for stats in cameras for latency in stats.latencies_ms)
+        if not latencies_ms:
             raise CommandError("No frame got a result.")
-        lost = sum((each.lost for each in measured), start=type(measured[0].lost)())
+        lost = sum((stats.lost for stats in cameras), start=Counter[str]())
         self.stdout.write(
-            f"{len(measured)} cameras: {len(delays_ms)} frames with a result "
-            f"({len(delays_ms) / seconds:.1f} per second), delay "
-            f"{statistics.median(delays_ms):.0f} ms (p50), "
-            f"{delays_ms[int(len(delays_ms) * 0.95)]:.0f} ms (p95); "
+            f"{len(cameras)} cameras: {len(latencies_ms)} frames with a result "
+            f"({len(latencies_ms) / seconds:.1f} per second), delay "
+            f"{statistics.median(latencies_ms):.0f} ms (p50), "
+            f"{latencies_ms[int(len(latencies_ms) * 0.95)]:.0f} ms (p95); "
             f"without a result: {dict(lost) or 'none'}"
         )

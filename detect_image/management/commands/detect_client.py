@@ -1,4 +1,4 @@
-"""``manage.py detect_client``: the terminal client of stage 4."""
+"""``manage.py detect_client``: detect objects on a running server, and draw them locally."""
 
 from argparse import ArgumentParser, Namespace
 from typing import Any

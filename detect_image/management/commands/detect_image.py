@@ -1,4 +1,4 @@
-"""``manage.py detect_image``: objects in picture files, without a server."""
+"""``manage.py detect_image``: detect objects in picture files without a server."""
 
 from argparse import ArgumentParser, ArgumentTypeError
 from collections import Counter
@@ -27,12 +27,13 @@ from ml_core.pictures.limits import image_limits
 from ml_core.results import Detections
 from web import exports
 
-# Formats with one text per picture, and the suffix of its file; the others need all pictures.
+# Formats with one file per picture: suffix and writer.
 PER_PICTURE: dict[str, tuple[str, Callable[[str, Detections], str]]] = {
     "yolo": (".txt", lambda name, found: exports.to_yolo(found)),
     "yolo-scores": (".txt", lambda name, found: exports.to_yolo(found, with_scores=True)),
     "voc": (".xml", exports.to_voc),
 }
+# Formats with one file for all pictures: file name and writer.
 PER_RUN: dict[str, tuple[str, Callable[[list[exports.Named]], str]]] = {
     "coco": ("annotations.json", exports.to_coco),
     "csv": ("detections.csv", exports.to_csv),
@@ -42,7 +43,7 @@ STREAMED = {"text": exports.to_text, "json": exports.to_jsonl}
 
 @dataclass(frozen=True)
 class Picture:
-    """A picture's file, its name in the results, and where its drawn copy goes, if anywhere."""
+    """A picture file, its name in the results, and the path of its annotated copy, if saved."""
 
     path: Path
     name: str
@@ -102,7 +103,7 @@ class Command(BaseCommand):
         results: list[exports.Named] = []
         failures = 0
         with ThreadPoolExecutor(4) as threads:
-            # While one picture is detected, others are read and drawn; a window wants its turn.
+            # Threads overlap decoding and drawing with inference; windows are shown one by one.
             process_all = map if options["show"] else threads.map
             outcomes = process_all(partial(_process, options), pictures)
             progress = tqdm(outcomes, total=len(pictures), disable=None, unit="picture")
@@ -138,7 +139,10 @@ class Command(BaseCommand):
 
 
 def _process(options: dict[str, Any], picture: Picture) -> Detections | VisionError | OSError:
-    """Detect in one picture, save and show it; what is wrong with it must not stop the others."""
+    """Detect objects in one picture, and save and show the result.
+
+    Errors of a single picture are returned, so that the other pictures are still processed.
+    """
     path, target = picture.path, picture.target
     try:
         image, found = _detect(options, path.read_bytes())
@@ -174,7 +178,7 @@ def _detect(options: dict[str, Any], data: bytes) -> tuple[np.ndarray, Detection
 
 
 def _augmented_detector(options: dict[str, Any]) -> AugmentedDetector | None:
-    """What looks at each picture several times; None when it is looked at once and as it is."""
+    """The detector for test-time augmentation, or None when no augmentation is requested."""
     if not options["flip"] and options["scales"] == [1.0]:
         return None
     try:
@@ -185,7 +189,7 @@ def _augmented_detector(options: dict[str, Any]) -> AugmentedDetector | None:
             flip=options["flip"],
             scales=options["scales"],
             kind=settings.ENGINE,
-            # A network in int8 has one size only.
+            # int8 models are quantized for one input size.
             precision="auto" if settings.PRECISION == "int8" else settings.PRECISION,
             cache_dir=settings.CONVERTED_DIR,
         )
@@ -202,38 +206,38 @@ def _save_result(name: str, found: Detections, target: Path, format_name: str) -
 
 
 def _find_pictures(paths: Iterable[Path], output: Path | None) -> list[Picture]:
-    """Each picture with a name and a place of its own: folders keep their inner structure."""
+    """List the pictures with unique names and targets; directory structure is preserved."""
     found = [
         (picture, picture.relative_to(path) if path.is_dir() else Path(picture.name))
         for path in paths
-        for picture in (_inside(path) if path.is_dir() else [path])
+        for picture in (_pictures_in(path) if path.is_dir() else [path])
     ]
     originals = {picture.resolve() for picture, _ in found}
-    times_used = Counter(place for _, place in found)
+    times_used = Counter(relative for _, relative in found)
     taken: set[str] = set()
     pictures = []
-    for path, place in found:
-        name = _text(path if times_used[place] > 1 else place)
+    for path, relative in found:
+        name = _text(path if times_used[relative] > 1 else relative)
         target = None
         if output:
-            target = _free_place(output / place, taken)
-            is_its_own = target.exists() and target.samefile(path)
-            if is_its_own or target.resolve() in originals:
+            target = _free_target(output / relative, taken)
+            is_original = target.exists() and target.samefile(path)
+            if is_original or target.resolve() in originals:
                 raise CommandError(f"{target} would be overwritten; choose another --output.")
         pictures.append(Picture(path, name, target))
     return pictures
 
 
-def _inside(folder: Path) -> list[Path]:
+def _pictures_in(folder: Path) -> list[Path]:
     return sorted(path for path in folder.rglob("*") if path.suffix.lower() in PICTURE_SUFFIXES)
 
 
-def _free_place(target: Path, taken: set[str]) -> Path:
-    """``target`` or one beside it, so that no other file there differs by its suffix only."""
+def _free_target(target: Path, taken: set[str]) -> Path:
+    """``target``, numbered if its name without the suffix is taken: results share that name."""
     if target.suffix.lower() not in PICTURE_SUFFIXES:
         target = target.with_name(f"{target.name}.jpg")
     stem, number = target.stem, 2
-    # Many file systems take capital and small letters for the same.
+    # Many file systems are case-insensitive.
     while (key := str(target.with_suffix("")).casefold()) in taken:
         target = target.with_stem(f"{stem}-{number}")
         number += 1
@@ -242,7 +246,7 @@ def _free_place(target: Path, taken: set[str]) -> Path:
 
 
 def _text(path: Path) -> str:
-    """A path as text that any file can hold, also where its bytes are no UTF-8."""
+    """A path as valid UTF-8 text, also when its bytes are not."""
     return path.as_posix().encode("utf-8", "replace").decode()
 
 
