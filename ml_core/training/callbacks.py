@@ -1,31 +1,37 @@
-"""What happens during a training after each batch and each epoch."""
+"""Keras callbacks of all trainings: checkpoints and the progress bar."""
 
 import math
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
+from typing import Generic
 
 import keras
-from tqdm import tqdm
 
-from ml_core.training.checkpoint import TrainingState, write_checkpoint
-from ml_core.training.settings import Epoch, TrainingError
+from ml_core.training.checkpoint import AnyState, write_checkpoint
+from ml_core.training.settings import TrainingError
 
+# Receives a line of progress after each epoch.
 Report = Callable[[str], object]
 
 
-class CheckpointWriter(keras.callbacks.Callback):
-    """Writes a checkpoint after each epoch and reports on it; ``state`` is the newest one."""
+class CheckpointWriter(keras.callbacks.Callback, Generic[AnyState]):
+    """Writes a checkpoint and reports progress after each epoch; ``state`` is the newest one.
 
-    def __init__(self, state: TrainingState, output: Path, report: Report) -> None:
+    Stops the training after the last epoch that fits into ``minutes``.
+    """
+
+    def __init__(
+        self, state: AnyState, output: Path, report: Report, *, minutes: float = math.inf
+    ) -> None:
         super().__init__()
         self.state = state
         self.output = output
         self.report = report
+        self.stop_at_s = time.monotonic() + 60 * minutes
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        self.started = time.perf_counter()
+        self.started_s = time.monotonic()
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         assert logs is not None
@@ -35,26 +41,22 @@ class CheckpointWriter(keras.callbacks.Callback):
                 f"The loss is not finite in epoch {epoch + 1}. Start again with a --learning-rate "
                 f"below {settings.learning_rate} and another --output."
             )
-        done = Epoch(
-            loss=float(logs["loss"]),
-            accuracy=float(logs["accuracy"]),
-            test_accuracy=float(logs["val_accuracy"]),
-            seconds=time.perf_counter() - self.started,
-        )
-        self.state = replace(self.state, history=(*self.state.history, done))
+        now_s = time.monotonic()
+        seconds = now_s - self.started_s
+        self.state = self.state.after_epoch(logs, seconds)
         write_checkpoint(self.output, self.state, self.model)
-        left_s = done.seconds * (settings.epochs - epoch - 1)
-        self.report(
-            f"epoch {epoch + 1}/{settings.epochs}: loss {done.loss:.3f}, "
-            f"accuracy {100 * done.accuracy:.1f}%, test {100 * done.test_accuracy:.1f}%, "
-            f"{tqdm.format_interval(done.seconds)}, {tqdm.format_interval(left_s)} left"
-        )
+        self.report(f"epoch {epoch + 1}/{settings.epochs}: {self.state.epoch_summary()}")
+        if now_s + seconds > self.stop_at_s:
+            self.model.stop_training = True
 
 
 class ProgressBar(keras.callbacks.Callback):
-    """A bar per epoch with the time left of it, where somebody watches."""
+    """A bar per epoch, shown only on a terminal."""
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        # Imported here, because machines that only train need not have tqdm.
+        from tqdm import tqdm
+
         title = f"epoch {epoch + 1}/{self.params['epochs']}"
         steps = self.params["steps"]
         self.bar = tqdm(None, title, steps, leave=False, disable=None, unit="batch")

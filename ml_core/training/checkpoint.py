@@ -1,20 +1,21 @@
-"""An unfinished training on disk: from it a training continues as if it had never stopped.
+"""Checkpoints, from which an interrupted training resumes as if it had never stopped.
 
-``checkpoint-0003.weights.h5`` holds the weights and the optimizer's state after three epochs,
-``checkpoint.json`` all the rest. The JSON file names its weights file and replaces its
-predecessor in one step, so the two fit together whenever the process ends.
+``checkpoint-0003.weights.h5`` holds the weights and the optimizer state after three epochs,
+``checkpoint.json`` everything else. The JSON file is replaced atomically and, by its number of
+epochs, refers to one weights file, so the two match whenever the process is killed.
 """
 
 import json
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any, ClassVar, Protocol, TypeVar
-
-import keras
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self, TypeVar
 
 from ml_core.networks.classifier_description import WEIGHTS_SUFFIX
-from ml_core.training.settings import Epoch, TrainingError, TrainingSettings
+from ml_core.training.settings import TrainingError
+
+if TYPE_CHECKING:
+    import keras
 
 FILE_NAME = "checkpoint.json"
 
@@ -22,27 +23,27 @@ AnyState = TypeVar("AnyState", bound="State")
 
 
 class State(Protocol):
-    """What a checkpoint needs of a state: to be a dataclass, and to count its epochs."""
+    """The progress of a training: a dataclass with one entry of ``history`` per epoch."""
 
     __dataclass_fields__: ClassVar[dict[str, Any]]
 
     @property
+    def settings(self) -> Any: ...
+
+    @property
     def history(self) -> tuple[Any, ...]: ...
 
+    def after_epoch(self, logs: Mapping[str, float], seconds: float) -> Self:
+        """This state with one more epoch, which had these Keras ``logs``."""
+        ...
 
-@dataclass(frozen=True)
-class TrainingState:
-    """How far a training is, and what it trains on; ``mean`` is RGB in [0, 1]."""
-
-    settings: TrainingSettings
-    labels: tuple[str, ...]
-    mean: tuple[float, float, float]
-    train_count: int
-    history: tuple[Epoch, ...] = ()
+    def epoch_summary(self) -> str:
+        """The metrics of the last epoch and the time left, for people."""
+        ...
 
 
-def write_checkpoint(folder: Path, state: State, model: keras.Model) -> None:
-    """Keep ``state`` and the compiled model, and drop the checkpoint before."""
+def write_checkpoint(folder: Path, state: State, model: "keras.Model") -> None:
+    """Save ``state`` and the compiled ``model``, then delete the previous checkpoint."""
     folder.mkdir(parents=True, exist_ok=True)
     weights = folder / f"checkpoint-{len(state.history):04d}{WEIGHTS_SUFFIX}"
     model.save_weights(weights)
@@ -55,27 +56,12 @@ def write_checkpoint(folder: Path, state: State, model: keras.Model) -> None:
 
 
 def has_checkpoint(folder: Path) -> bool:
+    """Whether ``folder`` holds a checkpoint."""
     return (folder / FILE_NAME).is_file()
 
 
-def read_state(folder: Path) -> TrainingState:
-    """The state of the classifier's training in ``folder``. Raises ``TrainingError``."""
-    return read_checkpoint(folder, _classifier_state)
-
-
-def _classifier_state(fields: dict[str, Any]) -> TrainingState:
-    red, green, blue = fields["mean"]
-    return TrainingState(
-        settings=TrainingSettings(**fields["settings"]),
-        labels=tuple(fields["labels"]),
-        mean=(red, green, blue),
-        train_count=fields["train_count"],
-        history=tuple(Epoch(**epoch) for epoch in fields["history"]),
-    )
-
-
 def read_checkpoint(folder: Path, parse: Callable[[dict[str, Any]], AnyState]) -> AnyState:
-    """What ``parse`` makes of the fields in ``folder``'s checkpoint. Raises ``TrainingError``."""
+    """Read the state in ``folder``; ``parse`` builds it from JSON. Raises ``TrainingError``."""
     path = folder / FILE_NAME
     if not path.is_file():
         raise TrainingError(
@@ -88,8 +74,8 @@ def read_checkpoint(folder: Path, parse: Callable[[dict[str, Any]], AnyState]) -
         raise TrainingError(f"{path} cannot be read: {exc!r}. Start without it.") from exc
 
 
-def load_weights(folder: Path, state: State, model: keras.Model) -> None:
-    """Put weights and optimizer state into the compiled and built ``model``."""
+def load_weights(folder: Path, state: State, model: "keras.Model") -> None:
+    """Load weights and optimizer state into the compiled and built ``model``."""
     path = folder / f"checkpoint-{len(state.history):04d}{WEIGHTS_SUFFIX}"
     try:
         model.load_weights(path)
@@ -98,16 +84,17 @@ def load_weights(folder: Path, state: State, model: keras.Model) -> None:
 
 
 def remove_checkpoint(folder: Path) -> None:
+    """Delete the checkpoint in ``folder``."""
     (folder / FILE_NAME).unlink(missing_ok=True)
     remove_weights(folder)
 
 
 def remove_weights(folder: Path) -> None:
-    """Remove all of a checkpoint but its state, which says how a network was trained."""
+    """Delete the checkpoint's weights, but keep the state, which documents the training."""
     for weights in folder.glob(f"checkpoint-*{WEIGHTS_SUFFIX}"):
         weights.unlink()
 
 
 def has_weights(folder: Path) -> bool:
-    """Whether they are still there."""
+    """Whether ``folder`` still holds the weights of a checkpoint."""
     return any(folder.glob(f"checkpoint-*{WEIGHTS_SUFFIX}"))

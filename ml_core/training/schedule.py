@@ -1,4 +1,4 @@
-"""The learning rate over the whole training."""
+"""The learning rate schedule."""
 
 import math
 from typing import Any
@@ -6,15 +6,16 @@ from typing import Any
 import keras
 from keras import ops
 
+# The share of all steps until the peak, and the first learning rate as a share of the peak.
 WARM_UP = 0.1
 START = 0.1
 
 
 class OneCycle(keras.optimizers.schedules.LearningRateSchedule):
-    """Up in a straight line during the first tenth of the steps, then down to 0 along a cosine.
+    """One-cycle schedule: linear warm-up from a tenth of ``peak``, then cosine decay to 0.
 
-    Starts at a tenth of ``peak``. The high rate in the middle finds flat minima, the fall to
-    zero settles in one (https://arxiv.org/abs/1708.07120).
+    The high rate in between finds flat minima, the decay converges in one
+    (https://arxiv.org/abs/1708.07120).
     """
 
     def __init__(self, *, peak: float, total_steps: int) -> None:

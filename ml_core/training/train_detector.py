@@ -1,8 +1,8 @@
-"""The arguments of a detector's training, and the training itself.
+"""Train a detector from the command line.
 
-``python -m ml_core.training.train_detector --images DIR --labels DIR --output DIR`` trains on
-machines that have Keras, a backend of it (``KERAS_BACKEND=jax``), NumPy, OpenCV and Pillow, but
-not all that the site needs; ``manage.py train_detector`` does more.
+``python -m ml_core.training.train_detector --images DIR --labels DIR --output DIR`` needs only
+Keras with a backend (``KERAS_BACKEND=jax``), NumPy, OpenCV and Pillow, not the whole site.
+``manage.py train_detector`` also evaluates the result and writes a model card.
 """
 
 import math
@@ -25,7 +25,7 @@ VISION_SMALL = Path(__file__).parent.parent / "shipped" / "vision-small" / "visi
 
 
 def add_arguments(parser: ArgumentParser) -> None:
-    """What both commands take; ``--model`` and ``--output`` are added by each of them."""
+    """Add the arguments of both commands; each adds its own ``--model`` and ``--output``."""
     parser.add_argument("--images", type=Path, required=True, metavar="DIR")
     parser.add_argument(
         "--labels", type=Path, required=True, metavar="DIR", help="in YOLO's text format"
@@ -81,7 +81,7 @@ def train(
     report: Callable[[str], object] = print,
     callbacks: "Sequence[keras.callbacks.Callback]" = (),
 ) -> DetectorState:
-    """Train as ``options`` say, and return how it was done.
+    """Train with the command line's ``options``, and return the final state.
 
     Raises ``TrainingError``, ``LabelError``, ``DarknetError`` or ``OSError``.
     """
@@ -91,7 +91,7 @@ def train(
     if not labels:
         raise LabelError(f"Expected one class name per line in {options['names']}, found none.")
     pictures = read_labelled_pictures(options["images"], options["labels"], len(labels))
-    # Keras takes seconds to import: not before the arguments are known to be right.
+    # Importing Keras takes seconds, so validate the arguments first.
     from ml_core.training.detection.detector import resume_training, start_training
 
     minutes = options["minutes"]

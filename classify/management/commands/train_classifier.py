@@ -10,9 +10,10 @@ from django.core.management.base import BaseCommand, CommandError
 
 from ml_core.networks.classifier_description import DescriptionError
 from ml_core.pictures.limits import image_limits
-from ml_core.training.settings import PRECISIONS, TrainingError, TrainingSettings
+from ml_core.training.classification.state import ClassifierSettings
+from ml_core.training.settings import PRECISIONS, TrainingError
 
-DEFAULTS = TrainingSettings(name="")
+DEFAULTS = ClassifierSettings(name="")
 INTERRUPTED = 130
 
 
@@ -81,7 +82,7 @@ class Command(BaseCommand):
             else:
                 evaluation = start_training(
                     dataset,
-                    TrainingSettings(
+                    ClassifierSettings(
                         name=output.resolve().name,
                         depth=options["depth"],
                         epochs=options["epochs"],

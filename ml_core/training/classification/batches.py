@@ -1,4 +1,4 @@
-"""Batches to train on: shuffled, augmented in NumPy, made in a thread ahead of the network."""
+"""Training batches for a classifier, augmented in a thread while the network computes."""
 
 import keras
 import numpy as np
@@ -12,8 +12,8 @@ BATCHES_AHEAD = 8
 class AugmentedBatches(keras.utils.PyDataset):
     """(images (B, H, W, 3) uint8, one-hot labels (B, num_classes) float32).
 
-    A batch depends on the seed, the epoch and its place in the epoch only, so that a training
-    that was interrupted sees the same pictures as one that ran through.
+    A batch depends only on the seed, the epoch and its index, so a resumed training sees the same
+    pictures as an uninterrupted one.
     """
 
     def __init__(
@@ -30,8 +30,8 @@ class AugmentedBatches(keras.utils.PyDataset):
         super().__init__(workers=1, max_queue_size=BATCHES_AHEAD)
         self.split = split
         self.one_hot = np.eye(num_classes, dtype=np.float32)
-        # A last batch of a few pictures would disturb the batch normalisation: it is left out,
-        # and another shuffle brings its pictures in the next epoch.
+        # An incomplete last batch would disturb batch normalisation, so it is dropped; the next
+        # epoch is shuffled differently.
         self.batch_size = min(batch_size, len(split))
         self.cutout = cutout
         self.fill = fill
@@ -45,9 +45,9 @@ class AugmentedBatches(keras.utils.PyDataset):
     def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
         rng = np.random.default_rng([self.seed, self.epoch, index])
         rows = self.order[index * self.batch_size : (index + 1) * self.batch_size]
-        images = flip_some(crop_somewhere(self.split.images[rows], rng), rng)
+        images = random_flip(random_crop(self.split.images[rows], rng), rng)
         if self.cutout:
-            images = cut_out(images, rng, side=self.cutout, fill=self.fill)
+            images = random_cutout(images, rng, side=self.cutout, fill=self.fill)
         return images, self.one_hot[self.split.class_ids[rows]]
 
     def on_epoch_end(self) -> None:
@@ -58,8 +58,8 @@ class AugmentedBatches(keras.utils.PyDataset):
         return np.random.default_rng([self.seed, self.epoch]).permutation(len(self.split))
 
 
-def crop_somewhere(images: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Shift each of (B, H, W, 3) by up to 4 pixels; the border is filled by reflection."""
+def random_crop(images: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Shift each of (B, H, W, 3) by up to 4 pixels, with reflection padding."""
     count, height, width, _ = images.shape
     sides = (CROP_PADDING, CROP_PADDING)
     padded = np.pad(images, ((0, 0), sides, sides, (0, 0)), mode="reflect")
@@ -68,17 +68,19 @@ def crop_somewhere(images: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return windows[np.arange(count), top, left].transpose(0, 2, 3, 1)
 
 
-def flip_some(images: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Mirror about half of (B, H, W, 3) left to right."""
-    mirrored = rng.random(len(images)) < 0.5
-    return np.where(mirrored[:, None, None, None], images[:, :, ::-1], images)
+def random_flip(images: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Flip each of (B, H, W, 3) horizontally with probability 0.5."""
+    is_flipped = rng.random(len(images)) < 0.5
+    return np.where(is_flipped[:, None, None, None], images[:, :, ::-1], images)
 
 
-def cut_out(
+def random_cutout(
     images: np.ndarray, rng: np.random.Generator, *, side: int, fill: np.ndarray
 ) -> np.ndarray:
-    """Cover a square of ``side`` pixels, centred anywhere in each of (B, H, W, 3), with the
-    colour ``fill`` (3,) uint8 (https://arxiv.org/abs/1708.04552)."""
+    """Cutout (https://arxiv.org/abs/1708.04552): cover a random square in each of (B, H, W, 3).
+
+    ``side`` is the square's side in pixels, ``fill`` its (3,) uint8 colour.
+    """
     count, height, width, _ = images.shape
     rows = np.arange(height) - rng.integers(0, height, (count, 1)) + side // 2
     columns = np.arange(width) - rng.integers(0, width, (count, 1)) + side // 2

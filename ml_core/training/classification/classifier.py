@@ -1,4 +1,4 @@
-"""Training of a ResNet v2 classifier, with any Keras backend."""
+"""Train a ResNet v2 classifier, with any Keras backend."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -15,10 +15,8 @@ from ml_core.networks.classifier_description import (
 from ml_core.networks.resnet_v2 import build_resnet_v2, load_resnet_v2
 from ml_core.training.callbacks import CheckpointWriter, ProgressBar, Report
 from ml_core.training.checkpoint import (
-    TrainingState,
     has_checkpoint,
     load_weights,
-    read_state,
     remove_checkpoint,
     write_checkpoint,
 )
@@ -26,28 +24,33 @@ from ml_core.training.classification.batches import AugmentedBatches
 from ml_core.training.classification.data import Dataset, DatasetError
 from ml_core.training.classification.evaluation import Evaluation, evaluate
 from ml_core.training.classification.report import model_card, save_confusion_matrix, save_curve
+from ml_core.training.classification.state import (
+    ClassifierSettings,
+    ClassifierState,
+    read_classifier_state,
+)
 from ml_core.training.precision import dtype_policy, jit_compile
 from ml_core.training.schedule import OneCycle
-from ml_core.training.settings import TrainingError, TrainingSettings
+from ml_core.training.settings import TrainingError
 
 MOMENTUM = 0.9
-# The curve needs no more: with 2,000 pictures one point is good to about 1 %.
+# Enough for the curve: the standard error of an accuracy on 2,000 pictures is about 1%.
 CURVE_PICTURES = 2000
 HEAD = "probabilities"
 
 
 def start_training(
     dataset: Dataset,
-    settings: TrainingSettings,
+    settings: ClassifierSettings,
     output: Path,
     *,
     start_weights: Path | None = None,
     report: Report = print,
 ) -> Evaluation:
-    """Train, and write weights, description, pictures and model card to ``output``.
+    """Train, and write weights, description, plots and model card to ``output``.
 
-    ``start_weights`` is a ``.weights.h5`` file to continue from; with other classes than the
-    data's, all but its last layer is used. ``report`` is told the state after each epoch.
+    ``start_weights`` is a ``.weights.h5`` file to start from; if its classes differ from the
+    data's, its last layer is not used. ``report`` receives a line after each epoch.
     """
     if has_checkpoint(output):
         raise TrainingError(
@@ -61,24 +64,24 @@ def start_training(
             f"{start_weights} has depth {start.depth}, but a depth of {settings.depth} was asked "
             f"for. Use --depth {start.depth}."
         )
-    state = TrainingState(
+    state = ClassifierState(
         replace(settings, started_from=start.name if start else ""),
         dataset.labels,
-        # The start's weights fit the start's mean.
+        # The weights were trained with their own mean.
         start.mean if start else rgb_mean(dataset.train.images),
         len(dataset.train),
     )
     model = build_trainable(state)
     if start and start_weights:
         copy_weights(load_resnet_v2(start, start_weights), model, start.labels == dataset.labels)
-    # Before the first epoch, so that there is something to resume whenever it is stopped.
+    # So that it can be resumed even if stopped during the first epoch.
     write_checkpoint(output, state, model)
     return _train(dataset, state, model, output, report)
 
 
 def resume_training(dataset: Dataset, output: Path, *, report: Report = print) -> Evaluation:
-    """Continue the training in ``output``, with the settings it was started with."""
-    state = read_state(output)
+    """Continue the training in ``output`` with its original settings."""
+    state = read_classifier_state(output)
     if (state.labels, state.train_count) != (dataset.labels, len(dataset.train)):
         raise DatasetError(
             f"The training in {output} was started with {state.train_count:,} pictures of "
@@ -92,13 +95,13 @@ def resume_training(dataset: Dataset, output: Path, *, report: Report = print) -
 
 def rgb_mean(images: np.ndarray) -> tuple[float, float, float]:
     """The mean colour of (N, H, W, 3) uint8, RGB in [0, 1]."""
-    # Picture by picture: the sum of all in one go would copy them as floats.
+    # Per picture, because averaging all at once would copy them as floats.
     red, green, blue = np.mean([image.mean(axis=(0, 1)) for image in images], axis=0) / 255
     return float(red), float(green), float(blue)
 
 
-def build_trainable(state: TrainingState) -> keras.Model:
-    """The network with random weights, compiled and with its optimizer built."""
+def build_trainable(state: ClassifierState) -> keras.Model:
+    """Build the network with random weights, compile it, and build its optimizer."""
     settings = state.settings
     with dtype_policy(settings.precision):
         model = build_resnet_v2(
@@ -107,13 +110,13 @@ def build_trainable(state: TrainingState) -> keras.Model:
     optimizer = keras.optimizers.SGD(
         OneCycle(
             peak=settings.learning_rate,
-            total_steps=settings.epochs * steps_per_epoch(state),
+            total_steps=settings.epochs * state.steps_per_epoch,
         ),
         momentum=MOMENTUM,
         nesterov=True,
         weight_decay=settings.weight_decay,
     )
-    # Biases and normalisation have too few numbers to overfit, and zero is no goal for them.
+    # Biases and normalisation have too few parameters to overfit.
     optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
     model.compile(
         optimizer=optimizer,
@@ -125,19 +128,15 @@ def build_trainable(state: TrainingState) -> keras.Model:
     return model
 
 
-def steps_per_epoch(state: TrainingState) -> int:
-    return max(1, state.train_count // state.settings.batch_size)
-
-
 def copy_weights(source: keras.Model, target: keras.Model, with_head: bool) -> None:
-    """Copy weights layer by layer; the last one only if it tells the same classes apart."""
+    """Copy the weights of all layers; those of the last one only ``with_head``."""
     for layer in target.layers:
         if layer.name != HEAD or with_head:
             layer.set_weights(source.get_layer(layer.name).get_weights())
 
 
 def _train(
-    dataset: Dataset, state: TrainingState, model: keras.Model, output: Path, report: Report
+    dataset: Dataset, state: ClassifierState, model: keras.Model, output: Path, report: Report
 ) -> Evaluation:
     settings = state.settings
     batches = AugmentedBatches(
@@ -149,36 +148,36 @@ def _train(
         seed=settings.seed,
         start_epoch=len(state.history),
     )
-    measured = np.random.default_rng(0).permutation(len(dataset.test))[:CURVE_PICTURES]
-    checkpoints = CheckpointWriter(state, output, report)
+    test_ids = np.random.default_rng(0).permutation(len(dataset.test))[:CURVE_PICTURES]
+    writer = CheckpointWriter(state, output, report)
     model.fit(
         batches,
         epochs=settings.epochs,
         initial_epoch=len(state.history),
-        # The batches shuffle themselves, differently in each epoch but the same when resumed.
+        # AugmentedBatches shuffles by epoch, so that a resumed training gets the same order.
         shuffle=False,
         validation_data=(
-            dataset.test.images[measured],
-            batches.one_hot[dataset.test.class_ids[measured]],
+            dataset.test.images[test_ids],
+            batches.one_hot[dataset.test.class_ids[test_ids]],
         ),
         validation_batch_size=250,
         verbose=0,
-        callbacks=[ProgressBar(), checkpoints],
+        callbacks=[ProgressBar(), writer],
     )
-    evaluation = write_results(output, checkpoints.state, model.get_weights(), dataset)
+    evaluation = write_results(output, writer.state, model.get_weights(), dataset)
     remove_checkpoint(output)
     return evaluation
 
 
 def write_results(
     output: Path,
-    state: TrainingState,
+    state: ClassifierState,
     weights: list[np.ndarray],
     dataset: Dataset,
 ) -> Evaluation:
-    """Measure the trained network on all test pictures and write all that is kept of it."""
+    """Evaluate the trained network on all test pictures, and write its files and reports."""
     settings = state.settings
-    # Built anew, so that neither the optimizer's state nor mixed precision gets into the file.
+    # A new model, so that neither the optimizer state nor mixed precision gets into the file.
     model = build_resnet_v2(depth=settings.depth, num_classes=len(state.labels), mean=state.mean)
     model.set_weights(weights)
     evaluation = evaluate(model, dataset.test, state.labels)

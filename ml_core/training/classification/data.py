@@ -1,9 +1,9 @@
-"""Labelled pictures from a folder, a zip file or an npz file, at the network's resolution.
+"""Read labelled pictures from a folder, a zip file or an npz file, at the network's resolution.
 
-A folder, or a zip file of one, holds ``train/CLASS/PICTURE`` and ``test/CLASS/PICTURE``, or just
-``CLASS/PICTURE``; an npz file holds ``x_train``, ``y_train`` and maybe ``x_test``, ``y_test``,
-``labels``. Where there is no test split, every tenth picture of a class is held out as one:
-always the same, so that a later evaluation never meets a picture that was trained on.
+A folder, or a zip file of one, holds ``train/CLASS/PICTURE`` and ``test/CLASS/PICTURE``, or only
+``CLASS/PICTURE``; an npz file holds ``x_train``, ``y_train`` and optionally ``x_test``, ``y_test``
+and ``labels``. Without a test split, every tenth picture of a class is held out. The choice is
+deterministic, so that a later evaluation never uses a picture from training.
 """
 
 import math
@@ -23,14 +23,13 @@ from ml_core.pictures.resizing import shrink
 HOLD_OUT_EVERY = 10
 MAX_NAMED = 10
 
-# One picture's place, before it is read. A ``zipfile.Path`` offers what a ``Path`` does.
-Place = Path | zipfile.Path
-# The pictures of each class.
-Tree = dict[str, list[Place]]
+# A ``zipfile.Path`` has the methods of a ``Path`` that are used here.
+PicturePath = Path | zipfile.Path
+PathsByClass = dict[str, list[PicturePath]]
 
 
 class DatasetError(ValueError):
-    """The data cannot be used; the text names the file and what was expected."""
+    """The data is invalid; the text names the file and what was expected."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +45,7 @@ class Split:
 
 @dataclass(frozen=True)
 class Dataset:
-    """Both splits; ``labels`` are the class names in the order of the class ids."""
+    """The training and test splits; ``labels`` are the class names by class id."""
 
     name: str
     labels: tuple[str, ...]
@@ -57,9 +56,9 @@ class Dataset:
 def read_dataset(
     path: Path, *, resolution_wh: tuple[int, int], limits: ImageLimits, npz_bytes: int
 ) -> Dataset:
-    """Read both splits; ``limits`` are for each picture, ``npz_bytes`` for an npz file unpacked.
+    """Read both splits; ``limits`` apply to each picture, ``npz_bytes`` to an unpacked npz file.
 
-    Raises ``DatasetError``, for an archive that unpacks to more before it is unpacked.
+    Raises ``DatasetError``; for an archive above the limits, before unpacking it.
     """
     if path.suffix == ".npz":
         return _read_npz(path, resolution_wh, npz_bytes)
@@ -88,7 +87,7 @@ def read_test_split(
     limits: ImageLimits,
     npz_bytes: int,
 ) -> Split:
-    """Read the test split alone, its class ids counted in the order of a model's ``labels``.
+    """Read only the test split, with class ids in the order of a model's ``labels``.
 
     For the limits see ``read_dataset``.
     """
@@ -108,24 +107,24 @@ def read_test_split(
     return _read_pictures(test, labels, resolution_wh, limits, "test")
 
 
-def _find_pictures(path: Path) -> tuple[Tree, Tree]:
-    """The pictures of both splits; a test split is held out where there is none."""
+def _find_pictures(path: Path) -> tuple[PathsByClass, PathsByClass]:
+    """The pictures of both splits; a test split is held out if there is none."""
     if not path.exists():
         raise DatasetError(f"{path} does not exist.")
     if path.is_file() and not zipfile.is_zipfile(path):
         raise DatasetError(f"Expected a folder, a .zip or an .npz file, received {path}.")
-    root: Place = path if path.is_dir() else zipfile.Path(path)
+    root: PicturePath = path if path.is_dir() else zipfile.Path(path)
     folders = _folders(root)
-    # A zip file is often made of the folder itself, not of what is in it.
+    # A zip file often contains the folder itself instead of its content.
     while len(folders) == 1 and not {"train", "test"} & set(folders):
         root = next(iter(folders.values()))
         folders = _folders(root)
     if {"train", "test"} & set(folders):
-        train = _tree(folders["train"]) if "train" in folders else {}
+        train = _paths_by_class(folders["train"]) if "train" in folders else {}
         if "test" in folders:
-            return train, _tree(folders["test"])
+            return train, _paths_by_class(folders["test"])
     else:
-        train = _tree(root)
+        train = _paths_by_class(root)
     if not train:
         raise DatasetError(
             f"Expected folders of pictures in {path}, one per class, found none. Picture files "
@@ -134,87 +133,89 @@ def _find_pictures(path: Path) -> tuple[Tree, Tree]:
     return _hold_out(train)
 
 
-def _hold_out(tree: Tree) -> tuple[Tree, Tree]:
-    for label, places in tree.items():
-        if len(places) < 2:
+def _hold_out(by_class: PathsByClass) -> tuple[PathsByClass, PathsByClass]:
+    for label, paths in by_class.items():
+        if len(paths) < 2:
             raise DatasetError(
-                f"Class {label!r} has {len(places)} picture; at least 2 are needed, because one "
+                f"Class {label!r} has {len(paths)} picture; at least 2 are needed, because one "
                 "of ten is held out for testing."
             )
     train = {
-        label: [place for index, place in enumerate(places) if index % HOLD_OUT_EVERY]
-        for label, places in tree.items()
+        label: [path for index, path in enumerate(paths) if index % HOLD_OUT_EVERY]
+        for label, paths in by_class.items()
     }
-    return train, {label: places[::HOLD_OUT_EVERY] for label, places in tree.items()}
+    return train, {label: paths[::HOLD_OUT_EVERY] for label, paths in by_class.items()}
 
 
-def _folders(place: Place) -> dict[str, Place]:
+def _folders(parent: PicturePath) -> dict[str, PicturePath]:
     return {
         entry.name: entry
-        for entry in place.iterdir()
-        # What macOS puts beside the files in a zip, and hidden folders.
+        for entry in parent.iterdir()
+        # Neither hidden folders nor those that macOS adds to zip files.
         if entry.is_dir() and not entry.name.startswith((".", "__"))
     }
 
 
-def _tree(place: Place) -> Tree:
-    """The pictures in each folder of ``place``, sorted by name; a class has at least one."""
-    tree = {label: list(_pictures(folder)) for label, folder in sorted(_folders(place).items())}
-    return {label: sorted(places, key=str) for label, places in tree.items() if places}
+def _paths_by_class(parent: PicturePath) -> PathsByClass:
+    """The pictures in each folder of ``parent``, sorted by name, without empty folders."""
+    by_class = {
+        label: list(_pictures(folder)) for label, folder in sorted(_folders(parent).items())
+    }
+    return {label: sorted(paths, key=str) for label, paths in by_class.items() if paths}
 
 
-def _pictures(folder: Place) -> Iterator[Place]:
+def _pictures(folder: PicturePath) -> Iterator[PicturePath]:
     for entry in folder.iterdir():
         if not entry.name.startswith(".") and entry.name.lower().endswith(PICTURE_SUFFIXES):
             yield entry
 
 
 def _read_pictures(
-    tree: Tree,
+    by_class: PathsByClass,
     labels: tuple[str, ...],
     resolution_wh: tuple[int, int],
     limits: ImageLimits,
     split: str,
 ) -> Split:
-    """Decode every picture as an upload is decoded, and shrink it."""
-    places = [place for label in labels for place in tree.get(label, [])]
-    class_ids = [class_id for class_id, label in enumerate(labels) for _ in tree.get(label, [])]
+    """Decode all pictures, in the same way as uploads, and resize them."""
+    paths = [path for label in labels for path in by_class.get(label, [])]
+    class_ids = [class_id for class_id, label in enumerate(labels) for _ in by_class.get(label, [])]
     width, height = resolution_wh
-    images = np.empty((len(places), height, width, 3), np.uint8)
+    images = np.empty((len(paths), height, width, 3), np.uint8)
     broken = []
 
     def read(index: int) -> None:
         try:
-            check_size(_file_bytes(places[index]), limits)
-            image = decode_image(places[index].read_bytes(), limits)
+            check_size(_file_bytes(paths[index]), limits)
+            image = decode_image(paths[index].read_bytes(), limits)
         except (VisionError, OSError, zipfile.BadZipFile) as exc:
-            broken.append(f"{places[index]}: {exc}")
+            broken.append(f"{paths[index]}: {exc}")
         else:
             images[index], _ = shrink(image, resolution_wh)
 
     with ThreadPoolExecutor(4) as threads:
-        jobs = threads.map(read, range(len(places)))
-        for _ in tqdm(jobs, f"reading {split}", len(places), disable=None, unit="picture"):
+        jobs = threads.map(read, range(len(paths)))
+        for _ in tqdm(jobs, f"reading {split}", len(paths), disable=None, unit="picture"):
             pass
     if broken:
         more = f"\n... and {len(broken) - MAX_NAMED} more" if len(broken) > MAX_NAMED else ""
         raise DatasetError(
-            f"{len(broken)} of {len(places)} pictures cannot be used; repair or remove them:\n"
+            f"{len(broken)} of {len(paths)} pictures cannot be used; repair or remove them:\n"
             + "\n".join(sorted(broken)[:MAX_NAMED])
             + more
         )
     return Split(images, np.array(class_ids, np.int64))
 
 
-def _file_bytes(place: Place) -> int:
-    """The size of a file, unpacked; no more than that comes out of a zip file."""
-    if isinstance(place, zipfile.Path):
-        return place.root.getinfo(place.at).file_size
-    return place.stat().st_size
+def _file_bytes(path: PicturePath) -> int:
+    """The unpacked size of a file; zipfile never extracts more than the size in its index."""
+    if isinstance(path, zipfile.Path):
+        return path.root.getinfo(path.at).file_size
+    return path.stat().st_size
 
 
-def _check_npz(path: Path, most_bytes: int) -> None:
-    """Raise ``DatasetError`` when its arrays would take more memory than ``most_bytes``."""
+def _check_npz(path: Path, max_bytes: int) -> None:
+    """Raise ``DatasetError`` if the arrays would take more memory than ``max_bytes``."""
     needed_bytes = 0
     with zipfile.ZipFile(path) as archive:
         for member in archive.infolist():
@@ -223,30 +224,30 @@ def _check_npz(path: Path, most_bytes: int) -> None:
                     shape, _, dtype = np.lib.format.read_array_header_1_0(file)
                 else:
                     shape, _, dtype = np.lib.format.read_array_header_2_0(file)
-            # NumPy makes room for what the header says before it reads any of it.
+            # NumPy allocates the size given in the header before it reads any data.
             needed_bytes += max(member.file_size, math.prod(shape) * dtype.itemsize)
-    _check_memory(path, needed_bytes, most_bytes)
+    _check_memory(path, needed_bytes, max_bytes)
 
 
-def _check_memory(path: Path, needed_bytes: int, most_bytes: int) -> None:
-    if needed_bytes > most_bytes:
+def _check_memory(path: Path, needed_bytes: int, max_bytes: int) -> None:
+    if needed_bytes > max_bytes:
         raise DatasetError(
-            f"{path} would take {needed_bytes:,} bytes of memory; at most {most_bytes:,} are "
+            f"{path} would take {needed_bytes:,} bytes of memory; at most {max_bytes:,} are "
             "accepted (LIMIT_NPZ_BYTES). Pictures in a folder or a zip file have no such limit."
         )
 
 
-def _read_npz(path: Path, resolution_wh: tuple[int, int], most_bytes: int) -> Dataset:
+def _read_npz(path: Path, resolution_wh: tuple[int, int], max_bytes: int) -> Dataset:
     try:
-        _check_npz(path, most_bytes)
-        # Without pickle: an array of Python objects could run code.
+        _check_npz(path, max_bytes)
+        # Unpickling an array of Python objects could run arbitrary code.
         with np.load(path, allow_pickle=False) as file:
             arrays = dict(file)
     except (OSError, ValueError, zipfile.BadZipFile) as exc:
         raise DatasetError(f"{path} cannot be read as an npz file: {exc}") from exc
-    train = _npz_split(arrays, "train", path, resolution_wh, most_bytes)
+    train = _npz_split(arrays, "train", path, resolution_wh, max_bytes)
     if "x_test" in arrays:
-        test = _npz_split(arrays, "test", path, resolution_wh, most_bytes)
+        test = _npz_split(arrays, "test", path, resolution_wh, max_bytes)
     else:
         held_out = np.zeros(len(train), bool)
         for class_id in np.unique(train.class_ids):
@@ -268,7 +269,7 @@ def _npz_split(
     split: str,
     path: Path,
     resolution_wh: tuple[int, int],
-    most_bytes: int,
+    max_bytes: int,
 ) -> Split:
     for key in (f"x_{split}", f"y_{split}"):
         if key not in arrays:
@@ -286,7 +287,7 @@ def _npz_split(
         )
     if not len(images) or class_ids.min() < 0:
         raise DatasetError(f"{path}: the {split} split is empty or has a negative class id.")
-    # Pictures of one pixel would grow.
-    _check_memory(path, len(images) * math.prod(resolution_wh) * 3, most_bytes)
+    # Resizing enlarges small pictures.
+    _check_memory(path, len(images) * math.prod(resolution_wh) * 3, max_bytes)
     resized = np.stack([shrink(image, resolution_wh)[0] for image in images])
     return Split(resized, class_ids.astype(np.int64))

@@ -1,4 +1,4 @@
-"""How well a classifier does on pictures it was not trained on."""
+"""Evaluate a classifier on a test split."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -13,7 +13,7 @@ BATCH_SIZE = 250
 
 @dataclass(frozen=True)
 class Evaluation:
-    """``confusion`` (C, C) counts pictures by true class (row) and answered class (column)."""
+    """``confusion`` (C, C) counts pictures by true class (row) and predicted class (column)."""
 
     labels: tuple[str, ...]
     confusion: np.ndarray
@@ -24,7 +24,7 @@ class Evaluation:
 
     @property
     def accuracy(self) -> float:
-        """The share of right answers, in [0, 1]."""
+        """The share of correct predictions, in [0, 1]."""
         return float(np.trace(self.confusion) / self.count)
 
     @property
@@ -33,15 +33,15 @@ class Evaluation:
 
     @property
     def class_accuracy(self) -> tuple[float | None, ...]:
-        """The share of right answers per class, in [0, 1]; None where there is no picture."""
-        right = np.diagonal(self.confusion)
+        """The share of correct predictions per class, in [0, 1]; None without pictures."""
+        correct = np.diagonal(self.confusion)
         return tuple(
             float(hits / count) if count else None
-            for hits, count in zip(right, self.class_counts, strict=True)
+            for hits, count in zip(correct, self.class_counts, strict=True)
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values for JSON."""
+        """The values as plain Python objects, for JSON."""
         per_class = zip(self.labels, self.class_counts, self.class_accuracy, strict=True)
         return {
             "count": self.count,
@@ -55,7 +55,7 @@ class Evaluation:
 
 
 def evaluate(model: keras.Model, split: Split, labels: tuple[str, ...]) -> Evaluation:
-    """Classify every picture of ``split`` once."""
+    """Classify every picture of ``split``."""
     probabilities = model.predict(split.images, batch_size=BATCH_SIZE, verbose=0)
     confusion = np.zeros((len(labels), len(labels)), np.int64)
     np.add.at(confusion, (split.class_ids, probabilities.argmax(axis=1)), 1)

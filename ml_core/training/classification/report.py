@@ -1,24 +1,22 @@
-"""What a training leaves for people: its curve, the confusion matrix, the model card."""
+"""Reports of a classifier's training: curve, confusion matrix, model card."""
 
 import platform
-from importlib.metadata import version
 from pathlib import Path
 
-import keras
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from ml_core.training.classification.evaluation import Evaluation
-from ml_core.training.precision import gpu_count
-from ml_core.training.settings import Epoch, TrainingSettings
+from ml_core.training.classification.state import ClassifierEpoch, ClassifierSettings
+from ml_core.training.precision import gpu_count, software_versions
 
-# Numbers inside the cells are readable up to about this many classes.
+# With more classes, numbers in the cells would be illegible.
 MAX_NUMBERED_CLASSES = 20
 
 
-def save_curve(history: list[Epoch], path: Path) -> None:
-    """Draw loss and accuracy by epoch into a PNG file."""
+def save_curve(history: list[ClassifierEpoch], path: Path) -> None:
+    """Plot loss and accuracy by epoch to a PNG file."""
     epochs = range(1, len(history) + 1)
     figure = Figure(figsize=(9, 3.6), layout="constrained")
     loss, accuracy = figure.subplots(1, 2)
@@ -37,7 +35,7 @@ def save_curve(history: list[Epoch], path: Path) -> None:
 
 
 def save_confusion_matrix(evaluation: Evaluation, path: Path) -> None:
-    """Draw the confusion matrix into a PNG file, each row in percent of its true class."""
+    """Plot the confusion matrix to a PNG file, each row in percent of its true class."""
     counts = np.maximum(evaluation.confusion.sum(axis=1, keepdims=True), 1)
     percent = 100 * evaluation.confusion / counts
     positions = range(len(evaluation.labels))
@@ -57,7 +55,7 @@ def save_confusion_matrix(evaluation: Evaluation, path: Path) -> None:
 
 
 def accuracy_table(evaluation: Evaluation) -> str:
-    """Accuracy per class and overall, as a Markdown table that a terminal shows well too."""
+    """Accuracy per class and overall, as a Markdown table that is readable on a terminal."""
     width = max(map(len, ("class", *evaluation.labels)))
     lines = [
         f"| {'class':<{width}} | pictures | accuracy |",
@@ -73,7 +71,7 @@ def accuracy_table(evaluation: Evaluation) -> str:
 
 
 def confusion_table(evaluation: Evaluation) -> str:
-    """Pictures by true class (row) and answered class (column, numbered like the rows)."""
+    """Counts by true class (row) and predicted class (column, numbered like the rows)."""
     width = max(map(len, evaluation.labels))
     cell = max(5, len(str(evaluation.confusion.max())) + 1)
     lines = [" " * (width + 4) + "".join(f"{i:>{cell}}" for i in range(len(evaluation.labels)))]
@@ -83,14 +81,14 @@ def confusion_table(evaluation: Evaluation) -> str:
 
 
 def model_card(
-    settings: TrainingSettings,
-    history: list[Epoch],
+    settings: ClassifierSettings,
+    history: list[ClassifierEpoch],
     evaluation: Evaluation,
     *,
     dataset_name: str,
     train_count: int,
 ) -> str:
-    """The model card, in Markdown."""
+    """The model card in Markdown."""
     name = settings.name
     hours = sum(epoch.seconds for epoch in history) / 3600
     rows = {
@@ -110,8 +108,7 @@ def model_card(
         "seed": str(settings.seed),
         "time": f"{hours:.2f} hours, {hours * 3600 / max(1, len(history)):.0f} s per epoch "
         f"on {_device()}",
-        "versions": f"Python {platform.python_version()}, Keras {keras.__version__}, "
-        f"{keras.config.backend()} {version(keras.config.backend())}, NumPy {np.__version__}",
+        "versions": software_versions(),
     }
     table = "\n".join(f"| {key} | {value} |" for key, value in rows.items())
     return f"""# {name}

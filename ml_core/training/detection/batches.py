@@ -1,4 +1,4 @@
-"""Batches of labelled pictures to train a detector on, made in threads ahead of the network."""
+"""Training batches for a detector, prepared in threads while the network computes."""
 
 import os
 from collections.abc import Sequence
@@ -8,32 +8,32 @@ import numpy as np
 
 from ml_core.pictures.images import ImageLimits
 from ml_core.pictures.labelled_pictures import LabelledPicture, read_image
-from ml_core.training.detection.mosaic import Example, alone, mosaic
-from ml_core.training.detection.yolo_targets import Slots, targets_of
+from ml_core.training.detection.mosaic import Example, augment, mosaic
+from ml_core.training.detection.yolo_targets import AnchorGrid, build_targets
 
-# Half of the pictures are mosaics, but none in the last tenth of the epochs: what is detected
-# later is none either (YOLOX, arXiv:2107.08430, section 2.1).
+# Half of the pictures are mosaics, except in the last tenth of the epochs, so that training ends
+# on pictures like those seen in inference (YOLOX, arXiv:2107.08430, section 2.1).
 MOSAIC_SHARE = 0.5
 PLAIN_EPOCHS = 0.1
-# Of more objects in a picture, the largest are learnt.
-MOST_OBJECTS = 64
-# Decoded pictures are kept in memory up to this size: decoding takes half of the time.
-KEPT_BYTES = 4 * 2**30
+# Of a picture with more objects, only the largest are used.
+MAX_OBJECTS = 64
+# Decoding takes half of the time, so decoded pictures are cached up to this total.
+CACHE_BYTES = 4 * 2**30
+# Not those of uploads: the pictures are the user's own, and there may be no Django settings.
 LIMITS = ImageLimits(max_bytes=100_000_000, max_pixels=100_000_000)
 
 
 class DetectionBatches(keras.utils.PyDataset):
     """(images (B, side, side, 3) uint8, {"targets": (B, N, 6), "boxes": (B, M, 4)} float32).
 
-    The latter are what ``yolo_loss`` takes. A batch depends on the seed, the epoch and its place
-    in the epoch only, so that a training that was interrupted sees the same pictures as one that
-    ran through.
+    Targets and boxes are the arguments of ``yolo_loss``. A batch depends only on the seed, the
+    epoch and its index, so a resumed training sees the same pictures as an uninterrupted one.
     """
 
     def __init__(
         self,
         pictures: Sequence[LabelledPicture],
-        slots: Slots,
+        grid: AnchorGrid,
         *,
         side: int,
         batch_size: int,
@@ -44,17 +44,17 @@ class DetectionBatches(keras.utils.PyDataset):
         threads = os.cpu_count() or 1
         super().__init__(workers=threads, max_queue_size=2 * threads)
         self.pictures = pictures
-        self.slots = slots
+        self.grid = grid
         self.side = side
-        # A last batch of a few pictures would disturb the batch normalisation: it is left out,
-        # and another shuffle brings its pictures in the next epoch.
+        # An incomplete last batch would disturb batch normalisation, so it is dropped; the next
+        # epoch is shuffled differently.
         self.batch_size = min(batch_size, len(pictures))
         self.mosaic_epochs = epochs - max(1, round(PLAIN_EPOCHS * epochs))
         self.seed = seed
         self.epoch = start_epoch
         self.order = self._shuffled()
-        self.kept: dict[int, np.ndarray] = {}
-        self.kept_bytes = 0
+        self.cache: dict[int, np.ndarray] = {}
+        self.cached_bytes = 0
 
     def __len__(self) -> int:
         return len(self.pictures) // self.batch_size
@@ -63,8 +63,8 @@ class DetectionBatches(keras.utils.PyDataset):
         rng = np.random.default_rng([self.seed, self.epoch, index])
         rows = self.order[index * self.batch_size : (index + 1) * self.batch_size]
         examples = [self._example(row, rng) for row in rows]
-        answers = [targets_and_boxes(example, self.slots) for example in examples]
-        targets, boxes = (np.stack(parts) for parts in zip(*answers, strict=True))
+        labels = [targets_and_boxes(example, self.grid) for example in examples]
+        targets, boxes = (np.stack(parts) for parts in zip(*labels, strict=True))
         images = np.stack([example.image for example in examples])
         return images, {"targets": targets, "boxes": boxes}
 
@@ -78,31 +78,31 @@ class DetectionBatches(keras.utils.PyDataset):
     def _example(self, row: int, rng: np.random.Generator) -> Example:
         is_mosaic = rng.random() < MOSAIC_SHARE
         if self.epoch >= self.mosaic_epochs or not is_mosaic:
-            return alone(self._read(row), self.side, rng)
+            return augment(self._read(row), self.side, rng)
         others = rng.integers(0, len(self.pictures), 3)
         return mosaic([self._read(other) for other in (row, *others)], self.side, rng)
 
     def _read(self, row: int) -> Example:
         picture = self.pictures[row]
-        image = self.kept.get(row)
+        image = self.cache.get(row)
         if image is None:
             image = read_image(picture.path, LIMITS)
-            if self.kept_bytes < KEPT_BYTES:
-                self.kept[row] = image
-                self.kept_bytes += image.nbytes
+            if self.cached_bytes < CACHE_BYTES:
+                self.cache[row] = image
+                self.cached_bytes += image.nbytes
         return Example(
             image, picture.boxes_xyxy, np.stack([picture.class_ids, picture.scores], axis=1)
         )
 
 
-def targets_and_boxes(example: Example, slots: Slots) -> tuple[np.ndarray, np.ndarray]:
-    """What ``yolo_loss`` takes of a picture of the network's size: (N, 6) and (M, 4) float32."""
+def targets_and_boxes(example: Example, grid: AnchorGrid) -> tuple[np.ndarray, np.ndarray]:
+    """The (N, 6) targets and (M, 4) boxes, float32, of a picture of the network's input size."""
     height, width = example.image.shape[:2]
     corners = example.boxes_xyxy / (width, height, width, height)
     sizes = corners[:, 2:] - corners[:, :2]
     boxes = np.concatenate([corners[:, :2] + sizes / 2, sizes], axis=1)
-    largest = np.argsort(-sizes.prod(axis=1), kind="stable")[:MOST_OBJECTS]
+    largest = np.argsort(-sizes.prod(axis=1), kind="stable")[:MAX_OBJECTS]
     boxes, labels = boxes[largest], example.labels[largest]
-    filled = np.zeros((MOST_OBJECTS, 4), np.float32)
-    filled[: len(boxes)] = boxes
-    return targets_of(slots, boxes, labels[:, 0], labels[:, 1]), filled
+    padded = np.zeros((MAX_OBJECTS, 4), np.float32)
+    padded[: len(boxes)] = boxes
+    return build_targets(grid, boxes, labels[:, 0], labels[:, 1]), padded

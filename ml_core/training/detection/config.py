@@ -1,22 +1,22 @@
-"""A network's description, fitted to the data it will be trained on."""
+"""Adapt a network description (``.cfg``) to the data that it will be trained on."""
 
 import numpy as np
 
 from ml_core.networks.darknet_cfg import parse_config
 from ml_core.training.detection.anchors import cluster_anchors
 
-# What the deepest cells of these networks span, in pixels.
+# The stride of the coarsest feature map, in pixels.
 STRIDE = 32
 
 
 def fit_config(text: str, *, side: int, num_classes: int, sizes_rel_wh: np.ndarray) -> str:
-    """The text of a ``.cfg`` file with another input size, number of classes, and anchors.
+    """Set input size, number of classes and anchors in the text of a ``.cfg`` file.
 
     ``side`` is in pixels, a multiple of 32; ``sizes_rel_wh`` are the (N, 2) sizes of all boxes,
     relative to their pictures, N at least 1. Raises ``DarknetError``.
     """
     config = parse_config(text)
-    # Pictures are stretched in training, so they have to be later.
+    # Training stretches the pictures, so inference must do the same.
     net = {"width": str(side), "height": str(side), "letter_box": "0"}
     changes = {-1: net}
     for head in (section for section in config.sections if section.kind == "yolo"):
@@ -34,7 +34,7 @@ def fit_config(text: str, *, side: int, num_classes: int, sizes_rel_wh: np.ndarr
 
 
 def replace_options(text: str, changes: dict[int, dict[str, str]]) -> str:
-    """Give options that are there other values; sections count from 0, and [net] is -1."""
+    """Replace the values of existing options, by section index; [net] is -1."""
     lines = []
     index = -2
     for line in text.splitlines():

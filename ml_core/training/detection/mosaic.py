@@ -1,4 +1,4 @@
-"""Pictures with boxes, changed at random: moved, scaled, mirrored, coloured, four in one."""
+"""Augmentation of pictures and their boxes: random shift, scale, flip, colour, and mosaics."""
 
 from dataclasses import dataclass
 
@@ -8,16 +8,16 @@ import numpy as np
 from ml_core.pictures.boxes import clip_boxes
 from ml_core.pictures.resizing import GREY
 
-# How large a picture is drawn, as a share of the network's input.
-SCALES_ALONE = (0.7, 1.4)
-SCALES_IN_MOSAIC = (0.4, 1.0)
-# Width and height are scaled apart by up to this factor.
+# The range of a picture's size, relative to the network's input.
+SINGLE_SCALES = (0.7, 1.4)
+MOSAIC_SCALES = (0.4, 1.0)
+# The largest change of the aspect ratio.
 ASPECT = 1.2
-# Where the corner that four pictures share may lie.
+# The range of the point where the four pictures of a mosaic meet, relative to the input.
 MOSAIC_CENTER = (0.3, 0.7)
-# An object of which less is left in the picture is no longer labelled.
+# Objects with less than this share of their area in the picture are dropped.
 VISIBLE_SHARE = 0.3
-# How far hue, saturation and brightness change, as a share of their range.
+# The largest change of hue, saturation and brightness, as a share of their range.
 HUE, SATURATION, BRIGHTNESS = 0.015, 0.6, 0.4
 
 
@@ -25,7 +25,7 @@ HUE, SATURATION, BRIGHTNESS = 0.015, 0.6, 0.4
 class Example:
     """A picture (H, W, 3) uint8 RGB with (M, 4) xyxy boxes in pixels and (M, 2) labels.
 
-    A label is the id of a class and the label's weight.
+    A label is a class id and the label's weight.
     """
 
     image: np.ndarray
@@ -33,9 +33,9 @@ class Example:
     labels: np.ndarray
 
 
-def alone(example: Example, side: int, rng: np.random.Generator) -> Example:
-    """One picture in a square of ``side`` pixels, at random place and size."""
-    return change_colour(view(example, side, (side, side), SCALES_ALONE, rng), rng)
+def augment(example: Example, side: int, rng: np.random.Generator) -> Example:
+    """One picture in a square of ``side`` pixels, at a random position and size."""
+    return jitter_colour(random_affine(example, side, (side, side), SINGLE_SCALES, rng), rng)
 
 
 def mosaic(examples: list[Example], side: int, rng: np.random.Generator) -> Example:
@@ -45,23 +45,23 @@ def mosaic(examples: list[Example], side: int, rng: np.random.Generator) -> Exam
     boxes = []
     corners = [(0, 0, x, y), (x, 0, side, y), (0, y, x, side), (x, y, side, side)]
     for example, (left, top, right, bottom) in zip(examples, corners, strict=True):
-        part = view(example, side, (right - left, bottom - top), SCALES_IN_MOSAIC, rng)
+        part = random_affine(example, side, (right - left, bottom - top), MOSAIC_SCALES, rng)
         image[top:bottom, left:right] = part.image
         boxes.append((part.boxes_xyxy + (left, top, left, top), part.labels))
     boxes_xyxy, labels = (np.concatenate(parts) for parts in zip(*boxes, strict=True))
-    return change_colour(Example(image, boxes_xyxy, labels), rng)
+    return jitter_colour(Example(image, boxes_xyxy, labels), rng)
 
 
-def view(
+def random_affine(
     example: Example,
     side: int,
     window_wh: tuple[int, int],
     scales: tuple[float, float],
     rng: np.random.Generator,
 ) -> Example:
-    """Stretch a picture to a square near ``side`` pixels, mirror half, and look through a window.
+    """Stretch a picture to a square of about ``side`` pixels, flip half of them, and crop.
 
-    ``window_wh`` is in pixels; where the picture does not reach, it is grey.
+    ``window_wh`` is the crop's size in pixels; parts outside the picture are grey.
     """
     height, width = example.image.shape[:2]
     scale = side * np.exp(rng.uniform(*np.log(scales)))
@@ -73,7 +73,7 @@ def view(
     if rng.random() < 0.5:
         factor[0], shift[0] = -factor[0], shift[0] + size[0]
 
-    # OpenCV counts from the middle of the first pixel, boxes from its corner.
+    # The origin is the centre of the first pixel for OpenCV, its corner for boxes.
     offset = shift + 0.5 * factor - 0.5
     matrix = np.array([[factor[0], 0, offset[0]], [0, factor[1], offset[1]]])
     image = cv2.warpAffine(
@@ -82,16 +82,16 @@ def view(
     corners = example.boxes_xyxy.reshape(-1, 2, 2) * factor + shift
     whole = np.concatenate([corners.min(axis=1), corners.max(axis=1)], axis=1)
     boxes_xyxy = clip_boxes(whole, window_wh)
-    seen = _areas(boxes_xyxy) > VISIBLE_SHARE * _areas(whole)
-    return Example(image, boxes_xyxy[seen], example.labels[seen])
+    visible = _areas(boxes_xyxy) > VISIBLE_SHARE * _areas(whole)
+    return Example(image, boxes_xyxy[visible], example.labels[visible])
 
 
-def change_colour(example: Example, rng: np.random.Generator) -> Example:
+def jitter_colour(example: Example, rng: np.random.Generator) -> Example:
     """Change hue, saturation and brightness at random."""
     hue, saturation, brightness = rng.uniform(-1, 1, 3) * (HUE, SATURATION, BRIGHTNESS)
     values = np.arange(256)
     tables = [
-        # OpenCV's hue counts to 180.
+        # OpenCV's hue ranges from 0 to 179.
         (values + 180 * hue) % 180,
         np.clip(values * (1 + saturation), 0, 255),
         np.clip(values * (1 + brightness), 0, 255),

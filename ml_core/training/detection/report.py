@@ -1,4 +1,4 @@
-"""What a detector's training leaves for people: its accuracy, its curve, its model card."""
+"""Reports of a detector's training: the loss curve and the model card."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,7 +11,7 @@ from ml_core.training.detection.state import DetectorEpoch, DetectorState
 
 
 def save_detector_curve(history: Sequence[DetectorEpoch], path: Path) -> None:
-    """Draw the loss by epoch into a PNG file."""
+    """Plot the loss by epoch to a PNG file."""
     figure = Figure(figsize=(6, 3.6), layout="constrained")
     axes = figure.subplots()
     axes.plot(range(1, len(history) + 1), [epoch.loss for epoch in history], marker=".")
@@ -26,7 +26,7 @@ def save_detector_curve(history: Sequence[DetectorEpoch], path: Path) -> None:
 def detector_card(
     state: DetectorState, accuracy: Accuracy | None, evaluated: str, parameters: int
 ) -> str:
-    """The model card, in Markdown; ``evaluated`` says which pictures ``accuracy`` is of."""
+    """The model card in Markdown; ``evaluated`` names the pictures that ``accuracy`` refers to."""
     settings, history = state.settings, state.history
     seconds = sum(epoch.seconds for epoch in history)
     rows = {

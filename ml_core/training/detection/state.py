@@ -1,8 +1,10 @@
-"""What the training of a detector is told, and how far it is."""
+"""Settings and progress of a detector's training."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from ml_core.training.checkpoint import read_checkpoint
 from ml_core.training.settings import Precision
@@ -10,10 +12,10 @@ from ml_core.training.settings import Precision
 
 @dataclass(frozen=True)
 class DetectorSettings:
-    """All that shapes a training; the defaults suit one from random weights.
+    """The settings of a training; the defaults are for a start from random weights.
 
-    ``side`` is the network's input in pixels, ``learning_rate`` the peak of the one-cycle
-    schedule of AdamW. ``started_from`` names the weights a training continues from.
+    ``side`` is the network's input size in pixels, ``learning_rate`` the peak of AdamW's one-cycle
+    schedule. ``started_from`` names the weights that the training started from.
     """
 
     name: str
@@ -28,7 +30,7 @@ class DetectorSettings:
 
 @dataclass(frozen=True)
 class DetectorEpoch:
-    """The mean loss of one pass over the pictures, and how long it took."""
+    """The mean loss of one epoch, and its duration."""
 
     loss: float
     seconds: float
@@ -36,9 +38,9 @@ class DetectorEpoch:
 
 @dataclass(frozen=True)
 class DetectorState:
-    """How far a training is, and what it trains.
+    """Progress of a training, and what it trains.
 
-    ``config`` is the text of its ``.cfg`` file, ``versions`` what it was begun with.
+    ``config`` is the text of the ``.cfg`` file, ``versions`` the software that started it.
     """
 
     settings: DetectorSettings
@@ -61,9 +63,22 @@ class DetectorState:
     def pictures_per_epoch(self) -> int:
         return self.steps_per_epoch * min(self.settings.batch_size, self.picture_count)
 
+    def after_epoch(self, logs: Mapping[str, float], seconds: float) -> Self:
+        """This state with one more epoch, which had these Keras ``logs``."""
+        epoch = DetectorEpoch(loss=float(logs["loss"]), seconds=seconds)
+        return replace(self, history=(*self.history, epoch))
+
+    def epoch_summary(self) -> str:
+        """The loss of the last epoch, the speed and the time left, for people."""
+        epoch = self.history[-1]
+        epochs_left = self.settings.epochs - len(self.history)
+        left = timedelta(seconds=round(epoch.seconds * epochs_left))
+        speed = self.pictures_per_epoch / epoch.seconds
+        return f"loss {epoch.loss:.3f}, {speed:.1f} pictures/s, {left} left"
+
 
 def read_detector_state(folder: Path) -> DetectorState:
-    """The state of the detector's training in ``folder``. Raises ``TrainingError``."""
+    """Read the state of the training in ``folder``. Raises ``TrainingError``."""
     return read_checkpoint(folder, _parse)
 
 

@@ -1,4 +1,4 @@
-"""Small labelled pictures that tests draw: discs, bars and rings in random colours."""
+"""Small synthetic labelled pictures: discs, bars and rings in random colours."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ LABELS = ("bar", "disc", "ring")
 
 
 def drawn_picture(label: str, rng: np.random.Generator, side: int = 32) -> Image.Image:
-    """One shape at a random place, in a random light colour on a random dark one."""
+    """A shape at a random position, in a random light colour on a random dark one."""
     picture = Image.new("RGB", (side, side), tuple(rng.integers(0, 80, 3)))
     draw = ImageDraw.Draw(picture)
     colour = tuple(rng.integers(150, 256, 3))
@@ -25,7 +25,7 @@ def drawn_picture(label: str, rng: np.random.Generator, side: int = 32) -> Image
 
 
 def draw_tree(folder: Path, count: int, *, side: int = 32, seed: int = 0) -> Path:
-    """``folder/LABEL/NN.png``, ``count`` pictures of each label."""
+    """Write ``folder/LABEL/NN.png``, ``count`` pictures of each label."""
     rng = np.random.default_rng(seed)
     for label in LABELS:
         folder.joinpath(label).mkdir(parents=True)

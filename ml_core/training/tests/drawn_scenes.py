@@ -1,4 +1,4 @@
-"""Labelled pictures that tests draw for detectors: red discs and blue rectangles on grey."""
+"""Synthetic labelled pictures for detectors: red discs and blue rectangles on grey."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ from PIL import Image, ImageDraw
 NAMES = ("disc", "block")
 COLOURS = ((220, 30, 30), (30, 30, 220))
 
-# The smallest network that has two scales, shortcuts and depthwise convolutions.
+# A minimal network with two scales, shortcuts and depthwise convolutions.
 TINY = """\
 [net]
 width=64
@@ -48,7 +48,7 @@ num=3
 
 
 def tiny_config() -> str:
-    """A network of four halvings: heads at a sixteenth and an eighth of the input."""
+    """A network with heads at a sixteenth and an eighth of the input's resolution."""
     layers = []
     for before, after in ((0, 8), (8, 16), (16, 32), (32, 48)):
         if before:
@@ -67,7 +67,7 @@ def _convolution(filters: int, *, size: int, stride: int = 1, groups: int = 1) -
 
 
 def draw_scenes(folder: Path, count: int, *, side: int = 64, seed: int = 0) -> Path:
-    """``folder/images/NN.png`` and ``folder/labels/NN.txt``, one disc and one block in each."""
+    """Write ``folder/images/NN.png`` and ``labels/NN.txt``, one disc and one block in each."""
     rng = np.random.default_rng(seed)
     for name in ("images", "labels"):
         folder.joinpath(name).mkdir(parents=True)
@@ -75,7 +75,7 @@ def draw_scenes(folder: Path, count: int, *, side: int = 64, seed: int = 0) -> P
         picture = Image.new("RGB", (side, side), (128, 128, 128))
         draw = ImageDraw.Draw(picture)
         lines = []
-        # One in the left half and one in the right, so that they never cover each other.
+        # One in each half, so that they never overlap.
         for place, class_id in enumerate(rng.permutation(2)):
             width, height = rng.integers(side // 5, side // 2 - 2, 2)
             left = place * side // 2 + rng.integers(0, side // 2 - width)

@@ -1,4 +1,4 @@
-"""Training of a detector from start to end, on drawn pictures and with a tiny network."""
+"""Training of a detector from start to end, on synthetic pictures and with a tiny network."""
 
 import io
 import re
@@ -20,9 +20,9 @@ from ml_core.networks.darknet_cfg import read_config
 from ml_core.networks.tests.random_weights import write_random_weights
 from ml_core.networks.tests.test_darknet import assert_same_heads
 from ml_core.pictures.labelled_pictures import LabelError, LabelledPicture, read_labelled_pictures
+from ml_core.training.callbacks import CheckpointWriter
 from ml_core.training.detection.detector import (
-    EpochWriter,
-    relative_sizes,
+    relative_box_sizes,
     resume_training,
     start_training,
 )
@@ -58,7 +58,7 @@ def train(scenes: Path, output: Path, *more: object) -> str:
     return text.getvalue()
 
 
-def test_a_network_and_names_with_a_byte_order_mark_are_trained_as_those_without(scenes, tmp_path):
+def test_a_byte_order_mark_in_the_network_and_names_is_ignored(scenes, tmp_path):
     for name in ("tiny.cfg", "scenes.names"):
         tmp_path.joinpath(name).write_bytes(b"\xef\xbb\xbf" + scenes.joinpath(name).read_bytes())
 
@@ -75,7 +75,7 @@ def silent(line: str) -> None:
 
 
 class Stopped(Exception):
-    """Stands for Ctrl-C, which pytest would take for itself."""
+    """Replaces KeyboardInterrupt, which would stop pytest."""
 
 
 def stop(line: str) -> None:
@@ -88,7 +88,7 @@ def weights_in(output: Path) -> list[np.ndarray]:
     return model.get_weights()
 
 
-# A training takes seconds, most of them for TensorFlow's graph: tests share what one left.
+# A training takes seconds, mostly to build TensorFlow's graph, so tests share its result.
 @pytest.fixture(scope="module")
 def finished(scenes, pictures, tmp_path_factory) -> Path:
     output = tmp_path_factory.mktemp("finished") / "own"
@@ -110,19 +110,19 @@ def stopped_once(scenes, pictures, tmp_path_factory) -> Path:
 
 @pytest.fixture
 def stopped(stopped_once: Path, tmp_path: Path) -> Path:
-    """A training that was stopped after the first of two epochs."""
+    """A training stopped after the first of two epochs."""
     return shutil.copytree(stopped_once, tmp_path / "own")
 
 
 @pytest.fixture
 def own_models(settings, tmp_path):
-    """A folder of models of this test's own."""
+    """A separate MODEL_DIR for this test."""
     settings.MODEL_DIR = tmp_path / "models"
     settings.DETECTOR, settings.ENGINE, settings.PRECISION = "", "tensorflow", "float32"
     return settings.MODEL_DIR
 
 
-def test_a_few_pictures_are_learnt_by_heart_and_the_network_is_installed(tmp_path, own_models):
+def test_a_detector_overfits_a_few_pictures_and_is_installed(tmp_path, own_models):
     scenes = draw_scenes(tmp_path / "scenes", 24)
 
     text = train(
@@ -141,14 +141,14 @@ def test_a_few_pictures_are_learnt_by_heart_and_the_network_is_installed(tmp_pat
     assert {detection.class_name for detection in found.detections} == set(NAMES)
 
 
-def test_the_result_is_a_darknet_model_that_opencv_reads_alike(finished, pictures):
+def test_the_trained_network_agrees_with_opencv(finished, pictures):
     with Image.open(pictures[0].path) as picture:
         image = np.array(picture)
 
     assert_same_heads(finished / "own.cfg", finished / "own.weights", image)
 
 
-def test_a_finished_training_leaves_the_network_and_how_it_was_made(finished):
+def test_a_finished_training_leaves_the_network_and_its_state(finished):
     assert sorted(path.name for path in finished.iterdir()) == [
         *("checkpoint.json", "own.cfg", "own.names", "own.weights")
     ]
@@ -179,7 +179,7 @@ def test_a_resumed_training_gives_the_same_weights(finished, stopped, pictures):
         np.testing.assert_allclose(one, other, rtol=1e-3, atol=1e-4)
 
 
-def test_a_finished_training_needs_no_more_and_gets_its_card(finished, scenes, tmp_path):
+def test_resuming_a_finished_training_only_writes_its_card(finished, scenes, tmp_path):
     output = shutil.copytree(finished, tmp_path / "own")
 
     text = train(scenes, output, "--resume")
@@ -189,7 +189,7 @@ def test_a_finished_training_needs_no_more_and_gets_its_card(finished, scenes, t
     assert output.joinpath("own-curve.png").exists()
 
 
-def test_when_the_time_is_up_the_network_is_there_and_can_be_resumed(scenes, pictures, tmp_path):
+def test_after_the_time_limit_the_network_is_written_and_can_be_resumed(scenes, pictures, tmp_path):
     output = tmp_path / "own"
 
     text = train(scenes, output, "--epochs", 3, "--batch-size", 4, "--minutes", 0)
@@ -201,7 +201,7 @@ def test_when_the_time_is_up_the_network_is_there_and_can_be_resumed(scenes, pic
     assert list(output.glob("checkpoint-0001.weights.h5"))
 
 
-def test_weights_of_other_classes_are_a_start_for_all_but_the_heads(
+def test_weights_of_other_classes_initialise_all_layers_but_the_heads(
     finished, scenes, pictures, tmp_path
 ):
     one_class = [replace(p, class_ids=p.class_ids * 0) for p in pictures]
@@ -209,7 +209,7 @@ def test_weights_of_other_classes_are_a_start_for_all_but_the_heads(
     start_training(
         one_class,
         ("thing",),
-        # With a learning rate of zero the weights stay those of the start.
+        # A learning rate of zero leaves the initial weights unchanged.
         replace(SETTINGS, epochs=1, learning_rate=0.0),
         tmp_path / "own",
         config_path=finished / "own.cfg",
@@ -223,7 +223,7 @@ def test_weights_of_other_classes_are_a_start_for_all_but_the_heads(
     assert read_detector_state(tmp_path / "own").settings.started_from == "own.weights"
 
 
-def test_an_installed_model_is_named_as_the_start(finished, scenes, own_models):
+def test_training_starts_from_an_installed_model_by_name(finished, scenes, own_models):
     shutil.copytree(finished, own_models / "own")
 
     train(scenes, own_models / "next", "--model", "own", "--epochs", 1, "--side", 64)
@@ -242,8 +242,8 @@ def test_mixed_precision_trains_and_leaves_float32_weights(scenes, pictures, tmp
     assert keras.config.dtype_policy().name == "float32"
 
 
-def test_a_loss_that_is_no_number_stops_the_training(tmp_path):
-    writer = EpochWriter(DetectorState(SETTINGS, "", NAMES, 8, 16, ""), tmp_path, 1, silent)
+def test_a_loss_that_is_not_finite_stops_the_training(tmp_path):
+    writer = CheckpointWriter(DetectorState(SETTINGS, "", NAMES, 8, 16, ""), tmp_path, silent)
     writer.on_epoch_begin(0)
 
     with pytest.raises(TrainingError, match="--learning-rate below 0.002"):
@@ -260,7 +260,7 @@ def test_resuming_with_other_data_is_refused(stopped, pictures):
         resume_training(pictures[1:], stopped)
 
 
-def test_wrong_labels_end_the_command_before_the_training(scenes, tmp_path):
+def test_invalid_labels_are_refused_before_the_training(scenes, tmp_path):
     wrong = shutil.copytree(scenes, tmp_path / "wrong")
     wrong.joinpath("labels", "03.txt").write_text("7 0.5 0.5 0.1 0.1\n")
 
@@ -270,7 +270,7 @@ def test_wrong_labels_end_the_command_before_the_training(scenes, tmp_path):
     assert not tmp_path.joinpath("own").exists()
 
 
-def test_a_picture_that_is_cut_off_is_named(scenes, tmp_path):
+def test_the_error_names_a_truncated_picture(scenes, tmp_path):
     cut = shutil.copytree(scenes, tmp_path / "cut")
     picture = cut / "images" / "05.png"
     picture.write_bytes(picture.read_bytes()[:-60])
@@ -289,20 +289,20 @@ def test_a_picture_that_is_cut_off_is_named(scenes, tmp_path):
         (("--resume",), "no unfinished training"),
     ],
 )
-def test_wrong_arguments_are_told(scenes, tmp_path, arguments, message):
+def test_wrong_arguments_are_errors(scenes, tmp_path, arguments, message):
     with pytest.raises(CommandError, match=message):
         train(scenes, tmp_path / "own", *arguments)
 
 
-def test_pictures_without_any_object_cannot_be_learnt(pictures):
+def test_pictures_without_objects_are_refused(pictures):
     empty = [replace(p, boxes_xyxy=np.empty((0, 4)), class_ids=np.empty(0)) for p in pictures]
 
     with pytest.raises(LabelError, match="Expected labelled objects"):
-        relative_sizes(empty)
+        relative_box_sizes(empty)
 
 
 @pytest.mark.parametrize("side", [192, 320])
-def test_the_shipped_network_is_small_and_answers_at_three_scales(side):
+def test_the_shipped_network_is_small_and_has_three_scales(side):
     text = re.sub(r"(?m)^(width|height)=\d+", rf"\1={side}", VISION_SMALL.read_text())
     state = DetectorState(SETTINGS, text, ("x",) * 80, 8, 16, "")
 
@@ -310,7 +310,7 @@ def test_the_shipped_network_is_small_and_answers_at_three_scales(side):
 
     assert [output.shape[1] for output in model.outputs] == [side // 32, side // 16, side // 8]
     assert 1e6 < model.count_params() < 3e6
-    assert len(model.slots) == 63 * (side // 32) ** 2
+    assert len(model.grid) == 63 * (side // 32) ** 2
 
 
 def test_the_shipped_network_agrees_with_opencv(tmp_path):
@@ -322,7 +322,7 @@ def test_the_shipped_network_agrees_with_opencv(tmp_path):
     assert_same_heads(VISION_SMALL, tmp_path / "random.weights", image)
 
 
-def test_the_training_needs_nothing_but_keras_numpy_opencv_and_pillow():
+def test_training_needs_only_keras_numpy_opencv_and_pillow():
     missing = ("django", "rest_framework", "tqdm", "matplotlib", "pycocotools", "openvino")
     program = (
         f"import sys; sys.modules.update(dict.fromkeys({missing!r}))\n"

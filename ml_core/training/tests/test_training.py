@@ -1,4 +1,4 @@
-"""Training from start to end, on drawn pictures and with the smallest network."""
+"""Training of a classifier from start to end, on synthetic pictures and with a small network."""
 
 import json
 import shutil
@@ -13,21 +13,26 @@ from PIL import Image
 from ml_core.networks.classifier_description import read_description
 from ml_core.networks.resnet_v2 import build_resnet_v2, load_resnet_v2
 from ml_core.training.callbacks import CheckpointWriter, ProgressBar
-from ml_core.training.checkpoint import TrainingState, has_checkpoint, read_state
+from ml_core.training.checkpoint import has_checkpoint
 from ml_core.training.classification.batches import (
     AugmentedBatches,
-    crop_somewhere,
-    cut_out,
-    flip_some,
+    random_crop,
+    random_cutout,
+    random_flip,
 )
 from ml_core.training.classification.classifier import resume_training, rgb_mean, start_training
 from ml_core.training.classification.data import Dataset, DatasetError, Split
 from ml_core.training.classification.evaluation import evaluate
+from ml_core.training.classification.state import (
+    ClassifierSettings,
+    ClassifierState,
+    read_classifier_state,
+)
 from ml_core.training.schedule import OneCycle
-from ml_core.training.settings import TrainingError, TrainingSettings
+from ml_core.training.settings import TrainingError
 from ml_core.training.tests.drawn_pictures import LABELS, drawn_picture
 
-SETTINGS = TrainingSettings(
+SETTINGS = ClassifierSettings(
     name="shapes", depth=11, epochs=2, batch_size=8, learning_rate=0.05, cutout=6
 )
 
@@ -54,14 +59,14 @@ def weights_in(output: Path) -> list[np.ndarray]:
 
 
 class Stopped(Exception):
-    """Stands for Ctrl-C, which pytest would take for itself."""
+    """Replaces KeyboardInterrupt, which would stop pytest."""
 
 
 def stop(*_: object, **__: object) -> None:
     raise Stopped
 
 
-# A training takes seconds, most of them for TensorFlow's graph: tests share what one left.
+# A training takes seconds, mostly to build TensorFlow's graph, so tests share its result.
 @pytest.fixture(scope="module")
 def finished(shapes: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
     output = tmp_path_factory.mktemp("finished")
@@ -79,11 +84,11 @@ def stopped_once(shapes: Dataset, tmp_path_factory: pytest.TempPathFactory) -> P
 
 @pytest.fixture
 def stopped(stopped_once: Path, tmp_path: Path) -> Path:
-    """A training that was stopped after the first of two epochs."""
+    """A training stopped after the first of two epochs."""
     return shutil.copytree(stopped_once, tmp_path / "stopped")
 
 
-def test_a_few_pictures_are_learnt_by_heart(tmp_path):
+def test_a_classifier_overfits_a_few_pictures(tmp_path):
     split = draw_split(24, seed=0)
     settings = replace(SETTINGS, epochs=40, batch_size=12, cutout=0)
 
@@ -104,7 +109,7 @@ def test_all_results_are_written_and_the_checkpoint_is_gone(finished):
     ]
 
 
-def test_the_description_says_what_inference_needs(finished, shapes):
+def test_the_description_has_what_inference_needs(finished, shapes):
     description = read_description(finished / "shapes.weights.h5")
 
     assert (description.name, description.depth) == ("shapes", 11)
@@ -113,7 +118,7 @@ def test_the_description_says_what_inference_needs(finished, shapes):
     assert 0 <= description.test_accuracy <= 1
 
 
-def test_the_card_tells_data_settings_and_accuracy(finished):
+def test_the_card_states_data_settings_and_accuracy(finished):
     card = (finished / "shapes.md").read_text()
 
     accuracy = read_description(finished / "shapes.weights.h5").test_accuracy
@@ -140,7 +145,7 @@ def test_the_weights_file_has_no_optimizer_state(finished):
 
 
 def test_a_resumed_training_gives_the_same_weights(finished, stopped, shapes):
-    assert len(read_state(stopped).history) == 1
+    assert len(read_classifier_state(stopped).history) == 1
     lines: list[str] = []
 
     resume_training(shapes, stopped, report=lines.append)
@@ -158,7 +163,7 @@ def test_a_training_stopped_in_its_first_epoch_can_be_resumed(shapes, tmp_path, 
         start_training(shapes, SETTINGS, tmp_path, report=silent)
 
     assert has_checkpoint(tmp_path)
-    assert read_state(tmp_path).history == ()
+    assert read_classifier_state(tmp_path).history == ()
 
 
 def test_an_unfinished_training_is_not_overwritten(shapes, stopped):
@@ -171,20 +176,20 @@ def test_resuming_with_other_data_is_refused(stopped, shapes):
         resume_training(Dataset("more", LABELS, draw_split(26, 0), shapes.test), stopped)
 
 
-def test_resuming_nothing_says_what_to_do(shapes, tmp_path):
+def test_resuming_without_a_checkpoint_is_an_error(shapes, tmp_path):
     with pytest.raises(TrainingError, match="no unfinished training"):
         resume_training(shapes, tmp_path)
 
 
-def test_a_damaged_checkpoint_is_named(shapes, stopped):
+def test_the_error_names_a_damaged_checkpoint(shapes, stopped):
     next(stopped.glob("*.weights.h5")).write_bytes(b"cut off")
 
     with pytest.raises(TrainingError, match="checkpoint-0001"):
         resume_training(shapes, stopped)
 
 
-def test_a_loss_that_is_no_number_stops_the_training_and_spares_the_checkpoint(tmp_path):
-    state = TrainingState(SETTINGS, LABELS, (0.5, 0.5, 0.5), train_count=25)
+def test_a_loss_that_is_not_finite_stops_the_training_and_keeps_the_checkpoint(tmp_path):
+    state = ClassifierState(SETTINGS, LABELS, (0.5, 0.5, 0.5), train_count=25)
     writer = CheckpointWriter(state, tmp_path, silent)
     writer.on_epoch_begin(0)
 
@@ -194,9 +199,9 @@ def test_a_loss_that_is_no_number_stops_the_training_and_spares_the_checkpoint(t
     assert not has_checkpoint(tmp_path)
 
 
-def test_other_classes_keep_all_but_the_last_layer_of_the_start(finished, shapes, tmp_path):
+def test_weights_of_other_classes_initialise_all_layers_but_the_last(finished, shapes, tmp_path):
     train, test = (Split(s.images, s.class_ids % 2) for s in (shapes.train, shapes.test))
-    # With a learning rate of zero the weights stay those of the start.
+    # A learning rate of zero leaves the initial weights unchanged.
     settings = replace(SETTINGS, epochs=1, learning_rate=0.0)
 
     start_training(
@@ -213,7 +218,7 @@ def test_other_classes_keep_all_but_the_last_layer_of_the_start(finished, shapes
     assert "| started from | shapes |" in (tmp_path / "shapes.md").read_text()
 
 
-def test_a_start_of_another_depth_is_refused(finished, shapes, tmp_path):
+def test_initial_weights_of_another_depth_are_refused(finished, shapes, tmp_path):
     with pytest.raises(TrainingError, match="has depth 11, but a depth of 20"):
         start_training(
             shapes,
@@ -265,7 +270,7 @@ def test_a_batch_is_augmented_uint8_with_one_hot_labels(shapes):
     assert (labels.sum(axis=1) == 1).all()
 
 
-def test_an_epoch_begun_anew_has_the_same_batches(shapes):
+def test_a_restarted_epoch_has_the_same_batches(shapes):
     through = batches_of(shapes.train)
     first = through[1][0]
     through.on_epoch_end()
@@ -287,34 +292,34 @@ def test_a_crop_shifts_by_at_most_four_pixels():
     rows = np.arange(32, dtype=np.uint8)[None, :, None, None]
     images = np.broadcast_to(rows, (64, 32, 32, 3))
 
-    cropped = crop_somewhere(images, np.random.default_rng(0))
+    cropped = random_crop(images, np.random.default_rng(0))
 
     shifts = cropped[:, 16, 0, 0].astype(int) - 16
     assert set(shifts) == set(range(-4, 5))
 
 
-def test_about_half_of_the_pictures_are_mirrored():
+def test_about_half_of_the_pictures_are_flipped():
     images = np.random.default_rng(0).integers(0, 256, (200, 4, 4, 3), np.uint8)
 
-    flipped = flip_some(images, np.random.default_rng(0))
+    flipped = random_flip(images, np.random.default_rng(0))
 
     kept = (flipped == images).all(axis=(1, 2, 3))
     assert 70 < kept.sum() < 130
     np.testing.assert_array_equal(flipped[~kept], images[~kept][:, :, ::-1])
 
 
-def test_cutout_covers_a_square_and_nothing_else():
+def test_cutout_covers_exactly_one_square():
     images = np.full((50, 32, 32, 3), 9, np.uint8)
 
-    covered = cut_out(images, np.random.default_rng(0), side=8, fill=np.zeros(3, np.uint8))
+    covered = random_cutout(images, np.random.default_rng(0), side=8, fill=np.zeros(3, np.uint8))
 
     counts = (covered[..., 0] == 0).sum(axis=(1, 2))
-    # A square at the border is cut off by it.
+    # A square at the border is clipped.
     assert counts.max() == 64
     assert counts.min() >= 16
 
 
-def test_an_evaluation_counts_right_and_wrong_by_class():
+def test_an_evaluation_counts_predictions_by_class():
     class Guesser:
         def predict(self, images, batch_size, verbose):
             return np.eye(3)[[0, 0, 1, 1]]

@@ -1,4 +1,4 @@
-"""Labelled pictures from folders, zip files and npz files."""
+"""Reading labelled pictures from folders, zip files and npz files."""
 
 import io
 import shutil
@@ -82,7 +82,7 @@ def test_without_a_test_split_every_tenth_picture_is_held_out(tmp_path):
     assert not held_out & {image.tobytes() for image in dataset.train.images}
 
 
-def test_the_held_out_pictures_are_the_same_when_evaluated(tmp_path):
+def test_evaluation_uses_the_same_held_out_pictures(tmp_path):
     tree = draw_tree(tmp_path / "shapes", 11)
 
     split = read_test_split(
@@ -92,7 +92,7 @@ def test_the_held_out_pictures_are_the_same_when_evaluated(tmp_path):
     np.testing.assert_array_equal(split.images, read(tree).test.images)
 
 
-def test_the_test_split_counts_classes_as_the_model_does(split_tree):
+def test_the_test_split_uses_the_class_ids_of_the_model(split_tree):
     labels = ("ring", "square", "disc", "bar")
 
     split = read_test_split(
@@ -102,14 +102,14 @@ def test_the_test_split_counts_classes_as_the_model_does(split_tree):
     assert split.class_ids.tolist() == [0, 0, 2, 2, 3, 3]
 
 
-def test_a_class_the_model_does_not_know_is_named(split_tree):
+def test_the_error_names_a_class_unknown_to_the_model(split_tree):
     with pytest.raises(DatasetError, match="does not know: disc, ring"):
         read_test_split(
             split_tree, labels=("bar",), resolution_wh=(32, 32), limits=LIMITS, npz_bytes=NPZ_BYTES
         )
 
 
-def test_broken_pictures_are_named_all_at_once(split_tree):
+def test_one_error_names_all_broken_pictures(split_tree):
     (split_tree / "train" / "disc" / "01.png").write_bytes(b"no picture")
     (split_tree / "train" / "ring" / "00.png").write_bytes(b"")
 
@@ -121,14 +121,14 @@ def test_broken_pictures_are_named_all_at_once(split_tree):
     assert "ring/00.png: The picture is empty" in str(caught.value)
 
 
-def test_a_broken_picture_in_a_zip_file_is_named(split_tree):
+def test_the_error_names_a_broken_picture_in_a_zip_file(split_tree):
     (split_tree / "train" / "disc" / "01.png").write_bytes(b"no picture")
 
     with pytest.raises(DatasetError, match=r"shapes\.zip/train/disc/01\.png: "):
         read(zipped(split_tree, ""))
 
 
-def test_other_files_beside_the_pictures_are_passed_over(split_tree):
+def test_other_files_are_ignored(split_tree):
     (split_tree / "train" / "bar" / "Thumbs.db").write_bytes(b"")
     (split_tree / "train" / ".cache").mkdir()
     (split_tree / "__MACOSX").mkdir()
@@ -150,14 +150,14 @@ def test_a_class_of_one_picture_cannot_be_split(tmp_path):
         read(draw_tree(tmp_path / "shapes", 1))
 
 
-def test_a_class_that_only_the_test_split_has_is_named(split_tree):
+def test_the_error_names_a_class_that_only_the_test_split_has(split_tree):
     shutil.rmtree(split_tree / "train" / "ring")
 
     with pytest.raises(DatasetError, match=r"classes train lacks: \['ring'\]"):
         read(split_tree)
 
 
-def test_a_test_split_alone_cannot_be_trained_on(split_tree):
+def test_a_test_split_without_a_training_split_is_refused(split_tree):
     shutil.rmtree(split_tree / "train")
 
     with pytest.raises(DatasetError, match="no pictures to train on"):
@@ -165,7 +165,7 @@ def test_a_test_split_alone_cannot_be_trained_on(split_tree):
 
 
 @pytest.mark.parametrize("name", ["missing", "empty", "note.txt"])
-def test_what_is_no_data_set_is_refused(tmp_path, name):
+def test_other_paths_are_refused(tmp_path, name):
     (tmp_path / "empty").mkdir()
     (tmp_path / "note.txt").write_text("no data")
 
@@ -219,14 +219,14 @@ def test_an_npz_file_without_a_test_split_holds_one_out(tmp_path):
         ({"y_train": np.array([None] * 20)}, "cannot be read as an npz file"),
     ],
 )
-def test_an_npz_file_that_does_not_fit_says_why(tmp_path, arrays, message):
+def test_an_invalid_npz_file_is_refused_with_the_reason(tmp_path, arrays, message):
     with pytest.raises(DatasetError, match=message):
         read(write_npz(tmp_path / "own.npz", **arrays))
 
 
 @contextmanager
 def little_memory() -> Iterator[None]:
-    """What happens here takes less than a fifth of what the bombs below would."""
+    """The code inside allocates less than a fifth of what the bombs below would need."""
     tracemalloc.start()
     yield
     peak_bytes = tracemalloc.get_traced_memory()[1]
@@ -234,7 +234,7 @@ def little_memory() -> Iterator[None]:
     assert peak_bytes < 20_000_000
 
 
-def test_a_zip_file_with_a_picture_that_unpacks_to_a_hundred_megabytes_is_refused_unread(tmp_path):
+def test_a_zip_bomb_is_refused_before_it_is_unpacked(tmp_path):
     path = zipped(draw_tree(tmp_path / "shapes", 3), "")
     with zipfile.ZipFile(path, "a", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr(f"{LABELS[0]}/bomb.png", bytes(100_000_000))
@@ -244,7 +244,7 @@ def test_a_zip_file_with_a_picture_that_unpacks_to_a_hundred_megabytes_is_refuse
         read(path)
 
 
-def test_an_npz_file_that_unpacks_to_a_hundred_megabytes_is_refused_unread(tmp_path):
+def test_an_npz_bomb_is_refused_before_it_is_unpacked(tmp_path):
     path = tmp_path / "bomb.npz"
     pictures = np.zeros((32_552, 32, 32, 3), np.uint8)
     np.savez_compressed(path, x_train=pictures, y_train=np.arange(len(pictures)) % 2)
@@ -255,7 +255,7 @@ def test_an_npz_file_that_unpacks_to_a_hundred_megabytes_is_refused_unread(tmp_p
         read(path)
 
 
-def test_an_npz_header_that_lies_makes_no_room_for_what_is_not_there(tmp_path):
+def test_memory_is_not_allocated_for_a_false_npz_header(tmp_path):
     path = tmp_path / "lie.npz"
     header = io.BytesIO()
     fields = {"descr": "|u1", "fortran_order": False, "shape": (10**8, 32, 32, 3)}
@@ -267,7 +267,7 @@ def test_an_npz_header_that_lies_makes_no_room_for_what_is_not_there(tmp_path):
         read(path)
 
 
-def test_pictures_of_one_pixel_that_would_grow_too_large_are_refused(tmp_path):
+def test_tiny_pictures_that_exceed_the_limit_once_resized_are_refused(tmp_path):
     pictures = np.zeros((10_000, 1, 1, 3), np.uint8)
     path = write_npz(tmp_path / "own.npz", x_train=pictures, y_train=np.arange(10_000) % 2)
 
@@ -275,7 +275,7 @@ def test_pictures_of_one_pixel_that_would_grow_too_large_are_refused(tmp_path):
         read(path)
 
 
-def test_the_limit_of_an_npz_file_itself_is_allowed(tmp_path):
+def test_an_npz_file_of_exactly_the_limit_is_accepted(tmp_path):
     path = write_npz(tmp_path / "own.npz", x_train=np.zeros((20, 64, 64, 3), np.uint8))
     with zipfile.ZipFile(path) as archive:
         unpacked_bytes = sum(member.file_size for member in archive.infolist())
