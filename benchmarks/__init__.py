@@ -1,2 +1,2 @@
-# First of all, so that nothing is reported to anybody.
+# Before any other import, because it disables OpenVINO's telemetry.
 import ml_core  # noqa: F401

@@ -1,10 +1,10 @@
-"""Cameras at one time: how many frames are answered, how old they are by then, and memory.
+"""Concurrent cameras: frame rate, frame latency and memory of the server.
 
 python -m benchmarks.cameras --source street.jpg [--cameras 1 5 50] [--seconds 15]
 
-Serves the site in a process of its own with the settings of the environment, and is that many
-cameras from this process, which therefore takes processor time as well; beside it stands what
-the bare engine answers when nothing else runs.
+Serves the site in a separate process with the settings of the environment, and simulates the
+cameras in this process, which therefore uses processor time as well. The rate of the bare engine,
+measured while nothing else runs, is given for comparison.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""Detection as a program does it that has no server of its own to think of: for the peers."""
+"""Detection without queue or limits, as used by the servers that this project is compared with."""
 
 import io
 from collections.abc import Callable
@@ -13,10 +13,10 @@ from ml_core.pictures.resizing import RESIZE
 from ml_core.postprocessing import detections_from_candidates
 
 
-def detect_plainly(
+def detect_in_jpeg(
     data: bytes, spec: ModelSpec, run: Callable[[np.ndarray], list[np.ndarray]]
 ) -> dict:
-    """The JSON answer to a JPEG; ``run`` takes (1, H, W, 3) uint8 to the raw feature maps."""
+    """The JSON response to a JPEG; ``run`` maps (1, H, W, 3) uint8 to the raw feature maps."""
     image = np.asarray(Image.open(io.BytesIO(data)).convert("RGB"))
     network_input, placement = RESIZE[spec.resizing](image, spec.input_wh)
     (found,) = make_decoder(spec)(run(network_input[None]))

@@ -1,9 +1,9 @@
-"""How fast one picture goes through a network: this project's engine, and others, in turn.
+"""Latency of one picture in this project's engine and in others, measured in turn.
 
 python -m benchmarks.engines --networks ../models [--models yolov3 ...] [--rounds 5]
 
-The folder holds ``.cfg`` files; a network whose ``.weights`` are not there gets random ones, since
-speed does not depend on them. One call at a time, batch 1, from uint8 pixels to raw feature maps.
+The folder holds ``.cfg`` files; a network without ``.weights`` gets random ones, since speed does
+not depend on them. One call at a time, batch 1, from uint8 pixels to raw feature maps.
 Needs requirements-benchmarks.txt.
 """
 
@@ -50,7 +50,7 @@ Run = Callable[[np.ndarray], object]
 
 
 def spec_with_files(name: str, networks: Path, folder: Path) -> ModelSpec:
-    """The model with its files in ``folder``, random weights among them where there are none."""
+    """The model with its files copied to ``folder``, and random weights if it has none."""
     spec = read_catalog(networks)[name]
     if spec.task == "detection":
         source, spec = spec, replace(spec, directory=folder)
@@ -116,7 +116,7 @@ def own_runs(spec: ModelSpec, folder: Path) -> dict[str, Run]:
 
 
 def gflop_of(network: ov.Model) -> float:
-    """Additions and multiplications of its convolutions and matrix products, in 10^9."""
+    """10^9 floating-point operations of the convolutions and matrix products."""
     total = 0
     for op in network.get_ordered_ops():
         first = {"Convolution": 1, "GroupConvolution": 2, "MatMul": 1}.get(op.get_type_name())
@@ -127,7 +127,7 @@ def gflop_of(network: ov.Model) -> float:
 
 
 def peak_gflops(precision: str, side: int = 2048) -> float:
-    """What the processor reaches in a product of large matrices, by the same library."""
+    """The peak of the processor: a product of large matrices by the same library."""
     rng = np.random.default_rng(0)
     left = ov.opset13.parameter([side, side], np.float32)
     right = ov.opset13.constant(rng.normal(size=(side, side)).astype(np.float32))
@@ -149,7 +149,7 @@ def seconds(run: Run, batch: np.ndarray) -> float:
 
 
 def seconds_per_call(run: Run, batch: np.ndarray) -> float:
-    """The mean over about a second."""
+    """The mean time of a call, over about a second."""
     calls, started = 0, time.perf_counter()
     while (passed := time.perf_counter() - started) < SECONDS_EACH or not calls:
         run(batch)
@@ -177,7 +177,7 @@ def measure(name: str, networks: Path, rounds: int, peaks: dict[str, float]) -> 
     print(f"| | ms per picture | times as fast as {peer} | share of the peak |")
     print("|---|---:|---:|---:|")
     for title, measured in times.items():
-        # In each round both had the same neighbours on the machine.
+        # Per round, because both then ran under the same load of the machine.
         ratio = statistics.median(a / b for a, b in zip(times[peer], measured, strict=True))
         best_s = statistics.median(measured)
         precision = title.rpartition(", ")[2]

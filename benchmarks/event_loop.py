@@ -1,9 +1,9 @@
-"""How late the server's event loop ever is while pictures, cameras and a video come at once.
+"""Delay of the server's event loop under concurrent pictures, cameras and a video.
 
 python -m benchmarks.event_loop --picture street.jpg --video clip.mp4 [--seconds 20]
 
-The site runs with the settings of the environment. Processor time that others take from the loop
-counts as well, the clients' among it.
+The site runs with the settings of the environment. Delays caused by other processes on the machine
+are included, also those of the simulated clients.
 """
 
 import argparse
@@ -48,7 +48,7 @@ def send_video(url: str, path: Path) -> None:
             answer.raise_for_status()
 
 
-async def be_cameras(url: str, source: str, seconds: float) -> int:
+async def simulate_cameras(url: str, source: str, seconds: float) -> int:
     frames = await asyncio.to_thread(open_source, source)
     cameras = [
         run_camera(socket_url(url, ""), frames, seconds=seconds, score_threshold=0.35)
@@ -74,7 +74,7 @@ def main() -> None:
         ]
         for thread in threads:
             thread.start()
-        frames = asyncio.run(be_cameras(site.url, str(options.picture), options.seconds))
+        frames = asyncio.run(simulate_cameras(site.url, str(options.picture), options.seconds))
         late_ms = sorted(requests.get(f"{site.url}/lag").json())
         for thread in threads:
             thread.join()

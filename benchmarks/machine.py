@@ -1,4 +1,4 @@
-"""What the numbers were measured on."""
+"""Description of the machine that the measurements were made on."""
 
 import os
 import platform
@@ -8,7 +8,7 @@ from pathlib import Path
 
 
 def describe(*packages: str) -> str:
-    """One line: processor, cores, system, the versions of ``packages``, the date."""
+    """One line with processor, cores, versions of Python and ``packages``, and date."""
     lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     names = [line.partition(": ")[2] for line in lines if line.startswith("model name")]
     flags = next(line for line in lines if line.startswith("flags")).split()

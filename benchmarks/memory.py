@@ -1,4 +1,4 @@
-"""How long the site takes to start, how much memory it takes, and whether that grows.
+"""Start-up time and memory of the site, and whether memory grows with the requests.
 
 python -m benchmarks.memory --picture street.jpg --models NAME... [--requests 3000]
 

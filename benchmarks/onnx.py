@@ -1,4 +1,4 @@
-"""A network of this project for ONNX Runtime.
+"""Export a network of this project to ONNX.
 
 python -m benchmarks.onnx FOLDER reads a pickled ``ModelSpec`` from its standard input.
 """
@@ -16,9 +16,9 @@ from ml_core.networks.loading import load_network
 
 
 def save_onnx(spec: ModelSpec, folder: Path) -> Path:
-    """Write the network of ``spec``, for a batch of one, and say where it is.
+    """Export the network of ``spec`` for a batch of one, and return the path of the file.
 
-    In a process of its own: tf2onnx takes 12 GB for yolov3.
+    Runs in a separate process, because tf2onnx takes 12 GB for yolov3.
     """
     command = [sys.executable, "-m", "benchmarks.onnx", str(folder)]
     subprocess.run(command, input=pickle.dumps(spec), check=True)
@@ -28,7 +28,7 @@ def save_onnx(spec: ModelSpec, folder: Path) -> Path:
 def convert(spec: ModelSpec, folder: Path) -> None:
     import tensorflow as tf
 
-    # tf2onnx asks for a name that NumPy 2 has dropped.
+    # tf2onnx uses this name, which NumPy 2 removed.
     vars(np)["product"] = np.prod
     import tf2onnx
 
@@ -37,7 +37,7 @@ def convert(spec: ModelSpec, folder: Path) -> None:
     signature = [tf.TensorSpec((1, height, width, 3), tf.uint8)]
     graph = tf.function(lambda image: model(image, training=False), input_signature=signature)
     path = folder / "model.zip"
-    # Without large_model yolov3 does not fit into what protobuf takes.
+    # Without large_model, yolov3 exceeds protobuf's size limit.
     tf2onnx.convert.from_function(
         graph, input_signature=signature, large_model=True, output_path=str(path)
     )

@@ -1,4 +1,4 @@
-"""The plain way to put a model online: Flask's own server, and ``model.predict``.
+"""For comparison, the simplest server for a model: Flask's own, and ``model.predict``.
 
 python -m benchmarks.peer_flask MODEL PORT
 """
@@ -11,7 +11,7 @@ django.setup()
 
 from flask import Flask, request  # noqa: E402
 
-from benchmarks.detect_plainly import detect_plainly  # noqa: E402
+from benchmarks.detect_plainly import detect_in_jpeg  # noqa: E402
 from ml_core import engine  # noqa: E402
 from ml_core.networks.loading import load_network  # noqa: E402
 
@@ -22,7 +22,7 @@ model = load_network(spec)
 
 @app.post("/detect")
 def detect() -> dict:
-    return detect_plainly(
+    return detect_in_jpeg(
         request.files["request"].read(), spec, lambda batch: model.predict(batch, verbose=0)
     )
 

@@ -1,4 +1,4 @@
-"""A server for models from the registry, LitServe, with ONNX Runtime in it.
+"""For comparison, a model server library: LitServe, with ONNX Runtime.
 
 python -m benchmarks.peer_litserve MODEL PORT
 """
@@ -16,7 +16,7 @@ import litserve  # noqa: E402
 import onnxruntime  # noqa: E402
 from fastapi import UploadFile  # noqa: E402
 
-from benchmarks.detect_plainly import detect_plainly  # noqa: E402
+from benchmarks.detect_plainly import detect_in_jpeg  # noqa: E402
 from benchmarks.onnx import save_onnx  # noqa: E402
 from ml_core import engine  # noqa: E402
 
@@ -33,7 +33,7 @@ class Detector(litserve.LitAPI):
         return request.file.read()
 
     def predict(self, data: bytes) -> dict:
-        return detect_plainly(
+        return detect_in_jpeg(
             data, self.spec, lambda batch: self.session.run(None, {self.input_name: batch})
         )
 

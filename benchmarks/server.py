@@ -1,4 +1,4 @@
-"""The site in a process of its own, for what is measured from outside."""
+"""Serve the site in a separate process, to measure it from outside."""
 
 import os
 import socket
@@ -11,7 +11,7 @@ from pathlib import Path
 
 import requests
 
-# ``serve`` as it is, but with another application around the site's.
+# Runs ``serve`` with the application of ``watched_asgi`` in place of the site's.
 WATCHED = """
 import uvicorn
 from django.core.management import execute_from_command_line
@@ -22,7 +22,7 @@ execute_from_command_line(["manage.py", "serve"])
 
 
 class Site:
-    """A running site: its address, its process, and how long it took until it was ready."""
+    """A running site: its URL, its process, and the seconds until it was ready."""
 
     def __init__(self, url: str, process: "subprocess.Popen[bytes]", ready_s: float) -> None:
         self.url = url
@@ -31,14 +31,14 @@ class Site:
 
     @property
     def memory_mb(self) -> float:
-        """Resident memory."""
+        """Resident memory in MB."""
         status = Path(f"/proc/{self.process.pid}/status").read_text(encoding="utf-8")
         return int(status.split("VmRSS:")[1].split()[0]) / 1000
 
 
 @contextmanager
 def served(*, watched: bool = False, **environment: str) -> Iterator[Site]:
-    """Serve the site until the end of the ``with``, once its models are warm."""
+    """Serve the site inside the ``with`` block; enters it once the models are warmed up."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     limits = {"LIMIT_CAMERAS_PER_OWNER": "1000", "THROTTLE_PREDICTIONS": ""}

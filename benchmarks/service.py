@@ -1,10 +1,10 @@
-"""Pictures per second through HTTP: this project's server, and others, in turn.
+"""Throughput and latency over HTTP of this project's server and of others, measured in turn.
 
 python -m benchmarks.service --model NAME [--clients 1 4 16] [--rounds 3] [--seconds 5]
 
-Every server detects in the same 1280 x 720 JPEG with the same network, from a process of its own;
-while one is measured, the others wait. The clients take processor time of this machine as well.
-Settings come from the environment. Needs requirements-benchmarks.txt.
+All servers run the same network on the same 1280 x 720 JPEG, each in its own process; only one is
+measured at a time. The clients use processor time of this machine as well. Settings come from the
+environment. Needs requirements-benchmarks.txt.
 """
 
 import argparse
@@ -36,7 +36,7 @@ BOUNDARY = "a-boundary-that-no-picture-has"
 
 @dataclass
 class Server:
-    """One server in a process of its own, and what was measured of it by number of clients."""
+    """A server in its own process, and its measurements by number of clients."""
 
     title: str
     command: list[str]
@@ -57,10 +57,8 @@ class Server:
         for _ in range(240):
             time.sleep(0.5)
             try:
-                if (
-                    ask(http.client.HTTPConnection("127.0.0.1", self.port), self.path, self.body)
-                    < 300
-                ):
+                connection = http.client.HTTPConnection("127.0.0.1", self.port)
+                if post(connection, self.path, self.body) < 300:
                     return
             except (OSError, http.client.HTTPException):
                 continue
@@ -80,14 +78,14 @@ class Server:
         connection = http.client.HTTPConnection("127.0.0.1", self.port)
         latencies_ms = []
         while (started := time.perf_counter()) < until:
-            status = ask(connection, self.path, self.body)
+            status = post(connection, self.path, self.body)
             assert status == 200, f"{self.title} answers {status}"
             latencies_ms.append((time.perf_counter() - started) * 1000)
         return latencies_ms
 
 
-def ask(connection: http.client.HTTPConnection, path: str, body: bytes) -> int:
-    """Post the form and read the answer; its status."""
+def post(connection: http.client.HTTPConnection, path: str, body: bytes) -> int:
+    """Post the form, read the response, and return its status."""
     headers = {"Content-Type": f"multipart/form-data; boundary={BOUNDARY}"}
     connection.request("POST", path, body, headers)
     response = connection.getresponse()
@@ -96,7 +94,7 @@ def ask(connection: http.client.HTTPConnection, path: str, body: bytes) -> int:
 
 
 def form_with_picture(field_name: str) -> bytes:
-    """A form with the sample picture as 1280 x 720 JPEG."""
+    """A multipart form with the sample picture as a 1280 x 720 JPEG."""
     output = io.BytesIO()
     Image.open(PICTURE).resize((1280, 720)).save(output, "JPEG", quality=90)
     disposition = f'form-data; name="{field_name}"; filename="street.jpg"'

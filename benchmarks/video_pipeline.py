@@ -1,9 +1,9 @@
-"""How near detection in videos comes to the speed of the bare engine.
+"""Speed of detection in videos, compared with the bare engine.
 
 python -m benchmarks.video_pipeline --model yolo-fastest-1.1-xl --video library.mp4 [--rounds 5]
 
-Both run in this process, in turn: the engine alone on prepared inputs, with as many threads as it
-has workers; then the pipeline, which decodes, resizes, detects and postprocesses every frame.
+Both run in this process, in turn: the engine on prepared inputs, with as many threads as it has
+workers, and the pipeline, which decodes, resizes, detects and postprocesses every frame.
 """
 
 import argparse
@@ -22,7 +22,7 @@ from ml_core import engine  # noqa: E402
 
 
 def bare_fps(broker, frames: int, input_wh: tuple[int, int]) -> float:
-    """Frames per second of the engine on inputs that are there already."""
+    """Frames per second of the engine on prepared inputs."""
     batch = np.random.default_rng(0).integers(0, 256, (1, *input_wh[::-1], 3), np.uint8)
     started = time.perf_counter()
     with ThreadPoolExecutor(broker.engine.workers) as threads:
@@ -31,7 +31,7 @@ def bare_fps(broker, frames: int, input_wh: tuple[int, int]) -> float:
 
 
 def pipeline_fps(video: Path, model: str, most: int) -> float:
-    """Frames per second from file to boxes, from the first result on, as a long video has it."""
+    """Frames per second from file to boxes, measured from the first result on."""
     frames, started = 0, 0.0
     with open_frames(video, model=model) as reader:
         size_wh = reader.info.width, reader.info.height

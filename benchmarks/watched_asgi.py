@@ -1,6 +1,6 @@
-"""The site with a watch on its event loop: ``/lag`` says how late it was until now.
+"""The site with a monitor of its event loop: ``/lag`` returns the delays since the last request.
 
-That is in milliseconds, 200 times a second.
+They are measured 200 times a second, in milliseconds.
 """
 
 import asyncio
@@ -12,24 +12,25 @@ from deploy_site.asgi import application as site
 
 EVERY_S = 0.005
 
-_late_ms: list[float] = []
-_watch: list[asyncio.Task[None]] = []
+_delays_ms: list[float] = []
+# Holds the monitor, so that it is started once and not garbage-collected.
+_monitor: list[asyncio.Task[None]] = []
 
 
-async def _watch_loop() -> None:
+async def _measure_delays() -> None:
     while True:
         started = time.perf_counter()
         await asyncio.sleep(EVERY_S)
-        _late_ms.append((time.perf_counter() - started - EVERY_S) * 1000)
+        _delays_ms.append((time.perf_counter() - started - EVERY_S) * 1000)
 
 
 async def application(scope: dict[str, Any], receive: Any, send: Any) -> None:
-    if not _watch:
-        _watch.append(asyncio.create_task(_watch_loop()))
+    if not _monitor:
+        _monitor.append(asyncio.create_task(_measure_delays()))
     if scope["type"] != "http" or scope["path"] != "/lag":
         await site(scope, receive, send)
         return
-    body = json.dumps(_late_ms).encode()
-    _late_ms.clear()
+    body = json.dumps(_delays_ms).encode()
+    _delays_ms.clear()
     await send({"type": "http.response.start", "status": 200, "headers": []})
     await send({"type": "http.response.body", "body": body})

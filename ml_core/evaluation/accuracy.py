@@ -1,4 +1,4 @@
-"""How accurate a detector is on labelled pictures: COCO's mean average precision."""
+"""COCO's mean average precision of a detector on labelled pictures."""
 
 import contextlib
 import io
@@ -14,17 +14,17 @@ from pycocotools.cocoeval import COCOeval
 from ml_core.pictures.labelled_pictures import LabelledPicture
 from ml_core.results import Detection
 
-# Of all areas, and with at most 100 boxes in each picture, as COCO counts.
-ALL_AREAS, MOST_BOXES = 0, -1
+# Indices into COCOeval's results: objects of all sizes, at most 100 boxes per picture.
+ALL_AREAS, MAX_BOXES = 0, -1
 RECALLS = np.linspace(0, 1, 101)
 RESAMPLES = 1000
 
 
 @dataclass(frozen=True)
 class Accuracy:
-    """Values in [0, 1]. ``ap_50`` is by class id, for the classes that are labelled.
+    """Average precisions in [0, 1]; ``ap_50`` and ``objects`` are by class id, if labelled.
 
-    ``precision_50`` is the (101,) mean precision at recalls from 0 to 1, at an overlap of 0.5.
+    ``precision_50`` is the (101,) mean precision at recalls from 0 to 1, at an IoU of 0.5.
     """
 
     map_50: float
@@ -37,10 +37,10 @@ class Accuracy:
 def mean_average_precision(
     pictures: Sequence[LabelledPicture], found: Sequence[Sequence[Detection]]
 ) -> Accuracy:
-    """Compare what was found in each picture with its labels, by COCO's own program.
+    """Evaluate the detections ``found`` in each picture against its labels, with pycocotools.
 
-    A class without any labelled object does not count. Detections are best given from low scores
-    on: what is left out can only lower the result.
+    Classes without labelled objects are ignored. Detections should include low scores: leaving
+    them out can only lower the result.
     """
     class_ids, counts = np.unique(
         np.concatenate([picture.class_ids for picture in pictures]), return_counts=True
@@ -50,8 +50,8 @@ def mean_average_precision(
     evaluation = _evaluate(pictures, found, class_ids)
     with contextlib.redirect_stdout(io.StringIO()):
         evaluation.accumulate()
-    # By overlap, recall, class, area and number of boxes; -1 where a class has no objects.
-    precision = evaluation.eval["precision"][:, :, :, ALL_AREAS, MOST_BOXES]
+    # The axes are IoU, recall, class, area and maximal number of boxes.
+    precision = evaluation.eval["precision"][:, :, :, ALL_AREAS, MAX_BOXES]
     by_class = precision[0].mean(axis=0)
     return Accuracy(
         map_50=float(by_class.mean()),
@@ -67,10 +67,9 @@ def loss_interval(
     before: Sequence[Sequence[Detection]],
     after: Sequence[Sequence[Detection]],
 ) -> tuple[float, float]:
-    """The 95% interval of what mAP@0.5 loses from ``before`` to ``after``, by a paired bootstrap.
+    """The 95% confidence interval of the loss of mAP@0.5, by a paired bootstrap over the pictures.
 
-    Other pictures of the same kind would give other values: drawing as many from these, again and
-    again and with repetition, shows how much that matters. The same pictures give the same answer.
+    Deterministic: the random resamples have a fixed seed.
     """
     rng = np.random.default_rng(0)
     share = np.full(len(pictures), 1 / len(pictures))
@@ -85,44 +84,45 @@ def resampled_map_50(
     found: Sequence[Sequence[Detection]],
     counts: np.ndarray,
 ) -> np.ndarray:
-    """mAP@0.5 of B resamples as (B,); ``counts`` (B, N) tells how often each has each picture.
+    """mAP@0.5 of B resamples as (B,); ``counts`` (B, N) are how often each contains each picture.
 
-    What matches what in a picture is found out once: only precision and recall change.
+    Boxes are matched with objects only once; precision and recall are computed per resample.
     """
     class_ids = np.unique(np.concatenate([picture.class_ids for picture in pictures]))
     evaluation = _evaluate(pictures, found, class_ids)
     areas = len(evaluation.params.areaRng)
     matches = np.array(evaluation.evalImgs, object).reshape(len(class_ids), areas, len(pictures))
-    # In parts, as each takes memory for every box.
+    # In parts, because each resample needs memory for every box.
     parts = np.array_split(counts, max(1, len(counts) // 50))
     by_class = [
         np.concatenate([_resampled_ap_50(of_class, part) for part in parts])
         for of_class in matches[:, ALL_AREAS]
     ]
-    # A class whose objects are in none of the pictures drawn does not count.
+    # Classes without objects in a resample are ignored.
     return np.nanmean(by_class, axis=0)
 
 
 def _resampled_ap_50(of_pictures: Sequence[dict | None], counts: np.ndarray) -> np.ndarray:
-    """(B,) average precisions of one class; NaN where no picture with an object was drawn."""
+    """(B,) average precisions of one class; NaN for resamples without any of its objects."""
     seen = [(index, matched) for index, matched in enumerate(of_pictures) if matched]
     objects = counts @ np.array(
         [len(matched["gtIds"]) if matched else 0 for matched in of_pictures]
     )
-    places = np.concatenate([[index] * len(matched["dtIds"]) for index, matched in seen])
+    picture_ids = np.concatenate([[index] * len(matched["dtIds"]) for index, matched in seen])
     scores = np.concatenate([matched["dtScores"] for _, matched in seen])
     hits = np.concatenate([matched["dtMatches"][0] > 0 for _, matched in seen])
     order = np.argsort(-scores, kind="stable")
-    weights = counts[:, places[order].astype(int)]
-    right, all_boxes = (weights * hits[order]).cumsum(axis=1), weights.cumsum(axis=1)
-    precision = right / np.maximum(all_boxes, 1)
-    # The best precision at this recall or more, and none beyond the last.
+    weights = counts[:, picture_ids[order].astype(int)]
+    true_positives = (weights * hits[order]).cumsum(axis=1)
+    precision = true_positives / np.maximum(weights.cumsum(axis=1), 1)
+    # As COCO: the best precision at this recall or above, 0 beyond the highest recall.
     precision = np.maximum.accumulate(precision[:, ::-1], axis=1)[:, ::-1]
     precision = np.pad(precision, ((0, 0), (0, 1)))
     values = np.full(len(counts), np.nan)
     for row in np.flatnonzero(objects):
-        reached = np.searchsorted(right[row] / objects[row], RECALLS, side="left")
-        values[row] = precision[row, reached].mean()
+        recall = true_positives[row] / objects[row]
+        indices = np.searchsorted(recall, RECALLS, side="left")
+        values[row] = precision[row, indices].mean()
     return values
 
 
@@ -131,8 +131,8 @@ def _evaluate(
     found: Sequence[Sequence[Detection]],
     class_ids: np.ndarray,
 ) -> COCOeval:
-    """COCO's program after it has matched boxes with objects in each picture."""
-    # It prints as it works.
+    """COCOeval after matching boxes with objects in each picture."""
+    # It prints to standard output.
     with contextlib.redirect_stdout(io.StringIO()):
         truth = COCO()
         truth.dataset = _as_coco(pictures, class_ids)  # type: ignore[assignment]
@@ -151,7 +151,7 @@ def _as_coco(pictures: Sequence[LabelledPicture], class_ids: np.ndarray) -> dict
             width, height = x_max - x_min, y_max - y_min
             annotations.append(
                 {
-                    # An id of 0 would stand for no match.
+                    # COCOeval uses 0 for "no match".
                     "id": len(annotations) + 1,
                     "image_id": image_id,
                     "category_id": class_id,
@@ -174,19 +174,19 @@ def _results(truth: COCO, found: Sequence[Sequence[Detection]]) -> COCO:
         for detection in detections
         for x_min, y_min, x_max, y_max in [detection.box]
     ]
-    return truth.loadRes(np.array(rows).reshape(-1, 7)) if rows else _nothing(truth)
+    return truth.loadRes(np.array(rows).reshape(-1, 7)) if rows else _empty_results(truth)
 
 
-def _nothing(truth: COCO) -> COCO:
-    """No detections at all, which ``loadRes`` does not take."""
-    nothing = COCO()
-    nothing.dataset = {**truth.dataset, "annotations": []}
-    nothing.createIndex()
-    return nothing
+def _empty_results(truth: COCO) -> COCO:
+    # loadRes fails without any detection.
+    empty = COCO()
+    empty.dataset = {**truth.dataset, "annotations": []}
+    empty.createIndex()
+    return empty
 
 
 def accuracy_table(accuracy: Accuracy, labels: Sequence[str]) -> str:
-    """The average precision of each class and of all, as a Markdown table."""
+    """The average precision of each class and their mean, as a Markdown table."""
     rows = [(labels[i], accuracy.objects[i], ap) for i, ap in accuracy.ap_50.items()]
     rows.append(("all", sum(accuracy.objects.values()), accuracy.map_50))
     width = max(len("class"), *(len(name) for name, _, _ in rows))
@@ -199,7 +199,7 @@ def accuracy_table(accuracy: Accuracy, labels: Sequence[str]) -> str:
 
 
 def save_precision_recall(accuracy: Accuracy, path: Path) -> None:
-    """Draw precision against recall at an overlap of 0.5, the mean of all classes, as a picture."""
+    """Plot the precision-recall curve at an IoU of 0.5, averaged over classes, to a file."""
     figure = Figure(figsize=(5, 4), layout="constrained")
     axes = figure.subplots()
     axes.plot(np.linspace(0, 1, 101), accuracy.precision_50)

@@ -1,7 +1,7 @@
-"""Detection in many pictures of one's own: outside the queue, mirrored and at several sizes.
+"""Test-time augmentation: detection in flipped and rescaled copies of a picture.
 
-What is found in all views of a picture is merged, so that more is found and more surely, at
-several times the cost: good for labels that another detector shall learn.
+Merging the detections of all copies raises recall and scores at several times the cost, for
+example to label pictures that another detector is trained on. Bypasses the queue of the site.
 """
 
 import time
@@ -18,16 +18,16 @@ from ml_core.pictures.resizing import FULL_INPUT, RESIZE, undo_placement
 from ml_core.postprocessing import detections_from_candidates
 from ml_core.results import Detections
 
-# The sides of a network's input are multiples of this.
+# The sides of a network's input are multiples of it.
 STRIDE = 32
-MOST_DETECTIONS = 300
+MAX_DETECTIONS = 300
 
 
 class AugmentedDetector:
-    """A detector that looks at each picture at all ``scales`` of the network's input.
+    """A detector that runs on each picture at all ``scales`` of the network's input.
 
-    ``flip`` has it look at the mirrored picture too. ``kind``, ``precision`` and ``cache_dir``
-    are those of ``load_engine``. Raises ``NETWORK_ERRORS`` when the model's files do not fit.
+    With ``flip`` it also runs on the flipped picture. ``kind``, ``precision`` and ``cache_dir``
+    are those of ``load_engine``. Raises ``NETWORK_ERRORS`` if the model's files do not match.
     """
 
     def __init__(
@@ -59,7 +59,7 @@ class AugmentedDetector:
         found = [
             candidates
             for size, engine in self._engines.items()
-            for candidates in self._look(image, size, engine)
+            for candidates in self._candidates(image, size, engine)
         ]
         detections = detections_from_candidates(
             Candidates(
@@ -72,25 +72,28 @@ class AugmentedDetector:
             resolution_wh=(width, height),
             score_threshold=score_threshold,
             iou_threshold=iou_threshold,
-            max_detections=MOST_DETECTIONS,
+            max_detections=MAX_DETECTIONS,
         )
         inference_ms = (time.perf_counter() - started) * 1000
         return Detections(self._spec.name, (width, height), detections, {"inference": inference_ms})
 
-    def _look(self, image: np.ndarray, size: tuple[int, int], engine: Engine) -> list[Candidates]:
-        """What is seen at one size, and in the mirror; boxes relative to the picture."""
+    def _candidates(
+        self, image: np.ndarray, size: tuple[int, int], engine: Engine
+    ) -> list[Candidates]:
+        """The candidates at one input size, boxes relative to the picture; flipped ones as well."""
         network_input, placement = RESIZE[self._spec.resizing](image, size)
         views = [network_input, network_input[:, ::-1]] if self._flip else [network_input]
         found = []
-        for mirrored, view in enumerate(views):
-            (seen,) = engine.infer(np.ascontiguousarray(view)[None])
-            assert isinstance(seen, Candidates)
-            boxes = seen.boxes_rel_xyxy
-            if mirrored:
+        for is_flipped, view in enumerate(views):
+            (candidates,) = engine.infer(np.ascontiguousarray(view)[None])
+            assert isinstance(candidates, Candidates)
+            boxes = candidates.boxes_rel_xyxy
+            if is_flipped:
                 boxes = np.stack(
                     [1 - boxes[:, 2], boxes[:, 1], 1 - boxes[:, 0], boxes[:, 3]], axis=1
                 )
-            found.append(replace(seen, boxes_rel_xyxy=undo_placement(boxes, placement, (1, 1))))
+            boxes = undo_placement(boxes, placement, (1, 1))
+            found.append(replace(candidates, boxes_rel_xyxy=boxes))
         return found
 
 

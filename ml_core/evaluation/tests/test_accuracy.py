@@ -1,4 +1,4 @@
-"""What a picture's upload finds, against OpenCV's reader: boxes, scores, and mAP on real photos."""
+"""Detections compared with OpenCV's reader: boxes, scores, and mAP on real photos."""
 
 import re
 from pathlib import Path
@@ -18,7 +18,7 @@ from ml_core.pictures.resizing import GREY
 from ml_core.results import Detection
 
 SAMPLES = ["cars", "dog", "eagle", "giraffe", "horses", "kite", "person"]
-# OpenCV's own layer leaves out everything that is less sure.
+# OpenCV's yolo layer drops boxes below this score.
 OPENCV_FLOOR = 0.2
 
 Found = tuple[np.ndarray, np.ndarray, np.ndarray]
@@ -39,7 +39,7 @@ def read(path: Path) -> np.ndarray:
 
 
 def opencv_detect(network, image: np.ndarray) -> Found:
-    """Boxes as OpenCV decodes them, in pixels, suppressed as ours are."""
+    """Boxes in pixels, decoded by OpenCV, after the same non-max suppression as ours."""
     height, width = image.shape[:2]
     network.setInput(cv2.dnn.blobFromImage(cv2.resize(image, (320, 320)), 1 / 255, (320, 320)))
     boxes, scores, class_ids = opencv_rows(network)
@@ -47,7 +47,7 @@ def opencv_detect(network, image: np.ndarray) -> Found:
 
 
 def opencv_detect_letterboxed(network, image: np.ndarray, side: int) -> Found:
-    """The same with OpenCV's letterboxed input, which is ``side`` pixels wide and high."""
+    """The same with OpenCV's letterboxed input of ``side`` x ``side`` pixels."""
     params = cv2.dnn.Image2BlobParams()
     params.scalefactor, params.size = (1 / 255,) * 4, (side, side)
     params.paddingmode, params.borderValue = cv2.dnn.DNN_PMODE_LETTERBOX, (GREY,) * 4
@@ -85,7 +85,7 @@ def our_detect(image: np.ndarray, score_threshold: float, model: str = "") -> Fo
 
 
 @pytest.mark.parametrize("name", SAMPLES)
-def test_boxes_classes_and_scores_are_those_of_opencv(name, shared_dir, opencv_network):
+def test_boxes_classes_and_scores_match_opencv(name, shared_dir, opencv_network):
     image = read(shared_dir / "samples" / f"{name}.jpg")
 
     boxes, scores, class_ids = our_detect(image, OPENCV_FLOOR)
@@ -99,7 +99,7 @@ def test_boxes_classes_and_scores_are_those_of_opencv(name, shared_dir, opencv_n
 
 @pytest.fixture
 def letterboxed(shared_dir, tmp_path, settings) -> Path:
-    """A copy of the trained network that looks at letterboxed pictures of 416 x 416."""
+    """A copy of the trained network with a letterboxed input of 416 x 416."""
     settings.MODEL_DIR = tmp_path
     folder = tmp_path / "letterboxed"
     folder.mkdir()
@@ -111,7 +111,7 @@ def letterboxed(shared_dir, tmp_path, settings) -> Path:
 
 
 @pytest.mark.parametrize("resolution_wh", [(773, 512), (720, 576)])
-def test_letterboxed_boxes_and_scores_are_those_of_opencv(resolution_wh, letterboxed, shared_dir):
+def test_letterboxed_boxes_and_scores_match_opencv(resolution_wh, letterboxed, shared_dir):
     network = cv2.dnn.readNetFromDarknet(str(letterboxed / "a.cfg"), str(letterboxed / "a.weights"))
     for name in ("dog", "horses", "person"):
         image = cv2.resize(read(shared_dir / "samples" / f"{name}.jpg"), resolution_wh)
@@ -133,7 +133,7 @@ def as_detections(found: Found) -> list[Detection]:
     return [Detection(tuple(box), class_id, "", score) for box, score, class_id in rows]
 
 
-def test_the_mean_average_precision_on_real_photos_is_that_of_opencv(shared_dir, opencv_network):
+def test_mean_average_precision_on_real_photos_matches_opencv(shared_dir, opencv_network):
     folder = shared_dir / "data" / "coco128"
     pictures = read_labelled_pictures(folder / "images", folder / "labels", 80)
     assert len(pictures) == 128
@@ -168,7 +168,7 @@ def test_the_trial_model_finds_the_main_objects_of_most_samples(shared_dir):
     assert len(found) >= 5
 
 
-def test_the_trial_model_is_as_accurate_as_the_pages_say(shared_dir, capsys):
+def test_the_trial_model_is_as_accurate_as_the_site_states(shared_dir, capsys):
     folder = shared_dir / "data" / "coco128"
 
     call_command(

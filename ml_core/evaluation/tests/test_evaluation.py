@@ -1,4 +1,4 @@
-"""Accuracy on labelled pictures, and quantization, with a network known by heart."""
+"""Accuracy on labelled pictures, and quantization, with the toy network."""
 
 import io
 import json
@@ -52,7 +52,7 @@ def picture(boxes, class_ids) -> LabelledPicture:
     )
 
 
-def test_what_is_found_where_it_is_scores_one_and_elsewhere_zero():
+def test_correct_boxes_have_an_average_precision_of_one_and_wrong_ones_zero():
     pictures = [picture([[10, 10, 50, 50]], [3]), picture([[0, 0, 20, 20]], [7])]
 
     accuracy = mean_average_precision(
@@ -68,7 +68,7 @@ def test_what_is_found_where_it_is_scores_one_and_elsewhere_zero():
     assert accuracy.objects == {3: 1, 7: 1}
 
 
-def test_a_box_that_overlaps_by_six_tenths_counts_at_three_of_ten_thresholds():
+def test_a_box_with_an_iou_of_0_6_counts_at_three_of_ten_thresholds():
     pictures = [picture([[0, 0, 100, 100]], [0])]
 
     accuracy = mean_average_precision(pictures, [[Detection((0, 0, 100, 62), 0, "", 0.9)]])
@@ -77,13 +77,13 @@ def test_a_box_that_overlaps_by_six_tenths_counts_at_three_of_ten_thresholds():
     assert accuracy.map_50_95 == pytest.approx(0.3)
 
 
-def test_nothing_found_is_an_accuracy_of_zero():
+def test_no_detections_give_an_accuracy_of_zero():
     accuracy = mean_average_precision([picture([[0, 0, 10, 10]], [0])], [[]])
 
     assert (accuracy.map_50, accuracy.map_50_95) == (0, 0)
 
 
-def test_precision_and_recall_are_drawn(tmp_path):
+def test_the_precision_recall_curve_is_plotted(tmp_path):
     accuracy = mean_average_precision(
         [picture([[0, 0, 10, 10]], [0])], [[Detection((0, 0, 10, 10), 0, "", 0.9)]]
     )
@@ -104,14 +104,14 @@ def test_precision_and_recall_are_drawn(tmp_path):
         "0.5 0 0 0 0",
     ],
 )
-def test_a_wrong_label_is_named_with_its_file_and_line(labelled, line):
+def test_the_error_names_file_and_line_of_an_invalid_label(labelled, line):
     labelled.joinpath("labels", "b.txt").write_text(f"0 0.5 0.5 0.1 0.1\n{line}\n")
 
     with pytest.raises(LabelError, match=r"b.txt, line 2: expected a class from 0 to 1"):
         read_labelled_pictures(labelled / "images", labelled / "labels", 2)
 
 
-def test_labels_of_windows_editors_are_read_and_other_files_named(labelled):
+def test_labels_may_have_a_byte_order_mark_but_not_be_utf_16(labelled):
     labels_path = labelled / "labels" / "b.txt"
     labels_path.write_bytes(b"\xef\xbb\xbf1 0.5 0.5 0.1 0.1\r\n")
     pictures = read_labelled_pictures(labelled / "images", labelled / "labels", 2)
@@ -122,7 +122,7 @@ def test_labels_of_windows_editors_are_read_and_other_files_named(labelled):
         read_labelled_pictures(labelled / "images", labelled / "labels", 2)
 
 
-def test_folders_without_pictures_or_labels_are_errors(labelled, tmp_path):
+def test_folders_without_pictures_or_labels_are_refused(labelled, tmp_path):
     with pytest.raises(LabelError, match="Expected pictures"):
         read_labelled_pictures(labelled / "labels", labelled / "labels", 2)
     with pytest.raises(LabelError, match="Expected labels such as"):
@@ -130,7 +130,7 @@ def test_folders_without_pictures_or_labels_are_errors(labelled, tmp_path):
 
 
 @pytest.mark.usefixtures("toy_detector")
-def test_a_detector_is_evaluated_from_a_terminal(labelled):
+def test_a_detector_is_evaluated_on_the_command_line(labelled):
     folders = ("--images", labelled / "images", "--labels", labelled / "labels")
 
     table = run("evaluate_detector", *folders, "--curve", labelled / "curve.png")
@@ -150,7 +150,7 @@ def test_a_detector_is_evaluated_from_a_terminal(labelled):
         ("127.0.0.1", "The server at 127.0.0.1 does not answer as expected. Is the address right"),
     ],
 )
-def test_a_server_that_does_not_answer_is_told_in_our_words(labelled, url, message):
+def test_a_server_without_a_valid_response_is_a_clear_error(labelled, url, message):
     folders = ("--images", labelled / "images", "--labels", labelled / "labels")
 
     with pytest.raises(CommandError) as error:
@@ -165,7 +165,7 @@ def test_a_server_that_does_not_answer_is_told_in_our_words(labelled, url, messa
 
 @pytest.fixture
 def own_toy(settings, patient, tmp_path, converted_dir):
-    """The toy network in a folder of this test's own, which a quantized copy may join."""
+    """The toy network in a separate folder, so that a quantized copy can be saved beside it."""
     settings.MODEL_DIR = tmp_path / "models"
     settings.CONVERTED_DIR = converted_dir
     settings.DETECTOR, settings.ENGINE, settings.PRECISION = "", "openvino", "int8"
@@ -177,7 +177,7 @@ def load_int8(spec, converted_dir):
     return load_engine(spec, kind="openvino", precision="int8", cache_dir=converted_dir)
 
 
-def test_a_quantized_detector_serves_where_int8_is_chosen(own_toy, labelled, converted_dir):
+def test_a_quantized_detector_is_used_with_precision_int8(own_toy, labelled, converted_dir):
     spec = engine.find("detection", "toy")
     assert load_int8(spec, converted_dir).info()["precision"] != "int8"
 
@@ -194,7 +194,7 @@ def test_a_quantized_detector_serves_where_int8_is_chosen(own_toy, labelled, con
     assert found.class_ids.tolist() == [0]
 
 
-def test_a_quantized_network_that_loses_significantly_is_not_kept(
+def test_a_quantized_network_with_a_significant_loss_is_not_saved(
     own_toy, labelled, monkeypatch, tmp_path
 ):
     install_toy_network(tmp_path / "blind")
@@ -204,7 +204,7 @@ def test_a_quantized_network_that_loses_significantly_is_not_kept(
     weights.write_bytes(data[:20] + biases + bytes(len(data) - 20 - len(biases)))
 
     def blind(spec, *arguments):
-        """Stands for a network that quantizing has ruined: it finds nothing."""
+        """Replaces quantization by a network that finds nothing."""
         ruined = replace(spec, directory=weights.parent)
         return ov.Core().read_model(ensure_converted(ruined, tmp_path / "ruined"))
 
@@ -226,7 +226,7 @@ def test_a_quantized_network_that_loses_significantly_is_not_kept(
 
 
 def noisy(truth, rng, found_share):
-    """Of each picture's objects a share is found, and as many others that are not there."""
+    """Detections of ``found_share`` of the objects, and as many false positives."""
     boxes = truth.boxes_xyxy[rng.random(len(truth.boxes_xyxy)) < found_share]
     wrong = np.tile([60.0, 60, 90, 90], (len(truth.boxes_xyxy) - len(boxes), 1))
     scores = rng.uniform(0.1, 1, len(truth.boxes_xyxy))
@@ -241,7 +241,7 @@ def many_pictures():
     return [picture(np.concatenate([c, c + 15], axis=1), range(3)) for c in corners]
 
 
-def test_a_resample_has_the_map_that_coco_computes_for_its_pictures(many_pictures):
+def test_the_map_of_a_resample_is_that_of_pycocotools(many_pictures):
     rng = np.random.default_rng(1)
     found = [noisy(truth, rng, 0.6) for truth in many_pictures]
     drawn = rng.integers(0, 60, (3, 60))
@@ -254,7 +254,7 @@ def test_a_resample_has_the_map_that_coco_computes_for_its_pictures(many_picture
         assert value == pytest.approx(expected.map_50, abs=1e-6)
 
 
-def test_a_loss_within_the_noise_of_the_pictures_is_told_from_a_significant_one(many_pictures):
+def test_an_insignificant_loss_is_distinguished_from_a_significant_one(many_pictures):
     rng = np.random.default_rng(2)
     before, alike, worse = (
         [noisy(truth, rng, share) for truth in many_pictures] for share in (0.7, 0.7, 0.4)
@@ -267,7 +267,7 @@ def test_a_loss_within_the_noise_of_the_pictures_is_told_from_a_significant_one(
     assert loss_interval(many_pictures, before, alike) == (low, high)
 
 
-def test_a_quantized_network_of_former_weights_is_refused(own_toy, labelled, settings):
+def test_a_quantized_network_of_other_weights_is_refused(own_toy, labelled, settings):
     run("quantize_model", "toy", "--images", labelled / "images", "--keep")
     weights = own_toy / "toy.weights"
     weights.write_bytes(weights.read_bytes()[:-4] + b"\0\0\0\0")
@@ -276,6 +276,6 @@ def test_a_quantized_network_of_former_weights_is_refused(own_toy, labelled, set
         engine.wait_until_loaded("detection", "toy")
 
 
-def test_without_labels_quantizing_asks_for_them_or_for_keep(own_toy, labelled):
+def test_quantizing_requires_labels_or_keep(own_toy, labelled):
     with pytest.raises(CommandError, match="--labels"):
         run("quantize_model", "toy", "--images", labelled / "images")

@@ -50,7 +50,10 @@ class Command(BaseCommand):
             pictures = read_labelled_pictures(
                 options["images"], options["labels"], len(spec.labels)
             )
-            detect = _of_server(options["url"], spec.name) if options["url"] else _here(spec.name)
+            if options["url"]:
+                detect = _remote_detector(options["url"], spec.name)
+            else:
+                detect = _local_detector(spec.name)
             with ThreadPoolExecutor(4) as threads:
                 found = threads.map(detect, [picture.path for picture in pictures])
                 progress = tqdm(found, total=len(pictures), disable=None, unit="picture")
@@ -60,7 +63,7 @@ class Command(BaseCommand):
         except LabelError as exc:
             raise CommandError(str(exc)) from exc
         except requests.RequestException as exc:
-            raise CommandError(f"The server at {options['url']} {_why_no_answer(exc)}") from exc
+            raise CommandError(f"The server at {options['url']} {_failure_text(exc)}") from exc
         if options["curve"]:
             save_precision_recall(accuracy, options["curve"])
         summary = {
@@ -77,7 +80,7 @@ class Command(BaseCommand):
             self.stdout.write("\n".join(f"{name}: {value}" for name, value in summary.items()))
 
 
-def _here(model: str) -> Detect:
+def _local_detector(model: str) -> Detect:
     def detect(path: Path) -> list[Detection]:
         image = read_image(path, image_limits())
         return list(engine.detect(image, model=model).detections)
@@ -85,7 +88,7 @@ def _here(model: str) -> Detect:
     return detect
 
 
-def _why_no_answer(exc: requests.RequestException) -> str:
+def _failure_text(exc: requests.RequestException) -> str:
     if isinstance(exc, requests.Timeout):
         return f"did not answer within {REQUEST_SECONDS} seconds."
     if isinstance(exc, requests.ConnectionError):
@@ -93,15 +96,15 @@ def _why_no_answer(exc: requests.RequestException) -> str:
     return "does not answer as expected. Is the address right?"
 
 
-def _problem(response: requests.Response) -> str:
-    """The ``detail`` of a problem (RFC 9457), or the status of what is none."""
+def _problem_text(response: requests.Response) -> str:
+    """The ``detail`` of a problem response (RFC 9457), or the HTTP status of any other."""
     try:
         return response.json()["detail"]
     except (requests.JSONDecodeError, KeyError, TypeError):
         return f"HTTP {response.status_code} {response.reason}"
 
 
-def _of_server(url: str, model: str) -> Detect:
+def _remote_detector(url: str, model: str) -> Detect:
     def detect(path: Path) -> list[Detection]:
         response = requests.post(
             f"{url.rstrip('/')}/api/detect/image/",
@@ -110,7 +113,7 @@ def _of_server(url: str, model: str) -> Detect:
             timeout=REQUEST_SECONDS,
         )
         if not response.ok:
-            raise CommandError(f"The server's answer to {path}: {_problem(response)}")
+            raise CommandError(f"The server's answer to {path}: {_problem_text(response)}")
         return [
             Detection(tuple(row["box"]), row["class_id"], row["class_name"], row["score"])
             for row in response.json()["detections"]

@@ -1,4 +1,4 @@
-"""``manage.py fetch_models``: puts model files where the site looks for them."""
+"""``manage.py fetch_models``: downloads or copies model files into MODEL_DIR."""
 
 from argparse import ArgumentParser
 from pathlib import Path
@@ -48,7 +48,7 @@ class Command(BaseCommand):
         for spec in specs:
             if spec.is_installed:
                 self.stdout.write(f"{spec.name} is already installed.")
-        # The smallest first, so that something works soon.
+        # Smallest first, so that a model is usable early.
         missing.sort(key=lambda spec: spec.weights.size_bytes or 0)
         failures = self._install(missing, options["folder"])
         text = "; ".join(f"{', '.join(names)} ({why})" for why, names in failures.items())
@@ -61,7 +61,7 @@ class Command(BaseCommand):
             raise CommandError(f"Not installed: {text}.{instead}")
 
     def _install(self, missing: list[ModelSpec], folder: Path | None) -> dict[str, list[str]]:
-        """Fetch or copy them; returns the names of those that could not be, by the reason."""
+        """Download or copy models; returns the names of those that failed, by reason."""
         if not folder and missing and not weights.any_reachable(missing, timeout_s=GIVE_UP_SECONDS):
             return {"no download address can be reached": [spec.name for spec in missing]}
         failures: dict[str, list[str]] = {}

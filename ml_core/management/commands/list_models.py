@@ -1,4 +1,4 @@
-"""``manage.py list_models``: every known model and whether it is installed."""
+"""``manage.py list_models``: lists all known models and whether they are installed."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""``manage.py quantize_model``: a detector in 8-bit integers, about twice as fast."""
+"""``manage.py quantize_model``: quantizes a detector to 8-bit integers, about twice as fast."""
 
 from argparse import ArgumentParser
 from collections.abc import Sequence
@@ -31,7 +31,7 @@ from ml_core.pictures.resizing import RESIZE
 from ml_core.postprocessing import detections_from_candidates
 from ml_core.results import Detection
 
-# What quantizing may cost, in mAP@0.5; less than the pictures can tell from nothing it may as well.
+# The accepted loss of mAP@0.5; a larger loss is accepted only if it is not significant.
 TOLERATED_LOSS = 0.01
 
 
@@ -142,7 +142,7 @@ class Command(BaseCommand):
         pictures: Sequence[LabelledPicture],
         found: Sequence[Sequence[Detection]],
     ) -> float:
-        """mAP@0.5, which is printed."""
+        """Print the accuracy, and return mAP@0.5."""
         accuracy = mean_average_precision(pictures, found)
         self.stdout.write(
             f"{title:<8} mAP@0.5 {accuracy.map_50:.3f}, mAP@0.5:0.95 {accuracy.map_50_95:.3f}"

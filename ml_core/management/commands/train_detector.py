@@ -1,4 +1,4 @@
-"""``manage.py train_detector``: a detector from labelled pictures of your own."""
+"""``manage.py train_detector``: trains a detector on labelled pictures."""
 
 import shlex
 from argparse import ArgumentParser
@@ -28,7 +28,7 @@ from ml_core.training.settings import TrainingError
 from ml_core.training.train_detector import VISION_SMALL, add_arguments, train
 
 INTERRUPTED = 130
-# What stands in a .weights file before its float32 numbers.
+# The size of the header of a .weights file.
 HEADER_BYTES = 20
 
 
@@ -74,14 +74,14 @@ class Command(BaseCommand):
             raise CommandError(str(exc)) from exc
         except KeyboardInterrupt as exc:
             raise CommandError(
-                f"Stopped. {_go_on(options)}"
+                f"Stopped. {_resume_hint(options)}"
                 if output.exists()
                 else "Stopped before the first epoch.",
                 returncode=INTERRUPTED,
             ) from exc
         _write_report(state, output, accuracy, str(options["evaluate_images"]))
         if not state.is_finished:
-            self.stdout.write(f"The time limit is reached. {_go_on(options)}")
+            self.stdout.write(f"The time limit is reached. {_resume_hint(options)}")
         if accuracy:
             self.stdout.write(f"mAP@0.5 on {options['evaluate_images']}: {accuracy.map_50:.3f}")
         self.stdout.write(f"The network, its model card and its curve are in {output}.")
@@ -89,7 +89,7 @@ class Command(BaseCommand):
     def _train(self, options: dict[str, Any]) -> DetectorState:
         from ml_core.training.callbacks import ProgressBar
 
-        config_path, weights_path = _start(options["model"])
+        config_path, weights_path = _initial_model(options["model"])
         return train(
             options,
             config_path=config_path,
@@ -109,7 +109,7 @@ class Command(BaseCommand):
 
 
 def measure(folder: Path, pictures: list[LabelledPicture]) -> Accuracy:
-    """How accurate the detector in ``folder`` is, wherever that is. Raises ``NETWORK_ERRORS``."""
+    """Evaluate the detector in ``folder``, inside MODEL_DIR or not. Raises ``NETWORK_ERRORS``."""
     spec = read_user_detector(folder)
     if spec is None or spec.problem:
         raise DarknetError(f"{folder} holds no usable network: {spec and spec.problem}")
@@ -129,8 +129,11 @@ def measure(folder: Path, pictures: list[LabelledPicture]) -> Accuracy:
     return mean_average_precision(pictures, found)
 
 
-def _start(model: str) -> tuple[Path, Path | None]:
-    """The description of a network by file or by name, and the weights that belong to it."""
+def _initial_model(model: str) -> tuple[Path, Path | None]:
+    """The ``.cfg`` file given by path or by model name, and the weights of a model given by name.
+
+    Raises a ``VisionError`` if the model cannot be used.
+    """
     if model.endswith(".cfg"):
         return Path(model), None
     spec = engine.find("detection", model)
@@ -150,7 +153,7 @@ def _write_report(
     output.joinpath(f"{name}.md").write_text(card, encoding="utf-8")
 
 
-def _go_on(options: dict[str, Any]) -> str:
+def _resume_hint(options: dict[str, Any]) -> str:
     arguments = [f"--{name}={options[name]}" for name in ("images", "labels", "output")]
     return (
         "Resume after the last finished epoch with: python manage.py train_detector "
