@@ -2,6 +2,6 @@
 
 import sys
 
-# OpenVINO and NNCF report each import and each use to Intel, without asking. They do without the
-# package for that when it is not there, so for them it is not.
+# OpenVINO and NNCF report imports and usage to Intel without consent. Both work without the
+# telemetry package, so this hides it from them.
 sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]

@@ -1,7 +1,7 @@
-"""One bounded, fair queue in front of each loaded model.
+"""A bounded, fair request queue for each loaded model.
 
-Whoever wants an answer submits a picture and gets a future: threads call ``result``,
-coroutines await it through ``asyncio.wrap_future``. Cancelling it takes it off the queue.
+Submitting a picture returns a future: threads call ``result``, coroutines await it through
+``asyncio.wrap_future``. Cancelling the future removes its request from the queue.
 """
 
 import logging
@@ -22,14 +22,14 @@ from ml_core.networks.loading import Prediction
 
 logger = logging.getLogger(__name__)
 
-# A model that hangs again and again is left alone, so that its engines do not fill the memory.
-MOST_REPLACEMENTS = 3
-REPLACEMENTS_SECONDS = 600
+# A model that keeps hanging is not replaced further, so that its engines do not exhaust memory.
+MAX_REPLACEMENTS = 3
+REPLACEMENT_WINDOW_SECONDS = 600
 
 
 @dataclass(frozen=True)
-class Answer:
-    """What the engine found, and the milliseconds spent waiting and computing."""
+class InferenceResult:
+    """A prediction, and the milliseconds spent in the queue and in inference."""
 
     prediction: Prediction
     queue_ms: float
@@ -40,68 +40,73 @@ class Answer:
 class _Request:
     image: np.ndarray
     deadline: float
-    future: "Future[Answer]" = field(default_factory=Future)
+    future: "Future[InferenceResult]" = field(default_factory=Future)
     submitted: float = field(default_factory=time.monotonic)
 
 
 @dataclass(eq=False)
-class _Crew:
-    """An engine with its workers: since when each of them computes, and for whom.
+class _WorkerPool:
+    """An engine and its worker threads; ``running`` are start and futures by thread.
 
-    Resting, they take nothing more: what waits is for the engine that is being loaded.
+    A paused pool takes no more requests: they wait for the engine that is being loaded.
     """
 
     engine: Engine
-    is_resting: bool = False
-    at_work: "dict[int, tuple[float, list[Future[Answer]]]]" = field(default_factory=dict)
+    is_paused: bool = False
+    running: "dict[int, tuple[float, list[Future[InferenceResult]]]]" = field(default_factory=dict)
 
-    def silent_s(self) -> float:
-        """For how many seconds the longest computation of this moment has been going on."""
+    def longest_running_s(self) -> float:
+        """The duration in seconds of the longest computation in progress."""
         now = time.monotonic()
-        return max((now - since for since, _ in [*self.at_work.values()]), default=0)
+        return max((now - since for since, _ in [*self.running.values()]), default=0)
 
 
 class Broker:
     """Feeds an engine from a queue that serves its queue keys in turn.
 
     A hundred waiting frames of one key delay a single picture of another by one frame. An engine
-    that computes for longer than ``longest_s`` hangs: as no thread can be ended, it is left alone,
-    and a fresh one from ``load``, with workers of its own, takes over the queue.
+    whose computation takes longer than ``hang_timeout_s`` hangs. Threads cannot be killed, so it is
+    abandoned, and a new engine from ``load`` takes over the queue with its own workers.
     """
 
-    def __init__(self, load: Callable[[], Engine], *, max_queued: int, longest_s: float) -> None:
+    def __init__(
+        self, load: Callable[[], Engine], *, max_queued: int, hang_timeout_s: float
+    ) -> None:
         self._load = load
         self._max_queued = max_queued
-        self._longest_s = longest_s
+        self._hang_timeout_s = hang_timeout_s
         self._waiting: OrderedDict[str, deque[_Request]] = OrderedDict()
         self._queued = 0
         self._changed = threading.Condition()
         self._closed = threading.Event()
-        self._replacements: list[tuple[float, _Crew]] = []
-        self._crew = _Crew(load())
+        self._replacements: list[tuple[float, _WorkerPool]] = []
+        self._pool = _WorkerPool(load())
         self._start_workers()
         threading.Thread(target=self._watch, name="inference-watch", daemon=True).start()
 
     @property
     def engine(self) -> Engine:
-        """The engine that serves now."""
-        return self._crew.engine
+        """The current engine."""
+        return self._pool.engine
 
     @property
-    def hangs_for_s(self) -> float:
-        """For how many seconds the engine has been hanging; 0 when it does not."""
-        silent_s = self._crew.silent_s()
-        return silent_s if silent_s > self._longest_s else 0
+    def hung_for_s(self) -> float:
+        """For how many seconds the engine has been hanging; 0 if it is not."""
+        running_s = self._pool.longest_running_s()
+        return running_s if running_s > self._hang_timeout_s else 0
 
-    def submit(self, image: np.ndarray, *, queue_key: str, timeout_s: float) -> "Future[Answer]":
+    def submit(
+        self, image: np.ndarray, *, queue_key: str, timeout_s: float
+    ) -> "Future[InferenceResult]":
         """Queue one (H, W, 3) uint8 RGB picture of the network's input size for ``queue_key``.
 
-        Raises ``Busy`` when the queue is full. The future raises ``InferenceTimeout`` when no
-        worker began with it within ``timeout_s``, ``InferenceFailed`` when the engine failed.
+        Raises ``Busy`` if the queue is full. The future raises ``InferenceTimeout`` if no worker
+        starts it within ``timeout_s``, and ``InferenceFailed`` if the engine fails.
         """
         request = _Request(image, deadline=time.monotonic() + timeout_s)
-        # The future must not know its request: a cycle would keep the picture until a collection.
-        request.future.add_done_callback(partial(self._forget, queue_key))
+        # The future must not refer to its request: the reference cycle would keep the picture in
+        # memory until the next garbage collection.
+        request.future.add_done_callback(partial(self._remove_if_cancelled, queue_key))
         with self._changed:
             if self._closed.is_set():
                 raise Busy("The model was just replaced by a newer one. Try again.")
@@ -113,79 +118,79 @@ class Broker:
         return request.future
 
     def close(self) -> None:
-        """Take nothing more; the workers end when what is queued is answered."""
+        """Refuse new requests; the workers exit when the queue is empty."""
         with self._changed:
             self._closed.set()
             self._changed.notify_all()
 
     @property
     def queued(self) -> int:
-        """How many pictures are waiting."""
+        """The number of waiting pictures."""
         return self._queued
 
     def _start_workers(self) -> None:
         for number in range(self.engine.workers):
             name = f"inference-{number}"
-            threading.Thread(target=self._work, args=(self._crew,), name=name, daemon=True).start()
+            threading.Thread(target=self._work, args=(self._pool,), name=name, daemon=True).start()
 
     def _watch(self) -> None:
-        while not self._closed.wait(min(1, self._longest_s / 4)):
-            if self.hangs_for_s:
-                self._give_up()
+        while not self._closed.wait(min(1, self._hang_timeout_s / 4)):
+            if self.hung_for_s:
+                self._fail_hung_requests()
                 if self._may_replace():
                     self._replace()
 
-    def _give_up(self) -> None:
-        """Answer those whose pictures hang; they may be waiting without a limit of their own."""
-        text = f"The model did not respond within {self._longest_s} s."
-        for since, futures in [*self._crew.at_work.values()]:
-            if time.monotonic() - since > self._longest_s:
+    def _fail_hung_requests(self) -> None:
+        # Their callers may wait without a timeout.
+        text = f"The model did not respond within {self._hang_timeout_s} s."
+        for since, futures in [*self._pool.running.values()]:
+            if time.monotonic() - since > self._hang_timeout_s:
                 for future in futures:
                     with suppress(InvalidStateError):
                         future.set_exception(InferenceTimeout(text))
 
     def _may_replace(self) -> bool:
-        """Whether there were few replacements: each keeps an engine in memory while it hangs."""
-        recently = time.monotonic() - REPLACEMENTS_SECONDS
+        """Whether few engines were replaced recently or still hang, which keeps them in memory."""
+        recently = time.monotonic() - REPLACEMENT_WINDOW_SECONDS
         self._replacements = [
-            (when, crew)
-            for when, crew in self._replacements
-            if when > recently or (crew.at_work and crew is not self._crew)
+            (when, pool)
+            for when, pool in self._replacements
+            if when > recently or (pool.running and pool is not self._pool)
         ]
-        return len(self._replacements) < MOST_REPLACEMENTS
+        return len(self._replacements) < MAX_REPLACEMENTS
 
     def _replace(self) -> None:
-        logger.error("the engine has hung for %.0f s and is replaced", self.hangs_for_s)
-        former = self._crew
+        logger.error("the engine has hung for %.0f s and is replaced", self.hung_for_s)
+        former = self._pool
         self._replacements.append((time.monotonic(), former))
-        former.is_resting = True
+        former.is_paused = True
         try:
-            self._crew = _Crew(self._load())
+            self._pool = _WorkerPool(self._load())
         except Exception:
             logger.exception("the engine could not be replaced")
-            former.is_resting = False
+            former.is_paused = False
         else:
             self._start_workers()
         with self._changed:
-            # What waits goes on; idle workers of the former engine end.
+            # Wakes the new workers, and idle ones of the former engine, which exit.
             self._changed.notify_all()
 
-    def _work(self, crew: _Crew) -> None:
-        # Nothing may be kept in a variable here: it would stay while there is nothing to do.
-        while self._wait(crew):
-            self._infer(crew, [request for request in self._take() if self._begin(request)])
+    def _work(self, pool: _WorkerPool) -> None:
+        # No local variables: they would keep pictures in memory while the worker is idle.
+        while self._wait_for_requests(pool):
+            self._infer(pool, [request for request in self._take_batch() if self._start(request)])
 
-    def _wait(self, crew: _Crew) -> bool:
-        """Wait for requests; there are none for who was replaced, or once all is answered."""
+    def _wait_for_requests(self, pool: _WorkerPool) -> bool:
+        """Wait for requests; False if the worker is to exit."""
         with self._changed:
-            while crew is self._crew and not self._closed.is_set():
-                if self._queued and not crew.is_resting:
+            while pool is self._pool and not self._closed.is_set():
+                if self._queued and not pool.is_paused:
                     break
                 self._changed.wait()
-            return crew is self._crew and self._queued > 0
+            return pool is self._pool and self._queued > 0
 
-    def _take(self) -> list[_Request]:
-        """Take one request of each queue key in turn, up to the engine's batch."""
+    def _take_batch(self) -> list[_Request]:
+        """Take one request of each queue key in turn, up to the engine's batch size."""
         with self._changed:
             requests: list[_Request] = []
             while self._waiting and len(requests) < self.engine.max_batch:
@@ -196,7 +201,8 @@ class Broker:
             self._queued -= len(requests)
             return requests
 
-    def _begin(self, request: _Request) -> bool:
+    def _start(self, request: _Request) -> bool:
+        """Whether to compute the request: it is neither cancelled nor past its deadline."""
         if not request.future.set_running_or_notify_cancel():
             return False
         if time.monotonic() > request.deadline:
@@ -206,37 +212,37 @@ class Broker:
             return False
         return True
 
-    def _infer(self, crew: _Crew, requests: list[_Request]) -> None:
+    def _infer(self, pool: _WorkerPool, requests: list[_Request]) -> None:
         if not requests:
             return
         started = time.monotonic()
-        crew.at_work[threading.get_ident()] = started, [request.future for request in requests]
+        pool.running[threading.get_ident()] = started, [request.future for request in requests]
         try:
-            found = crew.engine.infer(np.stack([request.image for request in requests]))
-            answered = list(zip(requests, found, strict=True))
+            predictions = pool.engine.infer(np.stack([request.image for request in requests]))
+            results = list(zip(requests, predictions, strict=True))
         except Exception as exc:
             logger.exception("inference failed")
-            # Its traceback knows the requests, whose futures will know it.
+            # Without the traceback, which refers to the requests and so forms a reference cycle.
             failure = (
                 exc.with_traceback(None)
                 if isinstance(exc, VisionError)
                 else InferenceFailed("The model failed on this picture; see the server log.")
             )
             for request in requests:
-                # One that hung was answered already.
+                # A request that hung has failed already.
                 with suppress(InvalidStateError):
                     request.future.set_exception(failure)
             return
         finally:
-            del crew.at_work[threading.get_ident()]
+            del pool.running[threading.get_ident()]
         inference_ms = (time.monotonic() - started) * 1000
-        for request, prediction in answered:
+        for request, prediction in results:
             queue_ms = (started - request.submitted) * 1000
             with suppress(InvalidStateError):
-                request.future.set_result(Answer(prediction, queue_ms, inference_ms))
+                request.future.set_result(InferenceResult(prediction, queue_ms, inference_ms))
 
-    def _forget(self, queue_key: str, future: "Future[Answer]") -> None:
-        """Take a cancelled request off the queue, so that its place is free at once."""
+    def _remove_if_cancelled(self, queue_key: str, future: "Future[InferenceResult]") -> None:
+        # Removed at once, so that it no longer counts towards the queue's limit.
         if not future.cancelled():
             return
         with self._changed:

@@ -1,4 +1,4 @@
-"""Settings of the models that ``manage.py`` refuses to run with."""
+"""System checks of the model settings."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from ml_core.engines import ENGINES, PRECISIONS
 
 @register
 def check_engine_settings(**kwargs: Any) -> list[Error]:
-    """``ENGINE`` and ``PRECISION`` are among those there are."""
+    """Check that ``ENGINE`` and ``PRECISION`` have valid values."""
     return [
         Error(f"{name} is {value!r}; expected one of {', '.join(choices)}.", id=f"ml_core.{name}")
         for name, value, choices in (

@@ -1,6 +1,6 @@
-"""The one door to the models: ``classify``, ``detect``, and ``detect_async`` for coroutines.
+"""The interface to the models: ``classify``, ``detect``, and ``detect_async`` for coroutines.
 
-Models are loaded once per process, on first use or ahead of it by ``start_loading``.
+Models are loaded once per process, on first use or earlier by ``start_loading``.
 """
 
 import asyncio
@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 from django.conf import settings
 
-from ml_core.broker import Answer, Broker
+from ml_core.broker import Broker, InferenceResult
 from ml_core.catalog import installed
 from ml_core.catalog.specs import ModelSpec, Task
 from ml_core.catalog.weights import verify
@@ -29,7 +29,7 @@ from ml_core.errors import (
     ModelUnusable,
     VisionError,
 )
-from ml_core.memory import spare_from_collection
+from ml_core.memory import freeze_gc
 from ml_core.metrics import measured
 from ml_core.networks.loading import NETWORK_ERRORS, SCORE_FLOOR
 from ml_core.networks.yolo import Candidates
@@ -42,7 +42,7 @@ logger = logging.getLogger(__name__)
 IOU_THRESHOLD = 0.45
 TASKS: tuple[Task, ...] = ("classification", "detection")
 
-# A model that could not be loaded is tried again after this time, or once its files changed.
+# A model that failed to load is tried again after this time, or when its files change.
 RETRY_SECONDS = 60
 
 _loads: "dict[str, _Load]" = {}
@@ -51,14 +51,14 @@ _loads_lock = threading.Lock()
 
 @dataclass(frozen=True)
 class _Load:
-    """A model that is being loaded, or was; ``version`` changes when its files do."""
+    """The attempt to load a model; ``version`` changes with the model's files."""
 
     version: tuple[object, ...]
     future: "Future[Broker]" = field(default_factory=Future)
     started_s: float = field(default_factory=time.monotonic)
 
-    def serves(self, version: tuple[object, ...]) -> bool:
-        """Whether it answers for that version, and need not be tried again."""
+    def is_current(self, version: tuple[object, ...]) -> bool:
+        """Whether this version need not be loaded again."""
         if self.version != version:
             return False
         failed = self.future.done() and self.future.exception() is not None
@@ -67,7 +67,7 @@ class _Load:
 
 @dataclass(frozen=True)
 class _Prepared:
-    """A picture on its way: its model, its place in the network's input, and the clock."""
+    """A picture resized to the network's input."""
 
     spec: ModelSpec
     broker: Broker
@@ -78,20 +78,20 @@ class _Prepared:
 
 
 def classify(image: np.ndarray, *, model: str = "", queue_key: str = "local") -> Classification:
-    """Say which class an (H, W, 3) uint8 RGB picture belongs to, waiting for the answer.
+    """Classify an (H, W, 3) uint8 RGB picture; blocks until the result is ready.
 
-    ``model`` names a classification model (the default one without it); requests with
-    the same ``queue_key`` share one turn in the queue. Raises the ``VisionError`` that fits.
+    ``model`` names a classification model, the default one if empty. Requests with the same
+    ``queue_key`` share one turn in the queue. Raises a ``VisionError``.
     """
     prepared = _prepare(image, "classification", model)
-    answer = _wait_for_answer(prepared, queue_key)
-    assert isinstance(answer.prediction, np.ndarray)
+    result = _wait_for_result(prepared, queue_key)
+    assert isinstance(result.prediction, np.ndarray)
     return classification_from_array(
-        answer.prediction,
+        result.prediction,
         prepared.spec.labels,
         model=prepared.spec.name,
         resolution_wh=prepared.resolution_wh,
-        timing_ms=_timing_ms(prepared, answer),
+        timing_ms=_timing_ms(prepared, result),
     )
 
 
@@ -104,16 +104,16 @@ def detect(
     original_wh: tuple[int, int] | None = None,
     queue_key: str = "local",
 ) -> Detections:
-    """Find objects in an (H, W, 3) uint8 RGB picture, waiting for the answer.
+    """Detect objects in an (H, W, 3) uint8 RGB picture; blocks until the result is ready.
 
-    ``model`` names a catalogued model (the default detector without it); scores and IoU are in
-    [0, 1]; ``original_wh`` is the (width, height) that boxes refer to when the picture is a
-    shrunk copy; requests with the same ``queue_key`` share one turn in the queue. Raises the
-    ``VisionError`` that fits.
+    ``model`` names a detection model, the default one if empty; thresholds are in [0, 1]. If the
+    picture is a downscaled copy, ``original_wh`` is the (width, height) of the original, which the
+    boxes refer to. Requests with the same ``queue_key`` share one turn in the queue. Raises a
+    ``VisionError``.
     """
     prepared = _prepare(image, "detection", model, original_wh)
-    answer = _wait_for_answer(prepared, queue_key)
-    return _detections(prepared, answer, score_threshold, iou_threshold)
+    result = _wait_for_result(prepared, queue_key)
+    return _detections(prepared, result, score_threshold, iou_threshold)
 
 
 async def detect_async(
@@ -124,7 +124,7 @@ async def detect_async(
     iou_threshold: float = IOU_THRESHOLD,
     queue_key: str = "local",
 ) -> Detections:
-    """``detect`` for coroutines: never blocks the event loop; cancelling leaves the queue."""
+    """``detect`` for coroutines: does not block the event loop; cancelling removes the request."""
     timeout_s = settings.LIMITS["inference_seconds"]
     await wait_until_loaded_async("detection", model)
     prepared = await asyncio.to_thread(_prepare, image, "detection", model)
@@ -132,20 +132,20 @@ async def detect_async(
         prepared.network_input, queue_key=queue_key, timeout_s=timeout_s
     )
     try:
-        answer = await asyncio.wait_for(asyncio.wrap_future(future), timeout_s)
+        result = await asyncio.wait_for(asyncio.wrap_future(future), timeout_s)
     except TimeoutError as exc:
         raise InferenceTimeout(f"The model did not respond within {timeout_s} s.") from exc
     except VisionError as exc:
-        # Nor may asyncio's frames be kept, which know a future, too.
+        # As below: asyncio's frames in the traceback refer to the future as well.
         raise exc.with_traceback(None) from None
     finally:
-        # It knows its error, whose traceback knows this frame, and so the picture.
+        # Breaks the cycle future, exception, traceback, frame, which would keep the picture.
         del future
-    return await asyncio.to_thread(_detections, prepared, answer, score_threshold, iou_threshold)
+    return await asyncio.to_thread(_detections, prepared, result, score_threshold, iou_threshold)
 
 
 def models() -> dict[str, ModelSpec]:
-    """Every known model by name, read anew, so that one installed just now is there."""
+    """All known models by name; read on each call, so that newly installed ones are included."""
     return installed.read_catalog(settings.MODEL_DIR)
 
 
@@ -155,13 +155,13 @@ def usable_models(task: Task) -> list[ModelSpec]:
 
 
 def default_model(task: Task) -> ModelSpec:
-    """The model that works when a request names none. Raises ``ModelNotInstalled``."""
+    """The model for requests that name none. Raises ``ModelNotInstalled``."""
     preferred = {"detection": settings.DETECTOR, "classification": settings.CLASSIFIER}
     return installed.default_model(models(), task, preferred[task])
 
 
 def start_loading() -> list[str]:
-    """Begin to load the default models in the background; returns why some are missing."""
+    """Start loading the default models in the background; returns why any cannot be loaded."""
     problems = []
     for task in TASKS:
         try:
@@ -172,29 +172,29 @@ def start_loading() -> list[str]:
 
 
 def loaded_models() -> dict[str, str]:
-    """The models that were asked for in this process, each "loading", "ready" or what is wrong."""
+    """The models used in this process: "loading", "ready" or an error text, by name."""
     return {name: _state(load.future) for name, load in list(_loads.items())}
 
 
 def queued_pictures() -> dict[str, int]:
-    """How many pictures wait for each loaded model."""
+    """The number of waiting pictures by loaded model."""
     loads = [*_loads.items()]
     ready = [(name, load.future) for name, load in loads if load.future.done()]
     return {name: future.result().queued for name, future in ready if not future.exception()}
 
 
 def wait_until_loaded(task: Task, model: str) -> None:
-    """Wait for the model a request names, or the default one, before anything costs memory.
+    """Wait for the named model, or the default one, before a request allocates memory.
 
-    Raises the ``VisionError`` that says why it cannot be used.
+    Raises the ``VisionError`` that says why the model cannot be used.
     """
     _broker(find(task, model))
 
 
 async def wait_until_loaded_async(task: Task, model: str) -> None:
-    """``wait_until_loaded`` for coroutines: however long it takes, no thread waits for it."""
+    """``wait_until_loaded`` for coroutines, without a thread that waits."""
     spec = await asyncio.to_thread(find, task, model)
-    # Who gives up waiting must not end the loading.
+    # Shielded: cancelling one waiter must not cancel the loading.
     loading = asyncio.shield(asyncio.wrap_future(_broker_future(spec)))
     try:
         await asyncio.wait_for(loading, settings.LIMITS["inference_seconds"])
@@ -203,14 +203,15 @@ async def wait_until_loaded_async(task: Task, model: str) -> None:
 
 
 def find(task: Task, model: str) -> ModelSpec:
-    """The model a request names, or the default one. Raises ``UnknownModel`` or
-    ``ModelNotInstalled``.
+    """The named model, or the default one if ``model`` is empty.
+
+    Raises ``UnknownModel`` or ``ModelNotInstalled``.
     """
     return installed.find_model(models(), task, model) if model else default_model(task)
 
 
 def check_usable(spec: ModelSpec) -> None:
-    """Raise ``ModelUnusable`` or ``ModelNotInstalled`` unless the model's files are as pinned."""
+    """Raise ``ModelUnusable`` or ``ModelNotInstalled`` unless the model's files are valid."""
     if spec.problem:
         raise ModelUnusable(f"{spec.name} cannot be used: {spec.problem}")
     if not spec.is_installed:
@@ -233,7 +234,7 @@ def _prepare(
     )
 
 
-def _wait_for_answer(prepared: _Prepared, queue_key: str) -> Answer:
+def _wait_for_result(prepared: _Prepared, queue_key: str) -> InferenceResult:
     timeout_s = settings.LIMITS["inference_seconds"]
     future = prepared.broker.submit(
         prepared.network_input, queue_key=queue_key, timeout_s=timeout_s
@@ -244,25 +245,25 @@ def _wait_for_answer(prepared: _Prepared, queue_key: str) -> Answer:
         future.cancel()
         raise InferenceTimeout(f"The model did not respond within {timeout_s} s.") from exc
     finally:
-        # It knows its error, whose traceback knows this frame, and so the picture.
+        # Breaks the cycle future, exception, traceback, frame, which would keep the picture.
         del future
 
 
-def _timing_ms(prepared: _Prepared, answer: Answer) -> dict[str, float]:
+def _timing_ms(prepared: _Prepared, result: InferenceResult) -> dict[str, float]:
     return {
         "preprocess": measured("preprocess", prepared.preprocess_ms),
-        "queue": measured("queue", answer.queue_ms),
-        "inference": measured("inference", answer.inference_ms),
+        "queue": measured("queue", result.queue_ms),
+        "inference": measured("inference", result.inference_ms),
     }
 
 
 def _detections(
-    prepared: _Prepared, answer: Answer, score_threshold: float, iou_threshold: float
+    prepared: _Prepared, result: InferenceResult, score_threshold: float, iou_threshold: float
 ) -> Detections:
     started = time.perf_counter()
-    assert isinstance(answer.prediction, Candidates)
+    assert isinstance(result.prediction, Candidates)
     detections = detections_from_candidates(
-        answer.prediction,
+        result.prediction,
         prepared.spec.labels,
         placement=prepared.placement,
         resolution_wh=prepared.resolution_wh,
@@ -275,14 +276,14 @@ def _detections(
         resolution_wh=prepared.resolution_wh,
         detections=detections,
         timing_ms={
-            **_timing_ms(prepared, answer),
+            **_timing_ms(prepared, result),
             "postprocess": measured("postprocess", _milliseconds_since(started)),
         },
     )
 
 
 def _broker(spec: ModelSpec) -> Broker:
-    """The broker of ``spec``, waiting for a model that is still being loaded."""
+    """The broker of ``spec``; waits while it is being loaded."""
     future = _broker_future(spec)
     try:
         return future.result(settings.LIMITS["inference_seconds"])
@@ -291,11 +292,11 @@ def _broker(spec: ModelSpec) -> Broker:
 
 
 def _broker_future(spec: ModelSpec) -> "Future[Broker]":
-    """One load per model, however many ask; anew when its files changed."""
-    version = (spec, *(_stamp(path) for path in (spec.config_path, spec.weights_path)))
+    """The future broker of ``spec``; starts loading once, and again if the files change."""
+    version = (spec, *(_file_version(path) for path in (spec.config_path, spec.weights_path)))
     with _loads_lock:
         former = _loads.get(spec.name)
-        if former and former.serves(version):
+        if former and former.is_current(version):
             return former.future
         load = _loads[spec.name] = _Load(version)
     if former:
@@ -304,8 +305,8 @@ def _broker_future(spec: ModelSpec) -> "Future[Broker]":
     return load.future
 
 
-def _stamp(path: Path) -> tuple[int, int] | None:
-    """What changes when a file does; None for one that is not there."""
+def _file_version(path: Path) -> tuple[int, int] | None:
+    """Modification time and size of a file; None if it is missing."""
     try:
         status = path.stat()
     except OSError:
@@ -318,10 +319,10 @@ def _state(future: "Future[Broker]") -> str:
         return "loading"
     if error := future.exception():
         return str(error)
-    hangs_for_s = future.result().hangs_for_s
-    if not hangs_for_s:
+    hung_for_s = future.result().hung_for_s
+    if not hung_for_s:
         return "ready"
-    since = datetime.now(UTC) - timedelta(seconds=hangs_for_s)
+    since = datetime.now(UTC) - timedelta(seconds=hung_for_s)
     return f"no answer since {since:%Y-%m-%dT%H:%M:%SZ}"
 
 
@@ -343,7 +344,7 @@ def _load(spec: ModelSpec, future: "Future[Broker]") -> None:
                 cache_dir=settings.CONVERTED_DIR,
             ),
             max_queued=settings.LIMITS["queued_pictures"],
-            longest_s=settings.LIMITS["inference_seconds"],
+            hang_timeout_s=settings.LIMITS["inference_seconds"],
         )
     except VisionError as exc:
         future.set_exception(exc)
@@ -355,7 +356,7 @@ def _load(spec: ModelSpec, future: "Future[Broker]") -> None:
     else:
         seconds = time.perf_counter() - started
         logger.info("%s is ready after %.1f s: %s", spec.name, seconds, broker.engine.info())
-        spare_from_collection()
+        freeze_gc()
         future.set_result(broker)
 
 

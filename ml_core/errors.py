@@ -5,7 +5,7 @@
 
 
 class VisionError(Exception):
-    """An expected failure; its text tells the user what was wrong and what to do."""
+    """An expected error; its text says what is wrong and what to do."""
 
     status = 500
     code = "vision_error"
@@ -18,56 +18,56 @@ class VisionError(Exception):
 
 
 class InvalidImage(VisionError):
-    """The bytes are no picture that can be used."""
+    """The bytes are not a usable picture."""
 
     status = 422
     code = "image_unreadable"
 
 
 class UnsupportedImage(VisionError):
-    """The bytes are in a format that is not accepted."""
+    """The picture's format is not supported."""
 
     status = 415
     code = "unsupported_media_type"
 
 
 class ImageTooManyBytes(VisionError):
-    """The picture's file is larger than the limit."""
+    """The picture file exceeds the size limit."""
 
     status = 413
     code = "image_too_many_bytes"
 
 
 class InvalidVideo(VisionError):
-    """The file is no video that can be used."""
+    """The file is not a usable video."""
 
     status = 422
     code = "video_unreadable"
 
 
 class UnsupportedVideo(VisionError):
-    """The video is in a container or a codec that is not accepted."""
+    """The video's container or codec is not supported."""
 
     status = 415
     code = "unsupported_media_type"
 
 
 class UnknownModel(VisionError):
-    """No model of that name is in the catalogue."""
+    """There is no model of that name."""
 
     status = 422
     code = "unknown_model"
 
 
 class ModelNotInstalled(VisionError):
-    """The model's files are missing; the text says which command installs them."""
+    """The model's files are missing; the text names the command that installs them."""
 
     status = 503
     code = "model_not_installed"
 
 
 class ModelUnusable(VisionError):
-    """The model's files are there, but damaged, unpinned or not understood."""
+    """The model's files are installed, but damaged, invalid or different from the pinned ones."""
 
     status = 503
     code = "model_unusable"
@@ -90,7 +90,7 @@ class Busy(VisionError):
 
 
 class InferenceTimeout(VisionError):
-    """The answer was not ready before the deadline."""
+    """There was no result before the deadline."""
 
     status = 504
     code = "inference_timeout"
@@ -104,7 +104,7 @@ class InferenceFailed(VisionError):
 
 
 class DownloadFailed(VisionError):
-    """A model file could not be fetched from any of its addresses."""
+    """A model file could not be downloaded from any mirror."""
 
     status = 503
     code = "download_failed"

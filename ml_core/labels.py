@@ -1,4 +1,4 @@
-"""Class names, in the order of the class ids. Neither Django nor Keras."""
+"""Class names by class id, and their translations. Needs neither Django nor Keras."""
 
 import json
 from collections.abc import Mapping
@@ -24,7 +24,7 @@ CIFAR10_LABELS: tuple[str, ...] = (
     "airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck",
 )  # fmt: skip
 
-# Darknet's names for six of them, still found in users' own ``.names`` files.
+# Darknet's names of six COCO classes, which ``.names`` files of users may contain.
 DARKNET_ALIASES = {
     "aeroplane": "airplane",
     "motorbike": "motorcycle",
@@ -34,15 +34,15 @@ DARKNET_ALIASES = {
     "tvmonitor": "tv",
 }
 
-# One table for each language but English, such as zh-hans.json.
+# One JSON file per language other than English, such as zh-hans.json.
 _NAMES_DIR = Path(__file__).parent / "class_names"
 
 
 @cache
 def class_names(language: str) -> Mapping[str, str]:
-    """What COCO's and CIFAR-10's classes are called in a language such as ``zh-hans``.
+    """Names of COCO's and CIFAR-10's classes in a language such as ``zh-hans``.
 
-    By their English names; empty for English and for languages without a table.
+    Keys are the English names; empty for English and for languages without a file.
     """
     tables = {path.stem: path for path in _NAMES_DIR.glob("*.json")}
     if language not in tables:
@@ -51,7 +51,7 @@ def class_names(language: str) -> Mapping[str, str]:
 
 
 def shown_name(class_name: str, language: str) -> str:
-    """The name of a class in a language; the English one where its table has none."""
+    """The name of a class in a language, or the English one if there is no translation."""
     return class_names(language).get(class_name, class_name)
 
 
@@ -65,6 +65,6 @@ COCO_CATEGORY_IDS = tuple(number for number in range(1, 91) if number not in _GA
 
 
 def read_names(text: str) -> tuple[str, ...]:
-    """Class names of a Darknet ``.names`` file: one a line, Darknet's old COCO names renewed."""
+    """Class names of a Darknet ``.names`` file, one per line; Darknet's COCO names are replaced."""
     names = (line.strip() for line in text.splitlines())
     return tuple(DARKNET_ALIASES.get(name, name) for name in names if name)

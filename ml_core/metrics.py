@@ -1,4 +1,4 @@
-"""What is counted and measured while the site works, for Prometheus and the operator's page."""
+"""Counters and timings, for Prometheus and the operator's page."""
 
 from collections import deque
 from statistics import median
@@ -7,7 +7,7 @@ from prometheus_client import CollectorRegistry, Counter, Histogram
 
 registry = CollectorRegistry()
 
-STAGES = Histogram(
+STAGE_SECONDS = Histogram(
     "vision_stage_seconds",
     "Duration of each stage of processing a picture or frame",
     ["stage"],
@@ -18,8 +18,8 @@ FRAMES = Counter(
     "vision_frames", "Frames of cameras and videos", ["source", "outcome"], registry=registry
 )
 
-# The last times of each stage in ms, so that the present is seen apart from all that was; the
-# stages in the order in which a picture goes through them.
+# The latest times of each stage in ms, because the histogram covers the whole life of the process.
+# The stages are in processing order.
 RECENT = 200
 _recent_ms: dict[str, deque[float]] = {
     stage: deque(maxlen=RECENT)
@@ -28,14 +28,14 @@ _recent_ms: dict[str, deque[float]] = {
 
 
 def measured(stage: str, ms: float) -> float:
-    """Note that a stage took ``ms`` milliseconds, and return them."""
-    STAGES.labels(stage).observe(ms / 1000)
+    """Record that ``stage`` took ``ms`` milliseconds; returns ``ms``."""
+    STAGE_SECONDS.labels(stage).observe(ms / 1000)
     _recent_ms[stage].append(ms)
     return ms
 
 
 def recent_stages() -> dict[str, dict[str, float]]:
-    """Median and 95th percentile in ms of the last times of each stage."""
+    """Median and 95th percentile in ms of the latest times of each stage."""
     return {
         stage: {"median_ms": round(median(times), 2), "p95_ms": round(_p95(times), 2)}
         for stage, times in ((stage, sorted(kept)) for stage, kept in _recent_ms.items())

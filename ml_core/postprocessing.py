@@ -1,4 +1,4 @@
-"""From what a network found to what is answered. Neither Django nor Keras."""
+"""Turn the candidates of a network into detections. Needs neither Django nor Keras."""
 
 from ml_core.networks.yolo import Candidates
 from ml_core.pictures.boxes import non_max_suppression
@@ -16,13 +16,13 @@ def detections_from_candidates(
     iou_threshold: float,
     max_detections: int,
 ) -> tuple[Detection, ...]:
-    """The boxes to answer, the surest first, in pixels of the original picture.
+    """Filter, suppress and map candidates to pixels of the original picture, sorted by score.
 
-    ``placement`` is the picture's place in the network's input, ``resolution_wh`` its own (width,
-    height); scores and IoU are in [0, 1].
+    ``placement`` is the picture's placement in the network's input, ``resolution_wh`` its (width,
+    height); thresholds are in [0, 1].
     """
-    sure = found.scores >= score_threshold
-    boxes, scores, class_ids = found.boxes_rel_xyxy[sure], found.scores[sure], found.class_ids[sure]
+    kept = found.scores >= score_threshold
+    boxes, scores, class_ids = found.boxes_rel_xyxy[kept], found.scores[kept], found.class_ids[kept]
     boxes = undo_placement(boxes, placement, resolution_wh)
     kept = non_max_suppression(
         boxes, scores, class_ids, iou_threshold=iou_threshold, max_detections=max_detections

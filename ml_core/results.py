@@ -1,4 +1,4 @@
-"""What the models answer, in plain Python numbers. Neither Django nor Keras."""
+"""The results of the models, as plain Python numbers. Needs neither Django nor Keras."""
 
 from collections.abc import Collection
 from dataclasses import dataclass, replace
@@ -12,7 +12,7 @@ Box = tuple[float, float, float, float]
 
 @dataclass(frozen=True, slots=True)
 class Detection:
-    """One object: ``box`` is xyxy in pixels of the upright original, ``score`` in [0, 1]."""
+    """A detected object: ``box`` is xyxy in pixels of the upright picture, ``score`` in [0, 1]."""
 
     box: Box
     class_id: int
@@ -22,10 +22,10 @@ class Detection:
 
 @dataclass(frozen=True, slots=True)
 class Detections:
-    """All objects of one picture, the surest first.
+    """All detections in a picture, sorted by score.
 
-    ``resolution_wh`` is the picture's (width, height) in pixels; ``timing_ms`` says where the
-    time went, by stage; ``is_truncated`` that the last rows were missing in the picture's file.
+    ``resolution_wh`` is the picture's (width, height) in pixels, ``timing_ms`` the duration by
+    stage; ``is_truncated`` says that the last rows of the picture file were missing.
     """
 
     model: str
@@ -37,7 +37,7 @@ class Detections:
     def filtered(
         self, score_threshold: float, class_ids: Collection[int] | None = None
     ) -> "Detections":
-        """Only the detections that are at least this sure, in [0, 1], and of these classes."""
+        """Only the detections of these classes with at least this score, in [0, 1]."""
         kept = tuple(
             detection
             for detection in self.detections
@@ -47,7 +47,7 @@ class Detections:
         return replace(self, detections=kept)
 
     def scaled_to(self, resolution_wh: tuple[int, int]) -> "Detections":
-        """The same for a copy of the picture that has another (width, height) in pixels."""
+        """The detections scaled to a copy of the picture of another (width, height) in pixels."""
         scale_x = resolution_wh[0] / self.resolution_wh[0]
         scale_y = resolution_wh[1] / self.resolution_wh[1]
         detections = tuple(
@@ -59,11 +59,11 @@ class Detections:
 
 @dataclass(frozen=True, slots=True)
 class Classification:
-    """The class of one picture: the surest one, and how sure the model is of each.
+    """The most probable class of a picture, and the probabilities of all classes.
 
-    ``probabilities`` are (class name, probability in [0, 1]) in the order of the class ids;
-    ``resolution_wh`` is the picture's (width, height) in pixels; ``is_truncated`` says that the
-    last rows were missing in its file.
+    ``probabilities`` are (class name, probability in [0, 1]) by class id, ``resolution_wh`` is the
+    picture's (width, height) in pixels; ``is_truncated`` says that the last rows of the picture
+    file were missing.
     """
 
     model: str
@@ -84,9 +84,9 @@ def classification_from_array(
     resolution_wh: tuple[int, int],
     timing_ms: dict[str, float],
 ) -> Classification:
-    """Build a result from (classes,) probabilities; numbers are rounded here, once.
+    """Build a result from (classes,) probabilities, which are rounded here and nowhere else.
 
-    Raises ``InferenceFailed`` when they are not finite.
+    Raises ``InferenceFailed`` if they are not finite.
     """
     if not np.isfinite(probabilities).all():
         raise InferenceFailed("The network returned numbers that are not finite.")
@@ -106,7 +106,7 @@ def classification_from_array(
 def detections_from_arrays(
     boxes_xyxy: np.ndarray, scores: np.ndarray, class_ids: np.ndarray, labels: tuple[str, ...]
 ) -> tuple[Detection, ...]:
-    """Build results from (N, 4), (N,) and (N,) arrays; numbers are rounded here, once."""
+    """Build results from (N, 4), (N,) and (N,) arrays, rounded here and nowhere else."""
     return tuple(
         Detection(
             box=tuple(round(float(value), 1) for value in box),  # type: ignore[arg-type]

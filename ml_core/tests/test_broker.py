@@ -1,4 +1,4 @@
-"""The queue in front of an engine whose every step the test releases."""
+"""The request queue, with an engine whose steps are released by the tests."""
 
 import asyncio
 import gc
@@ -9,7 +9,7 @@ import weakref
 import numpy as np
 import pytest
 
-from ml_core.broker import MOST_REPLACEMENTS, Broker
+from ml_core.broker import MAX_REPLACEMENTS, Broker
 from ml_core.errors import Busy, InferenceFailed, InferenceTimeout
 from ml_core.networks.yolo import Candidates
 
@@ -17,7 +17,7 @@ NOTHING_FOUND = Candidates(np.empty((0, 4)), np.empty(0), np.empty(0, int))
 
 
 class SteppedEngine:
-    """Records what it is given, picture by picture, and waits for ``go`` before it answers."""
+    """Records its batches, and waits for ``run`` before it returns."""
 
     workers = 1
 
@@ -47,7 +47,7 @@ class SteppedEngine:
 
 
 def broker_of(engine: SteppedEngine, *, max_queued: int) -> Broker:
-    return Broker(lambda: engine, max_queued=max_queued, longest_s=60)
+    return Broker(lambda: engine, max_queued=max_queued, hang_timeout_s=60)
 
 
 def picture(number: int) -> np.ndarray:
@@ -66,13 +66,13 @@ def submit(broker: Broker, number: int, queue_key: str = "a", timeout_s: float =
 
 
 def start_first(broker: Broker, engine: SteppedEngine):
-    """One request under way, so that those after it have to wait."""
+    """Start a request that keeps the engine busy, so that later ones have to wait."""
     first = submit(broker, 0, "first")
     engine.begun.acquire(timeout=10)
     return first
 
 
-def test_an_answer_tells_how_long_it_waited_and_ran(engine):
+def test_a_result_has_its_time_in_the_queue_and_in_inference(engine):
     broker = broker_of(engine, max_queued=10)
     start_first(broker, engine)
     waiting = submit(broker, 1)
@@ -86,7 +86,7 @@ def test_an_answer_tells_how_long_it_waited_and_ran(engine):
     assert 0 <= answer.inference_ms < answer.queue_ms
 
 
-def test_clients_are_served_in_turn_however_much_one_of_them_asks(engine):
+def test_queue_keys_are_served_in_turn(engine):
     broker = broker_of(engine, max_queued=100)
     start_first(broker, engine)
     many = [submit(broker, number, "video") for number in (1, 2, 3, 4)]
@@ -99,7 +99,7 @@ def test_clients_are_served_in_turn_however_much_one_of_them_asks(engine):
     assert engine.batches == [[0], [1], [50], [2], [3], [4]]
 
 
-def test_a_full_queue_turns_away_at_once(engine):
+def test_a_full_queue_refuses_requests_at_once(engine):
     broker = broker_of(engine, max_queued=2)
     start_first(broker, engine)
     submit(broker, 1)
@@ -109,7 +109,7 @@ def test_a_full_queue_turns_away_at_once(engine):
         submit(broker, 3)
 
 
-def test_a_cancelled_request_gives_its_place_free_and_is_never_computed(engine):
+def test_a_cancelled_request_leaves_the_queue_and_is_never_computed(engine):
     broker = broker_of(engine, max_queued=1)
     start_first(broker, engine)
     cancelled = submit(broker, 1)
@@ -135,7 +135,7 @@ def test_a_request_past_its_deadline_is_not_computed(engine):
     assert engine.batches == [[0]]
 
 
-def test_a_failure_reaches_its_request_and_the_next_one_is_served(engine, caplog):
+def test_an_error_fails_its_own_request_and_not_the_next(engine, caplog):
     broker = broker_of(engine, max_queued=10)
     broken = submit(broker, 255)
     engine.run(2)
@@ -147,7 +147,7 @@ def test_a_failure_reaches_its_request_and_the_next_one_is_served(engine, caplog
     assert "out of memory" in caplog.text
 
 
-def test_an_engine_that_answers_nonsense_is_a_failure_and_stops_nobody(engine, monkeypatch):
+def test_an_invalid_result_of_the_engine_does_not_stop_the_worker(engine, monkeypatch):
     broker = broker_of(engine, max_queued=10)
     monkeypatch.setattr(engine, "infer", lambda batch: None)
 
@@ -156,7 +156,7 @@ def test_an_engine_that_answers_nonsense_is_a_failure_and_stops_nobody(engine, m
             submit(broker, number).result(10)
 
 
-def test_an_engine_that_batches_gets_several_clients_at_once():
+def test_a_batch_combines_requests_of_several_queue_keys():
     engine = SteppedEngine(max_batch=3)
     broker = broker_of(engine, max_queued=10)
     start_first(broker, engine)
@@ -184,7 +184,7 @@ async def test_a_cancelled_coroutine_leaves_the_queue(engine):
     assert broker.queued == 0
 
 
-def test_many_threads_get_the_answers_to_their_own_pictures():
+def test_many_threads_get_the_results_of_their_own_pictures():
     class EchoEngine(SteppedEngine):
         workers = 2
 
@@ -220,10 +220,8 @@ def no_collection():
 
 @pytest.mark.usefixtures("no_collection")
 @pytest.mark.parametrize("end", ["answered", "failed", "late", "cancelled"])
-def test_a_picture_is_given_up_with_its_request_not_at_the_next_garbage_collection(
-    engine, end, monkeypatch
-):
-    # pytest would keep what is logged, and its traceback.
+def test_a_picture_is_freed_with_its_request_without_garbage_collection(engine, end, monkeypatch):
+    # pytest keeps log records, and with them the traceback.
     monkeypatch.setattr("ml_core.broker.logger.disabled", True)
     broker = broker_of(engine, max_queued=10)
     start_first(broker, engine)
@@ -240,7 +238,7 @@ def test_a_picture_is_given_up_with_its_request_not_at_the_next_garbage_collecti
     error = None if end == "cancelled" else future.exception(10)
 
     assert (error is not None) == (end in ("failed", "late"))
-    # The worker may just be about to put it down.
+    # The worker may still hold it for a moment.
     deadline = time.monotonic() + 10
     while kept() is not None and time.monotonic() < deadline:
         time.sleep(0.01)
@@ -248,7 +246,7 @@ def test_a_picture_is_given_up_with_its_request_not_at_the_next_garbage_collecti
 
 
 class Engines:
-    """Loads one engine after the other; as many of them as said hang until they are let go."""
+    """Loads one engine after the other; the first ``hanging`` ones hang until ``let_go``."""
 
     def __init__(self, hanging: int) -> None:
         self.hanging = hanging
@@ -273,9 +271,9 @@ def wait_until(is_so) -> None:
         time.sleep(0.01)
 
 
-def test_an_engine_that_hangs_is_replaced_and_what_waits_is_answered():
+def test_a_hanging_engine_is_replaced_and_waiting_requests_continue():
     engines = Engines(hanging=1)
-    broker = Broker(engines.load, max_queued=10, longest_s=0.1)
+    broker = Broker(engines.load, max_queued=10, hang_timeout_s=0.1)
     hanging = start_first(broker, engines.loaded[0])
     waiting = submit(broker, 1)
 
@@ -283,35 +281,35 @@ def test_an_engine_that_hangs_is_replaced_and_what_waits_is_answered():
 
     assert isinstance(hanging.exception(0), InferenceTimeout)
     assert [engine.batches for engine in engines.loaded] == [[[0]], [[1]]]
-    assert broker.hangs_for_s == 0
-    # Who comes back in the end has nothing to say any more, and takes nothing more.
+    assert broker.hung_for_s == 0
+    # When the former engine recovers, its result is ignored and it takes no more requests.
     former = engines.loaded[0]
     former.run(1)
-    wait_until(lambda: not broker._replacements[0][1].at_work)
+    wait_until(lambda: not broker._replacements[0][1].running)
     assert submit(broker, 2).result(30).prediction is NOTHING_FOUND
     assert former.batches == [[0]]
 
 
-def test_an_engine_that_hangs_again_and_again_is_replaced_only_a_few_times():
+def test_an_engine_that_keeps_hanging_is_replaced_only_a_few_times():
     engines = Engines(hanging=100)
-    broker = Broker(engines.load, max_queued=10, longest_s=0.05)
-    for number in range(MOST_REPLACEMENTS + 1):
+    broker = Broker(engines.load, max_queued=10, hang_timeout_s=0.05)
+    for number in range(MAX_REPLACEMENTS + 1):
         wait_until(lambda number=number: len(engines.loaded) > number)
         start_first(broker, engines.loaded[number])
 
-    wait_until(lambda: broker.hangs_for_s and not broker._may_replace())
-    assert len(engines.loaded) == MOST_REPLACEMENTS + 1
+    wait_until(lambda: broker.hung_for_s and not broker._may_replace())
+    assert len(engines.loaded) == MAX_REPLACEMENTS + 1
 
-    # The last one serves on, should it come to itself.
+    # The last engine is used again if it recovers.
     engines.let_go()
-    wait_until(lambda: not broker.hangs_for_s)
+    wait_until(lambda: not broker.hung_for_s)
     assert submit(broker, 1).result(30).prediction is NOTHING_FOUND
     broker.close()
 
 
-def test_an_engine_that_cannot_be_replaced_stays(caplog):
+def test_an_engine_that_cannot_be_replaced_is_kept(caplog):
     engines = Engines(hanging=1)
-    broker = Broker(engines.load, max_queued=10, longest_s=0.05)
+    broker = Broker(engines.load, max_queued=10, hang_timeout_s=0.05)
 
     def fail() -> SteppedEngine:
         raise RuntimeError("no memory")

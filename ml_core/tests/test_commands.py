@@ -1,4 +1,4 @@
-"""``fetch_models`` and ``list_models`` as an operator uses them."""
+"""The commands ``fetch_models`` and ``list_models``."""
 
 import io
 import shutil
@@ -31,7 +31,7 @@ def test_models_are_listed_with_the_command_that_installs_them(no_detector):
     assert "No detection model is installed" in text
 
 
-def test_the_default_model_is_marked_and_a_broken_one_says_why(model_dir):
+def test_the_default_model_is_marked_and_an_unusable_one_has_a_reason(model_dir):
     install_toy_network(model_dir)
     shutil.copytree(model_dir / "toy", model_dir / "broken")
     model_dir.joinpath("broken", "toy.cfg").write_text("[net]\n")
@@ -49,26 +49,24 @@ def test_models_are_installed_from_a_folder(model_dir, shared_dir):
     assert "already installed" in run("fetch_models", "yolo-fastest-1.1")
 
 
-def test_a_folder_without_the_files_is_an_error(model_dir, tmp_path):
+def test_copying_from_a_folder_without_the_files_is_an_error(model_dir, tmp_path):
     with pytest.raises(CommandError, match="yolov3.cfg is not there"):
         run("fetch_models", "yolov3", "--from", tmp_path)
 
 
-def test_an_unknown_model_is_an_error_with_the_known_ones(model_dir):
+def test_an_unknown_model_is_an_error_that_lists_the_known_ones(model_dir):
     with pytest.raises(CommandError, match="Known models: yolov3,"):
         run("fetch_models", "yolov9")
 
 
-def test_without_a_network_it_says_what_to_do_instead(model_dir, monkeypatch):
+def test_without_a_network_the_error_names_the_alternative(model_dir, monkeypatch):
     monkeypatch.setattr(weights, "any_reachable", lambda specs, timeout_s: False)
 
     with pytest.raises(CommandError, match="yolo-fastest-1.1-xl, yolov3.*--from FOLDER"):
         run("fetch_models")
 
 
-def test_where_nothing_can_be_fetched_a_set_up_goes_on_and_says_in_a_line_what_it_uses(
-    model_dir, monkeypatch
-):
+def test_if_possible_reports_missing_downloads_in_one_line_without_failing(model_dir, monkeypatch):
     monkeypatch.setattr(weights, "any_reachable", lambda specs, timeout_s: False)
 
     lines = run("fetch_models", "--if-possible").splitlines()
@@ -79,7 +77,7 @@ def test_where_nothing_can_be_fetched_a_set_up_goes_on_and_says_in_a_line_what_i
     ]
 
 
-def test_a_download_that_fails_in_a_set_up_is_a_line_too(model_dir, monkeypatch):
+def test_if_possible_reports_a_failed_download_in_one_line(model_dir, monkeypatch):
     def fail(spec: object) -> None:
         raise DownloadFailed("It could not be fetched:\n  https://a: 404\n  https://b: 404")
 

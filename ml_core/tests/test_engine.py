@@ -1,4 +1,4 @@
-"""The door to the models, with the toy network behind it."""
+"""The interface to the models, with the toy network."""
 
 import asyncio
 import gc
@@ -53,7 +53,7 @@ def test_a_picture_without_objects_gives_no_detections():
     assert engine.detect(np.full((30, 50, 3), GREY, np.uint8)).detections == ()
 
 
-def test_the_score_threshold_leaves_out_what_is_less_sure():
+def test_detections_below_the_score_threshold_are_dropped():
     pale = np.array(cells_picture({(0, 0): (200, 60, 60), (2, 2): BLUE}))
     scores = [d.score for d in engine.detect(pale).detections]
     assert len(scores) == 2 and scores[0] > scores[1]
@@ -63,13 +63,13 @@ def test_the_score_threshold_leaves_out_what_is_less_sure():
     assert [d.score for d in found.detections] == scores[:1]
 
 
-async def test_coroutines_get_the_same_answer():
+async def test_coroutines_get_the_same_result():
     found = await engine.detect_async(PICTURE)
 
     assert found.detections == engine.detect(PICTURE).detections
 
 
-async def test_the_event_loop_runs_on_while_pictures_are_detected():
+async def test_detection_does_not_block_the_event_loop():
     longest_pause_s = 0.0
 
     async def watch() -> None:
@@ -97,7 +97,7 @@ def test_many_threads_load_a_model_once_and_share_it():
     assert len(engine._loads) == 1
 
 
-def test_unknown_missing_and_unusable_models_are_told_apart(settings, tmp_path):
+def test_unknown_missing_and_unusable_models_have_different_errors(settings, tmp_path):
     with pytest.raises(UnknownModel):
         engine.detect(PICTURE, model="yolov9")
     with pytest.raises(ModelNotInstalled, match="fetch_models yolov3-tiny"):
@@ -110,7 +110,7 @@ def test_unknown_missing_and_unusable_models_are_told_apart(settings, tmp_path):
         engine.detect(PICTURE, model="toy")
 
 
-def test_a_model_that_failed_to_load_is_tried_again_once_it_is_mended(settings, tmp_path):
+def test_a_model_that_failed_to_load_is_loaded_again_once_its_files_change(settings, tmp_path):
     settings.MODEL_DIR = tmp_path
     install_toy_network(tmp_path)
     weights_path = tmp_path / "toy" / "toy.weights"
@@ -119,7 +119,7 @@ def test_a_model_that_failed_to_load_is_tried_again_once_it_is_mended(settings, 
     with pytest.raises(ModelUnusable, match="ends within"):
         engine.detect(PICTURE)
     assert "ends within" in engine.loaded_models()["toy"]
-    # Nobody can make the server try again and again.
+    # Requests do not make the server load it again at once.
     failed = engine._loads["toy"]
     with pytest.raises(ModelUnusable, match="ends within"):
         engine.detect(PICTURE)
@@ -130,7 +130,7 @@ def test_a_model_that_failed_to_load_is_tried_again_once_it_is_mended(settings, 
     assert len(engine.detect(PICTURE).detections) == 2
 
 
-def test_replaced_files_are_loaded_and_the_former_model_is_given_up(settings, tmp_path):
+def test_replaced_files_are_loaded_and_the_former_model_is_closed(settings, tmp_path):
     settings.MODEL_DIR = tmp_path
     install_toy_network(tmp_path)
     assert engine.detect(PICTURE).detections[0].class_name == "tomato"
@@ -143,7 +143,7 @@ def test_replaced_files_are_loaded_and_the_former_model_is_given_up(settings, tm
         former.submit(np.zeros((96, 96, 3), np.uint8), queue_key="late", timeout_s=1)
 
 
-def test_an_answer_that_takes_too_long_is_given_up(settings, monkeypatch):
+def test_inference_that_takes_too_long_times_out(settings, monkeypatch):
     broker = engine._broker(engine.default_model("detection"))
     monkeypatch.setattr(broker.engine, "infer", lambda batch: time.sleep(0.5))
     settings.LIMITS = {**settings.LIMITS, "inference_seconds": 0.1}
@@ -154,7 +154,7 @@ def test_an_answer_that_takes_too_long_is_given_up(settings, monkeypatch):
 
 @pytest.mark.parametrize("ask", ["detect", "detect_async"])
 @pytest.mark.parametrize("does", ["answer", "fail"])
-async def test_no_picture_waits_for_the_garbage_collection(ask, does, monkeypatch):
+async def test_pictures_are_freed_without_garbage_collection(ask, does, monkeypatch):
     broker = engine._broker(engine.default_model("detection"))
     if does == "fail":
 
@@ -176,7 +176,7 @@ async def test_no_picture_waits_for_the_garbage_collection(ask, does, monkeypatc
         return weakref.ref(image)
 
     try:
-        # The first leaves its thread's last locals to the second.
+        # The locals of a thread's last call live until its next call.
         kept = [await once() for _ in range(3)]
         assert kept[0]() is None
     finally:
@@ -184,9 +184,7 @@ async def test_no_picture_waits_for_the_garbage_collection(ask, does, monkeypatc
 
 
 @pytest.mark.django_db
-def test_readyz_says_which_model_hangs_and_the_site_serves_again_with_a_fresh_engine(
-    client, settings, monkeypatch
-):
+def test_readyz_names_a_hanging_model_until_its_engine_is_replaced(client, settings, monkeypatch):
     engine.wait_until_loaded("classification", "")
     broker = engine._broker(engine.default_model("detection"))
     loads, may_load, go_on = threading.Event(), threading.Event(), threading.Event()
@@ -200,7 +198,7 @@ def test_readyz_says_which_model_hangs_and_the_site_serves_again_with_a_fresh_en
     monkeypatch.setattr(broker, "_load", load_when_told)
     monkeypatch.setattr(broker.engine, "infer", lambda batch: go_on.wait(60))
     with monkeypatch.context() as short:
-        short.setattr(broker, "_longest_s", 0.1)
+        short.setattr(broker, "_hang_timeout_s", 0.1)
         short.setitem(settings.LIMITS, "inference_seconds", 0.3)
         with pytest.raises(InferenceTimeout):
             engine.detect(PICTURE)

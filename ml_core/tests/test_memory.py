@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from ml_core.memory import spare_from_collection
+from ml_core.memory import freeze_gc
 
 PROGRAM = """
 import resource, sys
@@ -27,14 +27,14 @@ def page_faults(choice: str) -> int:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only glibc has these settings")
-def test_the_memory_of_a_picture_serves_for_the_next_one():
+def test_the_memory_of_a_picture_is_reused_for_the_next():
     assert page_faults("keep") < page_faults("give back") / 4
 
 
-def test_garbage_collection_does_not_look_through_what_was_there_before():
+def test_existing_objects_are_excluded_from_garbage_collection():
     kept = [[number] for number in range(1000)]
     try:
-        spare_from_collection()
+        freeze_gc()
 
         assert gc.get_freeze_count() > len(kept)
         assert not any(found is kept[0] for found in gc.get_objects())

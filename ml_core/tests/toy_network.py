@@ -1,6 +1,6 @@
-"""A Darknet network whose answers can be told by heart, for tests without trained weights.
+"""A Darknet network with predictable detections, for tests without trained weights.
 
-It looks at a 96 x 96 picture in nine cells of 32 x 32: a red cell is a "tomato", a blue one a
+It divides a 96 x 96 picture into nine cells of 32 x 32: a red cell is a "tomato", a blue one a
 "plum", and the box is the cell. Grey, black and white are background.
 """
 
@@ -34,14 +34,14 @@ RED, BLUE, GREY = (255, 0, 0), (0, 0, 255), (128, 128, 128)
 
 
 def install_toy_network(model_dir: Path) -> None:
-    """Put the network into ``model_dir`` as a user would his own."""
+    """Install the network in ``model_dir`` like a model of the user."""
     folder = model_dir / NAME
     folder.mkdir(parents=True)
     folder.joinpath("toy.cfg").write_text(CONFIG)
     folder.joinpath("toy.names").write_text("\n".join(LABELS) + "\n")
 
-    # Logits of x, y, width, height, objectness, tomato, plum from the cell's mean red,
-    # green and blue: the box fills its cell, and objects are what is red or blue, not green.
+    # Logits of x, y, width, height, objectness, tomato and plum, computed from the cell's mean
+    # red, green and blue: the box fills the cell, and red or blue cells are objects.
     weights = np.zeros((7, 3), np.float32)
     weights[4] = 20, -40, 20
     weights[5] = 20, 0, -20
@@ -56,7 +56,7 @@ def install_toy_network(model_dir: Path) -> None:
 def cells_picture(
     cells: dict[tuple[int, int], tuple[int, int, int]], side: int = 96
 ) -> Image.Image:
-    """A square grey picture whose (column, row) cells of three by three have those colours."""
+    """A grey picture of three by three cells, of which those at (column, row) are coloured."""
     picture = Image.new("RGB", (side, side), GREY)
     cell = side // 3
     for (column, row), colour in cells.items():
