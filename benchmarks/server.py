@@ -36,11 +36,16 @@ class Site:
         return int(status.split("VmRSS:")[1].split()[0]) / 1000
 
 
+def free_port() -> int:
+    """A TCP port that is free at the moment."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        return free.getsockname()[1]
+
+
 @contextmanager
 def served(*, watched: bool = False, **environment: str) -> Iterator[Site]:
     """Serve the site inside the ``with`` block; enters it once the models are warmed up."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     limits = {"LIMIT_CAMERAS_PER_OWNER": "1000", "THROTTLE_PREDICTIONS": ""}
     environment = {**os.environ, **limits, **environment, "PORT": str(port)}
     migrate = [sys.executable, "manage.py", "migrate", "--verbosity", "0"]

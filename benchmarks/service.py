@@ -11,7 +11,6 @@ import argparse
 import http.client
 import io
 import os
-import socket
 import statistics
 import subprocess
 import sys
@@ -27,6 +26,7 @@ from PIL import Image
 django.setup()
 
 from benchmarks.machine import describe  # noqa: E402
+from benchmarks.server import free_port  # noqa: E402
 from benchmarks.video_pipeline import bare_fps  # noqa: E402
 from ml_core import engine  # noqa: E402
 
@@ -100,11 +100,6 @@ def form_with_picture(field_name: str) -> bytes:
     disposition = f'form-data; name="{field_name}"; filename="street.jpg"'
     head = f"--{BOUNDARY}\r\nContent-Disposition: {disposition}\r\nContent-Type: image/jpeg\r\n\r\n"
     return head.encode() + output.getvalue() + f"\r\n--{BOUNDARY}--\r\n".encode()
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        return free.getsockname()[1]
 
 
 def main() -> None:

@@ -6,7 +6,7 @@ Keras with a backend (``KERAS_BACKEND=jax``), NumPy, OpenCV and Pillow, not the 
 """
 
 import math
-from argparse import ArgumentParser, ArgumentTypeError
+from argparse import ArgumentParser
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,7 +15,7 @@ from ml_core.labels import COCO_LABELS, read_names
 from ml_core.networks.darknet_cfg import read_config
 from ml_core.pictures.labelled_pictures import LabelError, read_labelled_pictures
 from ml_core.training.detection.state import DetectorSettings, DetectorState
-from ml_core.training.settings import PRECISIONS
+from ml_core.training.settings import PRECISIONS, positive_int
 
 if TYPE_CHECKING:
     import keras
@@ -47,8 +47,8 @@ def add_arguments(parser: ArgumentParser) -> None:
         action="store_true",
         help="resume the training in --output with its original settings",
     )
-    parser.add_argument("--epochs", type=_positive, default=DEFAULTS.epochs)
-    parser.add_argument("--batch-size", type=_positive, default=DEFAULTS.batch_size)
+    parser.add_argument("--epochs", type=positive_int, default=DEFAULTS.epochs)
+    parser.add_argument("--batch-size", type=positive_int, default=DEFAULTS.batch_size)
     parser.add_argument(
         "--learning-rate", type=float, default=DEFAULTS.learning_rate, help="its peak"
     )
@@ -61,7 +61,7 @@ def add_arguments(parser: ArgumentParser) -> None:
         ),
     )
     parser.add_argument(
-        "--side", type=_positive, help="input size in pixels (default: the model's)"
+        "--side", type=positive_int, help="input size in pixels (default: the model's)"
     )
     parser.add_argument(
         "--minutes",
@@ -122,13 +122,6 @@ def _settings(options: Mapping[str, Any], config_path: Path, output: Path) -> De
         precision=options["precision"],
         seed=options["seed"],
     )
-
-
-def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise ArgumentTypeError(f"expected 1 or more, received {text}")
-    return number
 
 
 def main() -> None:

@@ -1,7 +1,7 @@
 """``manage.py train_classifier``: train a classifier on a data set of pictures."""
 
 import shlex
-from argparse import ArgumentParser, ArgumentTypeError
+from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ from django.core.management.base import BaseCommand, CommandError
 from ml_core.networks.classifier_description import DescriptionError
 from ml_core.pictures.limits import image_limits
 from ml_core.training.classification.state import ClassifierSettings
-from ml_core.training.settings import PRECISIONS, TrainingError
+from ml_core.training.settings import PRECISIONS, TrainingError, positive_int
 
 DEFAULTS = ClassifierSettings(name="")
 INTERRUPTED = 130
@@ -37,8 +37,8 @@ class Command(BaseCommand):
             "--weights", type=Path, metavar="START.weights.h5", help="start from these weights"
         )
         parser.add_argument("--depth", type=int, default=DEFAULTS.depth, help="9n + 2")
-        parser.add_argument("--epochs", type=_positive, default=DEFAULTS.epochs)
-        parser.add_argument("--batch-size", type=_positive, default=DEFAULTS.batch_size)
+        parser.add_argument("--epochs", type=positive_int, default=DEFAULTS.epochs)
+        parser.add_argument("--batch-size", type=positive_int, default=DEFAULTS.batch_size)
         parser.add_argument(
             "--learning-rate", type=float, default=DEFAULTS.learning_rate, help="its peak"
         )
@@ -115,10 +115,3 @@ class Command(BaseCommand):
             ) from exc
         self.stdout.write(f"Accuracy on the test pictures: {100 * evaluation.accuracy:.2f}%")
         self.stdout.write(f"Weights, model card and pictures are in {output}.")
-
-
-def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise ArgumentTypeError(f"expected 1 or more, received {text}")
-    return number

@@ -50,7 +50,7 @@ def outputs(shared_dir, converted_dir) -> dict[tuple[str, str], list[Outputs]]:
     return found
 
 
-def sure_boxes(found: Candidates) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def suppressed_boxes(found: Candidates) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     kept = non_max_suppression(
         found.boxes_rel_xyxy, found.scores, found.class_ids, iou_threshold=0.45, max_detections=300
     )
@@ -83,8 +83,8 @@ def test_bfloat16_finds_the_same_boxes(kind, outputs):
     for name, (_, exact), (_, rounded) in zip(
         SAMPLES, outputs[kind, "float32"], outputs[kind, "bfloat16"], strict=True
     ):
-        boxes, scores, class_ids = sure_boxes(exact)
-        other_boxes, _, other_ids = sure_boxes(rounded)
+        boxes, scores, class_ids = suppressed_boxes(exact)
+        other_boxes, _, other_ids = suppressed_boxes(rounded)
         same_class = class_ids[:, None] == other_ids[None]
 
         # For objects of a few pixels, a shift below one pixel already costs a tenth of the IoU.
@@ -111,8 +111,8 @@ def test_bfloat16_keeps_all_but_a_few_boxes_of_real_photos_as_the_docs_say(
     boxes_in_all, changed = 0, 0
 
     for image in inputs:
-        boxes, scores, class_ids = sure_boxes(exact.infer(image[None])[0])
-        others, _, other_ids = sure_boxes(rounded.infer(image[None])[0])
+        boxes, scores, class_ids = suppressed_boxes(exact.infer(image[None])[0])
+        others, _, other_ids = suppressed_boxes(rounded.infer(image[None])[0])
         shift_pixels = np.abs(boxes[:, None] - others[None]).max(axis=2, initial=0) * 320
         same_place = (box_iou(boxes, others) > 0.9) | (shift_pixels < 1)
         is_kept = (same_place & (class_ids[:, None] == other_ids[None])).any(axis=1)
