@@ -17,12 +17,12 @@ from ml_core.pictures.images import SMALL_SIDE_PIXELS
 from web.keeping.media import HEADERS
 from web.templatetags.sizes import size_text
 
-# A page of the list must not start twenty decoders at one time.
-_turn = Lock()
+# The list page requests many first frames; decode only one at a time.
+_decoder_lock = Lock()
 
 
 class RenderingInline(admin.TabularInline):
-    """The files made of a video; they can be deleted here, but not made."""
+    """Renderings of a video; they can be deleted here, but not added."""
 
     model = Rendering
     extra = 0
@@ -41,7 +41,7 @@ class RenderingInline(admin.TabularInline):
 
 def _frame_of(video: Video, *, height: int) -> str | None:
     if not video.poster_path.exists() and not video.source_path.exists():
-        # An upload that is not complete, or one that failed.
+        # An incomplete or failed upload.
         return None
     url = reverse("admin:detect_video_video_picture", args=[video.pk])
     return format_html('<img src="{}" alt="" height="{}" loading="lazy">', url, height)
@@ -49,12 +49,12 @@ def _frame_of(video: Video, *, height: int) -> str | None:
 
 @admin.register(Video)
 class VideoAdmin(admin.ModelAdmin):
-    """Everybody's videos: looked at, cancelled, tried again and deleted here, never edited."""
+    """All videos: staff can view, cancel, retry and delete them, but not edit them."""
 
     list_display = ["small_frame", "name", "owner", "size", "length", "state", "progress"]
     list_display += ["renderings", "created_at"]
     list_display_links = ["small_frame", "name"]
-    # Each of those without a poster costs a process that decodes.
+    # A video without a poster starts a decoder process for its first frame.
     list_per_page = 20
     list_filter = ["state", "model", "created_at"]
     search_fields = ["name", "sha256", "user__username"]
@@ -101,7 +101,7 @@ class VideoAdmin(admin.ModelAdmin):
 
     def first_picture(self, request: HttpRequest, pk: str) -> HttpResponse:
         """The video's first frame as a small JPEG."""
-        # None for what is no key at all, too.
+        # get_object() also returns None for a malformed key.
         video = self.get_object(request, pk)
         if video is None or not self.has_view_permission(request, video):
             raise Http404
@@ -110,7 +110,7 @@ class VideoAdmin(admin.ModelAdmin):
             poster = video.poster_path.read_bytes()
             return HttpResponse(poster, content_type="image/jpeg", headers=HEADERS)
         try:
-            with _turn, VideoReader(source, side=side, as_jpeg=True) as reader:
+            with _decoder_lock, VideoReader(source, side=side, as_jpeg=True) as reader:
                 frame = next(iter(reader))
         except (VisionError, OSError, StopIteration) as exc:
             raise Http404("This video has no picture to show.") from exc
@@ -157,7 +157,7 @@ class VideoAdmin(admin.ModelAdmin):
 
 @admin.register(Rendering)
 class RenderingAdmin(admin.ModelAdmin):
-    """Everybody's saved videos: looked at, cancelled and deleted here, never edited."""
+    """All renderings: staff can view, cancel and delete them, but not edit them."""
 
     list_display = ["video", "owner", "codec", "state", "frames_done", "size", "created_at"]
     list_filter = ["state", "codec", "created_at"]

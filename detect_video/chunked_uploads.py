@@ -1,7 +1,7 @@
-"""Receives a video's file in chunks, so that an upload that broke off goes on where it stopped.
+"""Resumable uploads: receives the file of a video in chunks.
 
-How much has arrived is what lies on the disk: a process killed at any moment leaves nothing to
-be repaired, and the row only repeats the number for whoever looks.
+The size of the file on disk is the upload's offset; the row's ``received_bytes`` is a copy for
+display. So a process killed at any moment leaves nothing to repair.
 """
 
 import fcntl
@@ -10,12 +10,10 @@ import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import timedelta
 from pathlib import Path
 from typing import IO, Any
 
 from django.conf import settings
-from django.db.models import Q
 from django.utils import timezone
 
 from detect_video.errors import (
@@ -43,22 +41,21 @@ DELETED = "The video was deleted."
 
 
 def received_bytes(video: Video) -> int:
-    """Where the next chunk has to begin."""
+    """The offset at which the next chunk has to begin."""
     if video.state != State.UPLOADING:
         return video.received_bytes
     return _size_bytes(video.part_path) or _size_bytes(video.source_path)
 
 
 def receive_chunk(video: Video, chunk: bytes, *, offset: int) -> None:
-    """Add ``chunk`` at ``offset`` (bytes) to the upload; the last one completes the video.
+    """Append ``chunk`` at ``offset`` (bytes); the last chunk completes the upload.
 
-    An empty chunk at the end completes an upload whose last request was cut off.
-    Raises the ``VisionError`` that fits; every one but those of a bad file leaves the upload
-    as it was.
+    An empty chunk at the end completes an upload whose last request was interrupted. Raises a
+    ``VisionError``; except for an invalid file, the upload is left unchanged.
     """
     _check_chunk(video, len(chunk), offset)
     check_room(len(chunk))
-    with _alone(video):
+    with _locked_upload(video):
         if video.state != State.UPLOADING:
             if video.file and offset == video.size_bytes and not chunk:
                 return
@@ -70,9 +67,9 @@ def receive_chunk(video: Video, chunk: bytes, *, offset: int) -> None:
                 f"{offset:,}. Continue at byte {arrived:,}.",
                 offset=arrived,
             )
-        # Renamed already, when only the row did not hear of it.
+        # After a crash between the rename and the update of the row.
         is_renamed = video.source_path.exists()
-        # Unbuffered: what could not be written must not be tried again when it is closed.
+        # Unbuffered: close() must not retry a write that failed.
         path = video.source_path if is_renamed else video.part_path
         with wrap_storage_full(), path.open("ab", buffering=0) as file:
             _reserve(video, arrived + len(chunk))
@@ -81,7 +78,7 @@ def receive_chunk(video: Video, chunk: bytes, *, offset: int) -> None:
                     fsync_folder(video.folder)
                 _append(file, chunk, arrived)
             except OSError:
-                _note(video, received_bytes=arrived)
+                _update(video, received_bytes=arrived)
                 raise
             if video.received_bytes == video.size_bytes:
                 _complete(video, file)
@@ -99,20 +96,20 @@ def _check_chunk(video: Video, length: int, offset: int) -> None:
 
 
 @contextmanager
-def _alone(video: Video) -> Iterator[None]:
-    """Keep all others from this upload meanwhile, with ``video`` read anew.
+def _locked_upload(video: Video) -> Iterator[None]:
+    """Lock the upload and reload ``video``.
 
-    Raises ``UploadBusy`` when somebody else is at it, ``NotFound`` when it is deleted.
+    Raises ``UploadBusy`` if another request holds the lock, ``NotFound`` if the video is deleted.
     """
     try:
         with wrap_storage_full():
             make_folder(video.folder)
-        with _locked(video.folder):
-            # Whoever was at it before may have completed it.
+        with _locked_folder(video.folder):
+            # The previous holder of the lock may have completed the upload.
             video.refresh_from_db()
             yield
     except (NotFound, Video.DoesNotExist) as exc:
-        # The folder went with the row; where it came back, it was made anew here.
+        # The row's deletion removed the directory; make_folder() above created it again.
         shutil.rmtree(video.folder, ignore_errors=True)
         raise NotFound(DELETED) from exc
     except BlockingIOError as exc:
@@ -122,8 +119,8 @@ def _alone(video: Video) -> Iterator[None]:
 
 
 @contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    """Hold the folder's lock: that of a file in it would go with its name."""
+def _locked_folder(folder: Path) -> Iterator[None]:
+    """Lock the directory: a lock on the partial file would be lost when it is renamed."""
     handle = os.open(folder, os.O_RDONLY)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -133,16 +130,16 @@ def _locked(folder: Path) -> Iterator[None]:
 
 
 def _reserve(video: Video, size_bytes: int) -> None:
-    """Let the upload count as ``size_bytes``. Raises ``QuotaExceeded``."""
+    """Count the upload as ``size_bytes`` towards the quota. Raises ``QuotaExceeded``."""
     with quota_lock():
         more_bytes = size_bytes - video.received_bytes
         if more_bytes > 0:
             check_quota(video.owner, more_bytes)
-        _note(video, received_bytes=size_bytes)
+        _update(video, received_bytes=size_bytes)
 
 
 def _append(file: IO[bytes], chunk: bytes, arrived: int) -> None:
-    """Write all of ``chunk`` to the disk, or leave the file with the ``arrived`` bytes it had."""
+    """Write all of ``chunk`` to disk, or truncate the file to its previous ``arrived`` bytes."""
     rest = memoryview(chunk)
     try:
         while rest:
@@ -154,13 +151,13 @@ def _append(file: IO[bytes], chunk: bytes, arrived: int) -> None:
 
 
 def _complete(video: Video, file: IO[bytes]) -> None:
-    """Check the whole file and queue the video for detection."""
+    """Verify the complete file and queue the video for detection."""
     path = Path(file.name)
     with path.open("rb") as whole:
         sha256 = hashlib.file_digest(whole, "sha256").hexdigest()
     if video.sha256 not in ("", sha256):
         file.truncate(0)
-        _note(video, received_bytes=0)
+        _update(video, received_bytes=0)
         raise ChecksumMismatch(
             "The uploaded file is not the announced one: the SHA-256 differs. Upload it again."
         )
@@ -169,7 +166,7 @@ def _complete(video: Video, file: IO[bytes]) -> None:
     except VisionError as exc:
         path.unlink(missing_ok=True)
         failed = {"state": State.FAILED, "error_code": exc.code, "error": exc.detail}
-        _note(video, received_bytes=0, address="", **failed)
+        _update(video, received_bytes=0, address="", **failed)
         raise
     with video.poster_path.open("wb") as poster_file:
         poster_file.write(poster)
@@ -177,11 +174,11 @@ def _complete(video: Video, file: IO[bytes]) -> None:
     durable_rename(path, video.source_path)
     name = str(video.source_path.relative_to(settings.MEDIA_ROOT))
     kept = {"file": name, "sha256": sha256, "poster_bytes": len(poster)}
-    _note(video, state=State.QUEUED, address="", **kept, **_facts(info))
+    _update(video, state=State.QUEUED, address="", **kept, **_facts(info))
 
 
 def _facts(info: VideoInfo) -> dict[str, Any]:
-    """What the file says of itself, as the row keeps it."""
+    """The file's metadata as fields of the row."""
     return {
         "width": info.width,
         "height": info.height,
@@ -191,8 +188,8 @@ def _facts(info: VideoInfo) -> dict[str, Any]:
     }
 
 
-def _note(video: Video, **fields: Any) -> None:
-    """Write ``fields`` to the row. Raises ``NotFound`` when it was deleted meanwhile."""
+def _update(video: Video, **fields: Any) -> None:
+    """Update ``fields`` of the row. Raises ``NotFound`` if it has been deleted."""
     fields["updated_at"] = timezone.now()
     if not Video.objects.filter(pk=video.pk).update(**fields):
         raise NotFound(DELETED)
@@ -204,22 +201,13 @@ def _size_bytes(path: Path) -> int:
     return path.stat().st_size if path.exists() else 0
 
 
-def given_up() -> Q:
-    """Uploads that broke off long ago, and announcements that no byte has followed."""
-    now = timezone.now()
-    broken_off = now - timedelta(seconds=settings.LIMITS["upload_seconds"])
-    never_begun = now - timedelta(seconds=settings.LIMITS["announcement_seconds"])
-    is_over = Q(updated_at__lt=broken_off) | Q(updated_at__lt=never_begun, received_bytes=0)
-    return Q(state=State.UPLOADING) & is_over
-
-
 def keep_open(video: Video) -> None:
-    """Note that somebody goes on with an upload."""
+    """Mark an incomplete upload as active, so that it is not deleted as abandoned."""
     if video.state == State.UPLOADING:
-        _note(video)
+        _update(video)
 
 
 def sweep() -> None:
-    """Delete uploads that were given up, and visitors' videos whose session is over."""
-    Video.objects.filter(given_up()).delete()
+    """Delete abandoned uploads, and visitors' videos whose session has ended."""
+    Video.abandoned_uploads().delete()
     Video.objects.of_ended_sessions().delete()

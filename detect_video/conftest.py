@@ -1,4 +1,4 @@
-"""A site whose files lie in a folder of the test's, and clips that the toy network understands."""
+"""A media directory per test, and clips in which the toy network finds objects."""
 
 from fractions import Fraction
 from pathlib import Path
@@ -15,7 +15,7 @@ def cell_of(frame_index: int) -> tuple[int, int]:
 
 
 def write_tomatoes(path: Path, frames: int, rate: int = 10) -> Path:
-    """A clip whose frames show one "tomato" each, in another cell than the frame before."""
+    """A clip with one "tomato" per frame, in a different cell from the previous frame."""
 
     def cells(frame_index: int) -> Cells:
         return {cell_of(frame_index): RED}

@@ -1,4 +1,4 @@
-"""What can go wrong with uploads, jobs and sockets of videos."""
+"""Errors of uploads, jobs and WebSockets of videos."""
 
 from ml_core.errors import VisionError
 
@@ -11,14 +11,14 @@ class VideoTooManyBytes(VisionError):
 
 
 class ChunkTooLarge(VisionError):
-    """A chunk is larger than the limit, or reaches beyond the announced end of its file."""
+    """A chunk exceeds the size limit or the announced size of the file."""
 
     status = 413
     code = "chunk_too_large"
 
 
 class WrongOffset(VisionError):
-    """A chunk does not begin where the upload stopped; ``offset`` (bytes) says where that is."""
+    """A chunk does not begin at the upload's current ``offset`` (bytes)."""
 
     status = 409
     code = "wrong_offset"
@@ -37,7 +37,7 @@ class UploadBusy(VisionError):
 
 
 class TooManyUploads(VisionError):
-    """The owner, or the address, has as many uploads open as there may be."""
+    """The owner, or the client address, has reached its limit of incomplete uploads."""
 
     status = 429
     code = "too_many_uploads"
@@ -45,28 +45,28 @@ class TooManyUploads(VisionError):
 
 
 class UploadFinished(VisionError):
-    """The upload is complete, or failed for good; there is nothing to add to it."""
+    """The upload has completed or failed and accepts no more chunks."""
 
     status = 409
     code = "upload_finished"
 
 
 class ChecksumMismatch(VisionError):
-    """What arrived is not what was announced."""
+    """The SHA-256 of the uploaded file differs from the announced one."""
 
     status = 422
     code = "checksum_mismatch"
 
 
 class NotFound(VisionError):
-    """There is no such thing, or it belongs to somebody else."""
+    """The object does not exist or belongs to another owner."""
 
     status = 404
     code = "not_found"
 
 
 class FileGone(VisionError):
-    """The row is there, but the file that it stands for is not."""
+    """The row exists, but its file is missing from the disk."""
 
     status = 404
     code = "file_gone"
@@ -76,32 +76,32 @@ class FileGone(VisionError):
 
 
 class NotFinished(VisionError):
-    """What is asked for needs every frame, or the whole file."""
+    """The request needs a complete upload, detection or rendering."""
 
     status = 409
     code = "not_finished"
 
 
 class BadMessage(VisionError):
-    """A WebSocket message that is not understood."""
+    """A WebSocket message is invalid."""
 
     status = 400
     code = "bad_message"
 
 
 class TooManySockets(VisionError):
-    """The owner, or the site, has as many WebSockets open as there may be."""
+    """The owner, the client address or the site has reached its limit of WebSockets."""
 
     status = 429
     code = "too_many_sockets"
 
 
 class WaitsForMemory(VisionError):
-    """The decoders of other viewers take as much memory as all of them may."""
+    """Other viewers' decoders use all memory reserved for them."""
 
     status = 503
     code = "video_memory"
 
 
 class RunLost(Exception):
-    """The job was cancelled, deleted or taken over: whoever gets this stops and keeps nothing."""
+    """The run lost its job, which was cancelled, deleted or taken over; it must store nothing."""

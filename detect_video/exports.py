@@ -1,4 +1,4 @@
-"""What was found in a video, in the file formats other tools read, line by line."""
+"""Exports a video's detections as JSON Lines, CSV or COCO, generated line by line."""
 
 import csv
 import io
@@ -18,12 +18,12 @@ PAGE_FRAMES = 200
 
 
 def detections_of(frame: dict[str, Any]) -> list[Detection]:
-    """The detections of a kept frame."""
+    """The detections of a stored frame."""
     return [Detection(**{**item, "box": tuple(item["box"])}) for item in frame["detections"]]
 
 
 class DetectionsByTime:
-    """The kept detections of a video that a user wants to see, asked for in rising time."""
+    """A video's stored detections after filtering, looked up by increasing timestamp."""
 
     def __init__(self, video: Video, score_threshold: float, hidden_classes: list[int]) -> None:
         self._video = video
@@ -33,7 +33,7 @@ class DetectionsByTime:
         self._next_index = 0
 
     def __call__(self, pts_us: int) -> list[Detection]:
-        """What is shown in the frame of that time stamp (µs); nothing where no frame is kept."""
+        """The detections shown at timestamp ``pts_us`` (µs); none if no frame is stored."""
         frame = self._first_not_before(pts_us)
         if frame is None or frame["pts_us"] != pts_us:
             return []
@@ -57,7 +57,7 @@ class DetectionsByTime:
 
 
 def jsonl_line(name: str, model: str, resolution_wh: tuple[int, int], frame: dict[str, Any]) -> str:
-    """A kept frame as one line of JSON, with the name of its video as ``file``."""
+    """A stored frame as one line of JSON, with the name of its video as ``file``."""
     width, height = resolution_wh
     line = {
         "file": name,
@@ -71,13 +71,13 @@ def jsonl_line(name: str, model: str, resolution_wh: tuple[int, int], frame: dic
 
 
 async def jsonl_lines(video: Video) -> AsyncIterator[str]:
-    """One line of JSON for each frame."""
+    """Yield one line of JSON per frame."""
     async for frame in _frames(video):
         yield jsonl_line(video.name, video.model, (video.width, video.height), frame)
 
 
 async def csv_lines(video: Video) -> AsyncIterator[str]:
-    """A table with one line for each object."""
+    """Yield a CSV header and one line per detection."""
     yield "frame_index,pts_s,class_id,class_name,score,x_min,y_min,x_max,y_max\n"
     async for frame in _frames(video):
         for found in detections_of(frame):
@@ -89,7 +89,7 @@ async def csv_lines(video: Video) -> AsyncIterator[str]:
 
 
 async def coco_lines(video: Video) -> AsyncIterator[str]:
-    """COCO's dataset format: each frame is an image, whose id is its index and one."""
+    """Yield a COCO dataset in which each frame is an image with id ``frame_index + 1``."""
     size = {"width": video.width, "height": video.height}
     yield '{"images": ['
     separator = "\n"
@@ -104,7 +104,7 @@ async def coco_lines(video: Video) -> AsyncIterator[str]:
     yield '\n], "annotations": ['
     separator = "\n"
     async for frame in _frames(video):
-        # Found since the images were listed.
+        # Stored after the images were listed, so it has no entry there.
         if frame["frame_index"] == end:
             break
         for found in detections_of(frame):
@@ -119,7 +119,7 @@ async def coco_lines(video: Video) -> AsyncIterator[str]:
 
 
 async def _frames(video: Video) -> AsyncIterator[dict[str, Any]]:
-    """All kept results, fetched page by page, so that no query stays open meanwhile."""
+    """All stored results, fetched in pages so that no query stays open between them."""
     read = database_sync_to_async(kept_frames)
     first = 0
     while page := await read(video.pk, first=first, limit=PAGE_FRAMES):

@@ -1,7 +1,7 @@
-"""Videos, what was found in their frames, and the files made of both.
+"""Uploaded videos, the detections in their frames, and renderings with the detections drawn in.
 
-A video (to be detected) and a rendering (to be rendered) are jobs: rows that any process may watch,
-cancel or take over.
+Videos (detection) and renderings are jobs: database rows that any process may watch, cancel or
+take over.
 """
 
 import shutil
@@ -15,17 +15,18 @@ from django.db import models, transaction
 from django.db.models.functions import Now, RowNumber
 from django.db.models.signals import post_delete
 from django.dispatch import receiver
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from detect_video.errors import RunLost
-from web.keeping.owners import Owned
+from web.keeping.owners import Owned, OwnedQuerySet
 
-# A run whose last sign of life is older is dead; one that lives gives it every 2 s.
+# A run whose heartbeat is older counts as dead; live runs send one every 2 s.
 STALE_AFTER = timedelta(seconds=8)
-# How often in a row a job may be tried without getting any further.
+# Attempts in a row without progress before a job fails.
 MAX_ATTEMPTS = 3
-# What a run counts as at least, so that jobs end that break off again and again; about as long
-# passes until another one begins.
+# Minimum charge per run, so that a job that crashes over and over reaches its time limit. About
+# this long passes until a crashed run is claimed again.
 LEAST_RUN_S = 10
 
 
@@ -39,7 +40,7 @@ class State(models.TextChoices):
 
 
 class Job(models.Model):
-    """A row that a worker claims, and writes to only while its run id still stands there."""
+    """A row that a worker claims, and may write to only while the row still has its run id."""
 
     state = models.CharField(
         _("state"),
@@ -51,18 +52,18 @@ class Job(models.Model):
     )
     error_code = models.CharField(_("error code"), max_length=50, blank=True, editable=False)
     error = models.TextField(_("error"), blank=True, editable=False)
-    # Tries since the job last got further.
+    # Attempts since the last progress.
     attempt = models.PositiveIntegerField(_("attempt"), default=0, editable=False)
     run_id = models.UUIDField(null=True, editable=False)
-    # By the clock of the database, as all of the jobs' times.
+    # Written and compared with the database's clock: the clocks of workers may differ.
     heartbeat_at = models.DateTimeField(_("last sign of life"), null=True, editable=False)
-    # When its turn came: jobs of the same kind are numbered as they are begun. 0: not yet.
+    # Sequence number of the job's start among jobs of its kind; 0 before it has started.
     turn = models.PositiveBigIntegerField(default=0, editable=False)
-    # Of all runs together.
+    # Working time of all runs.
     worked_s = models.FloatField(default=0, editable=False)
     created_at = models.DateTimeField(_("created"), auto_now_add=True, db_index=True)
 
-    # Where the account and the session of its owner stand.
+    # Lookups of the owner's account and session key.
     OWNER_FIELDS = ("user", "session_key")
 
     class Meta:
@@ -70,10 +71,10 @@ class Job(models.Model):
 
     @classmethod
     def claimable(cls) -> models.QuerySet[Any]:
-        """What waits for a worker, in the order in which it is begun.
+        """Jobs that wait for a worker, in the order in which they are claimed.
 
-        Jobs whose run died go on first. The others go by rounds, each of which takes each owner's
-        oldest job; the owner whose last turn was longest ago comes first.
+        Jobs whose run died come first. The others are scheduled round-robin over owners: each
+        round takes every owner's oldest job, the owner served least recently first.
         """
         rows = cls._base_manager
         user, session_key = cls.OWNER_FIELDS
@@ -81,7 +82,7 @@ class Job(models.Model):
         of_visitor = models.Q((user, None), (session_key, models.OuterRef(session_key)))
         owners_turns = rows.filter(of_account | of_visitor).order_by("-turn").values("turn")
         queued = models.Q(state=State.QUEUED)
-        # A sign of life from the future was given before the clock was set back.
+        # A heartbeat in the future was written before the clock was set back.
         is_alive = (Now() - STALE_AFTER, Now() + STALE_AFTER)
         died = models.Q(state=State.RUNNING) & ~models.Q(heartbeat_at__range=is_alive)
         owners_jobs = models.Window(
@@ -98,11 +99,11 @@ class Job(models.Model):
 
     @property
     def limit_s(self) -> float:
-        """How long all runs together may take."""
+        """Time limit for all runs together."""
         raise NotImplementedError
 
     def claim(self) -> bool:
-        """Begin a run, unless somebody else was faster."""
+        """Start a run; False if another worker claimed the job first."""
         rows = type(self)._base_manager
         fields: dict[str, Any] = {"state": State.RUNNING, "run_id": uuid.uuid4()}
         fields["worked_s"] = models.F("worked_s") + LEAST_RUN_S
@@ -116,27 +117,27 @@ class Job(models.Model):
         return bool(claimed)
 
     def begin_attempt(self) -> None:
-        """Count a try, from where on the video itself may be what ends the process.
+        """Count an attempt: from here on, the video itself may crash the process.
 
         Raises ``RunLost``.
         """
         self.checkpoint(attempt=self.attempt + 1)
 
     def checkpoint(self, **fields: Any) -> None:
-        """Write ``fields`` and a sign of life. Raises ``RunLost`` when the run was ended."""
+        """Save ``fields`` and a heartbeat. Raises ``RunLost`` if the run was ended."""
         mine = type(self)._base_manager.filter(pk=self.pk, run_id=self.run_id)
-        # Without a run id the row belongs to no run at all.
+        # run_id=None would match every row without a run.
         if self.run_id is None or not mine.update(heartbeat_at=Now(), **fields):
             raise RunLost
         for name, value in fields.items():
             setattr(self, name, value)
 
     def end_run(self, state: State, **fields: Any) -> None:
-        """The last checkpoint of a run. Raises ``RunLost``."""
+        """Save the final state of the run. Raises ``RunLost``."""
         self.checkpoint(state=state, run_id=None, **fields)
 
     def cancel(self) -> None:
-        """Take the job from whoever works on it; what is not under way stays as it is."""
+        """Cancel a queued or running job; others are left unchanged."""
         active = type(self)._base_manager.filter(
             pk=self.pk, state__in=[State.QUEUED, State.RUNNING]
         )
@@ -145,12 +146,12 @@ class Job(models.Model):
 
 
 class Video(Owned, Job):
-    """One uploaded file; once it is complete, a job that detects in every frame of it."""
+    """An uploaded file and, once the upload is complete, the job that runs detection on it."""
 
     list_url_name = "detect_video:stage"
-    # What an upload that is not complete is called, in the video's folder.
+    # File name of an incomplete upload in the video's directory.
     PART_NAME = "source.part"
-    # Its first frame as a small JPEG.
+    # The first frame as a small JPEG.
     POSTER_NAME = "source.jpg"
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -160,40 +161,56 @@ class Video(Owned, Job):
     received_bytes = models.PositiveBigIntegerField(
         _("received (bytes)"), default=0, editable=False
     )
-    # Announced by the client, else computed from what arrived.
+    # Announced by the client, or else computed when the upload completes.
     sha256 = models.CharField(
         _("SHA-256"), max_length=64, blank=True, db_index=True, editable=False
     )
-    # Of the upright picture with square pixels.
+    # After rotation and with square pixels.
     width = models.PositiveIntegerField(_("width"), default=0, editable=False)
     height = models.PositiveIntegerField(_("height"), default=0, editable=False)
     rate = models.CharField(_("frames per second"), max_length=30, blank=True, editable=False)
     duration_s = models.FloatField(_("length (s)"), null=True, editable=False)
-    # From the file's header, which may be wrong; 0 for unknown.
+    # From the file's header, which may be wrong; 0 if unknown.
     frames_hint = models.PositiveIntegerField(_("frames (estimate)"), default=0, editable=False)
-    # 0 without one.
+    # 0 if there is no poster.
     poster_bytes = models.PositiveIntegerField(default=0, editable=False)
     truncated = models.TextField(_("cut off"), blank=True, editable=False)
     model = models.CharField(_("model"), max_length=100, blank=True, editable=False)
     frames_detected = models.PositiveIntegerField(_("frames detected"), default=0, editable=False)
     detect_fps = models.FloatField(_("detected per second"), default=0, editable=False)
     updated_at = models.DateTimeField(_("changed"), auto_now=True, editable=False)
-    # From where it was announced, as limits count addresses; empty as soon as it is no upload.
+    # Client address of the announcement, for the limit per address; cleared when the upload ends.
     address = models.CharField(max_length=50, blank=True, editable=False)
 
     class Meta:
         verbose_name = _("video")
         verbose_name_plural = _("videos")
         ordering = ["-created_at"]
-        # For an owner's last turn.
+        # For the owner's latest turn in claimable().
         indexes = [models.Index(fields=["user", "session_key", "turn"], name="video_turns")]
 
     def __str__(self) -> str:
         return self.name
 
     @classmethod
+    def abandoned_uploads(cls) -> OwnedQuerySet:
+        """Uploads interrupted long ago, and announcements that no data has followed."""
+        now = timezone.now()
+        interrupted = now - timedelta(seconds=settings.LIMITS["upload_seconds"])
+        announced = now - timedelta(seconds=settings.LIMITS["announcement_seconds"])
+        is_over = models.Q(updated_at__lt=interrupted)
+        is_over |= models.Q(updated_at__lt=announced, received_bytes=0)
+        return cls.objects.filter(is_over, state=State.UPLOADING)
+
+    @classmethod
+    def active_uploads(cls) -> OwnedQuerySet:
+        """Incomplete uploads that may still be resumed."""
+        uploads = cls.objects.filter(state=State.UPLOADING)
+        return uploads.exclude(pk__in=cls.abandoned_uploads().values("pk"))
+
+    @classmethod
     def stored_bytes(cls, rows: models.QuerySet) -> int:
-        """Uploads count by what has arrived, renderings from their request on."""
+        """Uploads count by the bytes received, renderings from the moment they are requested."""
         renderings = Rendering.objects.filter(video__in=rows.values("pk"))
         renderings = renderings.exclude(state__in=[State.FAILED, State.CANCELLED])
         sums = [(rows, "received_bytes"), (rows, "poster_bytes"), (renderings, "size_bytes")]
@@ -201,14 +218,14 @@ class Video(Owned, Job):
 
     @property
     def limit_s(self) -> float:
-        """How long all runs together may take, of its detection or of a rendering."""
+        """Time limit for all runs of the detection, and also for those of each rendering."""
         limits = settings.LIMITS
         length_s = limits["video_seconds"] if self.duration_s is None else self.duration_s
         return limits["job_seconds"] + limits["job_seconds_per_video_second"] * length_s
 
     @property
     def folder(self) -> Path:
-        """Where everything of this video lies; nothing of the path comes from the user."""
+        """Directory of all files of this video; no part of the path comes from the user."""
         return Path(settings.MEDIA_ROOT) / "detect_video" / str(self.pk)
 
     @property
@@ -221,24 +238,24 @@ class Video(Owned, Job):
 
     @property
     def part_path(self) -> Path:
-        """What has arrived so far."""
+        """The file of an incomplete upload."""
         return self.folder / self.PART_NAME
 
     def keep_frames(self, frames: "list[FrameResult]", *, detect_fps: float) -> None:
-        """Add the results of the next frames, all or none. Raises ``RunLost``."""
+        """Store the results of the next frames, all or none. Raises ``RunLost``."""
         with transaction.atomic():
             kept = self.frames_detected + len(frames)
-            # First, so that a run that lost the video writes nothing.
+            # First, so that a run that has lost the video stores nothing.
             self.checkpoint(frames_detected=kept, detect_fps=detect_fps, attempt=0)
             FrameResult.objects.bulk_create(frames)
 
 
 class FrameResult(models.Model):
-    """What was found in one frame."""
+    """The detections in one frame."""
 
     video = models.ForeignKey(Video, models.CASCADE, related_name="frames")
     frame_index = models.PositiveIntegerField()
-    # The file's own time stamp.
+    # The file's own presentation timestamp.
     pts_us = models.BigIntegerField("time stamp (µs)")
     detections = models.JSONField()
 
@@ -252,7 +269,7 @@ class FrameResult(models.Model):
 
 
 class Rendering(Job):
-    """A video file with its detections drawn in, rendered as the user saw them."""
+    """A video file with the detections drawn in, rendered with the user's display options."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     video = models.ForeignKey(
@@ -260,17 +277,16 @@ class Rendering(Job):
     )
     codec = models.CharField(_("codec"), max_length=10, editable=False)
     score_threshold = models.FloatField(_("score threshold"), editable=False)
-    # Class ids.
     hidden_classes = models.JSONField(_("hidden classes"), default=list, editable=False)
-    # Their names in English, in the same order.
+    # English names of hidden_classes, in the same order.
     hidden_class_names = models.JSONField(default=list, editable=False)
     show_names = models.BooleanField(_("names shown"), editable=False)
     show_scores = models.BooleanField(_("scores shown"), editable=False)
-    # Of the names: the one of the page that asked.
+    # Language of the drawn class names.
     language = models.CharField(max_length=10, default="en", editable=False)
-    # The most that any run has drawn so far.
+    # The furthest frame that any run has reached.
     frames_done = models.PositiveIntegerField(_("frames done"), default=0, editable=False)
-    # As large as the video's own until it is there.
+    # An estimate, the size of the source, until the file is written.
     size_bytes = models.PositiveBigIntegerField(_("size (bytes)"), default=0, editable=False)
     file = models.FileField(max_length=200, blank=True, editable=False)
 
@@ -286,7 +302,7 @@ class Rendering(Job):
 
     @property
     def download_name(self) -> str:
-        """What browsers call the file: no two of a video have the same name."""
+        """File name for browsers, unique among the renderings of a video."""
         moment = f"{self.created_at.astimezone(UTC):%Y%m%dT%H%M%SZ}"
         return f"{Path(self.video.name).stem}-{moment}{Path(str(self.file)).suffix}"
 
@@ -303,14 +319,14 @@ class Rendering(Job):
 
 @receiver(post_delete, sender=Video)
 def remove_folder(instance: Video, **_: Any) -> None:
-    """Files go with their row, whoever deletes it; the account they belong to, for one."""
+    """Delete a video's files with its row, including deletions that cascade from the account."""
     folder = instance.folder
     transaction.on_commit(lambda: shutil.rmtree(folder, ignore_errors=True))
 
 
 @receiver(post_delete, sender=Rendering)
 def remove_files(instance: Rendering, **_: Any) -> None:
-    """Also what a killed process left half done."""
+    """Delete a rendering's file, and partial files left by killed processes."""
     folder, name = instance.folder, str(instance.pk)
 
     def remove() -> None:

@@ -1,4 +1,4 @@
-"""The pages of the stage."""
+"""Pages of the video stage."""
 
 import uuid
 
@@ -15,7 +15,7 @@ from web.keeping.quota import storage_usage
 
 @require_safe
 def stage_page(request: HttpRequest, video_id: uuid.UUID | None = None) -> HttpResponse:
-    """The queue_key_of's videos and a way to send another, or one of them in the player."""
+    """The owner's videos with the upload form, or one of them in the player."""
     video = None
     owner = Owner.of(request)
     if video_id:

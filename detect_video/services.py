@@ -1,4 +1,4 @@
-"""What the video stage does, for views, sockets, the admin and commands alike."""
+"""Service functions of the video stage, shared by views, sockets, the admin and commands."""
 
 import uuid
 from typing import Any
@@ -16,7 +16,7 @@ from web.keeping.storage import check_room
 
 
 def find_video(owner: Owner, video_id: uuid.UUID | str) -> Video:
-    """The owner's video. Raises ``NotFound``, for other people's videos, too."""
+    """The owner's video. Raises ``NotFound``, also for other people's videos."""
     video = Video.objects.of(owner).filter(pk=video_id).first()
     if video is None:
         raise NotFound("The video does not exist, or it does not belong to you.")
@@ -26,12 +26,12 @@ def find_video(owner: Owner, video_id: uuid.UUID | str) -> Video:
 def announce_video(
     owner: Owner, *, address: str, name: str, size_bytes: int, sha256: str = "", model: str = ""
 ) -> tuple[Video, bool]:
-    """The row that an upload from ``address`` goes to, and whether it is new.
+    """Create the row for an upload from ``address``, or find that of the same file.
 
-    A file that the owner has sent before is recognised by its SHA-256 (64 hexadecimal digits);
-    without one, by its name and size as long as its upload is unfinished. ``model`` may be empty
-    for the default detector. Nothing is reserved for it but the row. Raises ``UnknownModel``,
-    ``TooManyUploads``, ``QuotaExceeded``, ``StorageFull``, ``SessionEnded``.
+    Returns the video and whether it is new. A file that the owner has uploaded before is found by
+    its SHA-256 (64 hexadecimal digits) or, without one, by name and size while its upload is
+    incomplete. An empty ``model`` selects the default detector. No storage is reserved yet. Raises
+    ``UnknownModel``, ``TooManyUploads``, ``QuotaExceeded``, ``StorageFull``, ``SessionEnded``.
     """
     if model:
         installed.find_model(engine.models(), "detection", model)
@@ -62,7 +62,7 @@ def announce_video(
 def _same_file(owner: Owner, name: str, size_bytes: int, sha256: str) -> Video | None:
     same = Video.objects.of(owner).filter(size_bytes=size_bytes, sha256=sha256)
     if sha256:
-        # One that failed before it was complete has nothing to be found for.
+        # A failed upload has no file that could be used again.
         same = same.exclude(state=State.FAILED, file="")
     else:
         same = same.filter(name=name, state=State.UPLOADING)
@@ -70,8 +70,12 @@ def _same_file(owner: Owner, name: str, size_bytes: int, sha256: str) -> Video |
 
 
 def _check_open_uploads(owner: Owner, address: str) -> None:
-    """Raise ``TooManyUploads``. A program without cookies is another owner each time."""
-    open_uploads = Video.objects.filter(state=State.UPLOADING).exclude(chunked_uploads.given_up())
+    """Raise ``TooManyUploads`` above the limit per owner or per address.
+
+    The limit per address applies to clients without cookies, each of whose requests has a new
+    owner.
+    """
+    open_uploads = Video.active_uploads()
     if open_uploads.of(owner).count() >= settings.LIMITS["uploads_per_owner"]:
         raise TooManyUploads(
             f"You have {settings.LIMITS['uploads_per_owner']} incomplete uploads. Complete or "
@@ -85,9 +89,9 @@ def _check_open_uploads(owner: Owner, address: str) -> None:
 
 
 def retry_video(video: Video) -> None:
-    """Queue a failed or cancelled video again; it goes on after the last kept frame.
+    """Queue a failed or cancelled video again; detection resumes after the last stored frame.
 
-    Raises ``NotFinished`` when its file never became complete.
+    Raises ``NotFinished`` if its upload was never completed.
     """
     if not video.file:
         raise NotFinished("The upload of this video is incomplete. Upload it again.")
@@ -97,12 +101,12 @@ def retry_video(video: Video) -> None:
 
 
 def request_rendering(video: Video, **options: Any) -> Rendering:
-    """Queue the rendering of a video file with the detections drawn in.
+    """Queue a rendering of the video with the detections drawn in.
 
     ``options`` are ``codec``, ``score_threshold`` in [0, 1], ``hidden_classes`` (class ids),
-    ``show_names``, ``show_scores`` and ``language`` (of the names). What was cancelled or failed
-    is saved up to the last frame that was detected. Raises ``NotFinished`` while there may be more
-    or nothing is detected, ``QuotaExceeded``, ``StorageFull``.
+    ``show_names``, ``show_scores`` and ``language`` (of the class names). A cancelled or failed
+    video is rendered up to its last detected frame. Raises ``NotFinished`` while detection is in
+    progress or if no frame has a result, ``QuotaExceeded``, ``StorageFull``.
     """
     has_ended = video.state in (State.CANCELLED, State.FAILED) and video.frames_detected
     if video.state != State.DONE and not has_ended:
@@ -118,7 +122,7 @@ def request_rendering(video: Video, **options: Any) -> Rendering:
 
 
 def _class_names(model: str, class_ids: list[int]) -> list[str]:
-    """The names of a model's classes; numbers where they cannot be known any more."""
+    """Names of a model's classes, or ``#id`` where the model no longer has the class."""
     spec = engine.models().get(model)
     labels = dict(enumerate(spec.labels if spec else ()))
     return [labels.get(class_id, f"#{class_id}") for class_id in class_ids]
@@ -133,8 +137,10 @@ def find_rendering(video: Video, rendering_id: uuid.UUID) -> Rendering:
 
 
 def kept_frames(video_id: uuid.UUID, *, first: int, limit: int) -> list[dict[str, Any]]:
-    """Up to ``limit`` results from frame ``first`` on, each with its ``frame_index``,
-    ``pts_us`` (µs, the file's own time stamp) and ``detections``."""
+    """Up to ``limit`` stored results from frame ``first`` on.
+
+    Each has ``frame_index``, ``pts_us`` (the file's own timestamp in µs) and ``detections``.
+    """
     kept = FrameResult.objects.filter(video=video_id, frame_index__gte=first)
     fields = ["frame_index", "pts_us", "detections"]
     return [{**row} for row in kept.order_by("frame_index").values(*fields)[:limit]]

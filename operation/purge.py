@@ -10,7 +10,6 @@ from django.contrib.sessions.models import Session
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from detect_video.chunked_uploads import given_up
 from detect_video.models import Video
 from web.keeping.owners import Owned
 from web.keeping.quota import owned_models
@@ -38,7 +37,7 @@ def of_ended_sessions() -> Iterator[Rows]:
 
 def unfinished_uploads() -> Iterator[Rows]:
     """Videos whose upload never began, or was interrupted and not resumed."""
-    yield Video.objects.filter(given_up())
+    yield Video.abandoned_uploads()
 
 
 def expired_sessions() -> QuerySet[Session]:

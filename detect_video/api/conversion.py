@@ -1,4 +1,4 @@
-"""Recordings that browsers made, as AVI files: no browser can write those itself."""
+"""Converts recordings made in browsers to AVI, which browsers cannot write themselves."""
 
 import tempfile
 import time
@@ -21,16 +21,16 @@ from ml_core.errors import Busy, InvalidVideo
 from web.keeping.storage import check_room
 from web.rest.file_views import FileAPIView
 
-_turn = BoundedSemaphore(1)
+_conversion_slot = BoundedSemaphore(1)
 
 
 @schema.avi
 class AviView(FileAPIView):
-    """A short recording, sent as the multipart field "video", comes back as an AVI file.
+    """Convert a short recording, sent as the multipart field "video", to an AVI file.
 
-    Nothing of it is kept. `/api/limits/` says how long it may be (`recording_seconds`) and how
-    large it may become (`recording_bytes`). Longer ones can be sent as videos, which are saved as
-    AVI as well.
+    Nothing is stored. `/api/limits/` has the maximum duration (`recording_seconds`) and size of
+    the result (`recording_bytes`). Longer recordings can be uploaded as videos, which can also be
+    exported as AVI.
     """
 
     parser_classes = [MultiPartParser]
@@ -40,11 +40,11 @@ class AviView(FileAPIView):
         recording = request.FILES.get("video")
         if not isinstance(recording, UploadedFile):
             raise ValidationError({"video": "Expected a video file."})
-        if not _turn.acquire(timeout=settings.LIMITS["inference_seconds"]):
+        if not _conversion_slot.acquire(timeout=settings.LIMITS["inference_seconds"]):
             raise Busy("Another recording is being converted. Try again in a moment.")
         try:
             check_room(0)
-            # Where there is room, or it was refused; the system's own folder may be memory.
+            # check_room() covers this directory; the system's may be in memory (tmpfs).
             with tempfile.TemporaryDirectory(dir=settings.FILE_UPLOAD_TEMP_DIR) as folder:
                 source, target = Path(folder, "recording"), Path(folder, "recording.avi")
                 with source.open("wb") as file:
@@ -52,11 +52,11 @@ class AviView(FileAPIView):
                 render_video(source, target, nothing_found, codec="mjpg", on_size=size_check())
                 return file_response(target, download_name="camera.avi")
         finally:
-            _turn.release()
+            _conversion_slot.release()
 
 
 def nothing_found(pts_us: int) -> tuple[()]:
-    """No boxes for the frame at ``pts_us`` (µs). Raises ``InvalidVideo`` beyond the longest."""
+    """No boxes for any frame. Raises ``InvalidVideo`` beyond the longest allowed duration."""
     most = settings.LIMITS["recording_seconds"]
     if pts_us > most * 1_000_000:
         raise InvalidVideo(
@@ -67,10 +67,10 @@ def nothing_found(pts_us: int) -> tuple[()]:
 
 
 def size_check() -> Callable[[int], None]:
-    """What is to be told every second how many bytes are written, and raises to stop.
+    """A callback for ``render_video`` that raises an error to stop the conversion.
 
-    It raises ``VideoTooManyBytes``, ``StorageFull``, and ``InvalidVideo`` when it takes so long
-    that the others who wait would be refused for good.
+    It raises ``VideoTooManyBytes``, ``StorageFull``, or ``InvalidVideo`` when the conversion takes
+    too long: others wait for it.
     """
     limits = settings.LIMITS
     deadline = time.monotonic() + limits["recording_work_seconds"]

@@ -1,4 +1,4 @@
-"""What can be taken away from a video: its file, its results, and copies with boxes drawn in."""
+"""Downloads of a video: its file, its results and its renderings."""
 
 import uuid
 from collections.abc import AsyncIterator, Callable
@@ -29,7 +29,7 @@ RESULTS: dict[str, tuple[Callable[[Video], AsyncIterator[str]], str]] = {
 
 @schema.file
 class FileView(FileAPIView):
-    """The video as it was sent; parts of it by ``Range``."""
+    """The original video file; supports ``Range``."""
 
     def get(self, request: Request, video_id: uuid.UUID) -> HttpResponseBase:
         video = requested_video(request, video_id)
@@ -40,7 +40,7 @@ class FileView(FileAPIView):
 
 @schema.poster
 class PosterView(FileAPIView):
-    """The video's first frame as a small JPEG."""
+    """The first frame of the video as a small JPEG."""
 
     def get(self, request: Request, video_id: uuid.UUID) -> HttpResponseBase:
         video = requested_video(request, video_id)
@@ -53,7 +53,7 @@ class PosterView(FileAPIView):
 
 @schema.results
 class ResultsView(FileAPIView):
-    """Everything found so far, as a file of one of the ``RESULTS`` formats."""
+    """All results so far, in one of the ``RESULTS`` formats."""
 
     format_name = ""
 
@@ -66,7 +66,7 @@ class ResultsView(FileAPIView):
 
 @schema.renderings
 class RenderingsView(APIView):
-    """POST begins to save the video with its detections drawn in."""
+    """POST starts a rendering of the video with the detections drawn in."""
 
     def post(self, request: Request, video_id: uuid.UUID) -> Response:
         video = requested_video(request, video_id)
@@ -80,7 +80,7 @@ class RenderingsView(APIView):
 
 @schema.rendering
 class RenderingView(APIView):
-    """How far a saved video is; DELETE stops the work on it and removes it."""
+    """State and progress of a rendering; DELETE cancels and deletes it."""
 
     def get(self, request: Request, video_id: uuid.UUID, export_id: uuid.UUID) -> Response:
         rendering = services.find_rendering(requested_video(request, video_id), export_id)
@@ -93,7 +93,7 @@ class RenderingView(APIView):
 
 @schema.rendering_file
 class RenderingFileView(FileAPIView):
-    """The saved video."""
+    """The file of a rendering; supports ``Range``."""
 
     def get(self, request: Request, video_id: uuid.UUID, export_id: uuid.UUID) -> HttpResponseBase:
         video = requested_video(request, video_id)

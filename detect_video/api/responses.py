@@ -1,4 +1,4 @@
-"""Files and long texts as responses that are never in memory as a whole."""
+"""Responses that stream files and generated text instead of holding them in memory."""
 
 import asyncio
 import os
@@ -18,10 +18,10 @@ BLOCK_BYTES = 256 * 1024
 
 
 def file_response(path: Path, *, byte_range: str = "", download_name: str = "") -> HttpResponseBase:
-    """A video file, or the part of it that a ``Range`` header names.
+    """Serve a video file, or the part selected by a ``Range`` header.
 
-    With a ``download_name`` browsers save it instead of showing it. The file may be deleted as
-    soon as there is a response. Raises ``FileGone``.
+    With a ``download_name``, browsers save the file instead of showing it. The file may be deleted
+    once this returns. Raises ``FileGone``.
     """
     try:
         file = path.open("rb")
@@ -54,7 +54,7 @@ def file_response(path: Path, *, byte_range: str = "", download_name: str = "") 
 def text_response(
     lines: AsyncIterator[str], *, content_type: str, download_name: str
 ) -> StreamingHttpResponse:
-    """Text that browsers save, sent while it is being made."""
+    """Stream generated text as a download."""
     response = StreamingHttpResponse(lines, content_type=content_type)
     response["Content-Disposition"] = str(content_disposition_header(True, download_name))
     response["Cache-Control"] = "private, no-store"
@@ -62,10 +62,10 @@ def text_response(
 
 
 def parse_range(header: str, size_bytes: int) -> tuple[int, int] | None:
-    """Start and end (exclusive) in bytes of a ``Range`` header that names one range.
+    """Start and end (exclusive) in bytes of a ``Range`` header with a single range.
 
-    None for the whole: without one, or when it is of another kind, which servers may ignore.
-    Raises ``ValueError`` when it lies outside of the file.
+    None means the whole file: there is no header, or one that RFC 9110 lets servers ignore.
+    Raises ``ValueError`` if the range is outside of the file.
     """
     match = re.fullmatch(r"bytes=(\d{0,18})-(\d{0,18})", header.strip())
     if not match or match.group() == "bytes=-":
@@ -83,7 +83,7 @@ def parse_range(header: str, size_bytes: int) -> tuple[int, int] | None:
 
 
 class Blocks:
-    """An open file from ``start`` to ``end`` (bytes), read in a thread; closed by the response."""
+    """Iterates over ``start`` to ``end`` of an open file in blocks; the response closes it."""
 
     def __init__(self, file: BinaryIO, start: int, end: int) -> None:
         self._file, self._start, self._end = file, start, end

@@ -1,4 +1,4 @@
-"""What the API of videos takes and answers, for its description."""
+"""OpenAPI schema of the video API."""
 
 from typing import Any
 
@@ -36,7 +36,7 @@ TAGS = ["videos"]
 
 
 class RangeNotSatisfiable(VisionError):
-    """The file has no such bytes."""
+    """The requested range is outside of the file."""
 
     status = 416
     code = "range_not_satisfiable"
@@ -114,7 +114,7 @@ poster = extend_schema_view(
 rendering_file = _file("exported_file")
 
 
-# One view at three addresses, which its routes name.
+# No operation_id: one view serves three URLs, and drf-spectacular derives the ids from these.
 results = extend_schema_view(
     get=extend_schema(
         tags=TAGS,

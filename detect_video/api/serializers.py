@@ -19,7 +19,7 @@ from web.problem_texts import shown_detail
 
 
 class AnnouncementSerializer(serializers.Serializer):
-    """A file that is about to be sent."""
+    """The announcement of an upload."""
 
     name = serializers.CharField(max_length=255)
     size_bytes = serializers.IntegerField(min_value=1)
@@ -48,12 +48,12 @@ class AnnouncementSerializer(serializers.Serializer):
 
 @extend_schema_serializer(component_name="ExportRequest")
 class RenderingRequestSerializer(serializers.Serializer):
-    """What a saved video shall look like."""
+    """Options of a rendering."""
 
     codec = serializers.ChoiceField(
         choices=list(CODECS),
         default="mjpg",
-        # Not the text itself: half of a character pair cannot be answered in UTF-8.
+        # {input!r}, not {input}: a lone surrogate cannot be encoded as UTF-8.
         error_messages={"invalid_choice": "{input!r} is not a valid choice."},
     )
     score_threshold = serializers.FloatField(min_value=0, max_value=1, default=SCORE_FLOOR)
@@ -70,7 +70,7 @@ class RenderingRequestSerializer(serializers.Serializer):
 
 
 class JobSerializer(serializers.ModelSerializer):
-    """A job, with the reason why it failed in the language of who asks."""
+    """A job, with its error in the language of the request."""
 
     error = serializers.SerializerMethodField()
     queue_position = serializers.SerializerMethodField(help_text="from 1; null unless it is queued")
@@ -81,7 +81,7 @@ class JobSerializer(serializers.ModelSerializer):
     def get_queue_position(self, job: Job) -> int | None:
         if job.state != State.QUEUED:
             return None
-        # One query for all jobs of a list.
+        # Cached in the context: one query for all jobs of a list.
         context: Any = self.context
         if type(job) not in context:
             queue = type(job).claimable().values_list("pk", flat=True)
@@ -91,7 +91,7 @@ class JobSerializer(serializers.ModelSerializer):
 
 @extend_schema_serializer(component_name="Export")
 class RenderingSerializer(JobSerializer):
-    """A saved video, or how far it is."""
+    """A rendering with its state and progress."""
 
     hidden_classes = serializers.ListField(child=serializers.IntegerField())
     hidden_class_names = serializers.ListField(child=serializers.CharField())
@@ -126,7 +126,7 @@ class RenderingSerializer(JobSerializer):
 
 
 class VideoSerializer(JobSerializer):
-    """A video: its file, and how far detection is."""
+    """A video with the state and progress of its detection."""
 
     urls = serializers.SerializerMethodField()
     exports = RenderingSerializer(source="renderings", many=True)

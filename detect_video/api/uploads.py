@@ -1,4 +1,4 @@
-"""The address that a video's file is sent to."""
+"""The API of resumable uploads, modelled on the tus protocol."""
 
 import uuid
 
@@ -16,7 +16,7 @@ from detect_video.errors import WrongOffset
 
 @schema.upload
 class UploadView(APIView):
-    """The bytes of a video: HEAD says how many have arrived, PATCH adds a chunk to them."""
+    """The upload of a video: HEAD returns its offset, PATCH appends a chunk."""
 
     throttle_scope = "uploads"
 
@@ -30,7 +30,7 @@ class UploadView(APIView):
         return Response(headers=headers)
 
     def patch(self, request: Request, video_id: uuid.UUID) -> Response:
-        # An empty body has no type.
+        # Clients send no Content-Type with an empty body.
         if request.body and request.content_type != CHUNK_TYPE:
             raise UnsupportedMediaType(request.content_type)
         offset = request.headers.get("Upload-Offset", "")

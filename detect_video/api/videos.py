@@ -1,4 +1,4 @@
-"""The API of videos: announcing, watching, cancelling."""
+"""The API of videos: create, list, show, delete, cancel and retry."""
 
 import uuid
 
@@ -15,13 +15,13 @@ from web.keeping.owners import Owner
 
 
 def requested_video(request: Request, video_id: uuid.UUID) -> Video:
-    """The video of the address, if it is the queue_key_of's. Raises ``NotFound``."""
+    """The video if it belongs to the owner of the request. Raises ``NotFound``."""
     return services.find_video(Owner.of(request), video_id)
 
 
 @schema.videos
 class VideosView(APIView):
-    """The owner's videos, the newest first; POST announces another one."""
+    """The owner's videos, newest first; POST announces the upload of another one."""
 
     throttle_scope = "uploads"
 
@@ -44,7 +44,7 @@ class VideosView(APIView):
 
 @schema.video
 class VideoView(APIView):
-    """How far a video is; DELETE stops whatever works on it and removes all of it."""
+    """State and progress of a video; DELETE cancels its jobs and deletes all of its files."""
 
     def get(self, request: Request, video_id: uuid.UUID) -> Response:
         return Response(VideoSerializer(requested_video(request, video_id)).data)
@@ -56,7 +56,7 @@ class VideoView(APIView):
 
 @schema.cancel
 class CancelView(APIView):
-    """Stop detecting; what was found so far is kept."""
+    """Cancel detection; the results so far are kept."""
 
     def post(self, request: Request, video_id: uuid.UUID) -> Response:
         video = requested_video(request, video_id)
@@ -66,7 +66,7 @@ class CancelView(APIView):
 
 @schema.retry
 class RetryView(APIView):
-    """Go on with detecting after the last kept frame."""
+    """Resume detection after the last stored frame."""
 
     def post(self, request: Request, video_id: uuid.UUID) -> Response:
         video = requested_video(request, video_id)

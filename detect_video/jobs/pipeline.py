@@ -1,4 +1,4 @@
-"""Detects in the frames of a video while more of them are being read."""
+"""Runs detection on the frames of a video while more frames are being decoded."""
 
 from collections import deque
 from collections.abc import Iterable, Iterator
@@ -12,7 +12,7 @@ from ml_core import engine
 from ml_core.errors import Busy, InferenceTimeout, ModelLoading
 from ml_core.results import Detections
 
-# Frames at the model at one time, so that it never waits for one to be read or kept.
+# Frames in flight, so that the model never waits for decoding or storage.
 WINDOW_FRAMES = 4
 RETRY_AFTER_S = 0.5
 
@@ -20,17 +20,18 @@ Found = tuple[VideoFrame, Detections]
 
 
 def open_frames(path: Path, *, model: str, after_pts_us: int | None = None) -> VideoReader:
-    """A video's frames for ``detect_frames``, from a file or from after a time stamp on.
+    """Open a video for ``detect_frames``, at its start or after a timestamp.
 
-    They are twice as large as the network's input at most: what is larger costs time to hand over
-    and is not seen. Raises as ``VideoReader`` does, ``UnknownModel`` and ``ModelNotInstalled``.
+    Frames are scaled down to at most twice the network's input size: more pixels take time to
+    transfer and do not change the detections. Raises the errors of ``VideoReader``,
+    ``UnknownModel`` and ``ModelNotInstalled``.
     """
     side = 2 * max(engine.find("detection", model).input_wh)
     return VideoReader(path, after_pts_us=after_pts_us, side=side)
 
 
 def wait_for_model(model: str, stop: Event) -> None:
-    """Return when a model is loaded. Raises the ``VisionError`` that fits, or ``RunLost``."""
+    """Block until a model is loaded. Raises ``VisionError``, or ``RunLost`` after ``stop``."""
     while not stop.is_set():
         try:
             engine.wait_until_loaded("detection", model)
@@ -48,12 +49,12 @@ def detect_frames(
     queue_key: str,
     stop: Event | None = None,
 ) -> Iterator[list[Found]]:
-    """Yield every frame with its detections, in order, in lists of those that are ready.
+    """Yield lists of the frames that are ready, in order, each with its detections.
 
-    Boxes are in pixels of ``resolution_wh``, the video's own (width, height). ``model`` may be
-    empty for the default; ``queue_key`` is whom the model's queue treats as one. A model that is
-    busy, slow or being loaded is waited for. Raises the ``VisionError`` that fits, ``RunLost``
-    after ``stop`` was set, or at the end of the process.
+    Boxes are in pixels of ``resolution_wh``, the video's own (width, height). An empty ``model``
+    selects the default; the model's queue is fair between ``queue_key`` values. Retries while the
+    model is busy, times out or is loading. Raises ``VisionError``, or ``RunLost`` when ``stop`` is
+    set or the process exits.
     """
     stop = stop or Event()
     pending: deque[tuple[VideoFrame, Future[Detections]]] = deque()
@@ -67,7 +68,7 @@ def detect_frames(
             try:
                 pending.append((frame, threads.submit(detect, frame)))
             except RuntimeError as exc:
-                # The whole process is ending.
+                # submit() fails while the interpreter shuts down.
                 raise RunLost from exc
             if len(pending) == WINDOW_FRAMES or pending[0][1].done():
                 yield _take_ready(pending)
@@ -78,7 +79,7 @@ def detect_frames(
 
 
 def _take_ready(pending: deque[tuple[VideoFrame, "Future[Detections]"]]) -> list[Found]:
-    """The first of ``pending``, waiting for it, and those after it that need no waiting."""
+    """Wait for the first of ``pending``; return it and those after it that are ready."""
     ready: list[Found] = []
     while pending and (not ready or pending[0][1].done()):
         frame, future = pending.popleft()

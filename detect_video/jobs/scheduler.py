@@ -1,8 +1,8 @@
-"""Works on what waits: a thread of the serving process claims rows and runs each in its own.
+"""Runs queued jobs: a thread of the serving process claims rows and runs each in its own thread.
 
-A process that dies leaves its rows without signs of life; whoever sees that goes on with them.
-What went wrong with the server is tried again, at most ``MAX_ATTEMPTS`` times without getting any
-further. What went wrong with the video would do so each time; the job fails at once.
+When a process dies, the heartbeat of its jobs stops; another worker then claims them and resumes.
+Transient server errors are retried, at most ``MAX_ATTEMPTS`` times without progress. Errors caused
+by the video would occur on every attempt, so the job fails at once.
 """
 
 import logging
@@ -29,10 +29,10 @@ logger = logging.getLogger(__name__)
 TICK_S = 0.5
 HEARTBEAT_S = 2
 SWEEP_S = 3600
-# After an error of the database, say, which will not be gone in the next moment.
+# Pause after an unexpected error, such as a database failure.
 PAUSE_S = 5
 
-# Of the server at that moment; everything else is the video's fault or a fault of ours.
+# Server conditions worth a retry; anything else is caused by the video or by a bug.
 TRANSIENT = (
     OSError,
     MemoryError,
@@ -42,30 +42,30 @@ TRANSIENT = (
     InferenceTimeout,
 )
 
-Work = Callable[[Any, Event], None]
-# How many of them run at one time (a name in settings.LIMITS), and how.
-KINDS: list[tuple[str, type[Job], Work]] = [
+Task = Callable[[Any, Event], None]
+# The limit of concurrent jobs (a name in settings.LIMITS), the model and its task.
+KINDS: list[tuple[str, type[Job], Task]] = [
     ("video_jobs", Video, run_detection),
     ("export_jobs", Rendering, run_rendering),
 ]
 
 
 def start_scheduler() -> None:
-    """Begin to work on what waits, in the background, where ``settings.RUN_JOBS`` says so."""
+    """Start the scheduler thread if ``settings.RUN_JOBS`` is set."""
     if settings.RUN_JOBS:
         Thread(target=Scheduler().run_forever, name="video-jobs", daemon=True).start()
 
 
 def claim_next(kind: type[Job]) -> Job | None:
-    """Begin a run of the next job of a kind that waits; None when there is none.
+    """Claim the next waiting job of a kind; None if there is none.
 
-    One fails that was tried ``MAX_ATTEMPTS`` times and got no further, or has had its time.
+    Jobs that have used up their attempts or their time limit fail instead.
     """
     for job in kind.claimable():
         if not job.claim():
             continue
         if job.attempt >= MAX_ATTEMPTS:
-            fail(job, broke_off())
+            fail(job, interrupted())
         elif job.worked_s > job.limit_s:
             fail(job, took_too_long(job))
         else:
@@ -73,10 +73,10 @@ def claim_next(kind: type[Job]) -> Job | None:
     return None
 
 
-def run(job: Job, work: Work, stop: Event) -> None:
-    """Do the ``work`` on a claimed job, and note in its row how it ended."""
+def run(job: Job, task: Task, stop: Event) -> None:
+    """Run ``task`` on a claimed job and record its outcome in the row."""
     try:
-        work(job, stop)
+        task(job, stop)
     except RunLost:
         logger.info("%s %s was cancelled, taken over or cut off", type(job).__name__, job.pk)
     except Exception as exc:
@@ -84,8 +84,8 @@ def run(job: Job, work: Work, stop: Event) -> None:
             logger.warning("%s %s failed: disk full", type(job).__name__, job.pk)
             fail(job, StorageFull(FULL))
         elif isinstance(exc, TRANSIENT) or is_unusable(exc):
-            # The row stays as it is: without signs of life it will be claimed again.
-            logger.exception("%s %s broke off", type(job).__name__, job.pk)
+            # Left as running: the job is claimed again once its heartbeat is stale.
+            logger.exception("%s %s was interrupted", type(job).__name__, job.pk)
         elif isinstance(exc, VisionError):
             logger.info("%s %s failed: %s", type(job).__name__, job.pk, exc.detail)
             fail(job, exc)
@@ -96,12 +96,12 @@ def run(job: Job, work: Work, stop: Event) -> None:
 
 
 def fail(job: Job, exc: VisionError) -> None:
-    """End a run with what is to be told; not where it was ended already."""
+    """End a run as failed, unless it has already been ended."""
     with suppress(RunLost):
         job.end_run(State.FAILED, error_code=exc.code, error=exc.detail)
 
 
-def broke_off() -> VisionError:
+def interrupted() -> VisionError:
     return VisionError(
         f"Processing was interrupted {MAX_ATTEMPTS} times in a row without progress; see the "
         f"server log. Try again.",
@@ -119,16 +119,16 @@ def took_too_long(job: Job) -> VisionError:
 
 @dataclass
 class Running:
-    """A job under way in a thread of this process."""
+    """A job running in a thread of this process."""
 
     job: Job
-    work: Work
+    task: Task
     stop: Event = field(default_factory=Event)
 
     def __post_init__(self) -> None:
         self._worked_before_s = self.job.worked_s
-        self._begun_s = time.monotonic()
-        self._is_given_up = False
+        self._started_s = time.monotonic()
+        self._has_timed_out = False
 
     def start(self) -> None:
         name = f"job-{self.job.pk}"
@@ -137,31 +137,31 @@ class Running:
 
     def _run(self) -> None:
         try:
-            run(self.job, self.work, self.stop)
+            run(self.job, self.task, self.stop)
         finally:
             connections.close_all()
 
     @property
     def is_over(self) -> bool:
-        """Whether its place is free; what does not stop when it is told to does not keep it."""
-        return self._is_given_up or not self.thread.is_alive()
+        """Whether its slot is free: also when the job timed out and its thread does not stop."""
+        return self._has_timed_out or not self.thread.is_alive()
 
-    def give_sign_of_life(self) -> None:
-        """Note that the run lives, and for how long; end it after the longest."""
-        worked_s = self._worked_before_s + time.monotonic() - self._begun_s
+    def send_heartbeat(self) -> None:
+        """Write a heartbeat with the working time; fail the job beyond its time limit."""
+        worked_s = self._worked_before_s + time.monotonic() - self._started_s
         try:
             self.job.checkpoint(worked_s=worked_s)
         except RunLost:
             self.stop.set()
             return
         if worked_s > self.job.limit_s:
-            self._is_given_up = True
+            self._has_timed_out = True
             self.stop.set()
             fail(self.job, took_too_long(self.job))
 
 
 class Scheduler:
-    """Starts what waits as places become free."""
+    """Starts waiting jobs as slots become free."""
 
     def __init__(self) -> None:
         self._running: list[Running] = []
@@ -182,23 +182,23 @@ class Scheduler:
                 close_old_connections()
 
     def tick(self) -> None:
-        """One look at everything."""
+        """Send heartbeats, start waiting jobs and clean up, whichever is due."""
         now = time.monotonic()
         self._running = [running for running in self._running if not running.is_over]
         if now >= self._heartbeat_due:
             self._heartbeat_due = now + HEARTBEAT_S
             for running in self._running:
-                running.give_sign_of_life()
-        for limit, kind, work in KINDS:
-            self._fill_places(settings.LIMITS[limit], kind, work)
+                running.send_heartbeat()
+        for limit, kind, task in KINDS:
+            self._fill_slots(settings.LIMITS[limit], kind, task)
         if now >= self._sweep_due:
             self._sweep_due = now + SWEEP_S
             chunked_uploads.sweep()
 
-    def _fill_places(self, places: int, kind: type[Job], work: Work) -> None:
-        free = places - sum(isinstance(running.job, kind) for running in self._running)
+    def _fill_slots(self, slots: int, kind: type[Job], task: Task) -> None:
+        free = slots - sum(isinstance(running.job, kind) for running in self._running)
         while free > 0 and (job := claim_next(kind)):
-            running = Running(job, work)
+            running = Running(job, task)
             running.start()
             self._running.append(running)
             free -= 1

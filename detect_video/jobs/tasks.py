@@ -1,4 +1,4 @@
-"""The work on claimed rows. Any process may call it: all that is known lies in the row."""
+"""The tasks of claimed jobs. Any process may run them: the row holds all of their state."""
 
 import time
 from threading import Event
@@ -21,10 +21,10 @@ PROGRESS_EVERY_S = 0.5
 
 
 def run_detection(video: Video, stop: Event) -> None:
-    """Detect in every frame of a claimed video that has no result yet.
+    """Run detection on the frames of a claimed video that have no result yet.
 
-    Results are kept as soon as they are there. Raises the ``VisionError`` that fits, ``RunLost``
-    when the run was ended or ``stop`` was set.
+    Results are stored as soon as they are available. Raises ``VisionError``, or ``RunLost`` when
+    the run was ended or ``stop`` is set.
     """
     if not video.model:
         video.checkpoint(model=engine.default_model("detection").name)
@@ -62,12 +62,12 @@ def _frame_results(video: Video, found: list[Found]) -> list[FrameResult]:
 
 
 def run_rendering(rendering: Rendering, stop: Event) -> None:
-    """Render the file of a claimed rendering. Raises what ``run_detection`` raises."""
+    """Write the file of a claimed rendering. Raises the errors of ``run_detection``."""
     video = rendering.video
-    # Those before it may have become larger than anybody could know when this one was asked for.
+    # Earlier renderings may have outgrown their estimated size since this one was requested.
     check_quota(video.owner, 0)
     last = video.frames.order_by("frame_index").last()
-    # A run that is taken over and does not know it yet writes to another file.
+    # A file per run: a run that was taken over may still be writing.
     target = rendering.folder / f"{rendering.pk}-{rendering.run_id}{CODECS[rendering.codec]}"
     find = DetectionsByTime(video, rendering.score_threshold, rendering.hidden_classes)
     due = 0.0
@@ -75,7 +75,7 @@ def run_rendering(rendering: Rendering, stop: Event) -> None:
     furthest = rendering.frames_done
 
     def detections(pts_us: int) -> list[Detection]:
-        # A run that ends before the furthest frame was ended by something else than the next one.
+        # Only from the furthest frame on may the next frame be what crashes the run.
         if frames_done == furthest:
             rendering.begin_attempt()
         return find(pts_us)
@@ -84,15 +84,15 @@ def run_rendering(rendering: Rendering, stop: Event) -> None:
         nonlocal due, frames_done
         frames_done = frames
         if time.monotonic() >= due:
-            # Each run draws from the first frame on: only what none has reached is any further.
+            # Every run starts at the first frame; only frames beyond the furthest are progress.
             is_further = frames > rendering.frames_done
             further = {"frames_done": frames, "attempt": 0} if is_further else {}
-            # A cancelled rendering ends here, by RunLost.
+            # Raises RunLost if the rendering was cancelled.
             rendering.checkpoint(**further)
             due = time.monotonic() + PROGRESS_EVERY_S
 
     def on_size(size_bytes: int) -> None:
-        # Nobody knew how large it would become; from now on it counts as what it is.
+        # The requested size was an estimate; once larger, the actual size counts.
         rendering.checkpoint(size_bytes=max(size_bytes, rendering.size_bytes))
         check_quota(video.owner, 0)
         check_room(0)

@@ -1,4 +1,4 @@
-"""The WebSocket of a video: its state, its results as they are found, and pictures on credit."""
+"""WebSocket of a video: its state, results as they are stored, and frames on credit."""
 
 import asyncio
 import json
@@ -13,7 +13,7 @@ from django.conf import settings
 
 from detect_video.models import Video
 from detect_video.services import find_video
-from detect_video.socket.limits import Place, free_place, take_place
+from detect_video.socket.limits import Slot, acquire_slot, release_slot
 from detect_video.socket.messages import Start, parse_message
 from detect_video.socket.streaming import send_frames, send_info
 from ml_core.errors import VisionError
@@ -25,14 +25,14 @@ from web.problem_texts import as_message
 
 logger = logging.getLogger(__name__)
 
-# Who moves through the video gets a decoder where that comes to rest.
+# While the user seeks, wait for the position to settle before opening a decoder.
 SETTLE_S = 0.1
 
 
 class VideoConsumer(AsyncWebsocketConsumer):
-    """One client that watches one video."""
+    """One client watching one video."""
 
-    place: Place | None = None
+    slot: Slot | None = None
     video: Video | None = None
     info: asyncio.Task | None = None
     stream: asyncio.Task | None = None
@@ -40,20 +40,20 @@ class VideoConsumer(AsyncWebsocketConsumer):
     async def connect(self) -> None:
         self.owner = Owner.of_scope(self.scope)
         self.credit = asyncio.Semaphore(0)
-        # Held while something is sent, until the decoder that it came from has gone.
+        # Held while frames are sent, until their decoder has exited.
         self.sending = asyncio.Lock()
         self.active_s = time.monotonic()
         address = scope_address(self.scope)
         await self.accept()
         try:
-            self.place = take_place(self.owner, address)
+            self.slot = acquire_slot(self.owner, address)
             video_id = self.scope["url_route"]["kwargs"]["video_id"]
             self.video = await database_sync_to_async(find_video)(self.owner, video_id)
         except Exception as exc:
-            # Not raised: then nobody would free the place.
+            # Channels does not call disconnect() after an error here, so the slot would leak.
             await self.fail(exc)
             return
-        self.info = self._begin(send_info, self.video.pk, self.send_json, self.check_idle)
+        self.info = self._create_task(send_info, self.video.pk, self.send_json, self.check_idle)
 
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
         if self.video is None:
@@ -73,15 +73,15 @@ class VideoConsumer(AsyncWebsocketConsumer):
     async def disconnect(self, code: int) -> None:
         self._end_tasks()
         try:
-            # The place is another's when the decoder has gone, too.
+            # Release the slot only after the decoder has exited.
             async with self.sending:
                 pass
         finally:
-            if self.place:
-                free_place(self.place)
+            if self.slot:
+                release_slot(self.slot)
 
     async def fail(self, exc: Exception) -> None:
-        """Say what failed, as far as it may be told, and close."""
+        """Report an error without internal details, and close."""
         refusal = as_vision_error(exc)
         if refusal is None:
             logger.exception("the WebSocket of video %s was interrupted", self.scope["path"])
@@ -91,7 +91,7 @@ class VideoConsumer(AsyncWebsocketConsumer):
         await self.refuse(refusal)
 
     async def refuse(self, exc: VisionError) -> None:
-        """Say what was wrong, and close."""
+        """Send the error and close."""
         self.video = None
         self._end_tasks()
         await self.send_json({"type": "error", **as_message(exc)})
@@ -106,7 +106,7 @@ class VideoConsumer(AsyncWebsocketConsumer):
         await self.send(bytes_data=data)
 
     def check_idle(self) -> None:
-        """Raise ``SocketIdle`` when nothing was sent or received for too long."""
+        """Raise ``SocketIdle`` if nothing was sent or received for too long."""
         seconds = settings.LIMITS["video_socket_idle_seconds"]
         if time.monotonic() - self.active_s >= seconds:
             raise SocketIdle(
@@ -115,12 +115,12 @@ class VideoConsumer(AsyncWebsocketConsumer):
             )
 
     def _start(self, video: Video, wanted: Start) -> None:
-        """Begin to send, in place of what is being sent."""
+        """Start a stream in place of the current one."""
         is_seeking = self.stream is not None and not self.stream.done()
         if self.stream:
             self.stream.cancel()
         self.credit = asyncio.Semaphore(wanted.credit)
-        self.stream = self._begin(self._send, video, wanted, self.credit, is_seeking)
+        self.stream = self._create_task(self._send, video, wanted, self.credit, is_seeking)
 
     async def _send(
         self, video: Video, wanted: Start, credit: asyncio.Semaphore, is_seeking: bool
@@ -130,11 +130,11 @@ class VideoConsumer(AsyncWebsocketConsumer):
                 await asyncio.sleep(SETTLE_S)
             await send_frames(video, wanted, credit, self.send_json, self.send_bytes)
 
-    def _begin(self, work: Callable[..., Awaitable[None]], *arguments: Any) -> asyncio.Task:
+    def _create_task(self, work: Callable[..., Awaitable[None]], *arguments: Any) -> asyncio.Task:
         return asyncio.create_task(self._guarded(work, *arguments))
 
     async def _guarded(self, work: Callable[..., Awaitable[None]], *arguments: Any) -> None:
-        """Tell the client what goes wrong in a task that nobody awaits."""
+        """Report errors of a background task, which nobody awaits, to the client."""
         try:
             await work(*arguments)
         except Exception as exc:
@@ -142,6 +142,6 @@ class VideoConsumer(AsyncWebsocketConsumer):
 
     def _end_tasks(self) -> None:
         for task in (self.info, self.stream):
-            # A task that reports its own failure is not to be cut off while it does.
+            # A task that is reporting its own failure must not cancel itself.
             if task and task is not asyncio.current_task():
                 task.cancel()

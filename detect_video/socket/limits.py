@@ -1,4 +1,4 @@
-"""What WebSockets on videos share in this process: places, and memory for their decoders."""
+"""Limits on video WebSockets in this process: connections, and memory of their decoders."""
 
 import asyncio
 from collections import Counter
@@ -11,24 +11,24 @@ from detect_video.errors import TooManySockets
 from detect_video.models import Video
 from web.keeping.owners import Owner
 
-Place = tuple[Owner, str]
+# Owner and client address.
+Slot = tuple[Owner, str]
 
-# By owner and address.
-open_sockets: Counter[Place] = Counter()
+open_sockets: Counter[Slot] = Counter()
 
 
-def take_place(owner: Owner, address: str) -> Place:
-    """Count one more socket, until ``free_place``. Raises ``TooManySockets``, and counts nothing.
+def acquire_slot(owner: Owner, address: str) -> Slot:
+    """Count one more socket, until ``release_slot``. Raises ``TooManySockets``.
 
-    ``address`` is the client's as limits count it.
+    ``address`` is the client address, normalised as for all limits.
     """
     of_owner = settings.LIMITS["video_sockets_per_owner"]
-    if sum(count for place, count in open_sockets.items() if place[0] == owner) >= of_owner:
+    if sum(count for slot, count in open_sockets.items() if slot[0] == owner) >= of_owner:
         raise TooManySockets(
             f"At most {of_owner} connections to videos may be open at the same time. Close one."
         )
     of_address = settings.LIMITS["video_sockets_per_address"]
-    if sum(count for place, count in open_sockets.items() if place[1] == address) >= of_address:
+    if sum(count for slot, count in open_sockets.items() if slot[1] == address) >= of_address:
         raise TooManySockets(
             f"From one address, at most {of_address} connections to videos may be open at the same "
             f"time. Close one, or try again later."
@@ -39,36 +39,36 @@ def take_place(owner: Owner, address: str) -> Place:
     return owner, address
 
 
-def free_place(place: Place) -> None:
+def release_slot(slot: Slot) -> None:
     """Count one socket less."""
-    open_sockets[place] -= 1
-    if not open_sockets[place]:
-        del open_sockets[place]
+    open_sockets[slot] -= 1
+    if not open_sockets[slot]:
+        del open_sockets[slot]
 
 
-# Of one decoder: the process itself, and the frames that H.264, HEVC, VP9 and AV1 refer to; up to
-# 20 bytes for each pixel were measured, and half as much again is left for 10 bits a colour.
+# Memory of one decoder: the process itself, and the reference frames of H.264, HEVC, VP9 and AV1.
+# At most 20 bytes per pixel were measured; the rest is for 10-bit colour.
 PROCESS_BYTES = 60 * 2**20
 BYTES_PER_PIXEL = 30
 
 
-# The row's columns alone: who awaits memory may not query the database for the account.
+# Plain columns of the row: loading the account would query the database from the event loop.
 OwnerKey = tuple[int | None, str]
 
 
 def owner_key(video: Video) -> OwnerKey:
-    """Whose the video is, and so who watches it."""
+    """The owner of the video, who is also its viewer."""
     return video.user_id, video.session_key
 
 
 def decoder_bytes(video: Video) -> int:
-    """What the process that decodes ``video`` takes at most."""
+    """Upper estimate of the memory of a process that decodes ``video``."""
     return PROCESS_BYTES + BYTES_PER_PIXEL * video.width * video.height
 
 
 @dataclass(eq=False)
 class Request:
-    """Somebody waits for so many bytes."""
+    """A viewer waiting for ``wanted_bytes``."""
 
     owner: OwnerKey
     wanted_bytes: int
@@ -76,22 +76,22 @@ class Request:
 
 
 class Memory:
-    """Bytes that all viewers' decoders may take together, given to who asks in turn.
+    """Memory budget shared by all viewers' decoders, granted first come, first served.
 
-    One owner's take at most half of them. One decoder alone may always be opened, however large.
+    One owner gets at most half of it. A single decoder is always allowed, however large.
     """
 
     def __init__(self) -> None:
         self.taken: Counter[OwnerKey] = Counter()
         self._waiting: list[Request] = []
 
-    async def take(
+    async def acquire(
         self, owner: OwnerKey, wanted_bytes: int, on_wait: Callable[[], Awaitable[None]]
     ) -> None:
-        """Wait until there is room, and take it. ``on_wait`` is called when there is none yet."""
+        """Acquire ``wanted_bytes``, waiting until they are free; ``on_wait`` announces a wait."""
         request = Request(owner, wanted_bytes, asyncio.get_running_loop().create_future())
         self._waiting.append(request)
-        self._share_out()
+        self._grant()
         try:
             if request in self._waiting:
                 await on_wait()
@@ -99,22 +99,22 @@ class Memory:
         except BaseException:
             if request in self._waiting:
                 self._waiting.remove(request)
-                self._share_out()
+                self._grant()
             else:
-                self.give_back(owner, wanted_bytes)
+                self.release(owner, wanted_bytes)
             raise
 
-    def give_back(self, owner: OwnerKey, taken_bytes: int) -> None:
-        """Let others have what ``take`` took."""
+    def release(self, owner: OwnerKey, taken_bytes: int) -> None:
+        """Release what ``acquire`` acquired."""
         self.taken[owner] -= taken_bytes
-        self._share_out()
+        self._grant()
 
-    def _share_out(self) -> None:
+    def _grant(self) -> None:
         most = settings.LIMITS["watched_videos_bytes"]
         for request in list(self._waiting):
             of_owner, of_all = self.taken[request.owner], self.taken.total()
             if of_owner and of_owner + request.wanted_bytes > most // 2:
-                # Only its owner's other viewers can change that: nobody waits behind it.
+                # Blocked by its own owner, so it does not hold up the requests of others.
                 continue
             if of_all and of_all + request.wanted_bytes > most:
                 break

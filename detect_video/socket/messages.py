@@ -1,4 +1,4 @@
-"""The messages of a video's WebSocket: what clients may say, and how pictures are packed."""
+"""Messages of a video's WebSocket: parsing of client messages, packing of frames."""
 
 import json
 import struct
@@ -15,7 +15,7 @@ MAX_FRAME_INDEX = 2**31 - 1
 
 @dataclass(frozen=True)
 class Start:
-    """Send everything from frame ``first`` on: results alone, or each with its picture."""
+    """Stream from frame ``first`` on: results only, or results with their frames as JPEG."""
 
     mode: str
     first: int
@@ -24,13 +24,13 @@ class Start:
 
 @dataclass(frozen=True)
 class Credit:
-    """``pictures`` more may be sent."""
+    """Allow the server to send this many more ``pictures``."""
 
     pictures: int
 
 
 def parse_message(text: str | None) -> Start | Credit:
-    """What a client said. Raises ``BadMessage`` for anything it may not say."""
+    """Parse a client message. Raises ``BadMessage``."""
     if text is None:
         raise BadMessage("Expected JSON text, received binary data.")
     try:
@@ -52,9 +52,9 @@ def parse_message(text: str | None) -> Start | Credit:
 
 
 def pack_picture(result: dict[str, Any], picture: VideoFrame) -> bytes:
-    """A kept result and its frame's JPEG as one message, so that nothing comes between them.
+    """Pack a stored result and its frame's JPEG into one message.
 
-    A little-endian uint32 with the length of the JSON header, the header, the JPEG.
+    Layout: little-endian uint32 length of the JSON header, the header, the JPEG.
     """
     size = {"width": picture.width, "height": picture.height}
     header = json.dumps({**result, **size}).encode()
@@ -63,7 +63,7 @@ def pack_picture(result: dict[str, Any], picture: VideoFrame) -> bytes:
 
 def _whole_number(message: dict[str, Any], name: str, most: int, *, default: int) -> int:
     number = message.get(name, default)
-    # In Python, True is a whole number, too.
+    # isinstance() would accept True and False.
     if type(number) is not int or not 0 <= number <= most:
         raise BadMessage(f'Expected a whole number from 0 to {most} as "{name}".')
     return number

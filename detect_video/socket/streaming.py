@@ -1,4 +1,4 @@
-"""What a video's WebSocket is sent: loops that look for news and wait for a slow client."""
+"""Streams sent on a video's WebSocket: they poll the database and wait for slow clients."""
 
 import asyncio
 import uuid
@@ -22,12 +22,11 @@ from web.problem_texts import as_message
 
 LOOK_EVERY_S = 0.1
 INFO_EVERY_S = 0.5
-# At a video that nothing works on; only its owner can change that.
+# For a video without a queued or running job; only its owner can start one.
 REST_EVERY_S = 2
 BATCH_FRAMES = 64
 JPEG_SIDE = 960
-# A client that is paused for longer, or waits longer for results, gets its decoder back when it
-# goes on.
+# A viewer that is paused, or waits for results, for longer loses its decoder until it resumes.
 IDLE_S = 20
 
 T = TypeVar("T")
@@ -42,16 +41,17 @@ WAITING = (
     "closed."
 )
 
-# Not the event loop's own threads, which readers that wait for a decoder would use up. One ends a
-# decoder while another still waits for it.
+# Not the event loop's default executor, whose threads blocked readers would use up. Two per socket:
+# one closes a decoder while another still reads from it.
 _reading = ThreadPoolExecutor(2 * settings.LIMITS["video_sockets"], thread_name_prefix="pictures")
 _querying = ThreadPoolExecutor(2, thread_name_prefix="socket-queries")
 
 
 async def send_info(video_id: uuid.UUID, send: SendJson, check_idle: Callable[[], None]) -> None:
-    """Send the video as the API shows it, now and whenever it has changed; never ends.
+    """Send the video's API representation, now and after each change; never returns.
 
-    Calls ``check_idle`` while nothing works on the video. Raises ``NotFound`` when it is deleted.
+    Calls ``check_idle`` while no job is queued or running. Raises ``NotFound`` once the video is
+    deleted.
     """
     sent = None
     while True:
@@ -73,10 +73,10 @@ async def send_frames(
     send_json: SendJson,
     send_bytes: SendBytes,
 ) -> None:
-    """Send what is ``wanted`` as it is kept, and at the end of a finished video how many there are.
+    """Send the ``wanted`` results as they are stored, and at the end the total number of frames.
 
-    Pictures are sent one for each ``credit``. Raises ``NotFound`` when the video is deleted,
-    ``InvalidVideo`` when its file does not give the frames again that were detected.
+    Each picture uses up one ``credit``. Raises ``NotFound`` once the video is deleted,
+    ``InvalidVideo`` if decoding the file again does not yield the detected frames.
     """
     if wanted.mode == "results":
         async for frames in kept_batches(video.pk, first=wanted.first):
@@ -94,29 +94,29 @@ async def _send_pictures(
     send_json: SendJson,
     send_bytes: SendBytes,
 ) -> None:
-    async def say_why() -> None:
+    async def report_waiting() -> None:
         await send_json({"type": "waiting", **as_message(WaitsForMemory(WAITING))})
 
-    pictures = Pictures(video, say_why)
+    pictures = Pictures(video, report_waiting)
 
-    async def resting(coming: Coroutine[Any, Any, T]) -> T:
-        """Wait for what is ``coming``, without a decoder when that takes long."""
+    async def await_or_close(coming: Coroutine[Any, Any, T]) -> T:
+        """Await ``coming``; close the decoder if that takes longer than ``IDLE_S``."""
         nonlocal pictures
         arrival = asyncio.create_task(coming)
         try:
             await asyncio.wait({arrival}, timeout=IDLE_S)
             if not arrival.done():
                 await pictures.close()
-                pictures = Pictures(video, say_why)
+                pictures = Pictures(video, report_waiting)
             return await arrival
         finally:
             arrival.cancel()
 
     batches = kept_batches(video.pk, first=first)
     try:
-        while frames := await resting(_next_batch(batches)):
+        while frames := await await_or_close(_next_batch(batches)):
             for result in frames:
-                await resting(credit.acquire())
+                await await_or_close(credit.acquire())
                 picture = await pictures.at(result["pts_us"])
                 await send_bytes(pack_picture(result, picture))
     finally:
@@ -128,9 +128,9 @@ async def _next_batch(batches: AsyncIterator[list[dict[str, Any]]]) -> list[dict
 
 
 async def kept_batches(video_id: uuid.UUID, *, first: int) -> AsyncIterator[list[dict[str, Any]]]:
-    """The results from frame ``first`` on, in lists, waiting for those that are to come.
+    """Yield batches of results from frame ``first`` on, as they are stored.
 
-    Ends after the last one of a finished video. Raises ``NotFound`` when it is deleted.
+    Ends after the last frame of a finished video. Raises ``NotFound`` once the video is deleted.
     """
     while True:
         state, frames = await _query(_news, video_id, first)
@@ -144,9 +144,9 @@ async def kept_batches(video_id: uuid.UUID, *, first: int) -> AsyncIterator[list
 
 
 class Pictures:
-    """The frames of a video file as JPEG, in rising time, read without blocking the loop.
+    """The frames of a video file as JPEG, read in order without blocking the event loop.
 
-    One decoder reads them, from the first that is asked for on, until ``close``.
+    One decoder reads them, from the first requested frame on, until ``close``.
     """
 
     def __init__(self, video: Video, on_wait: Callable[[], Awaitable[None]]) -> None:
@@ -160,25 +160,25 @@ class Pictures:
         self._frames: Iterator[VideoFrame] = iter(())
 
     async def at(self, pts_us: int) -> VideoFrame:
-        """The frame of that time stamp (µs). Raises ``InvalidVideo`` when there is none.
+        """The frame with timestamp ``pts_us`` (µs). Raises ``InvalidVideo`` if there is none.
 
-        Waits for the memory that the decoder needs.
+        Waits for the memory of the decoder.
         """
         if not self._has_memory:
-            await memory.take(self._owner, self._bytes, self._on_wait)
+            await memory.acquire(self._owner, self._bytes, self._on_wait)
             self._has_memory = True
         return await asyncio.get_running_loop().run_in_executor(_reading, self._read, pts_us)
 
     async def close(self) -> None:
-        """End the decoder, also while it opens the file; its process has gone afterwards."""
+        """Kill the decoder, even while it opens the file; returns after its process has exited."""
         ended = asyncio.get_running_loop().run_in_executor(_reading, self._end)
-        ended.add_done_callback(self._give_memory_back)
+        ended.add_done_callback(self._release_memory)
         await asyncio.shield(ended)
 
-    def _give_memory_back(self, _: asyncio.Future) -> None:
+    def _release_memory(self, _: asyncio.Future) -> None:
         if self._has_memory:
             self._has_memory = False
-            memory.give_back(self._owner, self._bytes)
+            memory.release(self._owner, self._bytes)
 
     def _read(self, pts_us: int) -> VideoFrame:
         with self._opening:
@@ -209,7 +209,7 @@ def _info(video_id: uuid.UUID) -> dict[str, Any]:
 
 
 def _news(video_id: uuid.UUID, first: int) -> tuple[str, list[dict[str, Any]]]:
-    # The state first: what is kept between the two queries must not be missed.
+    # The state first: a result stored between the queries must not be missed.
     state = _video(video_id).state
     return state, kept_frames(video_id, first=first, limit=BATCH_FRAMES)
 

@@ -1,4 +1,4 @@
-"""Small videos for tests, whose pictures carry their number in black and white blocks.
+"""Small test videos whose frames encode their number in black and white blocks.
 
 The numbers survive compression, scaling and rotation; ``frame_number`` reads them back.
 """
@@ -36,7 +36,7 @@ def numbered_picture(number: int, size_wh: tuple[int, int], cells: Cells | None 
 
 
 def frame_number(image: np.ndarray) -> int:
-    """The number that ``numbered_picture`` has put into an upright (H, W, 3) picture."""
+    """Decode the number from an upright (H, W, 3) ``numbered_picture``."""
     height, width = image.shape[:2]
     row = image[round(height * 0.8) : round(height * 0.9)].mean((0, 2))
     return sum(int(row[int((bit + 0.5) * width / BITS)] > 128) << bit for bit in range(BITS))
@@ -88,7 +88,7 @@ def write_clip(
 
 
 def write_tone(path: Path, duration_s: float = 1.0) -> Path:
-    """Write a file with sound and no pictures."""
+    """Write a file with audio only."""
     with av.open(str(path), "w") as container:
         container.mux(
             _tone(container.add_stream("aac", rate=SAMPLE_RATE, layout="mono"), duration_s)
@@ -106,7 +106,7 @@ def _tone(stream: av.AudioStream, duration_s: float) -> list[av.Packet]:
 
 
 def _patch_rotation(path: Path, rotation: int) -> None:
-    """Put a display matrix into the track header of an mp4; muxers here cannot be told one."""
+    """Write a display matrix into the track header of an mp4, which PyAV's muxer cannot do."""
     a, b, c, d = {90: (0, 1, -1, 0), 180: (-1, 0, 0, -1), 270: (0, -1, 1, 0)}[rotation]
     data = bytearray(path.read_bytes())
     one = 1 << 16
@@ -117,7 +117,7 @@ def _patch_rotation(path: Path, rotation: int) -> None:
 
 
 def trim_start(path: Path, trimmed_s: Fraction) -> Path:
-    """Make the edit list of an mp4 leave out the beginning."""
+    """Make the edit list of an mp4 skip the beginning."""
     data = bytearray(path.read_bytes())
     # The list's entry is a duration in the movie's time units and a start in the track's.
     entry = data.index(b"elst") + 12

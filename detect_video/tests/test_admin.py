@@ -1,4 +1,4 @@
-"""The admin's list of videos and what can be done there."""
+"""The admin of videos and renderings."""
 
 import pytest
 from django.contrib.auth import get_user_model
@@ -46,7 +46,7 @@ def test_a_video_is_shown_with_its_renderings_and_cannot_be_edited(admin_client,
     assert 'type="text"' not in page
 
 
-def test_videos_are_cancelled_and_gone_on_with(admin_client, clip):
+def test_videos_are_cancelled_and_resumed(admin_client, clip):
     videos = [queued_video(clip), queued_video(clip, state=State.RUNNING)]
 
     act(admin_client, "cancel", *videos)
@@ -56,7 +56,7 @@ def test_videos_are_cancelled_and_gone_on_with(admin_client, clip):
     assert {video.state for video in Video.objects.all()} == {State.QUEUED}
 
 
-def test_what_has_no_file_cannot_be_gone_on_with(admin_client, clip):
+def test_a_video_without_a_file_cannot_be_resumed(admin_client, clip):
     video = queued_video(clip, state=State.FAILED)
     Video.objects.update(file="")
 

@@ -1,18 +1,18 @@
-"""What a video file says about itself before anything is decoded: its container, its length."""
+"""Detects the container format of a video file, and whether the file is truncated."""
 
 import os
 from typing import BinaryIO
 
 EBML_HEADER = b"\x1a\x45\xdf\xa3"
-# Boxes that an mp4 or mov file may begin with.
+# Types of the first box of an mp4 or mov file.
 MOV_BOXES = {b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot"}
-# Outermost boxes that are looked at; ten minutes in pieces of one frame have fewer.
+# Limit of top-level boxes; ten minutes in fragments of one frame have fewer.
 MAX_BOXES = 100_000
 MIME_TYPES = {"mov": "video/mp4", "matroska": "video/webm", "avi": "video/x-msvideo"}
 
 
 def container_format(file: BinaryIO) -> str:
-    """The container by the file's first bytes: "mov" (mp4 too), "matroska", "avi" or ""."""
+    """The container by its signature: "mov" (also mp4), "matroska", "avi", or "" if unknown."""
     file.seek(0)
     start = file.read(12)
     if start[4:8] in MOV_BOXES:
@@ -25,17 +25,17 @@ def container_format(file: BinaryIO) -> str:
 
 
 def missing_bytes(file: BinaryIO, format: str) -> int:
-    """How many bytes are cut off the end, by the sizes that the container states.
+    """The number of bytes missing at the end, by the sizes in the container's headers.
 
-    Only for the decoding process: sizes that are no file's raise ``OSError`` or ``OverflowError``,
-    and a file may be made of nothing but sizes.
+    Call it only in the decoder process: impossible sizes raise ``OSError`` or ``OverflowError``,
+    and a crafted file may consist of headers only.
     """
     end = {"mov": _mov_end, "matroska": _matroska_end, "avi": _avi_end}[format](file)
     return max(0, end - os.fstat(file.fileno()).st_size)
 
 
 def _mov_end(file: BinaryIO) -> int:
-    """Where the last of the outermost boxes ends; 0 where there are more than ``MAX_BOXES``."""
+    """End of the last top-level box; 0 if there are more than ``MAX_BOXES``."""
     position = 0
     for _ in range(MAX_BOXES + 1):
         file.seek(position)
@@ -45,7 +45,7 @@ def _mov_end(file: BinaryIO) -> int:
         size = int.from_bytes(header[:4])
         if size == 1:
             size = int.from_bytes(header[8:])
-        # 0 means "up to the end"; what is shorter than its own header is no box.
+        # Size 0 means "up to the end of the file"; other sizes below 8 are invalid.
         if size < 8:
             return 0
         position += size
@@ -53,7 +53,7 @@ def _mov_end(file: BinaryIO) -> int:
 
 
 def _matroska_end(file: BinaryIO) -> int:
-    """Where the segment ends, which follows the EBML header."""
+    """End of the segment, which follows the EBML header; 0 if its size is unknown."""
     position = 0
     for id_bytes in (4, 4):
         file.seek(position + id_bytes)
@@ -71,6 +71,6 @@ def _matroska_end(file: BinaryIO) -> int:
 
 
 def _avi_end(file: BinaryIO) -> int:
-    """Where the first RIFF list ends."""
+    """End of the first RIFF chunk."""
     file.seek(4)
     return 8 + int.from_bytes(file.read(4), "little")

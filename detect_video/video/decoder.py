@@ -1,7 +1,7 @@
-"""The program that decodes one video, in a process of its own that may do nothing else.
+"""The decoder process: decodes one video in a sandboxed child process.
 
-``reader.py`` starts it with the file as its standard input, and reads its messages from its
-standard output. Before it looks at the file it gives up opening anything: files, connections.
+``reader.py`` starts it with the video as standard input and reads messages from its standard
+output. Before parsing the file, it gives up the right to open files and connections.
 """
 
 import json
@@ -19,14 +19,14 @@ import numpy as np
 
 from detect_video.video.containers import missing_bytes
 from detect_video.video.decoder_protocol import AUDIO, END, FRAME, HEADER, MESSAGE, SKIPPED
-from detect_video.video.video_file import DEFAULT_RATE, Refused, Video, codec_name, to_us
+from detect_video.video.video_file import DEFAULT_RATE, Refused, VideoFile, codec_name, to_us
 
 JPEG_OPTIONS = {"qmin": "4", "qmax": "4"}
 MAX_SAMPLE_RATE = 48_000
 
 
 def upright_size(frame: Any, stream: Any) -> tuple[int, int]:
-    """Width and height in square pixels, turned as players show them."""
+    """Width and height in square pixels, after rotation."""
     aspect = stream.sample_aspect_ratio or 1
     width, height = max(1, round(stream.width * aspect)), stream.height
     return (height, width) if quarter_turns(frame) % 2 else (width, height)
@@ -37,7 +37,7 @@ def quarter_turns(frame: Any) -> int:
 
 
 def upright_image(frame: Any, size_wh: tuple[int, int]) -> np.ndarray:
-    """The frame as an upright (H, W, 3) uint8 RGB array of that size."""
+    """The frame as an upright (H, W, 3) uint8 RGB array of size ``size_wh``."""
     turns = quarter_turns(frame)
     width, height = size_wh[::-1] if turns % 2 else size_wh
     image = frame.reformat(width=width, height=height, format="rgb24").to_ndarray()
@@ -60,11 +60,11 @@ def jpeg_encoder(width: int, height: int) -> Any:
     return encoder
 
 
-def open_after(request: dict[str, Any]) -> tuple[Video, Iterator[tuple[int, Any]]]:
-    """The video, and its frames from the beginning or from a key frame before what is wanted."""
-    video = Video(request["format"], request["limits"])
+def open_after(request: dict[str, Any]) -> tuple[VideoFile, Iterator[tuple[int, Any]]]:
+    """Open the video; its frames begin at the start, or at a key frame before ``after_pts_us``."""
+    video = VideoFile(request["format"], request["limits"])
     after_us = request["after_pts_us"]
-    # An AVI file has no time stamps to seek by, only the decoding order.
+    # AVI has no timestamps to seek by.
     if after_us is not None and request["format"] != "avi":
         with suppress(av.error.FFmpegError):
             target = int(after_us / (video.stream.time_base * 1_000_000))
@@ -73,12 +73,12 @@ def open_after(request: dict[str, Any]) -> tuple[Video, Iterator[tuple[int, Any]
             first = next(frames, None)
             if first and first[0] <= after_us:
                 return video, chain([first], frames)
-        # The file cannot seek, or went too far.
-        video = Video(request["format"], request["limits"])
+        # The file is not seekable, or seeking overshot.
+        video = VideoFile(request["format"], request["limits"])
     return video, video.frames()
 
 
-def send_frames(request: dict[str, Any]) -> Video:
+def send_frames(request: dict[str, Any]) -> VideoFile:
     video, frames = open_after(request)
     after_us, side = request["after_pts_us"], request["side"]
     size_wh = None
@@ -100,7 +100,7 @@ def send_frames(request: dict[str, Any]) -> Video:
     return video
 
 
-def send_info(video: Video, size_wh: tuple[int, int]) -> None:
+def send_info(video: VideoFile, size_wh: tuple[int, int]) -> None:
     hint = video.stream.frames or round((video.duration_s or 0) * video.rate)
     info = {
         "width": size_wh[0],
@@ -114,9 +114,9 @@ def send_info(video: Video, size_wh: tuple[int, int]) -> None:
     send_json(HEADER, info)
 
 
-def send_times(request: dict[str, Any]) -> Video:
-    """All time stamps in microseconds, rising, without decoding."""
-    video = Video(request["format"], request["limits"])
+def send_times(request: dict[str, Any]) -> VideoFile:
+    """Send all timestamps in microseconds, sorted, without decoding."""
+    video = VideoFile(request["format"], request["limits"])
     times_us = [
         to_us(packet.pts, video.stream)
         for packet in video.packets(video.stream)
@@ -126,9 +126,9 @@ def send_times(request: dict[str, Any]) -> Video:
     return video
 
 
-def send_audio(request: dict[str, Any]) -> Video:
-    """The sound as interleaved 16-bit samples in one or two channels."""
-    video = Video(request["format"], request["limits"])
+def send_audio(request: dict[str, Any]) -> VideoFile:
+    """Send the audio as interleaved 16-bit samples, mono or stereo."""
+    video = VideoFile(request["format"], request["limits"])
     if video.audio is None:
         raise Refused("no_audio_stream", "The video has no sound that can be decoded.")
     context = video.audio.codec_context
@@ -157,15 +157,15 @@ def send_json(kind: bytes, content: dict[str, Any]) -> None:
 
 
 def lock_down(limits: dict[str, Any]) -> None:
-    """Give up the right to open anything, to write files, and to use much memory or time."""
+    """Give up the right to open or write files; limit memory and CPU time."""
     seconds = limits["video_decode_cpu_seconds"]
-    # Only the softer limit ends the process with a signal that tells why.
+    # The soft limit sends SIGXCPU, which the parent recognises; the hard limit sends SIGKILL.
     resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + 1))
     for kind, limit in {
         resource.RLIMIT_AS: limits["video_decode_bytes"],
         resource.RLIMIT_FSIZE: 0,
         resource.RLIMIT_CORE: 0,
-        # What is open stays open.
+        # Files that are already open stay open.
         resource.RLIMIT_NOFILE: 0,
     }.items():
         resource.setrlimit(kind, (limit, limit))
@@ -183,7 +183,7 @@ def main() -> None:
         end["error"] = refused.args
     except MemoryError:
         end["error"] = ("video_too_large", "Decoding the video takes too much memory.")
-    # Damaged files make PyAV raise many kinds of errors.
+    # PyAV raises many types of errors for damaged files.
     except Exception as exc:
         reason = getattr(exc, "strerror", None) or exc
         end["error"] = ("video_unreadable", f"The video is damaged or truncated ({reason}).")

@@ -1,8 +1,8 @@
-"""What the decoding process answers: messages of a header and as many bytes as it says."""
+"""Messages from the decoder process to its parent: a fixed header, then its payload."""
 
 import struct
 
-# Kind, time stamp in microseconds, width and height in pixels, number of bytes that follow.
+# Kind, timestamp in microseconds, width and height in pixels, payload size in bytes.
 MESSAGE = struct.Struct("<cqIII")
-# JSON; a picture; only a sign of life; sound; JSON on how it ended.
+# JSON metadata; a frame; a skipped frame, as a keep-alive; audio samples; JSON on the outcome.
 HEADER, FRAME, SKIPPED, AUDIO, END = b"H", b"F", b"S", b"A", b"E"

@@ -1,6 +1,6 @@
-"""Videos, read by a child process that has no rights; nothing is decoded in this one.
+"""Reads videos through a sandboxed child process; nothing is decoded in this process.
 
-What the child does, and what it accepts, stands in ``decoder.py``.
+``decoder.py`` is the program of the child.
 """
 
 import fcntl
@@ -28,33 +28,33 @@ from detect_video.video.containers import container_format
 from detect_video.video.decoder_protocol import END, MESSAGE, SKIPPED
 from ml_core.errors import InvalidVideo, UnsupportedVideo, VisionError
 
-# The child finds this package, and nothing else, beside what is installed.
+# -I isolates the child from the working directory and environment; append only the project.
 PROGRAM = (
     "import sys; sys.path.append(sys.argv[1]); "
     "from detect_video.video import decoder; decoder.main()"
 )
 PROJECT_DIR = Path(__file__).parents[2]
 ENVIRONMENT = {
-    # OpenBLAS would reserve memory for a thread on every core.
+    # By default, OpenBLAS reserves memory for one thread per core.
     "OPENBLAS_NUM_THREADS": "1",
-    # The memory of one frame is kept for the next: half the system time.
+    # Reuse the memory of the previous frame; this halves the system time.
     "MALLOC_MMAP_THRESHOLD_": str(2**25),
     "MALLOC_TRIM_THRESHOLD_": str(2**27),
 }
-# The most that Linux gives without privileges.
+# The maximum for unprivileged processes on Linux (pipe-max-size).
 PIPE_BYTES = 2**20
 POSTER_SIDE = 320
-# What a file may seem to lack only because its end is missing.
+# Errors that may only be a consequence of a truncated file.
 NOT_FOUND = {"no_video_stream", "no_video_frames", "codec_not_supported"}
 UNSUPPORTED = {"unsupported_media_type", "codec_not_supported"}
 
 
 @dataclass(frozen=True)
 class VideoInfo:
-    """What is known before all is decoded.
+    """Metadata known before the whole video is decoded.
 
     ``width`` and ``height`` are those of the upright picture in square pixels, ``rate`` is the
-    mean number of frames per second, ``frames_hint`` is 0 where the file does not say.
+    average number of frames per second, ``frames_hint`` is 0 if the file does not state it.
     """
 
     width: int
@@ -68,7 +68,7 @@ class VideoInfo:
 
 @dataclass(frozen=True)
 class VideoFrame:
-    """One upright picture, (H, W, 3) uint8 RGB or JPEG, and the file's own time stamp for it."""
+    """One upright frame, (H, W, 3) uint8 RGB or JPEG, with the file's own timestamp."""
 
     pts_us: int
     width: int
@@ -77,12 +77,12 @@ class VideoFrame:
 
     @property
     def image(self) -> np.ndarray:
-        """The (H, W, 3) uint8 RGB array, where no JPEG was asked for."""
+        """The (H, W, 3) uint8 RGB array; only without ``as_jpeg``."""
         return np.frombuffer(self.data, np.uint8).reshape(self.height, self.width, 3)
 
 
 class Message(NamedTuple):
-    """One answer of the child."""
+    """One message of the child."""
 
     kind: bytes
     pts_us: int
@@ -92,7 +92,7 @@ class Message(NamedTuple):
 
 
 class Decoder:
-    """The child process at work on one file: its header, then its messages by iterating."""
+    """The child process for one file; iterates over the messages after its header."""
 
     def __init__(self, path: Path, mode: str, **request: Any) -> None:
         self.truncated = ""
@@ -116,7 +116,7 @@ class Decoder:
 
     @cached_property
     def header(self) -> dict[str, Any]:
-        """The child's first message; waits for it. Raises ``VisionError``."""
+        """Wait for the child's first message. Raises ``VisionError``."""
         try:
             message = next(self, None)
         except BaseException:
@@ -130,7 +130,7 @@ class Decoder:
         return self
 
     def __next__(self) -> Message:
-        """The next message; raises ``VisionError`` when the child fails or takes too long."""
+        """The next message. Raises ``VisionError`` if the child fails or times out."""
         with self._reading:
             message = None if self._closed else self._receive()
         if message and message.kind != END:
@@ -151,27 +151,27 @@ class Decoder:
         self.close()
 
     def close(self) -> None:
-        """Kill the child at once; any thread may call it, more than once."""
+        """Kill the child. Thread-safe and idempotent."""
         self._closed = True
         self._process.kill()
-        # Who waits for the child's next message now reads the end, and lets go.
+        # A thread blocked in _receive() now reads end-of-file and releases the lock.
         with self._reading:
             self._pipe.close()
         self._process.wait()
 
     def _widen_pipe(self) -> None:
-        """Save time, unless this user has so many large pipes that there are no more."""
+        """Enlarge the pipe for speed; optional: the kernel limits pipe memory per user."""
         with suppress(OSError):
             fcntl.fcntl(self._pipe, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
 
     def _receive(self) -> Message | None:
-        """The child's next message, or None when it has gone."""
+        """The child's next message, or None if it has exited."""
         deadline_s = time.monotonic() + settings.LIMITS["video_frame_seconds"]
         header = self._read(MESSAGE.size, deadline_s)
         if header is None:
             return None
         kind, pts_us, width, height, data_bytes = MESSAGE.unpack(header)
-        # The child is not to be trusted either.
+        # A compromised child must not make this process allocate without limit.
         if data_bytes > 3 * self._frame_pixels:
             return None
         data = self._read(data_bytes, deadline_s)
@@ -195,7 +195,7 @@ class Decoder:
     def _conclude(
         self, missing_bytes: int = 0, damages: int = 0, error: tuple[str, str] | None = None
     ) -> None:
-        """Raise the child's error, or note what the file lacked."""
+        """Raise the child's error, or record what was missing or damaged."""
         cut_off = f"The file is truncated: {missing_bytes:,} bytes are missing."
         if error:
             code, detail = error
@@ -208,7 +208,7 @@ class Decoder:
         self.truncated = " ".join(notes)
 
     def _death(self) -> VisionError:
-        """Why the child ended without a word."""
+        """The error for a child that exited without an END message."""
         status = self._process.wait()
         if status == -signal.SIGXCPU:
             return too_slow()
@@ -216,7 +216,7 @@ class Decoder:
 
 
 def opened(path: Path) -> BinaryIO:
-    """The file for reading. Raises ``FileGone`` when it is not there."""
+    """Open the file for reading. Raises ``FileGone`` if it does not exist."""
     try:
         return path.open("rb")
     except FileNotFoundError as exc:
@@ -224,7 +224,7 @@ def opened(path: Path) -> BinaryIO:
 
 
 def accepted_format(file: BinaryIO) -> str:
-    """The file's container; raises ``InvalidVideo`` or ``UnsupportedVideo`` when it has none."""
+    """The file's container format. Raises ``InvalidVideo`` or ``UnsupportedVideo``."""
     format = container_format(file)
     if format:
         return format
@@ -239,14 +239,13 @@ def too_slow() -> VisionError:
 
 
 class VideoReader:
-    """Iterates over a video's frames, their time stamps strictly rising. Use it in a ``with``.
+    """Iterates over a video's frames, with strictly increasing timestamps; a context manager.
 
-    With ``after_pts_us`` only frames with a larger time stamp come; with ``side`` they are scaled
-    down to at most so many pixels on the longer side; ``as_jpeg`` makes them files. ``info``, which
-    tells the full size, is known when the ``with`` begins; ``truncated`` says at the end what the
-    file lacked, "" when it was whole. Raises ``InvalidVideo`` or ``UnsupportedVideo``, there or
-    while iterating. Until then nothing waits for the child: it can be closed while it opens the
-    file.
+    ``after_pts_us`` skips frames up to that timestamp; ``side`` scales frames down to at most that
+    many pixels on the longer side; ``as_jpeg`` encodes them. Entering the context waits for
+    ``info``, which has the full size; ``truncated`` is set at the end, "" for an undamaged file.
+    Entering and iterating raise ``InvalidVideo`` or ``UnsupportedVideo``. The constructor does not
+    wait for the child, so the reader can be closed while the child opens the file.
     """
 
     def __init__(
@@ -263,24 +262,24 @@ class VideoReader:
 
     @cached_property
     def info(self) -> VideoInfo:
-        """What is known before all is decoded; waits until the child has opened the file."""
+        """The video's metadata; waits until the child has opened the file."""
         header = self._decoder.header
         return VideoInfo(**{**header, "rate": Fraction(header["rate"])})
 
     @property
     def truncated(self) -> str:
-        """What the file lacked, as a text for people; known at the end."""
+        """What was missing or damaged, for display; set at the end of iteration."""
         return self._decoder.truncated
 
     def __iter__(self) -> Iterator[VideoFrame]:
-        # Comes before the frames.
+        # The header precedes the frames.
         _ = self._decoder.header
         for message in self._decoder:
             if message.kind != SKIPPED:
                 yield VideoFrame(*message[1:])
 
     def close(self) -> None:
-        """Kill the child at once; iterating then ends. Any thread may call it."""
+        """Kill the child, which ends the iteration. Thread-safe."""
         self._decoder.close()
 
     def __enter__(self) -> Self:
@@ -292,7 +291,7 @@ class VideoReader:
 
 
 class AudioReader:
-    """A video's sound as (start in microseconds, (N, channels) int16 samples)."""
+    """Iterates over a video's audio: (timestamp in microseconds, (N, channels) int16 samples)."""
 
     def __init__(self, path: Path) -> None:
         self._decoder = Decoder(path, "audio")
@@ -306,9 +305,9 @@ class AudioReader:
 
 
 def probe(path: Path) -> tuple[VideoInfo, bytes]:
-    """What is known of a video once its first frame is decoded, and that frame as a small JPEG.
+    """The metadata of a video, and its first frame as a small JPEG.
 
-    Raises as ``VideoReader`` does.
+    Raises the errors of ``VideoReader``.
     """
     with VideoReader(path, side=POSTER_SIDE, as_jpeg=True) as reader:
         return reader.info, bytes(next(iter(reader)).data)
@@ -316,13 +315,13 @@ def probe(path: Path) -> tuple[VideoInfo, bytes]:
 
 @contextmanager
 def read_audio(path: Path) -> Iterator[AudioReader]:
-    """Open the sound of a video; raises as ``VideoReader`` does, also when it has none."""
+    """Open the audio of a video. Raises the errors of ``VideoReader``, also if there is none."""
     reader = AudioReader(path)
     with reader._decoder:
         yield reader
 
 
 def read_times_us(path: Path) -> list[int]:
-    """The time stamps of all frames, without decoding them: those that the file promises."""
+    """The timestamps of all frames according to the container, without decoding."""
     with Decoder(path, "times") as decoder:
         return decoder.header["times_us"]

@@ -1,4 +1,4 @@
-"""A video with its detections drawn, written as a file that common players show."""
+"""Renders a video with its detections to a file that common players support."""
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -20,19 +20,18 @@ CODECS = {"mjpg": ".avi", "xvid": ".avi", "h264": ".mp4"}
 ENCODERS = {"mjpg": "mjpeg", "xvid": "mpeg4", "h264": "libx264"}
 ENCODER_OPTIONS = {
     "mjpg": {"qmin": "4", "qmax": "4"},
-    # No frames that refer to later ones: AVI has no time stamps to put them right.
+    # No B-frames: AVI has no timestamps to reorder them.
     "xvid": {"qmin": "4", "qmax": "4", "bf": "0"},
     "h264": {"crf": "20", "preset": "veryfast"},
 }
 SOUND_ENCODERS = {".avi": "pcm_s16le", ".mp4": "aac"}
-# Of pictures that come at uneven times: none is more than half a step early or late.
+# Output rate for a variable frame rate; a frame is at most half a step early or late.
 MIN_RATE, MAX_RATE = 10, 60
-# Phones' clocks waver; nobody sees a picture that comes a fraction of a frame early or late.
+# Timestamps of phones jitter; a deviation below one frame is not visible.
 TOLERATED_FRAMES = 0.75
-# How far sound may be from its time stamps before it is cut or filled up with silence.
+# Maximum drift of the audio before samples are dropped or silence is inserted.
 SOUND_TOLERANCE_S = 0.1
-# How often whoever wants a video is told how large it has become.
-SIZE_TOLD_EVERY_S = 1.0
+REPORT_SIZE_EVERY_S = 1.0
 Mux = Callable[[list[Any]], None]
 
 
@@ -51,11 +50,11 @@ def render_video(
 ) -> None:
     """Write ``source`` to ``target`` with boxes and labels drawn, and with its sound.
 
-    ``codec`` is one of ``CODECS``. ``detections_by_pts_us`` is asked once for each frame. The rate
-    is constant: where the source's varies, pictures are repeated. The frame of the time stamp
-    ``until_us`` is the last one. ``language`` is that of the names. ``on_frame`` is told how many
-    frames are done, ``on_size`` every second how many bytes are written; both may raise to stop.
-    ``target`` appears whole or not at all. Raises as ``VideoReader`` does.
+    ``codec`` is one of ``CODECS``. ``detections_by_pts_us`` is called once per frame. The output
+    has a constant rate: frames of a source with a variable rate are repeated. ``until_us`` is the
+    timestamp of the last frame. ``language`` is that of the class names. ``on_frame`` receives the
+    number of frames done, ``on_size`` every second the number of bytes written; both may raise to
+    stop. ``target`` is created atomically. Raises the errors of ``VideoReader``.
     """
 
     def drawn(reader: VideoReader) -> Iterator[tuple[int, np.ndarray]]:
@@ -78,7 +77,7 @@ def render_video(
             times_us = read_times_us(source)
             rate, is_even = constant_rate(times_us, reader.info.rate)
             is_cut = until_us is not None and any(time_us > until_us for time_us in times_us)
-            # Not before: a rendering that is deleted takes a folder along that is empty.
+            # Only now: deleting a rendering may remove an empty directory.
             make_folder(target.parent)
             pictures = drawn(reader) if is_even else in_slots(drawn(reader), rate)
             write_pictures(part, pictures, source, reader.info, rate, codec, is_cut, on_size)
@@ -90,19 +89,19 @@ def render_video(
 
 
 def constant_rate(times_us: Sequence[int], mean_rate: Fraction) -> tuple[Fraction, bool]:
-    """A rate for the pictures, and whether each of them is shown just once.
+    """The output rate, and whether each frame is shown exactly once at that rate.
 
-    That is ``mean_rate`` or the measured one where every picture then comes less than
-    ``TOLERATED_FRAMES`` early or late, and otherwise what the shortest step needs, from
-    ``MIN_RATE`` to ``MAX_RATE``, with pictures repeated.
+    That is ``mean_rate`` or the measured rate if no frame is then ``TOLERATED_FRAMES`` or more
+    early or late. Otherwise it is the rate of the shortest step, from ``MIN_RATE`` to
+    ``MAX_RATE``, with frames repeated.
     """
-    # Encoders take no larger numbers.
+    # Encoders reject larger denominators.
     mean_rate = mean_rate.limit_denominator(1001) or mean_rate
     if len(times_us) < 2 or times_us[-1] == times_us[0]:
         return mean_rate, True
     span_us = times_us[-1] - times_us[0]
     rate = Fraction((len(times_us) - 1) * 1_000_000, span_us).limit_denominator(1001)
-    # The measured rate suffers from rounded time stamps, the mean one from the last step.
+    # The measured rate is off by rounded timestamps, the mean one by the last frame's duration.
     if abs(mean_rate / rate - 1) < 0.001:
         rate = mean_rate
     slots = [(time_us - times_us[0]) * rate / 1_000_000 for time_us in times_us]
@@ -115,7 +114,7 @@ def constant_rate(times_us: Sequence[int], mean_rate: Fraction) -> tuple[Fractio
 def in_slots(
     pictures: Iterable[tuple[int, np.ndarray]], rate: Fraction
 ) -> Iterator[tuple[int, np.ndarray]]:
-    """Pictures at a constant rate as (time stamp, picture), repeated until the next is due."""
+    """(timestamp, picture) at a constant rate; each is repeated until the next is due."""
     next_slot = 0
     start_us = 0
     previous: tuple[int, np.ndarray] | None = None
@@ -141,9 +140,9 @@ def write_pictures(
     is_cut: bool,
     on_size: Callable[[int], None],
 ) -> None:
-    """Encode pictures and the sound of ``source``, interleaved as players want them.
+    """Encode the pictures, interleaved with the audio of ``source``.
 
-    Of a video that ``is_cut`` the sound ends with the pictures.
+    If the video ``is_cut``, the audio ends with the pictures.
     """
     suffix = CODECS[codec]
     options = {"movflags": "faststart"} if suffix == ".mp4" else {}
@@ -169,7 +168,7 @@ def write_pictures(
 
 
 def measured_mux(container: Any, on_size: Callable[[int], None]) -> Mux:
-    """``container.mux`` that tells ``on_size`` at times how many bytes it was given."""
+    """``container.mux`` that reports the bytes written so far to ``on_size``."""
     size_bytes = 0
     due = 0.0
 
@@ -179,7 +178,7 @@ def measured_mux(container: Any, on_size: Callable[[int], None]) -> Mux:
         container.mux(packets)
         if time.monotonic() >= due:
             on_size(size_bytes)
-            due = time.monotonic() + SIZE_TOLD_EVERY_S
+            due = time.monotonic() + REPORT_SIZE_EVERY_S
 
     return mux
 
@@ -188,10 +187,10 @@ def add_video_stream(container: Any, codec: str, info: VideoInfo, rate: Fraction
     stream = container.add_stream(ENCODERS[codec], rate=rate, options=ENCODER_OPTIONS[codec])
     stream.width, stream.height = info.width, info.height
     if codec == "h264":
-        # Its colours are stored for two by two pixels; see video_frame.
+        # 4:2:0 chroma needs even dimensions; video_frame pads the picture.
         stream.width, stream.height = info.width + info.width % 2, info.height + info.height % 2
     stream.pix_fmt = "yuvj420p" if codec == "mjpg" else "yuv420p"
-    # AVI counts in these: with a finer one it would hold a slot for each tick.
+    # AVI stores a frame per tick: with a finer time base, most of them would be empty.
     stream.time_base = stream.codec_context.time_base = 1 / rate
     if codec == "xvid":
         stream.codec_context.codec_tag = "XVID"
@@ -209,9 +208,9 @@ def video_frame(image: np.ndarray, slot: int, stream: Any) -> av.VideoFrame:
 
 
 class Sound:
-    """The source's sound on its way into the new file, kept beside the pictures.
+    """Transcodes the source's audio in step with the pictures.
 
-    ``start_us`` is the time stamp of the first picture.
+    ``start_us`` is the timestamp of the first picture.
     """
 
     def __init__(self, container: Any, reader: AudioReader, encoder: str, mux: Mux) -> None:
@@ -224,7 +223,7 @@ class Sound:
         self._written = 0
 
     def write_until(self, time_s: float) -> None:
-        """Encode sound up to ``time_s`` after the first picture."""
+        """Encode audio up to ``time_s`` after the first picture."""
         while self._written < time_s * self._rate:
             block = next(self._blocks, None)
             if block is None:

@@ -1,4 +1,4 @@
-"""A video file as the decoding process sees it: opened without trust, measured, decoded."""
+"""Opens, checks and decodes an untrusted video file, inside the decoder process."""
 
 import sys
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 import av
 import av.error
 
-# PyAV loads these only when a file is opened, which is too late in the locked process.
+# PyAV imports these lazily, which fails once the process may not open files.
 import av.subtitles.codeccontext
 import av.subtitles.stream
 from av.stream import Disposition
@@ -17,7 +17,7 @@ from av.stream import Disposition
 CODECS = {"h264", "hevc", "vp8", "vp9", "av1", "mpeg4", "mjpeg"}
 AUDIO_CODECS = {"aac", "mp3", "opus", "vorbis", "flac", "ac3", "pcm_s16le", "pcm_s16be"}
 CONTAINER_OPTIONS = {
-    # Decoders by their own names; opening the file tries them already.
+    # By the names of decoders: FFmpeg probes streams with them while it opens the file.
     "codec_whitelist": ",".join({*CODECS, *AUDIO_CODECS, "libdav1d", "mp3float"}),
     "protocol_whitelist": "none",
     "enable_drefs": "0",
@@ -27,11 +27,11 @@ DEFAULT_RATE = Fraction(25)
 
 
 class Refused(Exception):
-    """The file is not accepted: the problem's code and its text."""
+    """The file is rejected; the arguments are the problem's code and detail."""
 
 
-class Video:
-    """The opened file, its header checked; counts the parts that turn out to be damaged."""
+class VideoFile:
+    """An opened file with a checked header; counts damaged parts while decoding."""
 
     def __init__(self, format: str, limits: dict[str, Any]) -> None:
         sys.stdin.buffer.seek(0)
@@ -58,26 +58,26 @@ class Video:
         longer, shorter = self.limits["video_longer_side"], self.limits["video_shorter_side"]
         if max(width, height) > longer or min(width, height) > shorter:
             received, accepted = f"{width} x {height} pixels", f"{longer} x {shorter}"
-            refuse_above("video_too_large", received, accepted)
+            reject_above("video_too_large", received, accepted)
 
     def check_duration(self, seconds: float) -> None:
         if seconds > self.limits["video_seconds"]:
             accepted = f"{self.limits['video_seconds']} seconds"
-            refuse_above("video_too_long", f"{seconds:.1f} seconds", accepted)
+            reject_above("video_too_long", f"{seconds:.1f} seconds", accepted)
 
     def check_rate(self) -> None:
-        # The mean rate of a phone's video may lie a little above the nominal one.
+        # The average rate of phone videos may be slightly above the nominal one.
         if self.rate > self.limits["video_fps"] + Fraction(1, 2):
             received = f"{float(self.rate):.1f} frames per second"
-            refuse_above("video_too_many_fps", received, str(self.limits["video_fps"]))
+            reject_above("video_too_many_fps", received, str(self.limits["video_fps"]))
 
     def check_count(self, frames: int) -> None:
-        """Hold files to the limits whose header keeps silent or lies."""
+        """Enforce the limits on files whose header lacks the length or lies about it."""
         if frames > self.most_frames:
-            refuse_above("video_too_many_fps", "more frames", f"{self.most_frames:,} frames")
+            reject_above("video_too_many_fps", "more frames", f"{self.most_frames:,} frames")
 
     def packets(self, stream: Any) -> Iterator[Any]:
-        """The stream's packets; None or an empty one at the end."""
+        """The stream's packets, ending with None or an empty one, which flushes the decoder."""
         try:
             for packet in self.container.demux(stream):
                 if packet.is_corrupt:
@@ -89,11 +89,11 @@ class Video:
             yield None
 
     def decoded(self, stream: Any) -> Iterator[Any]:
-        """All that the decoder gives; what is damaged is left out, but for pictures of JPEG."""
+        """Decoded frames; damaged packets are skipped, except that MJPEG frames are kept."""
         stream.codec_context.thread_count = 1
         lenient: Any = None
         if codec_name(stream) == "mjpeg":
-            # This decoder tells of damages only where it gives no picture then.
+            # The MJPEG decoder reports damage only in this mode, which drops the frame.
             stream.codec_context.options = {"err_detect": "explode"}
             lenient = av.CodecContext.create("mjpeg", "r")
         for packet in self.packets(stream):
@@ -108,7 +108,7 @@ class Video:
                         yield from lenient.decode(packet)
 
     def frames(self) -> Iterator[tuple[int, Any]]:
-        """The frames with their time stamps in microseconds, which rise strictly."""
+        """Frames with strictly increasing timestamps in microseconds."""
         step_us = round(1_000_000 / self.rate)
         last_us: int | None = None
         end_us = self.start_us
@@ -119,7 +119,7 @@ class Video:
             if last_us is None:
                 last_us = self.start_us if pts_us is None else pts_us
             elif pts_us is None or pts_us <= last_us:
-                # AVI files may lack time stamps, damaged files may repeat them.
+                # AVI files may lack timestamps, damaged files may repeat them.
                 last_us += step_us
             else:
                 last_us = pts_us
@@ -131,7 +131,7 @@ class Video:
         self.damages += missing_us > 2 * step_us
 
 
-def refuse_above(code: str, received: str, accepted: str) -> NoReturn:
+def reject_above(code: str, received: str, accepted: str) -> NoReturn:
     raise Refused(code, f"The video has {received}; at most {accepted} are accepted.")
 
 
@@ -144,7 +144,7 @@ def to_us(pts: int, stream: Any) -> int:
 
 
 def video_stream(container: Any) -> Any:
-    """The first stream of moving pictures; a cover picture is none."""
+    """The first video stream that is not cover art."""
     for stream in container.streams.video:
         if stream.disposition & Disposition.attached_pic:
             continue
@@ -157,7 +157,7 @@ def video_stream(container: Any) -> Any:
 
 
 def audio_stream(container: Any) -> Any:
-    """The first stream of sound that can be decoded, or None."""
+    """The first audio stream with a supported codec, or None."""
     streams = (stream for stream in container.streams.audio if codec_name(stream) in AUDIO_CODECS)
     return next(streams, None)
 

@@ -394,7 +394,7 @@ def test_concurrent_exports_cannot_exceed_the_quota(client, clip, settings):  # 
 @pytest.fixture
 def export(client, clip, monkeypatch) -> Rendering:  # noqa: F811
     """A claimed export, whose size is checked after each frame."""
-    monkeypatch.setattr(rendering, "SIZE_TOLD_EVERY_S", 0)
+    monkeypatch.setattr(rendering, "REPORT_SIZE_EVERY_S", 0)
     video = announced(client, clip)
     send(client, video, clip, 0)
     Video.objects.update(state=State.DONE, frames_detected=20)

@@ -1,4 +1,4 @@
-"""Videos through the API: whose they are, their files, their results, and copies of them."""
+"""The video API: ownership, files, results and renderings."""
 
 import csv
 import io
@@ -44,7 +44,7 @@ def client(owner) -> Client:
 
 @pytest.fixture
 def reader(owner) -> AsyncClient:
-    """The owner, as responses that are streamed want to be read."""
+    """An async client of the owner, for streamed responses."""
     client = AsyncClient()
     client.force_login(owner)
     return client
@@ -69,7 +69,7 @@ async def body_of(response) -> bytes:
     return b"".join([block async for block in response.streaming_content])
 
 
-def test_my_videos_are_listed_the_newest_first(client, clip):
+def test_videos_are_listed_newest_first(client, clip):
     older = upload(client, clip)
     newer = announced(client, b"x" * 10)
 
@@ -109,7 +109,7 @@ def test_a_visitor_without_an_account_keeps_videos_in_the_session(clip):
         ("get", "exports/{export}/file/"),
     ],
 )
-def test_other_peoples_videos_are_not_there(client, done_video, method, rest):
+def test_other_peoples_videos_are_not_found(client, done_video, method, rest):
     post(client, url(done_video, "exports/"), RENDERING)
     stranger = Client()
     stranger.force_login(get_user_model().objects.create_user("stranger"))
@@ -125,7 +125,7 @@ def test_other_peoples_videos_are_not_there(client, done_video, method, rest):
     assert missing.status_code == 404
 
 
-def test_a_page_of_somebody_elses_video_is_not_there(client, done_video):
+def test_the_page_of_another_owners_video_is_not_found(client, done_video):
     assert client.get(f"/detect-video/{done_video.pk}/").context["video"] == done_video
     assert Client().get(f"/detect-video/{done_video.pk}/").status_code == 404
     assert client.get("/detect-video/").context["video"] is None
@@ -142,13 +142,13 @@ def test_deleting_a_video_removes_its_rows_and_files(client, done_video, media):
     assert list((media / "detect_video").iterdir()) == []
 
 
-def test_files_go_with_the_account_they_belong_to(client, done_video, owner, media):
+def test_deleting_an_account_deletes_its_files(client, done_video, owner, media):
     owner.delete()
 
     assert list((media / "detect_video").iterdir()) == []
 
 
-def test_a_cancelled_video_can_be_gone_on_with(client, owner, clip):
+def test_a_cancelled_video_can_be_resumed(client, owner, clip):
     video = queued_video(clip, user=owner)
 
     cancelled = client.post(url(video, "cancel/")).json()
@@ -157,12 +157,12 @@ def test_a_cancelled_video_can_be_gone_on_with(client, owner, clip):
     assert (cancelled["state"], queued["state"]) == ("cancelled", "queued")
 
 
-def test_a_finished_video_is_neither_cancelled_nor_done_again(client, done_video):
+def test_a_finished_video_is_neither_cancelled_nor_retried(client, done_video):
     assert client.post(url(done_video, "cancel/")).json()["state"] == "done"
     assert client.post(url(done_video, "retry/")).json()["state"] == "done"
 
 
-async def test_the_file_is_the_one_that_was_sent(reader, done_video, clip):
+async def test_the_downloaded_file_is_the_uploaded_one(reader, done_video, clip):
     response = await reader.get(url(done_video, "file/"))
 
     assert response.status_code == 200
@@ -174,7 +174,7 @@ async def test_the_file_is_the_one_that_was_sent(reader, done_video, clip):
     assert await body_of(response) == clip
 
 
-async def test_a_part_of_the_file_can_be_asked_for(reader, done_video, clip):
+async def test_a_range_of_the_file_can_be_requested(reader, done_video, clip):
     response = await reader.get(url(done_video, "file/"), headers={"Range": "bytes=10-19"})
 
     assert response.status_code == 206
@@ -183,7 +183,7 @@ async def test_a_part_of_the_file_can_be_asked_for(reader, done_video, clip):
     assert await body_of(response) == clip[10:20]
 
 
-async def test_a_part_beyond_the_file_is_refused(reader, done_video, clip):
+async def test_a_range_outside_of_the_file_is_refused(reader, done_video, clip):
     headers = {"Range": f"bytes={len(clip)}-"}
     response = await reader.get(url(done_video, "file/"), headers=headers)
 
@@ -209,7 +209,7 @@ async def test_a_part_beyond_the_file_is_refused(reader, done_video, clip):
         ("bytes=" + "9" * 40 + "-", None),
     ],
 )
-def test_ranges_are_read(header, expected):
+def test_range_headers_are_parsed(header, expected):
     assert parse_range(header, 100) == expected
 
 
@@ -219,7 +219,7 @@ def test_ranges_outside_of_the_file_are_errors(header):
         parse_range(header, 100)
 
 
-def test_a_complete_video_has_its_first_frame_as_a_small_upright_picture(client, tmp_path):
+def test_a_complete_video_has_a_small_upright_poster(client, tmp_path):
     path = write_clip(tmp_path / "clip.mp4", frames=3, size_wh=(640, 480), rotation=90)
 
     video = upload(client, path.read_bytes())
@@ -233,7 +233,9 @@ def test_a_complete_video_has_its_first_frame_as_a_small_upright_picture(client,
     assert len(poster.content) < 20_000
 
 
-def test_the_first_frame_counts_and_is_deleted_with_its_video(client, owner, clip, media):
+def test_the_poster_counts_towards_the_quota_and_is_deleted_with_its_video(
+    client, owner, clip, media
+):
     video = upload(client, clip)
     poster_bytes = len(client.get(video["urls"]["poster"]).content)
 
@@ -243,13 +245,13 @@ def test_the_first_frame_counts_and_is_deleted_with_its_video(client, owner, cli
     assert_problem(client.get(video["urls"]["poster"]), 404, "not_found")
 
 
-def test_a_video_that_was_kept_without_its_first_frame_has_no_address_for_one(client, done_video):
+def test_a_video_without_a_poster_has_no_url_for_one(client, done_video):
     assert "poster" not in client.get(url(done_video)).json()["urls"]
     assert_problem(client.get(url(done_video, "poster/")), 404, "not_found")
 
 
-def test_files_that_are_gone_from_the_disk_are_a_problem(client, done_video):
-    """As after a disk's failure, or when somebody tidied up."""
+def test_a_file_missing_from_the_disk_is_reported(client, done_video):
+    """For example, after a disk failure."""
     done_video.refresh_from_db()
     saved = rendering_of(done_video)
     work_off()
@@ -302,7 +304,7 @@ async def test_results_as_coco(reader, done_video):
     assert document["categories"] == [{"id": 1, "name": "tomato"}]
 
 
-async def test_coco_has_an_image_for_each_annotation_also_while_more_is_found(
+async def test_coco_has_an_image_for_each_annotation_while_detection_goes_on(
     reader, done_video, monkeypatch
 ):
     def found_meanwhile(video_id, *, first: int, limit: int):
@@ -323,7 +325,7 @@ async def test_coco_has_an_image_for_each_annotation_also_while_more_is_found(
 
 
 @pytest.mark.parametrize("found", [[], None])
-async def test_results_of_nothing_are_whole_documents_too(reader, owner, clip, found):
+async def test_empty_results_are_valid_documents(reader, owner, clip, found):
     video = await sync_to_async(queued_video)(clip, user=owner)
     if found is not None:
         await FrameResult.objects.acreate(video=video, frame_index=0, pts_us=0, detections=found)
@@ -356,7 +358,7 @@ async def test_a_finished_video_is_saved_and_downloaded(client, reader, owner, d
     assert (saved[:4], len(saved)) == (b"RIFF", rendering["size_bytes"])
 
 
-def test_the_files_saved_of_one_video_have_names_of_their_own(client, done_video):
+def test_renderings_of_one_video_have_different_file_names(client, done_video):
     for _ in range(2):
         post(client, url(done_video, "exports/"), RENDERING)
     work_off()
@@ -368,7 +370,7 @@ def test_the_files_saved_of_one_video_have_names_of_their_own(client, done_video
     assert older.download_name != newer.download_name
 
 
-def test_hidden_classes_that_the_model_does_not_have_are_named_by_their_number(client, done_video):
+def test_hidden_classes_unknown_to_the_model_are_named_by_their_id(client, done_video):
     wanted = {**RENDERING, "hidden_classes": [0, 7]}
 
     rendering = post(client, url(done_video, "exports/"), wanted).json()
@@ -393,7 +395,7 @@ def test_only_a_finished_video_is_saved(client, owner, clip, state):
         {"hidden_classes": "all"},
     ],
 )
-def test_a_wrong_wish_for_a_saved_video_is_refused(client, done_video, wrong):
+def test_invalid_rendering_options_are_refused(client, done_video, wrong):
     response = post(client, url(done_video, "exports/"), {**RENDERING, **wrong})
 
     assert_problem(response, 422, "invalid_parameters")
@@ -408,16 +410,14 @@ def test_a_rendering_is_cancelled_by_deleting_it(client, done_video):
 
 
 @pytest.mark.parametrize(("accepted", "language"), [("zh-CN", "zh-hans"), ("en", "en")])
-def test_a_video_is_saved_with_the_names_of_the_page_that_asked(
-    client, done_video, accepted, language
-):
+def test_a_rendering_uses_the_language_of_the_request(client, done_video, accepted, language):
     address = url(done_video, "exports/")
     client.post(address, RENDERING, "application/json", headers={"Accept-Language": accepted})
 
     assert Rendering.objects.get().language == language
 
 
-def test_why_a_video_failed_is_told_in_the_language_of_who_asks(client, done_video):
+def test_the_error_of_a_video_is_in_the_language_of_the_request(client, done_video):
     failure = {"error_code": "video_too_long", "error": "The video has 700 seconds."}
     Video.objects.update(state=State.FAILED, **failure)
 

@@ -1,4 +1,4 @@
-"""Browsers' recordings as AVI files."""
+"""Conversion of browser recordings to AVI."""
 
 import io
 import os
@@ -22,15 +22,15 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 @pytest.fixture(autouse=True)
 def folder(settings, tmp_path: Path, monkeypatch) -> Path:
-    """Where conversions write; sizes are looked at after each picture."""
-    monkeypatch.setattr(rendering, "SIZE_TOLD_EVERY_S", 0)
+    """The directory of conversions, whose size is checked after each frame."""
+    monkeypatch.setattr(rendering, "REPORT_SIZE_EVERY_S", 0)
     settings.FILE_UPLOAD_TEMP_DIR = tmp_path / "tmp"
     settings.FILE_UPLOAD_TEMP_DIR.mkdir()
     return settings.FILE_UPLOAD_TEMP_DIR
 
 
 def recording(tmp_path: Path) -> SimpleUploadedFile:
-    """One second, 30 pictures."""
+    """One second of 30 frames."""
     clip = write_clip(tmp_path / "clip.webm", codec="libvpx-vp9")
     return SimpleUploadedFile("recording", clip.read_bytes())
 
@@ -46,7 +46,7 @@ async def test_a_recording_comes_back_frame_by_frame_as_an_avi(async_client, tmp
     assert numbers == list(range(30))
 
 
-async def test_a_converted_recording_is_never_in_memory_as_a_whole(async_client, monkeypatch):
+async def test_a_converted_recording_is_streamed(async_client, monkeypatch):
     def write_much(source: Path, target: Path, *arguments: object, **options: object) -> None:
         target.touch()
         os.truncate(target, 64 * 2**20)
@@ -71,7 +71,7 @@ async def test_a_converted_recording_is_never_in_memory_as_a_whole(async_client,
         ({"video": SimpleUploadedFile("a", b"no video")}, 415, "unsupported_media_type"),
     ],
 )
-def test_what_is_no_recording_gets_a_problem(client, body, status, code):
+def test_an_invalid_recording_is_refused(client, body, status, code):
     response = client.post(URL, body)
 
     assert (response.status_code, response.json()["code"]) == (status, code)
@@ -85,7 +85,7 @@ def test_what_is_no_recording_gets_a_problem(client, body, status, code):
         ({"recording_work_seconds": 0}, 422, "decode_timeout"),
     ],
 )
-def test_a_recording_that_is_too_much_is_given_up_and_leaves_nothing(
+def test_a_recording_beyond_a_limit_is_refused_and_leaves_no_files(
     client, settings, tmp_path, folder, limit, status, code
 ):
     settings.LIMITS = {**settings.LIMITS, **limit}

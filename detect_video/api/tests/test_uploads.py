@@ -1,4 +1,4 @@
-"""Announcing and sending a video, as clients do it and as they get it wrong."""
+"""Announcements and uploads of videos, with valid and invalid requests."""
 
 import fcntl
 import hashlib
@@ -22,6 +22,7 @@ from detect_video.api import uploads as upload_api
 from detect_video.models import State, Video
 
 URL = "/api/videos/"
+CHUNK_TYPE = "application/offset+octet-stream"
 
 pytestmark = [pytest.mark.usefixtures("toy_detector"), pytest.mark.django_db(transaction=True)]
 
@@ -43,17 +44,13 @@ def send(client: Client, video: dict, chunk: bytes, offset: int):
     return client.patch(
         video["urls"]["upload"],
         chunk,
-        content_type=uploads_type(),
+        content_type=CHUNK_TYPE,
         headers={"Upload-Offset": str(offset)},
     )
 
 
-def uploads_type() -> str:
-    return "application/offset+octet-stream"
-
-
 def upload(client: Client, data: bytes, **more: object) -> dict:
-    """A complete video."""
+    """Upload a complete video."""
     video = announced(client, data, **more)
     assert send(client, video, data, 0).status_code == 204
     return client.get(video["urls"]["self"]).json()
@@ -70,7 +67,7 @@ def assert_problem(response, status: int, code: str) -> None:
 
 
 def at_once(requests: int, ask: Callable[[int], int]) -> list[int]:
-    """The statuses of requests, numbered, that are sent at the same moment."""
+    """Send numbered requests concurrently; return their sorted statuses."""
     together = threading.Barrier(requests)
 
     def one(number: int) -> int:
@@ -102,7 +99,7 @@ def test_a_video_sent_in_chunks_is_complete_and_queued(client, clip, media):
     assert kept == ["source", "source.jpg"]
 
 
-def test_an_upload_that_broke_off_goes_on_where_it_stopped(client, clip):
+def test_an_interrupted_upload_resumes_at_its_offset(client, clip):
     video = announced(client, clip)
     send(client, video, clip[:1000], 0)
 
@@ -115,7 +112,7 @@ def test_an_upload_that_broke_off_goes_on_where_it_stopped(client, clip):
     assert client.get(video["urls"]["self"]).json()["sha256"] == sha256_of(clip)
 
 
-def test_what_a_killed_process_wrote_but_did_not_note_counts(client, clip):
+def test_the_offset_includes_bytes_that_a_killed_process_did_not_record(client, clip):
     video = announced(client, clip)
     send(client, video, clip[:1000], 0)
     with Video.objects.get().part_path.open("ab") as part:
@@ -125,7 +122,7 @@ def test_what_a_killed_process_wrote_but_did_not_note_counts(client, clip):
     assert send(client, video, clip[1500:], 1500).status_code == 204
 
 
-def test_an_upload_whose_last_request_was_cut_off_is_completed_by_an_empty_chunk(client, clip):
+def test_an_empty_chunk_completes_an_upload_whose_last_request_was_interrupted(client, clip):
     video = announced(client, clip)
     row = Video.objects.get()
     row.folder.mkdir(parents=True)
@@ -137,7 +134,7 @@ def test_an_upload_whose_last_request_was_cut_off_is_completed_by_an_empty_chunk
     assert client.get(video["urls"]["self"]).json()["state"] == "queued"
 
 
-def test_an_upload_killed_between_rename_and_row_is_completed(client, clip):
+def test_an_upload_killed_between_the_rename_and_the_row_update_is_completed(client, clip):
     video = announced(client, clip)
     row = Video.objects.get()
     row.folder.mkdir(parents=True)
@@ -149,7 +146,7 @@ def test_an_upload_killed_between_rename_and_row_is_completed(client, clip):
 
 
 @pytest.mark.parametrize("offset", [0, 999, 1001])
-def test_a_chunk_at_a_wrong_offset_is_refused_with_the_right_one(client, clip, offset):
+def test_a_chunk_at_a_wrong_offset_is_refused_with_the_current_one(client, clip, offset):
     video = announced(client, clip)
     send(client, video, clip[:1000], 0)
 
@@ -160,7 +157,7 @@ def test_a_chunk_at_a_wrong_offset_is_refused_with_the_right_one(client, clip, o
     assert offset_of(client, video) == 1000
 
 
-def test_two_requests_at_once_do_not_mix(client, clip):
+def test_concurrent_chunks_of_one_upload_are_refused(client, clip):
     video = announced(client, clip)
     send(client, video, clip[:10], 0)
     folder = os.open(Video.objects.get().folder, os.O_RDONLY)
@@ -199,7 +196,7 @@ def test_a_file_that_is_no_video_fails_and_is_not_kept(client, media):
     assert announce(client, text).status_code == 201
 
 
-def test_the_same_file_is_recognised_and_not_sent_twice(client, clip):
+def test_a_known_file_is_recognised_by_its_checksum(client, clip):
     video = upload(client, clip)
 
     again = announce(client, clip, name="copy.mp4")
@@ -257,7 +254,7 @@ def test_a_wrong_announcement_is_refused(client, clip, wrong):
     assert not Video.objects.exists()
 
 
-def test_a_name_keeps_what_can_be_printed(client, clip):
+def test_unprintable_characters_are_removed_from_names(client, clip):
     assert announced(client, clip, name="Ü\r\n\tx.mp4")["name"] == "Üx.mp4"
     assert announced(client, clip, name="\u200b", sha256="0" * 64)["name"] == "video"
 
@@ -267,9 +264,7 @@ def test_a_chunk_needs_an_offset(client, clip, offset):
     video = announced(client, clip)
     headers = {"Upload-Offset": offset}
 
-    response = client.patch(
-        video["urls"]["upload"], b"x", content_type=uploads_type(), headers=headers
-    )
+    response = client.patch(video["urls"]["upload"], b"x", content_type=CHUNK_TYPE, headers=headers)
 
     assert_problem(response, 422, "invalid_parameters")
 
@@ -294,7 +289,7 @@ def test_a_full_disk_refuses_chunks_and_keeps_what_has_arrived(client, clip, set
     assert send(client, video, clip[1000:1999], 1000).status_code == 204
 
 
-def test_what_was_deleted_during_its_upload_is_gone(client, clip, monkeypatch):
+def test_a_video_deleted_during_its_upload_is_not_found(client, clip, monkeypatch):
     video = announced(client, clip)
     monkeypatch.setattr(chunked_uploads, "probe", lambda path: Video.objects.all().delete())
 
@@ -320,9 +315,7 @@ def test_a_chunk_for_a_video_that_was_just_deleted_leaves_nothing(client, clip, 
     assert [*(media / "detect_video").iterdir()] == []
 
 
-def test_a_second_last_chunk_leaves_a_video_alone_that_was_completed_meanwhile(
-    client, clip, monkeypatch
-):
+def test_a_repeated_last_chunk_leaves_a_completed_video_unchanged(client, clip, monkeypatch):
     video = announced(client, clip, sha256="")
     row = Video.objects.get()
     row.folder.mkdir(parents=True)
@@ -343,7 +336,7 @@ def test_a_second_last_chunk_leaves_a_video_alone_that_was_completed_meanwhile(
     assert Video.objects.get().state == State.RUNNING
 
 
-def test_of_many_last_chunks_at_once_one_completes_the_video(client, clip):
+def test_one_of_many_concurrent_last_chunks_completes_the_video(client, clip):
     video = announced(client, clip, sha256="")
     row = Video.objects.get()
     row.folder.mkdir(parents=True)
@@ -357,7 +350,7 @@ def test_of_many_last_chunks_at_once_one_completes_the_video(client, clip):
     assert {path.name for path in row.folder.iterdir()} == {"source", "source.jpg"}
 
 
-def test_announcements_of_one_file_at_once_make_one_video(client, clip):
+def test_concurrent_announcements_of_one_file_create_one_video(client, clip):
     client.force_login(User.objects.create_user("anna"))
 
     statuses = at_once(8, lambda _: announce(client, clip).status_code)
@@ -366,7 +359,7 @@ def test_announcements_of_one_file_at_once_make_one_video(client, clip):
     assert Video.objects.count() == 1
 
 
-def test_chunks_at_once_cannot_beat_the_quota(client, clip, settings):
+def test_concurrent_chunks_cannot_exceed_the_quota(client, clip, settings):
     half = len(clip) // 2 + 1
     settings.LIMITS = {**settings.LIMITS, "owner_bytes": len(clip)}
     videos = [announced(client, clip, sha256=f"{number:064}") for number in range(4)]
@@ -401,7 +394,7 @@ def test_an_address_may_have_as_many_open_uploads_as_the_limit_and_not_one_more(
     assert_problem(answers[2], 429, "too_many_uploads")
 
 
-def test_the_address_of_an_upload_is_forgotten_when_it_ends(client, clip):
+def test_the_client_address_of_an_upload_is_deleted_when_it_ends(client, clip):
     upload(client, clip)
     text = announced(client, b"no video")
     send(client, text, b"no video", 0)
@@ -409,9 +402,7 @@ def test_the_address_of_an_upload_is_forgotten_when_it_ends(client, clip):
     assert {*Video.objects.values_list("address", flat=True)} == {""}
 
 
-def test_announcements_without_a_byte_end_soon_and_uploads_that_broke_off_later(
-    client, clip, settings
-):
+def test_announcements_without_data_expire_before_interrupted_uploads(client, clip, settings):
     settings.LIMITS = {**settings.LIMITS, "uploads_per_owner": 2}
     begun, only_announced = announced(client, clip), announced(client, b"only announced")
     send(client, begun, clip[:1], 0)
@@ -426,7 +417,7 @@ def test_announcements_without_a_byte_end_soon_and_uploads_that_broke_off_later(
     assert client.get(begun["urls"]["self"]).status_code == 404
 
 
-def test_an_announcement_that_is_made_again_lives_on(client, clip, settings):
+def test_a_repeated_announcement_keeps_an_upload_from_expiring(client, clip, settings):
     video = announced(client, clip)
     old = timezone.now() - timedelta(seconds=settings.LIMITS["announcement_seconds"])
     Video.objects.update(updated_at=old)
@@ -439,7 +430,7 @@ def test_an_announcement_that_is_made_again_lives_on(client, clip, settings):
 
 @pytest.fixture
 def forced(monkeypatch) -> list[tuple[Path, int]]:
-    """Every file and folder whose content was forced to the disk, with its size at that moment."""
+    """Every file and directory that was synced to disk, with its size at that moment."""
     calls: list[tuple[Path, int]] = []
     fsync = os.fsync
 
@@ -451,7 +442,7 @@ def forced(monkeypatch) -> list[tuple[Path, int]]:
     return calls
 
 
-def test_a_chunk_and_its_names_lie_on_the_disk_before_it_is_acknowledged(
+def test_a_chunk_and_its_directory_entries_are_synced_before_the_response(
     client, clip, media, forced
 ):
     media.mkdir()
@@ -465,7 +456,7 @@ def test_a_chunk_and_its_names_lie_on_the_disk_before_it_is_acknowledged(
     assert (part, 2000) in forced
 
 
-def test_a_complete_video_has_its_name_on_the_disk_before_it_is_acknowledged(
+def test_a_completed_file_is_renamed_and_synced_before_the_response(
     client, clip, forced, monkeypatch
 ):
     video = announced(client, clip)
@@ -485,7 +476,7 @@ def test_a_complete_video_has_its_name_on_the_disk_before_it_is_acknowledged(
     assert Video.objects.get().folder in {path for path, _ in forced}
 
 
-def test_an_interrupted_upload_is_no_job(client, clip):
+def test_an_incomplete_upload_is_not_claimable(client, clip):
     announced(client, clip)
 
     assert not Video.claimable().exists()
@@ -493,7 +484,7 @@ def test_an_interrupted_upload_is_no_job(client, clip):
 
 
 @pytest.mark.parametrize("size", [2**50, 2**63 - 1])
-def test_a_file_of_impossible_sizes_ends_its_upload_with_a_problem(client, size):
+def test_a_file_with_impossible_box_sizes_fails_its_upload(client, size):
     data = (1).to_bytes(4) + b"ftyp" + size.to_bytes(8) + bytes(100)
     video = announced(client, data)
 

@@ -1,4 +1,4 @@
-"""Detection and rendering as jobs: kept results, cut off runs, and who may write."""
+"""Detection and rendering jobs: results, interrupted runs, retries and scheduling."""
 
 import itertools
 import sqlite3
@@ -45,7 +45,7 @@ def queued_video(data: bytes, **fields: object) -> Video:
 
 
 def work_off() -> None:
-    """Run everything that waits, one after the other."""
+    """Run all waiting jobs, one after the other."""
     for _, kind, how in jobs.KINDS:
         while job := jobs.claim_next(kind):
             jobs.run(job, how, threading.Event())
@@ -59,6 +59,18 @@ def done_video(data: bytes) -> Video:
     return video
 
 
+def cancel_during_detection(monkeypatch) -> None:
+    keep_frames = Video.keep_frames
+
+    def keep_and_cancel(self, frames, **more):
+        keep_frames(self, frames, **more)
+        Video.objects.get().cancel()
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Video, "keep_frames", keep_and_cancel)
+        work_off()
+
+
 def boxes_of(frame: FrameResult) -> list[list[float]]:
     return [item["box"] for item in frame.detections]
 
@@ -69,7 +81,7 @@ def expected_box(frame_index: int) -> list[float]:
 
 
 def assert_complete(video: Video, frames: int) -> None:
-    """Every frame has exactly one result, its own."""
+    """Assert that every frame has exactly one result, with its own box."""
     video.refresh_from_db()
     kept = list(video.frames.order_by("frame_index"))
     assert (video.state, video.error) == (State.DONE, "")
@@ -102,7 +114,7 @@ def test_every_frame_of_a_queued_video_is_detected(clip):
     assert video.detect_fps > 0
 
 
-def test_a_run_that_died_is_gone_on_with_after_the_last_kept_frame(clip, monkeypatch):
+def test_detection_resumes_after_the_last_stored_frame_of_a_dead_run(clip, monkeypatch):
     video = queued_video(clip)
     claimed = jobs.claim_next(Video)
     keep_frames = Video.keep_frames
@@ -150,7 +162,7 @@ def test_a_run_that_was_taken_over_cannot_write(clip):
     second.keep_frames([row], detect_fps=1)
 
 
-def test_only_one_of_two_that_see_the_same_job_gets_it(clip):
+def test_only_one_of_two_workers_claims_a_job(clip):
     queued_video(clip)
     first, second = Video.objects.get(), Video.objects.get()
 
@@ -158,8 +170,8 @@ def test_only_one_of_two_that_see_the_same_job_gets_it(clip):
     assert not second.claim()
 
 
-def broken_off(kind, times: int) -> None:
-    """Runs that die as soon as the work itself has begun."""
+def crash(kind, times: int) -> None:
+    """Simulate runs that die as soon as their attempt has begun."""
     for _ in range(times):
         claimed = jobs.claim_next(kind)
         assert claimed is not None
@@ -167,9 +179,9 @@ def broken_off(kind, times: int) -> None:
         make_stale(claimed)
 
 
-def test_a_job_that_gets_no_further_is_tried_three_times(clip):
+def test_a_job_without_progress_fails_after_three_attempts(clip):
     video = queued_video(clip)
-    broken_off(Video, 3)
+    crash(Video, 3)
 
     assert jobs.claim_next(Video) is None
     video.refresh_from_db()
@@ -181,7 +193,7 @@ def test_a_job_that_gets_no_further_is_tried_three_times(clip):
     assert_complete(video, 20)
 
 
-def test_a_run_that_dies_before_the_model_is_loaded_is_no_attempt(clip):
+def test_a_run_that_dies_before_the_model_is_loaded_does_not_count_as_an_attempt(clip):
     video = queued_video(clip)
 
     for _ in range(5):
@@ -191,8 +203,8 @@ def test_a_run_that_dies_before_the_model_is_loaded_is_no_attempt(clip):
     assert jobs.claim_next(Video) is not None
 
 
-def test_a_run_that_dies_before_the_first_frame_is_read_is_no_attempt(clip, monkeypatch):
-    """On a busy server a run needs seconds until then."""
+def test_a_run_that_dies_before_the_first_frame_does_not_count_as_an_attempt(clip, monkeypatch):
+    """On a busy server, the first frame takes seconds."""
     rendering = rendering_of(done_video(clip))
     queued_video(clip)
     monkeypatch.setattr(tasks, "open_frames", Mock(side_effect=KeyboardInterrupt))
@@ -207,10 +219,10 @@ def test_a_run_that_dies_before_the_first_frame_is_read_is_no_attempt(clip, monk
     assert rendering.pk == claimed.pk
 
 
-def test_new_frames_make_attempts_count_anew(clip):
+def test_new_frames_reset_the_number_of_attempts(clip):
     video = queued_video(clip)
     for index in range(5):
-        broken_off(Video, 2)
+        crash(Video, 2)
         claimed = jobs.claim_next(Video)
         row = FrameResult(video=claimed, frame_index=index, pts_us=index, detections=[])
         claimed.keep_frames([row], detect_fps=1)
@@ -219,17 +231,9 @@ def test_new_frames_make_attempts_count_anew(clip):
     assert jobs.claim_next(Video) is not None
 
 
-def test_a_cancelled_video_keeps_what_was_found_and_can_be_gone_on_with(clip, monkeypatch):
+def test_a_cancelled_video_keeps_its_results_and_can_be_resumed(clip, monkeypatch):
     video = queued_video(clip)
-    keep_frames = Video.keep_frames
-
-    def cancelled_soon(self, frames, **more):
-        keep_frames(self, frames, **more)
-        Video.objects.get().cancel()
-
-    monkeypatch.setattr(Video, "keep_frames", cancelled_soon)
-    work_off()
-    monkeypatch.undo()
+    cancel_during_detection(monkeypatch)
     video.refresh_from_db()
     assert video.state == State.CANCELLED
     assert 0 < video.frames.count() == video.frames_detected < 20
@@ -241,7 +245,7 @@ def test_a_cancelled_video_keeps_what_was_found_and_can_be_gone_on_with(clip, mo
 
 
 @pytest.mark.parametrize("state", [State.DONE, State.FAILED, State.UPLOADING])
-def test_what_is_not_under_way_is_not_cancelled(clip, state):
+def test_a_job_that_is_not_active_is_not_cancelled(clip, state):
     video = queued_video(clip, state=state)
 
     video.cancel()
@@ -249,7 +253,7 @@ def test_what_is_not_under_way_is_not_cancelled(clip, state):
     assert video.state == state
 
 
-def test_a_video_deleted_while_it_is_worked_on_stays_deleted(clip, monkeypatch, media):
+def test_a_video_deleted_during_detection_stays_deleted(clip, monkeypatch, media):
     queued_video(clip)
     keep_frames = Video.keep_frames
 
@@ -264,7 +268,7 @@ def test_a_video_deleted_while_it_is_worked_on_stays_deleted(clip, monkeypatch, 
     assert list(media.rglob("source")) == []
 
 
-def test_a_model_that_is_not_installed_fails_the_job_with_what_to_do(clip, no_detector):
+def test_a_missing_model_fails_the_job_with_the_command_that_installs_it(clip, no_detector):
     video = queued_video(clip)
 
     work_off()
@@ -291,7 +295,7 @@ def test_a_busy_model_is_waited_for(clip, monkeypatch, error):
 
 
 def damaged_database() -> Exception:
-    """As Django raises what SQLite finds."""
+    """A damaged SQLite file, as Django reports it."""
     error = DatabaseError("database disk image is malformed")
     error.__cause__ = sqlite3.DatabaseError(str(error))
     return error
@@ -307,7 +311,7 @@ def damaged_database() -> Exception:
         MemoryError,
     ],
 )
-def test_trouble_of_the_server_leaves_the_job_to_the_next_attempt(clip, monkeypatch, error):
+def test_a_transient_server_error_leaves_the_job_for_the_next_attempt(clip, monkeypatch, error):
     video = queued_video(clip)
     with monkeypatch.context() as patched:
         patched.setattr(Video, "keep_frames", Mock(side_effect=error))
@@ -321,7 +325,7 @@ def test_trouble_of_the_server_leaves_the_job_to_the_next_attempt(clip, monkeypa
     assert_complete(video, 20)
 
 
-def test_what_would_go_wrong_each_time_fails_at_the_first_attempt(clip, monkeypatch):
+def test_a_permanent_error_fails_the_job_at_the_first_attempt(clip, monkeypatch):
     video = queued_video(clip)
     monkeypatch.setattr(engine, "detect", lambda *_, **__: 1 / 0)
 
@@ -332,7 +336,7 @@ def test_what_would_go_wrong_each_time_fails_at_the_first_attempt(clip, monkeypa
     assert (video.attempt, "log" in video.error) == (1, True)
 
 
-def test_a_damaged_file_that_vanished_fails(clip):
+def test_a_file_that_is_no_video_fails_the_job(clip):
     video = queued_video(b"no video")
 
     work_off()
@@ -341,7 +345,7 @@ def test_a_damaged_file_that_vanished_fails(clip):
     assert video.state == State.FAILED and video.error
 
 
-def test_a_video_whose_file_is_gone_fails_at_the_first_attempt(clip):
+def test_a_video_whose_file_is_missing_fails_at_the_first_attempt(clip):
     video = queued_video(clip)
     video.source_path.unlink()
 
@@ -351,7 +355,7 @@ def test_a_video_whose_file_is_gone_fails_at_the_first_attempt(clip):
     assert (video.state, video.error_code) == (State.FAILED, "file_gone")
 
 
-def test_a_rendering_whose_video_is_gone_fails_at_the_first_attempt(clip):
+def test_a_rendering_whose_source_file_is_missing_fails_at_the_first_attempt(clip):
     rendering = rendering_of(done_video(clip))
     rendering.video.source_path.unlink()
 
@@ -362,14 +366,13 @@ def test_a_rendering_whose_video_is_gone_fails_at_the_first_attempt(clip):
 
 
 def test_pictures_are_answered_while_a_video_is_detected(clip, monkeypatch, tmp_path):
-    """The queue serves its clients in turn: a picture waits for a few frames, not for all."""
+    """The queue is fair: a picture waits for a few frames of the video, not for all."""
     video = queued_video(write_tomatoes(tmp_path / "long.mp4", 200).read_bytes())
     claimed = jobs.claim_next(Video)
     running = jobs.Running(claimed, run_detection)
 
     running.start()
-    while not Video.objects.get().frames_detected:
-        time.sleep(0.01)
+    wait_until(lambda: bool(Video.objects.get().frames_detected))
     answered_at = [Video.objects.get().frames_detected]
     for _ in range(5):
         engine.detect(np.zeros((96, 96, 3), np.uint8), queue_key="somebody else")
@@ -380,7 +383,7 @@ def test_pictures_are_answered_while_a_video_is_detected(clip, monkeypatch, tmp_
     assert_complete(video, 200)
 
 
-def test_the_scheduler_runs_what_waits_and_stops_what_was_cancelled(clip, monkeypatch, settings):
+def test_the_scheduler_starts_waiting_jobs_and_stops_cancelled_ones(clip, monkeypatch, settings):
     settings.LIMITS = {**settings.LIMITS, "video_jobs": 2}
     videos = [queued_video(clip) for _ in range(3)]
     started, release = [], threading.Event()
@@ -407,12 +410,12 @@ def test_the_scheduler_runs_what_waits_and_stops_what_was_cancelled(clip, monkey
         release.set()
 
 
-def test_signs_of_life_keep_a_slow_run_from_being_taken_over(clip):
+def test_a_heartbeat_keeps_a_slow_run_from_being_taken_over(clip):
     queued_video(clip)
     claimed = jobs.claim_next(Video)
     make_stale(claimed)
 
-    jobs.Running(claimed, run_detection).give_sign_of_life()
+    jobs.Running(claimed, run_detection).send_heartbeat()
 
     assert jobs.claim_next(Video) is None
 
@@ -440,7 +443,7 @@ def test_a_finished_video_is_rendered(clip, media):
     assert rendering.file.size > 0
 
 
-def test_a_rendered_file_goes_with_its_rendering(clip):
+def test_deleting_a_rendering_deletes_its_files(clip):
     rendering = rendering_of(done_video(clip))
     work_off()
     rendering.refresh_from_db()
@@ -468,17 +471,17 @@ def test_a_rendering_deleted_while_it_is_rendered_leaves_no_file(clip, monkeypat
     assert list((video.folder / "exports").iterdir()) == []
 
 
-def test_an_interrupted_rendering_begins_again_but_not_for_ever(clip):
+def test_an_interrupted_rendering_is_retried_a_limited_number_of_times(clip):
     rendering = rendering_of(done_video(clip))
-    broken_off(Rendering, 3)
+    crash(Rendering, 3)
 
     assert jobs.claim_next(Rendering) is None
     rendering.refresh_from_db()
     assert (rendering.state, rendering.error_code) == (State.FAILED, "interrupted")
 
 
-def breaks_off_at_frame(number: int, monkeypatch) -> None:
-    """A run of the rendering that waits, which draws the frames before and notes each of them."""
+def crash_at_frame(number: int, monkeypatch) -> None:
+    """Simulate a run that draws and records the frames before ``number`` and then crashes."""
     claimed = jobs.claim_next(Rendering)
     assert claimed is not None
     draw, frames = video_rendering.draw_detections, itertools.count(1)
@@ -496,14 +499,12 @@ def breaks_off_at_frame(number: int, monkeypatch) -> None:
     make_stale(claimed)
 
 
-def test_a_rendering_that_breaks_off_at_the_same_frame_again_and_again_is_given_up(
-    clip, monkeypatch
-):
+def test_a_rendering_that_keeps_crashing_at_the_same_frame_fails(clip, monkeypatch):
     rendering = rendering_of(done_video(clip))
-    breaks_off_at_frame(7, monkeypatch)
+    crash_at_frame(7, monkeypatch)
 
     for _ in range(3):
-        breaks_off_at_frame(7, monkeypatch)
+        crash_at_frame(7, monkeypatch)
 
     assert jobs.claim_next(Rendering) is None
     rendering.refresh_from_db()
@@ -511,24 +512,24 @@ def test_a_rendering_that_breaks_off_at_the_same_frame_again_and_again_is_given_
     assert rendering.frames_done == 6
 
 
-def test_only_frames_that_no_run_reached_make_a_renderings_attempts_count_anew(clip, monkeypatch):
+def test_only_frames_beyond_the_furthest_run_reset_the_attempts_of_a_rendering(clip, monkeypatch):
     rendering = rendering_of(done_video(clip))
     attempts = []
 
     for number in (7, 5, 7, 8):
-        breaks_off_at_frame(number, monkeypatch)
+        crash_at_frame(number, monkeypatch)
         rendering.refresh_from_db()
         attempts.append((rendering.attempt, rendering.frames_done))
 
-    # The second ended before any frame that had not been drawn already: it is no attempt.
+    # The second run crashed at a frame that had been drawn before, so it is not an attempt.
     assert attempts == [(0, 6), (0, 6), (1, 6), (0, 7)]
     work_off()
     rendering.refresh_from_db()
     assert (rendering.state, rendering.frames_done) == (State.DONE, 20)
 
 
-def test_a_job_that_breaks_off_again_and_again_has_its_time_too(clip, settings):
-    """It may get a little further each time, and begin at the same place."""
+def test_the_time_limit_also_ends_a_job_that_keeps_crashing(clip, settings):
+    """Even if it makes a little progress each time."""
     settings.LIMITS = {**settings.LIMITS, "job_seconds_per_video_second": 0}
     rendering = rendering_of(done_video(clip))
     for _ in range(60):
@@ -565,7 +566,7 @@ def test_a_rendering_that_was_taken_over_leaves_the_other_runs_file_alone(clip, 
     assert rendering.file.size == rendering.size_bytes
 
 
-def test_what_dead_runs_left_goes_with_the_first_that_ends(clip):
+def test_a_completed_rendering_deletes_the_partial_files_of_dead_runs(clip):
     rendering = rendering_of(done_video(clip))
     rendering.folder.mkdir()
     (rendering.folder / f"{rendering.pk}-dead.avi.part").touch()
@@ -576,17 +577,9 @@ def test_what_dead_runs_left_goes_with_the_first_that_ends(clip):
     assert [str(path) for path in rendering.folder.iterdir()] == [rendering.file.path]
 
 
-def test_what_was_detected_before_it_was_cancelled_is_saved(clip, monkeypatch):
+def test_a_cancelled_video_is_rendered_up_to_its_last_detected_frame(clip, monkeypatch):
     video = queued_video(clip)
-    keep_frames = Video.keep_frames
-
-    def cancelled_soon(self, frames, **more):
-        keep_frames(self, frames, **more)
-        Video.objects.get().cancel()
-
-    with monkeypatch.context() as patched:
-        patched.setattr(Video, "keep_frames", cancelled_soon)
-        work_off()
+    cancel_during_detection(monkeypatch)
     video.refresh_from_db()
     assert (video.state, 0 < video.frames_detected < 20) == (State.CANCELLED, True)
 
@@ -600,7 +593,7 @@ def test_what_was_detected_before_it_was_cancelled_is_saved(clip, monkeypatch):
 
 
 @pytest.mark.parametrize("state", [State.QUEUED, State.RUNNING, State.CANCELLED])
-def test_nothing_is_saved_while_there_may_be_more_or_where_there_is_nothing(clip, state):
+def test_a_video_in_progress_or_without_results_cannot_be_rendered(clip, state):
     video = queued_video(clip, state=state, frames_detected=int(state != State.CANCELLED))
 
     with pytest.raises(NotFinished):
@@ -627,7 +620,7 @@ def test_owners_take_turns(clip):
     ]
 
 
-def test_the_owner_whose_last_turn_is_the_longest_ago_comes_first(clip):
+def test_the_owner_served_least_recently_comes_first(clip):
     anna, ben = (get_user_model().objects.create_user(name) for name in ("anna", "ben"))
     for user in (ben, anna):
         queued_video(clip, user=user)
@@ -637,7 +630,7 @@ def test_the_owner_whose_last_turn_is_the_longest_ago_comes_first(clip):
     assert [*Video.claimable()] == [bens, annas]
 
 
-def test_a_run_that_died_goes_on_before_anything_new_begins(clip):
+def test_a_dead_run_resumes_before_a_new_job_starts(clip):
     anna = get_user_model().objects.create_user("anna")
     first, _ = queued_video(clip, user=anna), queued_video(clip, session_key="a")
     make_stale(jobs.claim_next(Video))
@@ -657,7 +650,7 @@ def test_owners_take_turns_with_renderings_too(clip):
     assert [*Rendering.claimable()] == [first, third, second]
 
 
-def test_a_job_is_told_its_place_in_the_queue(clip):
+def test_a_queued_job_has_its_queue_position(clip):
     anna, ben = (get_user_model().objects.create_user(name) for name in ("anna", "ben"))
     annas = [queued_video(clip, user=anna) for _ in range(3)]
     bens = queued_video(clip, user=ben)
@@ -670,8 +663,8 @@ def test_a_job_is_told_its_place_in_the_queue(clip):
 
 
 @pytest.mark.parametrize("jump", [timedelta(hours=1), timedelta(days=-1)])
-def test_a_clock_that_is_set_leaves_no_job_stuck(clip, jump):
-    """The run died just before; its last sign of life lies in the future or long ago."""
+def test_a_clock_change_leaves_no_job_stuck(clip, jump):
+    """After the change, the heartbeat of a dead run is in the future or long ago."""
     video = queued_video(clip)
     jobs.claim_next(Video)
     assert jobs.claim_next(Video) is None
@@ -681,8 +674,8 @@ def test_a_clock_that_is_set_leaves_no_job_stuck(clip, jump):
     assert jobs.claim_next(Video) == video
 
 
-def test_a_job_that_takes_too_long_is_ended_and_its_place_is_free(clip, monkeypatch, settings):
-    """However little it does when it is told to stop."""
+def test_a_job_beyond_its_time_limit_fails_and_frees_its_slot(clip, monkeypatch, settings):
+    """Even if its thread does not stop."""
     settings.LIMITS = {**settings.LIMITS, "video_jobs": 1}
     hanging, next_one = queued_video(clip, duration_s=2), queued_video(clip)
     started, release = [], threading.Event()
@@ -714,7 +707,7 @@ def test_a_job_that_takes_too_long_is_ended_and_its_place_is_free(clip, monkeypa
     assert (hanging.state, hanging.error_code) == (State.FAILED, "job_timeout")
 
 
-def test_uploads_given_up_are_swept_and_others_stay(clip, media):
+def test_only_abandoned_uploads_are_deleted(clip, media):
     user = get_user_model().objects.create_user("owner")
     done, fresh, given_up = (
         queued_video(clip, user=user, state=state)
@@ -730,7 +723,7 @@ def test_uploads_given_up_are_swept_and_others_stay(clip, media):
     assert folders == {str(done.pk), str(fresh.pk)}
 
 
-def test_what_no_session_can_reach_any_more_is_swept_however_old_it_is(clip):
+def test_videos_of_ended_sessions_are_deleted_whatever_their_age(clip):
     alive = SessionStore()
     alive.create()
     user = get_user_model().objects.create_user("owner")
@@ -746,7 +739,7 @@ def test_what_no_session_can_reach_any_more_is_swept_however_old_it_is(clip):
     assert set(Video.objects.all()) == {kept, old}
 
 
-def test_a_file_that_is_cut_off_is_done_and_says_so(tmp_path):
+def test_a_truncated_file_is_detected_and_reported_as_truncated(tmp_path):
     options = {"movflags": "faststart"}
     whole = write_clip(tmp_path / "whole.mp4", frames=30, muxer_options=options).read_bytes()
     video = queued_video(whole[: len(whole) * 2 // 3])

@@ -1,4 +1,4 @@
-"""``manage.py detect_video``: objects in a video file, without a server."""
+"""``manage.py detect_video``: detection on a video file, without a server."""
 
 import os
 from argparse import ArgumentParser, ArgumentTypeError
@@ -16,7 +16,7 @@ from ml_core.errors import VisionError
 from ml_core.results import Detection, Detections
 from web.rest.serializers import DetectionSerializer
 
-# The codec of each kind of file that can be written.
+# Codec by suffix of the output file.
 CODEC_OF = {".avi": "mjpg", ".mp4": "h264"}
 
 
@@ -54,8 +54,8 @@ class Command(BaseCommand):
             raise CommandError(f"{exc.filename or source}: {exc.strerror}") from exc
 
     def _detect(self, options: dict[str, Any]) -> dict[int, list[Detection]]:
-        """The sure detections of each frame by its time stamp; all of them go to ``--jsonl``."""
-        sure: dict[int, list[Detection]] = {}
+        """Detections above the threshold by timestamp; ``--jsonl`` receives all of them."""
+        confident: dict[int, list[Detection]] = {}
         path, lines = options["path"], options["jsonl"] or Path(os.devnull)
         with (
             open_frames(path, model=options["model"]) as reader,
@@ -67,8 +67,8 @@ class Command(BaseCommand):
                 reader, resolution_wh=size_wh, model=options["model"], queue_key="local"
             ):
                 for frame, detections in found:
-                    jsonl.write(_line(path.name, len(sure), frame, detections))
-                    sure[frame.pts_us] = [
+                    jsonl.write(_line(path.name, len(confident), frame, detections))
+                    confident[frame.pts_us] = [
                         detection
                         for detection in detections.detections
                         if detection.score >= options["score_threshold"]
@@ -76,10 +76,10 @@ class Command(BaseCommand):
                 bar.update(len(found))
         if reader.truncated:
             self.stderr.write(f"{path}: {reader.truncated}")
-        return sure
+        return confident
 
-    def _render(self, source: Path, target: Path, sure: dict[int, list[Detection]]) -> None:
-        with tqdm(total=len(sure), desc="Saving", unit="frame", disable=None) as bar:
+    def _render(self, source: Path, target: Path, confident: dict[int, list[Detection]]) -> None:
+        with tqdm(total=len(confident), desc="Saving", unit="frame", disable=None) as bar:
 
             def on_frame(frames: int) -> None:
                 bar.update(frames - bar.n)
@@ -87,13 +87,13 @@ class Command(BaseCommand):
             render_video(
                 source,
                 target,
-                lambda pts_us: sure.get(pts_us, []),
+                lambda pts_us: confident.get(pts_us, []),
                 codec=CODEC_OF[target.suffix.lower()],
                 show_names=True,
                 show_scores=True,
                 on_frame=on_frame,
             )
-        self.stdout.write(f"{target}: {len(sure)} frames")
+        self.stdout.write(f"{target}: {len(confident)} frames")
 
 
 def _line(name: str, frame_index: int, frame: VideoFrame, found: Detections) -> str:
@@ -106,7 +106,7 @@ def _line(name: str, frame_index: int, frame: VideoFrame, found: Detections) -> 
 
 
 def _frames(info: VideoInfo) -> int | None:
-    """How many frames are to be expected, for the time left."""
+    """The expected number of frames, for the progress bar's estimate."""
     return info.frames_hint or (round(info.duration_s * info.rate) if info.duration_s else None)
 
 

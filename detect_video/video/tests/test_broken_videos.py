@@ -1,4 +1,4 @@
-"""Videos that are damaged, too much, or no videos: each ends with an error that says so."""
+"""Damaged, oversized and malicious files: each ends with a specific error."""
 
 import fcntl
 import json
@@ -24,20 +24,20 @@ FASTSTART = {"movflags": "faststart"}
 
 
 def numbers(path: Path) -> tuple[list[int], str]:
-    """The numbers of all frames, and what the file lacked."""
+    """The numbers of all frames, and the description of the damage."""
     with VideoReader(path) as reader:
         return [frame_number(frame.image) for frame in reader], reader.truncated
 
 
 def keep(path: Path, part: float) -> Path:
-    """Cut the end off a file."""
+    """Truncate a file."""
     data = path.read_bytes()
     path.write_bytes(data[: int(len(data) * part)])
     return path
 
 
 def problem(path: Path, error: type[Exception] = InvalidVideo) -> str:
-    """The code of the error that reading all of the video raises."""
+    """Read the whole video and return the code of the error raised."""
     with pytest.raises(error) as caught:
         numbers(path)
     return caught.value.code
@@ -48,7 +48,7 @@ def limited(settings, **limits: int) -> None:
 
 
 @pytest.mark.parametrize("part", [0.5, 0.8])
-def test_a_file_whose_index_is_cut_off_is_unreadable(tmp_path, part):
+def test_a_file_with_a_truncated_index_is_unreadable(tmp_path, part):
     assert problem(keep(write_clip(tmp_path / "clip.mp4"), part)) == "video_unreadable"
 
 
@@ -57,7 +57,9 @@ def test_a_file_whose_index_is_cut_off_is_unreadable(tmp_path, part):
     [("clip.mp4", FASTSTART), ("clip.mp4", FRAGMENTED), ("clip.mkv", {}), ("clip.avi", {})],
 )
 @pytest.mark.parametrize("part", [0.8, 0.9])
-def test_a_file_cut_off_later_gives_its_frames_and_says_so(tmp_path, name, options, part):
+def test_a_truncated_file_yields_its_frames_and_reports_the_truncation(
+    tmp_path, name, options, part
+):
     clip = write_clip(tmp_path / name, muxer_options=options, options={"bf": "0"})
 
     found, truncated = numbers(keep(clip, part))
@@ -67,7 +69,7 @@ def test_a_file_cut_off_later_gives_its_frames_and_says_so(tmp_path, name, optio
     assert "truncated" in truncated
 
 
-def test_a_file_cut_off_before_its_first_frame_is_unreadable(tmp_path):
+def test_a_file_truncated_before_its_first_frame_is_unreadable(tmp_path):
     clip = write_clip(tmp_path / "clip.mp4", muxer_options=FASTSTART)
     data = clip.read_bytes()
     clip.write_bytes(data[: data.index(b"mdat") + 10])
@@ -76,11 +78,11 @@ def test_a_file_cut_off_before_its_first_frame_is_unreadable(tmp_path):
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_damaged_frames_are_left_out_and_counted(tmp_path, seed):
+def test_damaged_frames_are_skipped_and_counted(tmp_path, seed):
     clip = write_clip(tmp_path / "clip.mp4", muxer_options=FASTSTART)
     data = bytearray(clip.read_bytes())
     random = np.random.default_rng(seed)
-    # Lengths of the coded pictures, which decoders cannot conceal.
+    # NAL unit lengths, whose damage decoders cannot conceal.
     for position in random.integers(data.index(b"mdat") + 1000, len(data) - 50, 3):
         data[position : position + 40] = random.bytes(40)
     clip.write_bytes(data)
@@ -93,7 +95,7 @@ def test_damaged_frames_are_left_out_and_counted(tmp_path, seed):
 
 @pytest.mark.parametrize("seed", range(6))
 def test_damaged_pictures_of_motion_jpeg_are_kept_and_counted(tmp_path, seed):
-    """Each JPEG stands for itself; what its decoder makes of a damaged one is shown."""
+    """JPEG frames are independent; a damaged one is decoded as far as possible."""
     clip = write_clip(tmp_path / "clip.avi", codec="mjpeg", pixel_format="yuvj420p")
     data = bytearray(clip.read_bytes())
     random = np.random.default_rng(seed)
@@ -128,7 +130,7 @@ def test_boxes_larger_than_any_file_are_unreadable(tmp_path, size):
     assert problem(clip) == "video_unreadable"
 
 
-def test_this_process_reads_next_to_nothing_of_a_file_of_many_small_boxes(tmp_path):
+def test_the_parent_process_hardly_reads_a_file_of_many_small_boxes(tmp_path):
     clip = tmp_path / "clip.mp4"
     clip.write_bytes((8).to_bytes(4) + b"ftyp" + 1_000_000 * BOX)
     read_before = bytes_read()
@@ -138,11 +140,11 @@ def test_this_process_reads_next_to_nothing_of_a_file_of_many_small_boxes(tmp_pa
 
 
 def bytes_read() -> int:
-    """By this thread, without the processes that it started."""
+    """Bytes read by this thread, without its child processes."""
     return int(Path("/proc/thread-self/io").read_text().split()[1])
 
 
-def test_a_file_is_walked_to_the_last_box_that_may_be_and_no_further(tmp_path):
+def test_at_most_the_maximum_number_of_boxes_is_parsed(tmp_path):
     cut_off = (100).to_bytes(4) + b"free"
     clip = tmp_path / "clip.mp4"
     for boxes, missing in ((MAX_BOXES, 92), (MAX_BOXES + 1, 0)):
@@ -151,8 +153,8 @@ def test_a_file_is_walked_to_the_last_box_that_may_be_and_no_further(tmp_path):
             assert missing_bytes(file, "mov") == missing
 
 
-def test_a_decoder_starts_where_the_system_gives_no_large_pipe(tmp_path, monkeypatch):
-    """Linux gives each user 64 of them."""
+def test_a_decoder_works_without_a_large_pipe(tmp_path, monkeypatch):
+    """Linux limits the pipe memory of each user."""
     control = fcntl.fcntl
 
     def small_pipes_only(file, command, *arguments):
@@ -167,11 +169,11 @@ def test_a_decoder_starts_where_the_system_gives_no_large_pipe(tmp_path, monkeyp
     assert found == list(range(30))
 
 
-def test_sound_alone_is_no_video(tmp_path):
+def test_a_file_with_audio_only_is_no_video(tmp_path):
     assert problem(write_tone(tmp_path / "tone.mp4")) == "no_video_stream"
 
 
-def test_a_silent_video_has_no_sound_to_read(tmp_path):
+def test_a_video_without_audio_has_none_to_read(tmp_path):
     with pytest.raises(InvalidVideo) as caught, read_audio(write_clip(tmp_path / "clip.mp4")):
         pass
     assert caught.value.code == "no_audio_stream"
@@ -213,7 +215,7 @@ def test_a_huge_picture_is_refused_at_once(tmp_path):
     assert time.monotonic() - started_s < 3
 
 
-def test_frames_that_grow_on_the_way_are_refused(tmp_path, settings):
+def test_frames_that_grow_beyond_the_limit_are_refused(tmp_path, settings):
     limited(settings, video_longer_side=200)
     clip = write_growing(tmp_path / "clip.avi")
 
@@ -231,7 +233,7 @@ def test_frames_that_change_within_the_limit_keep_the_first_size(tmp_path):
 
 
 def write_growing(path: Path) -> Path:
-    """A video whose second half has larger pictures."""
+    """A video whose second half has larger frames."""
     with av.open(str(path), "w") as container:
         stream = container.add_stream("mjpeg", rate=30)
         stream.width, stream.height, stream.pix_fmt = 160, 120, "yuvj420p"
@@ -256,7 +258,7 @@ def test_length_and_rate_are_limited(tmp_path, settings):
     assert problem(fast) == "video_too_many_fps"
 
 
-def test_a_length_that_the_header_hides_is_limited_too(tmp_path, settings):
+def test_a_length_missing_from_the_header_is_limited_too(tmp_path, settings):
     limited(settings, video_seconds=1)
     clip = write_clip(tmp_path / "clip.mp4", frames=40)
     for box, offset in ((b"mvhd", 16), (b"tkhd", 20), (b"mdhd", 16)):
@@ -268,7 +270,7 @@ def test_a_length_that_the_header_hides_is_limited_too(tmp_path, settings):
     assert problem(clip) == "video_too_long"
 
 
-def test_a_header_that_promises_more_frames_than_may_be_is_not_believed(tmp_path):
+def test_a_frame_count_above_the_limit_is_capped(tmp_path):
     clip = write_clip(tmp_path / "clip.mp4")
     data = bytearray(clip.read_bytes())
     count_start = data.index(b"stts") + 12
@@ -278,13 +280,13 @@ def test_a_header_that_promises_more_frames_than_may_be_is_not_believed(tmp_path
     assert probe(clip)[0].frames_hint == 600 * 61
 
 
-def test_a_decoder_that_gives_nothing_for_too_long_is_killed(tmp_path, settings):
+def test_a_decoder_that_sends_nothing_for_too_long_is_killed(tmp_path, settings):
     limited(settings, video_frame_seconds=0.01)
 
     assert problem(write_clip(tmp_path / "clip.mp4")) == "decode_timeout"
 
 
-def test_a_decoder_that_takes_too_much_processor_time_is_killed(tmp_path, settings):
+def test_a_decoder_that_uses_too_much_cpu_time_is_killed(tmp_path, settings):
     limited(settings, video_decode_cpu_seconds=1)
     clip = write_clip(
         tmp_path / "clip.mp4", frames=200, size_wh=(1920, 1080), options={"preset": "ultrafast"}
@@ -335,7 +337,7 @@ def test_playlists_are_not_accepted_under_any_name(tmp_path, kind):
     assert problem(playlist, UnsupportedVideo) == "unsupported_media_type"
 
 
-def test_a_video_whose_frames_lie_in_another_file_gives_none_of_them(tmp_path):
+def test_frames_in_external_files_are_not_read(tmp_path):
     secret = write_clip(tmp_path / "secret.mp4", muxer_options=FASTSTART)
     clip = write_reference(tmp_path / "clip.mp4", secret)
     follow = {"enable_drefs": "1", "use_absolute_path": "1"}
@@ -346,7 +348,7 @@ def test_a_video_whose_frames_lie_in_another_file_gives_none_of_them(tmp_path):
 
 
 def write_reference(path: Path, target: Path) -> Path:
-    """A copy of a video that holds the path of its frames' file in place of the frames."""
+    """A copy of a video that refers to an external file for its frames."""
     data = target.read_bytes()
     name = bytes(target) + bytes(len(bytes(target)) % 2)
     alias = bytes(130) + struct.pack(">hh", -1, -1) + bytes(16)
@@ -363,7 +365,7 @@ def write_reference(path: Path, target: Path) -> Path:
     return path
 
 
-def test_the_decoder_can_open_nothing_and_write_nothing(tmp_path, settings):
+def test_the_decoder_cannot_open_or_write_files(tmp_path, settings):
     program = """
 import json, os, socket, sys
 sys.path.append(sys.argv[1])

@@ -1,9 +1,9 @@
-"""Frames and time stamps, compared with PyAV decoding the same file in this process."""
+"""Frames and timestamps, compared with PyAV decoding the same file in this process."""
 
 from fractions import Fraction
 from io import BytesIO
 from pathlib import Path
-from threading import Timer
+from threading import Thread
 
 import av
 import numpy as np
@@ -36,7 +36,7 @@ CLIPS = {
 
 
 def read(path: Path, **options: int) -> list[tuple[int, int]]:
-    """The number and the time stamp of each frame of a file that lacks nothing."""
+    """The number and timestamp of each frame of an undamaged file."""
     with VideoReader(path, **options) as reader:
         frames = [(frame_number(frame.image), frame.pts_us) for frame in reader]
     assert reader.truncated == ""
@@ -73,15 +73,15 @@ def test_reading_goes_on_after_any_frame(clip):
         assert read(clip, after_pts_us=everything[index][1]) == everything[index + 1 :]
 
 
-def test_a_place_before_the_start_gives_everything(clip):
+def test_a_timestamp_before_the_start_yields_all_frames(clip):
     assert read(clip, after_pts_us=-1) == read(clip)
 
 
-def test_time_stamps_are_known_without_decoding(clip):
+def test_timestamps_are_read_without_decoding(clip):
     assert read_times_us(clip) == [pts_us for _, pts_us in read(clip)]
 
 
-def test_what_an_edit_list_trims_does_not_come(tmp_path):
+def test_frames_trimmed_by_an_edit_list_are_skipped(tmp_path):
     clip = trim_start(write_clip(tmp_path / "clip.mp4"), Fraction(12, 30))
 
     frames = read(clip)
@@ -92,7 +92,7 @@ def test_what_an_edit_list_trims_does_not_come(tmp_path):
 
 
 @pytest.mark.parametrize("rotation", [90, 180, 270])
-def test_pictures_are_turned_upright(tmp_path, rotation):
+def test_frames_are_rotated_upright(tmp_path, rotation):
     clip = write_clip(tmp_path / "clip.mp4", rotation=rotation)
 
     with VideoReader(clip) as reader:
@@ -124,7 +124,7 @@ def test_jpeg_pictures_are_scaled_down_only(tmp_path):
             assert frame_number(np.array(picture)) == number
 
 
-def test_the_header_says_what_is_known_before_decoding(tmp_path):
+def test_the_header_has_the_metadata(tmp_path):
     info, _ = probe(write_clip(tmp_path / "clip.mp4", audio="aac", rate=Fraction(30000, 1001)))
 
     assert (info.rate, info.frames_hint, info.codec) == (Fraction(30000, 1001), FRAMES, "h264")
@@ -132,7 +132,7 @@ def test_the_header_says_what_is_known_before_decoding(tmp_path):
     assert info.duration_s == pytest.approx(1.001, abs=0.001)
 
 
-def test_sound_comes_with_its_times(tmp_path):
+def test_audio_has_timestamps(tmp_path):
     with read_audio(write_clip(tmp_path / "clip.mp4", audio="aac")) as sound:
         blocks = list(sound)
 
@@ -147,10 +147,10 @@ def test_closing_ends_a_reader_that_another_thread_waits_for(tmp_path):
     reader = VideoReader(write_clip(tmp_path / "clip.mp4", frames=100, size_wh=(640, 480)))
     frames = iter(reader)
     next(frames)
-    closing = Timer(0.05, reader.close)
+    closing = Thread(target=reader.close)
     closing.start()
 
-    assert len(list(frames)) < 100
+    assert len(list(frames)) < 99
     closing.join()
     assert list(reader) == []
 

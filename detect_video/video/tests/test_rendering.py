@@ -1,4 +1,4 @@
-"""Rendered videos, read back frame by frame."""
+"""Rendered videos, decoded again frame by frame."""
 
 from fractions import Fraction
 from itertools import groupby
@@ -38,7 +38,7 @@ def numbered(path: Path) -> list[tuple[int, int]]:
 
 @pytest.mark.parametrize("codec", CODECS)
 @pytest.mark.parametrize("name", SOURCES)
-def test_every_frame_is_there_once_at_its_time(tmp_path, name, codec):
+def test_every_frame_is_written_once_at_its_time(tmp_path, name, codec):
     source = write_clip(tmp_path / name, **SOURCES[name])
     before = numbered(source)
 
@@ -55,7 +55,7 @@ def test_every_frame_is_there_once_at_its_time(tmp_path, name, codec):
 
 
 @pytest.mark.parametrize(("codec", "tag"), [("mjpg", "MJPG"), ("xvid", "XVID"), ("h264", "avc1")])
-def test_players_are_told_the_codec_they_know(tmp_path, codec, tag):
+def test_the_codec_tag_is_known_to_players(tmp_path, codec, tag):
     target = render(write_clip(tmp_path / "clip.mp4"), codec)
 
     with av.open(str(target)) as container:
@@ -76,7 +76,7 @@ def test_a_varying_rate_becomes_a_constant_one_of_the_same_length(tmp_path, code
 
 
 @pytest.mark.parametrize("codec", CODECS)
-def test_the_sound_is_kept(tmp_path, codec):
+def test_the_audio_is_kept(tmp_path, codec):
     source = write_clip(tmp_path / "clip.mp4", audio="aac", frames=60)
 
     with read_audio(render(source, codec)) as sound:
@@ -89,7 +89,7 @@ def test_the_sound_is_kept(tmp_path, codec):
 
 
 @pytest.mark.parametrize("codec", CODECS)
-def test_what_was_detected_in_a_frame_is_drawn_on_it(tmp_path, codec):
+def test_detections_are_drawn_on_their_frame(tmp_path, codec):
     source = write_clip(tmp_path / "clip.mp4", size_wh=(320, 240))
     times_us = [pts_us for _, pts_us in numbered(source)]
 
@@ -105,7 +105,7 @@ def test_what_was_detected_in_a_frame_is_drawn_on_it(tmp_path, codec):
             assert np.abs(edge - class_colour(0)).max() < 60
 
 
-def test_progress_is_told_and_stopping_leaves_nothing(tmp_path):
+def test_progress_is_reported_and_stopping_leaves_no_files(tmp_path):
     source = write_clip(tmp_path / "clip.mp4", audio="aac")
     told: list[int] = []
 
@@ -156,7 +156,7 @@ def test_a_regular_video_of_few_pictures_keeps_each_once(tmp_path, codec):
 
 
 @pytest.mark.parametrize("codec", CODECS)
-def test_a_part_is_saved_with_the_sound_of_that_part(tmp_path, codec):
+def test_a_partial_rendering_has_the_audio_of_that_part(tmp_path, codec):
     source = write_clip(tmp_path / "clip.mp4", frames=60, audio="aac")
     until_us = numbered(source)[19][1]
 
@@ -177,15 +177,15 @@ PHONE_TIMES_US = [0, *(54_680 + number * 33_320 for number in range(68))]
         ([0], Fraction(25), (Fraction(25), True)),
         ([0, 33_333, 66_667], Fraction(30), (Fraction(30), True)),
         ([0, 33_000, 67_000, 100_000], Fraction(30000, 1001), (Fraction(30000, 1001), True)),
-        # A single long step, as phones leave it at the beginning.
+        # A single long step at the start, as in phone videos.
         (PHONE_TIMES_US, Fraction(2973, 100), (Fraction(2973, 100), True)),
-        # A long last frame lowers the mean rate, but not the steps.
+        # A long last frame lowers the average rate, but not the steps.
         ([n * 40_000 for n in range(50)], Fraction(20), (Fraction(25), True)),
         ([0, 40_000, 80_000, 400_000], Fraction(8), (Fraction(25), False)),
         ([0, 1_000, 400_000], Fraction(8), (Fraction(60), False)),
         ([0, 2_500_000, 5_000_000, 30_000_000], Fraction(2, 15), (Fraction(10), False)),
         ([0, 120_000, 1_000_000], Fraction(6), (Fraction(10), False)),
-        # Encoders of MPEG-4 take numbers up to 65,535.
+        # MPEG-4 encoders accept denominators up to 65,535.
         ([0, 33_344, 66_687], Fraction(90001, 3001), (Fraction(6208, 207), True)),
     ],
 )
