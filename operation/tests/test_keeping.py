@@ -444,7 +444,7 @@ def test_media_pages_show_usage_and_retention(client, url, settings):
     page = client.get(url).content.decode()
     settings.RETENTION_DAYS = 30
 
-    assert "of 2.0\xa0GB" in page and "are deleted after" not in page
+    assert "of 2 GB" in page and "are deleted after" not in page
     assert "deleted after 30 days" in client.get(url).content.decode()
 
 
