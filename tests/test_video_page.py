@@ -274,8 +274,9 @@ def test_a_reconnect_neither_loses_nor_repeats_frames(page, clips):
     wait_for_drawn(page, 20)
 
     client, server = sockets[0]
-    server.close()
+    # The page first: it would go on sending to a server that has closed.
     client.close(code=1012)
+    server.close()
     wait_for_drawn(page, FRAMES)
 
     assert len(sockets) == 2
