@@ -27,7 +27,7 @@ class ClassifiedImage(KeptPicture):
     picture_field = "file"
 
     file = models.FileField(_("file"), upload_to=upload_path, editable=False)
-    file_small = models.FileField(_("small copy"), upload_to=small_path, blank=True, editable=False)
+    file_small = models.FileField(_("thumbnail"), upload_to=small_path, blank=True, editable=False)
     class_name = models.CharField(_("class"), max_length=100, db_index=True, editable=False)
     score = models.FloatField(_("score"), editable=False)
     probabilities = models.JSONField(_("probabilities"), editable=False)

@@ -44,10 +44,10 @@ class DetectedImage(KeptPicture):
     original = models.FileField(_("original"), upload_to=original_path, editable=False)
     drawn = models.FileField(_("drawn"), upload_to=drawn_path, editable=False)
     original_small = models.FileField(
-        _("small copy of the original"), upload_to=small_path, blank=True, editable=False
+        _("thumbnail of the original"), upload_to=small_path, blank=True, editable=False
     )
     drawn_small = models.FileField(
-        _("small copy of the drawn"), upload_to=small_path, blank=True, editable=False
+        _("thumbnail of the drawn picture"), upload_to=small_path, blank=True, editable=False
     )
     width = models.PositiveIntegerField(_("width"), editable=False)
     height = models.PositiveIntegerField(_("height"), editable=False)

@@ -137,7 +137,7 @@ class VideoAdmin(admin.ModelAdmin):
         done, total = video.frames_detected, video.frames_hint or "?"
         return gettext("{done} of {total} frames").format(done=done, total=total)
 
-    @admin.display(description=_("saved videos"))
+    @admin.display(description=_("rendered videos"))
     def renderings(self, video: Video) -> int:
         return len(video.renderings.all())
 

@@ -56,7 +56,7 @@ class Job(models.Model):
     attempt = models.PositiveIntegerField(_("attempt"), default=0, editable=False)
     run_id = models.UUIDField(null=True, editable=False)
     # Written and compared with the database's clock: the clocks of workers may differ.
-    heartbeat_at = models.DateTimeField(_("last sign of life"), null=True, editable=False)
+    heartbeat_at = models.DateTimeField(_("last heartbeat"), null=True, editable=False)
     # Sequence number of the job's start among jobs of its kind; 0 before it has started.
     turn = models.PositiveBigIntegerField(default=0, editable=False)
     # Working time of all runs.
@@ -174,11 +174,11 @@ class Video(Owned, Job):
     frames_hint = models.PositiveIntegerField(_("frames (estimate)"), default=0, editable=False)
     # 0 if there is no poster.
     poster_bytes = models.PositiveIntegerField(default=0, editable=False)
-    truncated = models.TextField(_("cut off"), blank=True, editable=False)
+    truncated = models.TextField(_("truncated"), blank=True, editable=False)
     model = models.CharField(_("model"), max_length=100, blank=True, editable=False)
     frames_detected = models.PositiveIntegerField(_("frames detected"), default=0, editable=False)
-    detect_fps = models.FloatField(_("detected per second"), default=0, editable=False)
-    updated_at = models.DateTimeField(_("changed"), auto_now=True, editable=False)
+    detect_fps = models.FloatField(_("detection rate (fps)"), default=0, editable=False)
+    updated_at = models.DateTimeField(_("updated"), auto_now=True, editable=False)
     # Client address of the announcement, for the limit per address; cleared when the upload ends.
     address = models.CharField(max_length=50, blank=True, editable=False)
 
@@ -280,8 +280,8 @@ class Rendering(Job):
     hidden_classes = models.JSONField(_("hidden classes"), default=list, editable=False)
     # English names of hidden_classes, in the same order.
     hidden_class_names = models.JSONField(default=list, editable=False)
-    show_names = models.BooleanField(_("names shown"), editable=False)
-    show_scores = models.BooleanField(_("scores shown"), editable=False)
+    show_names = models.BooleanField(_("show names"), editable=False)
+    show_scores = models.BooleanField(_("show scores"), editable=False)
     # Language of the drawn class names.
     language = models.CharField(max_length=10, default="en", editable=False)
     # The furthest frame that any run has reached.
@@ -293,8 +293,8 @@ class Rendering(Job):
     OWNER_FIELDS = ("video__user", "video__session_key")
 
     class Meta:
-        verbose_name = _("saved video")
-        verbose_name_plural = _("saved videos")
+        verbose_name = _("rendered video")
+        verbose_name_plural = _("rendered videos")
         ordering = ["-created_at"]
 
     def __str__(self) -> str:
