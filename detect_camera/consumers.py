@@ -71,6 +71,10 @@ class CameraConsumer(AsyncJsonWebsocketConsumer):
             await engine.wait_until_loaded_async("detection", self.model)
         except VisionError as exc:
             return await self.refuse(exc)
+        except BaseException:
+            # Channels does not call disconnect() after an error here, so the place would leak.
+            await self.disconnect(1011)
+            raise
         await self.send_json({"type": "ready", "frames_in_work": FRAMES_IN_FLIGHT})
         self.start_idle_timer()
 

@@ -282,6 +282,20 @@ async def test_an_unknown_model_closes_the_socket():
     assert consumers._cameras.total() == 0
 
 
+async def test_a_camera_whose_model_cannot_be_read_frees_its_place(monkeypatch):
+    async def fail(*args):
+        raise OSError("I/O error")
+
+    monkeypatch.setattr(consumers.engine, "wait_until_loaded_async", fail)
+    communicator = camera()
+
+    await communicator.connect()
+    with pytest.raises(OSError, match="I/O error"):
+        await communicator.wait()
+
+    assert consumers._cameras.total() == 0
+
+
 async def test_a_page_of_another_site_cannot_connect():
     headers = [(b"origin", b"http://evil.example")]
     communicator = WebsocketCommunicator(application, "/ws/camera/", headers)

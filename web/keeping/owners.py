@@ -55,11 +55,6 @@ class Owner:
             return gettext("session {key}…").format(key=self.session_key[:6])
         return gettext("a visitor")
 
-    @property
-    def is_known(self) -> bool:
-        """Whether there is an account or session through which media can be reached later."""
-        return self.user is not None or bool(self.session_key)
-
 
 class OwnedQuerySet(models.QuerySet):
     def of(self, owner: Owner) -> Self:

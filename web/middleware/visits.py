@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from django.contrib.auth import SESSION_KEY
-from django.contrib.sessions.backends.base import SessionBase
+from django.contrib.sessions.backends.base import SessionBase, UpdateError
 from django.db.utils import OperationalError
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
@@ -43,6 +43,6 @@ def extend_session(session: SessionBase) -> None:
     session[LAST_VISIT] = today
     try:
         session.save()
-    except OperationalError:
-        # The database is full or busy; the next request tries again.
+    except (OperationalError, UpdateError):
+        # The database is full, busy or read-only; the next request tries again.
         session.modified = was_modified

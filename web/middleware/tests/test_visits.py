@@ -4,7 +4,6 @@ from datetime import timedelta
 
 import pytest
 from django.contrib.auth.models import User
-from django.contrib.sessions.backends.db import SessionStore
 from django.contrib.sessions.models import Session
 from django.db.utils import OperationalError
 from django.test import Client
@@ -47,13 +46,16 @@ def test_further_requests_on_the_same_day_do_not_write(client):
     assert "sessionid" not in response.cookies
 
 
-@pytest.mark.parametrize("words", ["database or disk is full", "database is locked"])
+@pytest.mark.parametrize(
+    "words",
+    ["database or disk is full", "database is locked", "attempt to write a readonly database"],
+)
 def test_database_errors_of_the_extension_do_not_fail_the_request(client, monkeypatch, words):
     def fail(*arguments: object, **options: object) -> None:
         raise OperationalError(words)
 
     visited(client, days_ago=3)
-    monkeypatch.setattr(SessionStore, "save", fail)
+    monkeypatch.setattr(Session, "save", fail)
 
     assert client.get("/api/limits/").status_code == 200
     assert days_left() == 11
