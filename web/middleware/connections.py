@@ -51,8 +51,10 @@ class ConnectionLimits:
         """The problem if one more of ``kind`` from ``address`` exceeds a limit, else None."""
         maximum, max_per_address = settings.LIMITS[kind], settings.LIMITS[f"{kind}_per_address"]
         open_by_address = self._open[kind]
+        open_in_all = open_by_address.total() - open_by_address["probe"]
         if address == "probe":
-            maximum = max_per_address = maximum + PROBE_CONNECTIONS
+            maximum = max_per_address = PROBE_CONNECTIONS
+            open_in_all = open_by_address["probe"]
         elif open_by_address[address] > max_per_address // 6:
             # The last quarter is reserved for addresses with few connections, so that a few busy
             # addresses cannot lock out all others.
@@ -63,7 +65,7 @@ class ConnectionLimits:
                 "Wait until some of them are closed."
             )
             return problem(429, "too_many_connections", detail)
-        if open_by_address.total() >= maximum:
+        if open_in_all >= maximum:
             detail = "The server has as many connections as it can serve. Try again in a moment."
             return problem(503, "too_many_connections", detail)
         return None
