@@ -1,6 +1,6 @@
 """``manage.py detect_image``: detect objects in picture files without a server."""
 
-from argparse import ArgumentParser, ArgumentTypeError
+from argparse import ArgumentParser
 from collections import Counter
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -19,6 +19,7 @@ from ml_core import engine
 from ml_core.engine import IOU_THRESHOLD
 from ml_core.errors import ModelNotInstalled, ModelUnusable, UnknownModel, VisionError
 from ml_core.evaluation.augmented_detection import AugmentedDetector
+from ml_core.management.arguments import unit_interval
 from ml_core.networks.loading import NETWORK_ERRORS
 from ml_core.pictures.display import has_display, show_picture
 from ml_core.pictures.drawing import draw_detections
@@ -56,8 +57,8 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="picture or folder")
         parser.add_argument("--model", default="", help="model name; see list_models")
-        parser.add_argument("--score-threshold", type=_unit_interval, default=0.25)
-        parser.add_argument("--iou-threshold", type=_unit_interval, default=IOU_THRESHOLD)
+        parser.add_argument("--score-threshold", type=unit_interval, default=0.25)
+        parser.add_argument("--iou-threshold", type=unit_interval, default=IOU_THRESHOLD)
         parser.add_argument(
             "--output", type=Path, metavar="DIR", help="folder for drawn pictures and results"
         )
@@ -248,10 +249,3 @@ def _free_target(target: Path, taken: set[str]) -> Path:
 def _text(path: Path) -> str:
     """A path as valid UTF-8 text, also when its bytes are not."""
     return path.as_posix().encode("utf-8", "replace").decode()
-
-
-def _unit_interval(text: str) -> float:
-    number = float(text)
-    if not 0 <= number <= 1:
-        raise ArgumentTypeError(f"expected a number from 0 to 1, received {text}")
-    return number

@@ -13,6 +13,7 @@ from detect_video.jobs.pipeline import detect_frames, open_frames
 from detect_video.video.reader import VideoFrame, VideoInfo
 from detect_video.video.rendering import render_video
 from ml_core.errors import VisionError
+from ml_core.management.arguments import unit_interval
 from ml_core.results import Detection, Detections
 from web.rest.serializers import DetectionSerializer
 
@@ -36,7 +37,7 @@ class Command(BaseCommand):
             "--jsonl", type=Path, metavar="FILE", help="save the results, one line per frame"
         )
         parser.add_argument("--model", default="", help="model name; see list_models")
-        parser.add_argument("--score-threshold", type=_unit_interval, default=0.25)
+        parser.add_argument("--score-threshold", type=unit_interval, default=0.25)
 
     def handle(self, *args: Any, **options: Any) -> None:
         source, target = options["path"], options["output"]
@@ -115,10 +116,3 @@ def _target(text: str) -> Path:
     if path.suffix.lower() not in CODEC_OF:
         raise ArgumentTypeError(f"expected a file named .avi or .mp4, received {text}")
     return path
-
-
-def _unit_interval(text: str) -> float:
-    number = float(text)
-    if not 0 <= number <= 1:
-        raise ArgumentTypeError(f"expected a number from 0 to 1, received {text}")
-    return number
