@@ -54,12 +54,13 @@ def spec_with_files(name: str, networks: Path, folder: Path) -> ModelSpec:
     spec = read_catalog(networks)[name]
     if spec.task == "detection":
         source, spec = spec, replace(spec, directory=folder)
-        spec.config_path.write_bytes(source.config_path.read_bytes())
-        if source.weights_path.exists():
-            spec.weights_path.write_bytes(source.weights_path.read_bytes())
-        elif not spec.weights_path.exists():
+        config_path, weights_path = spec.paths
+        config_path.write_bytes(source.paths[0].read_bytes())
+        if source.is_installed:
+            weights_path.write_bytes(source.paths[1].read_bytes())
+        elif not weights_path.exists():
             write_random_weights(
-                read_config(spec.config_path), spec.weights_path, spec.input_wh, head_bias=-6
+                read_config(config_path), weights_path, spec.input_wh, head_bias=-6
             )
     return spec
 
@@ -85,7 +86,7 @@ def keras_runs(spec: ModelSpec, folder: Path) -> dict[str, Run]:
 def opencv_run(spec: ModelSpec) -> dict[str, Run]:
     if spec.task == "classification":
         return {}
-    network = cv2.dnn.readNetFromDarknet(str(spec.config_path), str(spec.weights_path))
+    network = cv2.dnn.readNetFromDarknet(*map(str, spec.paths))
     names = network.getUnconnectedOutLayersNames()
 
     def run(batch: np.ndarray) -> object:

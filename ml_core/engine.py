@@ -293,7 +293,7 @@ def _broker(spec: ModelSpec) -> Broker:
 
 def _broker_future(spec: ModelSpec) -> "Future[Broker]":
     """The future broker of ``spec``; starts loading once, and again if the files change."""
-    version = (spec, *(_file_version(path) for path in (spec.config_path, spec.weights_path)))
+    version = (spec, *map(_file_version, spec.paths))
     with _loads_lock:
         former = _loads.get(spec.name)
         if former and former.is_current(version):

@@ -7,6 +7,8 @@ from typing import Literal
 from ml_core.labels import COCO_LABELS
 
 Task = Literal["detection", "classification"]
+# How the files are read: a Darknet network, or a classifier that ``train_classifier`` wrote.
+Format = Literal["darknet", "resnet v2"]
 Resizing = Literal["letterbox", "stretch", "shrink"]
 
 
@@ -24,19 +26,21 @@ class ModelFile:
 class ModelSpec:
     """Everything known about a model before it is loaded.
 
-    ``input_wh`` is the network's input size in pixels, ``resizing`` the way pictures are resized
-    to it. ``accuracy_percent`` is the published value of ``metric``, or None. ``training``
-    describes the training and test data of a shipped model. ``is_trial`` marks the detector that
-    is the default only if no other is installed. ``problem`` says why a model of the user cannot
-    be used.
+    ``files`` are in the order of their format: ``.cfg`` and ``.weights`` of a Darknet network,
+    ``.json`` and ``.weights.h5`` of a classifier of ``train_classifier``. ``input_wh`` is the
+    network's input size in pixels, ``resizing`` the way pictures are resized to it.
+    ``accuracy_percent`` is the published value of ``metric``, or None. ``training`` describes the
+    training and test data of a shipped model. ``is_trial`` marks the detector that is the default
+    only if no other is installed. ``problem`` says why a model of the user cannot be
+    used.
     """
 
     name: str
     task: Task
     family: str
     directory: Path
-    config: ModelFile
-    weights: ModelFile
+    format: Format
+    files: tuple[ModelFile, ...]
     input_wh: tuple[int, int]
     resizing: Resizing
     labels: tuple[str, ...] = COCO_LABELS
@@ -53,16 +57,17 @@ class ModelSpec:
         return {"detection": "mAP@0.5", "classification": "top-1"}[self.task]
 
     @property
-    def config_path(self) -> Path:
-        return self.directory / self.config.name
+    def paths(self) -> tuple[Path, ...]:
+        return tuple(self.directory / file.name for file in self.files)
 
     @property
-    def weights_path(self) -> Path:
-        return self.directory / self.weights.name
+    def size_bytes(self) -> int:
+        """The total size of its files, as far as it is known."""
+        return sum(file.size_bytes or 0 for file in self.files)
 
     @property
     def is_installed(self) -> bool:
-        return self.config_path.is_file() and self.weights_path.is_file()
+        return all(path.is_file() for path in self.paths)
 
     @property
     def is_usable(self) -> bool:
@@ -86,20 +91,23 @@ _YOLOV3 = ModelSpec(
     task="detection",
     family="YOLOv3",
     directory=Path(),
-    config=ModelFile(
-        "yolov3.cfg",
-        8342,
-        "22489ea38575dfa36c67a90048e8759576416a79d32dc11e15d2217777b9a953",
-        (f"{_DARKNET_CFG}/yolov3.cfg",),
-    ),
-    weights=ModelFile(
-        "yolov3.weights",
-        248007048,
-        "523e4e69e1d015393a1b0a441cef1d9c7659e3eb2d7e15f793f060a21b32f297",
-        (
-            f"{_DARKNET_DATA}/yolov3.weights",
-            f"{_HANK_AI}/yolov3.weights",
-            "https://github.com/patrick013/Object-Detection---Yolov3/raw/master/model/yolov3.weights",
+    format="darknet",
+    files=(
+        ModelFile(
+            "yolov3.cfg",
+            8342,
+            "22489ea38575dfa36c67a90048e8759576416a79d32dc11e15d2217777b9a953",
+            (f"{_DARKNET_CFG}/yolov3.cfg",),
+        ),
+        ModelFile(
+            "yolov3.weights",
+            248007048,
+            "523e4e69e1d015393a1b0a441cef1d9c7659e3eb2d7e15f793f060a21b32f297",
+            (
+                f"{_DARKNET_DATA}/yolov3.weights",
+                f"{_HANK_AI}/yolov3.weights",
+                "https://github.com/patrick013/Object-Detection---Yolov3/raw/master/model/yolov3.weights",
+            ),
         ),
     ),
     input_wh=(416, 416),
@@ -126,20 +134,22 @@ _YOLOV3_320 = replace(
 _YOLOV3_TINY = replace(
     _YOLOV3,
     name="yolov3-tiny",
-    config=ModelFile(
-        "yolov3-tiny.cfg",
-        1915,
-        "84eb7a675ef87c906019ff5a6e0effe275d175adb75100dcb47f0727917dc2c7",
-        (f"{_DARKNET_CFG}/yolov3-tiny.cfg",),
-    ),
-    weights=ModelFile(
-        "yolov3-tiny.weights",
-        35434956,
-        "dccea06f59b781ec1234ddf8d1e94b9519a97f4245748a7d4db75d5b7080a42c",
-        (
-            f"{_DARKNET_DATA}/yolov3-tiny.weights",
-            f"{_HANK_AI}/yolov3-tiny.weights",
-            "https://huggingface.co/ggml-org/models/resolve/main/yolo/yolov3-tiny.weights",
+    files=(
+        ModelFile(
+            "yolov3-tiny.cfg",
+            1915,
+            "84eb7a675ef87c906019ff5a6e0effe275d175adb75100dcb47f0727917dc2c7",
+            (f"{_DARKNET_CFG}/yolov3-tiny.cfg",),
+        ),
+        ModelFile(
+            "yolov3-tiny.weights",
+            35434956,
+            "dccea06f59b781ec1234ddf8d1e94b9519a97f4245748a7d4db75d5b7080a42c",
+            (
+                f"{_DARKNET_DATA}/yolov3-tiny.weights",
+                f"{_HANK_AI}/yolov3-tiny.weights",
+                "https://huggingface.co/ggml-org/models/resolve/main/yolo/yolov3-tiny.weights",
+            ),
         ),
     ),
     accuracy_percent=33.1,
@@ -150,19 +160,21 @@ _YOLOV3_TINY = replace(
 _YOLOV3_SPP = replace(
     _YOLOV3,
     name="yolov3-spp",
-    config=ModelFile(
-        "yolov3-spp.cfg",
-        8606,
-        "7a4ec2d7427340fb12059f2b0ef76d6fcfcac132cc287cbbf0be5e3abaa856fd",
-        (f"{_DARKNET_CFG}/yolov3-spp.cfg",),
-    ),
-    weights=ModelFile(
-        "yolov3-spp.weights",
-        252209544,
-        "87a1e8c85c763316f34e428f2295e1db9ed4abcec59dd9544f8052f50de327b4",
-        (
-            f"{_DARKNET_DATA}/yolov3-spp.weights",
-            "https://huggingface.co/AlexZheng/alphapose/resolve/main/yolov3-spp.weights",
+    files=(
+        ModelFile(
+            "yolov3-spp.cfg",
+            8606,
+            "7a4ec2d7427340fb12059f2b0ef76d6fcfcac132cc287cbbf0be5e3abaa856fd",
+            (f"{_DARKNET_CFG}/yolov3-spp.cfg",),
+        ),
+        ModelFile(
+            "yolov3-spp.weights",
+            252209544,
+            "87a1e8c85c763316f34e428f2295e1db9ed4abcec59dd9544f8052f50de327b4",
+            (
+                f"{_DARKNET_DATA}/yolov3-spp.weights",
+                "https://huggingface.co/AlexZheng/alphapose/resolve/main/yolov3-spp.weights",
+            ),
         ),
     ),
     input_wh=(608, 608),
@@ -175,17 +187,20 @@ _YOLO_FASTEST_XL = ModelSpec(
     task="detection",
     family="Yolo-Fastest",
     directory=Path(),
-    config=ModelFile(
-        "yolo-fastest-1.1-xl.cfg",
-        9696,
-        "c458427acc4fbeabceff4528ef7b65b066c0308ce599460f8ba299eba63abad3",
-        (f"{_YOLO_FASTEST}/yolo-fastest-1.1-xl.cfg",),
-    ),
-    weights=ModelFile(
-        "yolo-fastest-1.1-xl.weights",
-        3693964,
-        "fac5fb41786c1f38f04972a658443b189f48720d7d117f9a044100e98a35b0c5",
-        (f"{_YOLO_FASTEST}/yolo-fastest-1.1-xl.weights",),
+    format="darknet",
+    files=(
+        ModelFile(
+            "yolo-fastest-1.1-xl.cfg",
+            9696,
+            "c458427acc4fbeabceff4528ef7b65b066c0308ce599460f8ba299eba63abad3",
+            (f"{_YOLO_FASTEST}/yolo-fastest-1.1-xl.cfg",),
+        ),
+        ModelFile(
+            "yolo-fastest-1.1-xl.weights",
+            3693964,
+            "fac5fb41786c1f38f04972a658443b189f48720d7d117f9a044100e98a35b0c5",
+            (f"{_YOLO_FASTEST}/yolo-fastest-1.1-xl.weights",),
+        ),
     ),
     input_wh=(320, 320),
     resizing="stretch",
@@ -197,17 +212,19 @@ _YOLO_FASTEST_XL = ModelSpec(
 _YOLO_FASTEST_SMALL = replace(
     _YOLO_FASTEST_XL,
     name="yolo-fastest-1.1",
-    config=ModelFile(
-        "yolo-fastest-1.1.cfg",
-        9685,
-        "f6df5775c1e862998cf69046eba9265be3ae84dfe8b2caab7529823f0795bf70",
-        (f"{_YOLO_FASTEST}/yolo-fastest-1.1.cfg",),
-    ),
-    weights=ModelFile(
-        "yolo-fastest-1.1.weights",
-        1384268,
-        "1c445c42bbd6df63edea2cc69f99667b5650d663ca11e34b116240740cd42890",
-        (f"{_YOLO_FASTEST}/yolo-fastest-1.1.weights",),
+    files=(
+        ModelFile(
+            "yolo-fastest-1.1.cfg",
+            9685,
+            "f6df5775c1e862998cf69046eba9265be3ae84dfe8b2caab7529823f0795bf70",
+            (f"{_YOLO_FASTEST}/yolo-fastest-1.1.cfg",),
+        ),
+        ModelFile(
+            "yolo-fastest-1.1.weights",
+            1384268,
+            "1c445c42bbd6df63edea2cc69f99667b5650d663ca11e34b116240740cd42890",
+            (f"{_YOLO_FASTEST}/yolo-fastest-1.1.weights",),
+        ),
     ),
     accuracy_percent=24.4,
     fetched_by_default=False,
@@ -218,8 +235,8 @@ VISION_SMALL = ModelSpec(
     task="detection",
     family="YOLOv3",
     directory=Path(__file__).parent.parent / "shipped" / "vision-small",
-    config=ModelFile("vision-small.cfg"),
-    weights=ModelFile("vision-small.weights"),
+    format="darknet",
+    files=(ModelFile("vision-small.cfg"), ModelFile("vision-small.weights")),
     input_wh=(256, 256),
     resizing="stretch",
     accuracy_percent=12.4,

@@ -28,7 +28,7 @@ BLOCK_BYTES = 1 << 18
 
 def verify(spec: ModelSpec) -> None:
     """Raise ``ModelUnusable`` if an installed file differs from its pinned size or hash."""
-    for file in (spec.config, spec.weights):
+    for file in spec.files:
         problem = _mismatch(spec.directory / file.name, file)
         if problem:
             raise ModelUnusable(
@@ -43,7 +43,7 @@ def fetch(spec: ModelSpec) -> None:
     Raises ``DownloadFailed`` with the response of each mirror.
     """
     spec.directory.mkdir(parents=True, exist_ok=True)
-    for file in (spec.config, spec.weights):
+    for file in spec.files:
         target = spec.directory / file.name
         if not target.is_file():
             _download(file, target)
@@ -55,7 +55,7 @@ def copy_from(folder: Path, spec: ModelSpec) -> None:
     Raises ``DownloadFailed`` if a file is missing there or does not match.
     """
     spec.directory.mkdir(parents=True, exist_ok=True)
-    for file in (spec.config, spec.weights):
+    for file in spec.files:
         source, target = folder / file.name, spec.directory / file.name
         if target.is_file():
             continue
@@ -71,7 +71,7 @@ def copy_from(folder: Path, spec: ModelSpec) -> None:
 
 def any_reachable(specs: Iterable[ModelSpec], *, timeout_s: float) -> bool:
     """Whether any mirror host of ``specs`` responds within ``timeout_s`` seconds."""
-    urls = [urlsplit(url) for spec in specs for url in spec.weights.urls]
+    urls = [urlsplit(url) for spec in specs for file in spec.files for url in file.urls]
     hosts = {f"{url.scheme}://{url.netloc}/" for url in urls}
     responses = threading.Semaphore(0)
 

@@ -75,7 +75,7 @@ def _digest(spec: ModelSpec) -> str:
     # A change in the code that builds the networks may change the result.
     networks = sorted((PROJECT_ROOT / "ml_core" / "networks").glob("*.py"))
     conversion = PROJECT_ROOT / "ml_core" / "engines" / "convert.py"
-    for path in (*networks, conversion, spec.config_path, spec.weights_path):
+    for path in (*networks, conversion, *spec.paths):
         digest.update(bytes.fromhex(_sha256(path)))
     return digest.hexdigest()[:16]
 

@@ -28,14 +28,15 @@ def load_network(spec: ModelSpec) -> "keras.Model":
     Keras is imported here, because serving a converted network does not need it.
     Raises one of ``NETWORK_ERRORS`` if the files do not match each other.
     """
-    if spec.task == "classification":
+    config_path, weights_path = spec.paths
+    if spec.format == "resnet v2":
         from ml_core.networks.resnet_v2 import load_resnet_v2
 
-        return load_resnet_v2(read_description(spec.weights_path), spec.weights_path)
+        return load_resnet_v2(read_description(weights_path), weights_path)
     from ml_core.networks.darknet import build_darknet, load_weights
 
-    model = build_darknet(read_config(spec.config_path), spec.input_wh)
-    load_weights(model, spec.weights_path)
+    model = build_darknet(read_config(config_path), spec.input_wh)
+    load_weights(model, weights_path)
     return model
 
 
@@ -43,7 +44,7 @@ def make_decoder(spec: ModelSpec) -> Callable[[list[np.ndarray]], list[Predictio
     """A function from the network's outputs, (B, ...) arrays, to the predictions of B pictures."""
     if spec.task == "classification":
         return lambda outputs: list(outputs[0])
-    yolo_layers = read_config(spec.config_path).yolo_layers
+    yolo_layers = read_config(spec.paths[0]).yolo_layers
 
     def decode(heads: list[np.ndarray]) -> list[Prediction]:
         return [

@@ -20,7 +20,7 @@ def install(model_dir, *names):
 
 @pytest.mark.parametrize("spec", CATALOG, ids=lambda spec: spec.name)
 def test_every_catalogued_file_is_pinned_and_has_a_secure_address(spec):
-    for file in (spec.config, spec.weights):
+    for file in spec.files:
         assert file.size_bytes > 0
         assert re.fullmatch("[0-9a-f]{64}", file.sha256)
         assert file.urls and all(url.startswith("https://") for url in file.urls)
@@ -28,7 +28,7 @@ def test_every_catalogued_file_is_pinned_and_has_a_secure_address(spec):
 
 @pytest.mark.parametrize("spec", CATALOG, ids=lambda spec: spec.name)
 def test_catalogued_networks_detect_the_80_classes_of_coco(spec, shared_dir):
-    config = read_config(shared_dir / "models" / spec.config.name)
+    config = read_config(shared_dir / "models" / spec.files[0].name)
 
     assert [layer.num_classes for layer in config.yolo_layers] == [80] * len(config.yolo_layers)
     assert len(spec.labels) == 80
@@ -53,11 +53,11 @@ def test_any_other_detector_is_preferred_to_the_trial_model(tmp_path):
 
 
 def test_the_trial_model_matches_its_description():
-    config = read_config(VISION_SMALL.config_path)
+    config = read_config(VISION_SMALL.paths[0])
 
     assert config.input_wh == VISION_SMALL.input_wh
     assert {layer.num_classes for layer in config.yolo_layers} == {len(VISION_SMALL.labels)}
-    card = VISION_SMALL.config_path.with_suffix(".md").read_text()
+    card = VISION_SMALL.paths[0].with_suffix(".md").read_text()
     assert f"**{VISION_SMALL.accuracy_percent / 100:.3f}**" in card
 
 
@@ -105,7 +105,7 @@ def test_the_classifier_of_the_project_is_always_there(tmp_path):
     assert spec.name == SHIPPED
     assert spec.labels[:2] == ("airplane", "automobile") and len(spec.labels) == 10
     assert 80 < spec.accuracy_percent < 100
-    assert spec.weights_path.stat().st_size < 8_000_000
+    assert spec.paths[1].stat().st_size < 8_000_000
 
 
 def test_a_folder_with_a_trained_classifier_adds_a_model(tmp_path):

@@ -78,17 +78,20 @@ def make_spec(directory: Path, mirror: Mirror, *paths: str) -> ModelSpec:
         task="detection",
         family="test",
         directory=directory,
-        config=ModelFile(
-            "net.cfg",
-            len(CONFIG),
-            hashlib.sha256(CONFIG).hexdigest(),
-            (f"{mirror.address}/config",),
-        ),
-        weights=ModelFile(
-            "net.weights",
-            len(CONTENT),
-            hashlib.sha256(CONTENT).hexdigest(),
-            tuple(f"{mirror.address}{path}" for path in paths),
+        format="darknet",
+        files=(
+            ModelFile(
+                "net.cfg",
+                len(CONFIG),
+                hashlib.sha256(CONFIG).hexdigest(),
+                (f"{mirror.address}/config",),
+            ),
+            ModelFile(
+                "net.weights",
+                len(CONTENT),
+                hashlib.sha256(CONTENT).hexdigest(),
+                tuple(f"{mirror.address}{path}" for path in paths),
+            ),
         ),
         input_wh=(96, 96),
         resizing="stretch",
@@ -105,7 +108,7 @@ def test_files_are_fetched_and_checked(tmp_path, mirror):
     weights.fetch(spec)
 
     assert spec.is_installed
-    assert spec.weights_path.read_bytes() == CONTENT
+    assert spec.paths[1].read_bytes() == CONTENT
     assert files_in(spec.directory) == {"net.cfg", "net.weights"}
     weights.verify(spec)
 
@@ -127,7 +130,7 @@ def test_a_broken_connection_resumes_where_it_stopped(tmp_path, mirror):
 
     weights.fetch(spec)
 
-    assert spec.weights_path.read_bytes() == CONTENT
+    assert spec.paths[1].read_bytes() == CONTENT
     assert mirror.requests == [
         ("/weights", None),
         ("/weights", f"bytes={weights.BLOCK_BYTES}-"),
@@ -146,7 +149,7 @@ def test_an_interrupted_download_resumes_in_a_later_call(tmp_path, mirror):
     weights.fetch(spec)
 
     assert mirror.requests == [("/weights", f"bytes={weights.BLOCK_BYTES}-")]
-    assert spec.weights_path.read_bytes() == CONTENT
+    assert spec.paths[1].read_bytes() == CONTENT
 
 
 def test_without_range_support_a_download_starts_over(tmp_path, mirror):
@@ -155,7 +158,7 @@ def test_without_range_support_a_download_starts_over(tmp_path, mirror):
 
     weights.fetch(spec)
 
-    assert spec.weights_path.read_bytes() == CONTENT
+    assert spec.paths[1].read_bytes() == CONTENT
 
 
 def test_a_complete_but_not_renamed_download_is_used(tmp_path, mirror):
@@ -164,7 +167,7 @@ def test_a_complete_but_not_renamed_download_is_used(tmp_path, mirror):
 
     weights.fetch(spec)
 
-    assert spec.weights_path.read_bytes() == CONTENT
+    assert spec.paths[1].read_bytes() == CONTENT
 
 
 @pytest.mark.parametrize(
@@ -190,7 +193,7 @@ def test_the_next_mirror_is_tried_when_one_fails(tmp_path, mirror):
 
     weights.fetch(spec)
 
-    assert spec.weights_path.read_bytes() == CONTENT
+    assert spec.paths[1].read_bytes() == CONTENT
 
 
 def test_only_one_process_fetches_a_file(tmp_path, mirror):
@@ -232,7 +235,7 @@ def test_wrong_files_are_not_copied(tmp_path, mirror):
 def test_a_flipped_byte_makes_a_model_unusable(tmp_path, mirror):
     spec = make_spec(tmp_path, mirror, "/weights")
     weights.fetch(spec)
-    spec.weights_path.write_bytes(CONTENT[:-1] + b"x")
+    spec.paths[1].write_bytes(CONTENT[:-1] + b"x")
 
     with pytest.raises(ModelUnusable, match="has SHA-256"):
         weights.verify(spec)

@@ -138,7 +138,8 @@ def test_a_model_is_converted_once(tmp_path, toy_model_dir):
 def test_mismatched_weights_are_named_and_leave_no_files(tmp_path):
     install_toy_network(tmp_path / "models")
     spec = read_catalog(tmp_path / "models")["toy"]
-    spec.weights_path.write_bytes(spec.weights_path.read_bytes()[:-4])
+    weights_path = spec.paths[1]
+    weights_path.write_bytes(weights_path.read_bytes()[:-4])
 
     with pytest.raises(DarknetError, match="toy.weights ends within convolutional_0"):
         load(spec, "openvino", "float32", tmp_path / "converted")

@@ -49,7 +49,7 @@ class Command(BaseCommand):
             if spec.is_installed:
                 self.stdout.write(f"{spec.name} is already installed.")
         # Smallest first, so that a model is usable early.
-        missing.sort(key=lambda spec: spec.weights.size_bytes or 0)
+        missing.sort(key=lambda spec: spec.size_bytes)
         failures = self._install(missing, options["folder"])
         text = "; ".join(f"{', '.join(names)} ({why})" for why, names in failures.items())
         if text and options["if_possible"]:

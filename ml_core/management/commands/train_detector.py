@@ -138,7 +138,8 @@ def _initial_model(model: str) -> tuple[Path, Path | None]:
         return Path(model), None
     spec = engine.find("detection", model)
     engine.check_usable(spec)
-    return spec.config_path, spec.weights_path
+    config_path, weights_path = spec.paths
+    return config_path, weights_path
 
 
 def _write_report(
