@@ -90,7 +90,7 @@ class LimitsView(APIView):
 
 
 class ModelsView(APIView):
-    """All known models, and which of them are the defaults."""
+    """All known models, which of them are the defaults, and which are loaded."""
 
     @extend_schema(operation_id="models", tags=["site"], responses=ModelSpecSerializer(many=True))
     def get(self, request: Request) -> Response:
@@ -102,4 +102,5 @@ class ModelsView(APIView):
                 # No model of this task is installed.
                 continue
         specs = engine.models().values()
-        return Response(ModelSpecSerializer(specs, many=True, context={"defaults": defaults}).data)
+        context = {"defaults": defaults, "states": engine.loaded_models()}
+        return Response(ModelSpecSerializer(specs, many=True, context=context).data)

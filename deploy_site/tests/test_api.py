@@ -3,6 +3,7 @@
 import io
 import re
 
+import numpy as np
 import pytest
 from django.conf import settings as site_settings
 from django.core.cache import cache
@@ -13,6 +14,9 @@ from rest_framework.throttling import SimpleRateThrottle
 
 from deploy_site.tests.routes import routes
 from detect_image.models import DetectedImage
+from ml_core import engine
+from ml_core.errors import ModelUnusable
+from ml_core.tests.toy_network import install_toy_network
 
 # A page, the way to it, and what answers where there is nothing.
 UNDESCRIBED = {"api/docs/", "api/", "api/<path:rest>"}
@@ -77,6 +81,37 @@ def test_the_published_limits_are_those_of_the_settings(client):
     assert caps["limits"]["image_bytes"] == site_settings.LIMITS["image_bytes"]
     assert "connections" not in caps["limits"]
     assert caps["throttles"] == {"predictions": "6000/min", "uploads": "6000/min"}
+
+
+def test_models_tell_whether_they_are_loaded(client, settings, tmp_path, toy_detector):
+    def model(name: str) -> dict:
+        return next(one for one in client.get("/api/models/").json() if one["name"] == name)
+
+    settings.MODEL_DIR = tmp_path
+    install_toy_network(tmp_path)
+    engine._loads.clear()
+    before = model("toy")["state"]
+    engine.start_loading()
+    meanwhile = model("toy")["state"]
+    engine.detect(np.zeros((96, 96, 3), np.uint8))
+
+    assert (before, meanwhile) == ("not_loaded", "loading")
+    assert (model("toy")["state"], model("toy")["problem"]) == ("ready", "")
+    assert model("yolov3")["state"] == "not_loaded"
+
+
+def test_models_tell_why_they_could_not_be_loaded(client, settings, tmp_path, toy_detector):
+    settings.MODEL_DIR = tmp_path
+    install_toy_network(tmp_path)
+    weights = tmp_path / "toy" / "toy.weights"
+    weights.write_bytes(weights.read_bytes()[:-4])
+    with pytest.raises(ModelUnusable):
+        engine.detect(np.zeros((96, 96, 3), np.uint8))
+
+    toy = next(one for one in client.get("/api/models/").json() if one["name"] == "toy")
+
+    assert toy["state"] == "failed"
+    assert "ends within" in toy["problem"]
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,6 @@
 """Serializers of results and models, for HTTP, WebSockets and exports."""
 
-from typing import TypedDict
+from typing import Literal, TypedDict
 
 from rest_framework import serializers
 
@@ -45,7 +45,10 @@ class DetectionsSerializer(serializers.Serializer):
 
 
 class ModelSpecSerializer(serializers.Serializer):
-    """A model: its task, input and state on this site."""
+    """A model: its task, input and state on this site.
+
+    The context holds the default models in ``defaults`` and ``engine.loaded_models`` in ``states``.
+    """
 
     name = serializers.CharField()
     task = serializers.CharField()
@@ -67,6 +70,9 @@ class ModelSpecSerializer(serializers.Serializer):
         help_text="for trials only: every other model is more accurate"
     )
     is_installed = serializers.BooleanField()
+    state = serializers.SerializerMethodField(
+        help_text="a model is loaded at its first request, the defaults at start; see problem"
+    )
     problem = serializers.SerializerMethodField(help_text="why it cannot be used, or empty")
     is_default = serializers.SerializerMethodField()
 
@@ -76,8 +82,15 @@ class ModelSpecSerializer(serializers.Serializer):
     def get_input_height(self, spec) -> int:
         return spec.input_wh[1]
 
+    def get_state(self, spec) -> Literal["not_loaded", "loading", "ready", "failed"]:
+        if self.get_problem(spec):
+            return "failed"
+        return self.context["states"].get(spec.name, "not_loaded")
+
     def get_problem(self, spec) -> str:
-        return without_folders(spec.problem)
+        state = self.context["states"].get(spec.name, "")
+        failure = "" if state in ("loading", "ready") else state
+        return without_folders(spec.problem or failure)
 
     def get_is_default(self, spec) -> bool:
         return spec in self.context["defaults"]
