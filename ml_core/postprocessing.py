@@ -1,5 +1,7 @@
 """Turn the candidates of a network into detections. Needs neither Django nor Keras."""
 
+import numpy as np
+
 from ml_core.networks.yolo import Candidates
 from ml_core.pictures.boxes import non_max_suppression
 from ml_core.pictures.resizing import Placement, undo_placement
@@ -24,7 +26,10 @@ def detections_from_candidates(
     kept = found.scores >= score_threshold
     boxes, scores, class_ids = found.boxes_rel_xyxy[kept], found.scores[kept], found.class_ids[kept]
     boxes = undo_placement(boxes, placement, resolution_wh)
-    kept = non_max_suppression(
-        boxes, scores, class_ids, iou_threshold=iou_threshold, max_detections=max_detections
-    )
+    if found.is_final:
+        kept = np.argsort(-scores, kind="stable")[:max_detections]
+    else:
+        kept = non_max_suppression(
+            boxes, scores, class_ids, iou_threshold=iou_threshold, max_detections=max_detections
+        )
     return detections_from_arrays(boxes[kept], scores[kept], class_ids[kept], labels)

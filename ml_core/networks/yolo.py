@@ -15,12 +15,14 @@ class Candidates:
 
     ``boxes_rel_xyxy`` (N, 4) in [0, 1] of the network's input, ``scores`` (N,) in [0, 1],
     ``class_ids`` (N,). A box may occur with several classes: YOLOv3's classes are not mutually
-    exclusive.
+    exclusive. ``is_final`` says that the network returns no duplicates, so that nothing is left to
+    suppress.
     """
 
     boxes_rel_xyxy: np.ndarray
     scores: np.ndarray
     class_ids: np.ndarray
+    is_final: bool = False
 
 
 def decode_heads(
