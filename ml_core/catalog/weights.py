@@ -4,7 +4,6 @@ A download is written to ``NAME.part`` and renamed once verified, so a file unde
 complete. (pooch neither resumes downloads nor tries several mirrors.)
 """
 
-import fcntl
 import hashlib
 import os
 import shutil
@@ -15,10 +14,12 @@ from typing import BinaryIO
 from urllib.parse import urlsplit
 
 import requests
+from filelock import Timeout
 from tqdm import tqdm
 
 from ml_core.catalog.specs import ModelFile, ModelSpec
 from ml_core.errors import DownloadFailed, ModelUnusable
+from ml_core.locks import short_lock
 
 CONNECT_SECONDS = 5
 READ_SECONDS = 30
@@ -95,28 +96,35 @@ def any_reachable(specs: Iterable[ModelSpec], *, timeout_s: float) -> bool:
 
 
 def _download(file: ModelFile, target: Path) -> None:
+    try:
+        with short_lock(target.with_name(f".{target.name}.lock")):
+            # The previous holder of the lock may have completed the file.
+            if not target.is_file():
+                _download_locked(file, target)
+    except Timeout as exc:
+        raise DownloadFailed(f"Another process is fetching {file.name} already.") from exc
+
+
+def _download_locked(file: ModelFile, target: Path) -> None:
     partial = _partial(target)
-    with partial.open("ab") as output:
+    failures = []
+    for url in (url for url in file.urls for _ in range(TRIES_PER_MIRROR)):
         try:
-            fcntl.flock(output, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as exc:
-            raise DownloadFailed(f"Another process is fetching {file.name} already.") from exc
-        failures = []
-        for url in (url for url in file.urls for _ in range(TRIES_PER_MIRROR)):
-            try:
+            # Closed before it is renamed or deleted, which Windows demands.
+            with partial.open("ab") as output:
                 _append(url, file, output)
-            except requests.RequestException as exc:
-                # The bytes received stay in the file: the next attempt resumes after them.
-                failures.append(f"{url}: {exc}")
-                continue
-            except DownloadFailed as exc:
-                failures.append(f"{url}: {exc.detail}")
-                output.truncate(0)
-                continue
-            os.replace(partial, target)
-            return
-        if output.seek(0, os.SEEK_END) == 0:
+        except requests.RequestException as exc:
+            # The bytes received stay in the file: the next attempt resumes after them.
+            failures.append(f"{url}: {exc}")
+            continue
+        except DownloadFailed as exc:
+            failures.append(f"{url}: {exc.detail}")
             partial.unlink()
+            continue
+        os.replace(partial, target)
+        return
+    if partial.is_file() and not partial.stat().st_size:
+        partial.unlink()
     raise DownloadFailed(
         f"{file.name} could not be fetched:\n  " + "\n  ".join(dict.fromkeys(failures))
     )

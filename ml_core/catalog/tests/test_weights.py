@@ -1,9 +1,10 @@
 """Downloads from a real local HTTP server that misbehaves on request."""
 
-import fcntl
 import hashlib
 import http.server
 import socket
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 from ml_core.catalog import weights
 from ml_core.catalog.specs import ModelFile, ModelSpec
@@ -198,11 +200,24 @@ def test_the_next_mirror_is_tried_when_one_fails(tmp_path, mirror):
 
 def test_only_one_process_fetches_a_file(tmp_path, mirror):
     spec = make_spec(tmp_path, mirror, "/weights")
-    with tmp_path.joinpath("net.cfg.part").open("ab") as other:
-        fcntl.flock(other, fcntl.LOCK_EX)
 
-        with pytest.raises(DownloadFailed, match="Another process is fetching net.cfg"):
-            weights.fetch(spec)
+    with (
+        FileLock(tmp_path / ".net.cfg.lock"),
+        pytest.raises(DownloadFailed, match="Another process is fetching net.cfg"),
+    ):
+        weights.fetch(spec)
+
+
+def test_the_lock_of_a_killed_process_does_not_stop_a_download(tmp_path, mirror):
+    spec = make_spec(tmp_path, mirror, "/weights")
+    lock_path = tmp_path / ".net.weights.lock"
+    program = "import os, sys, filelock; filelock.FileLock(sys.argv[1]).acquire(); os.abort()"
+    subprocess.run([sys.executable, "-c", program, lock_path], check=False)
+    assert lock_path.exists()
+
+    weights.fetch(spec)
+
+    assert files_in(tmp_path) == {"net.cfg", "net.weights"}
 
 
 def test_files_are_copied_from_a_folder(tmp_path, mirror):
