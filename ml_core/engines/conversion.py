@@ -4,21 +4,19 @@ Each model has a folder, named after the hash of everything that it was converte
 file in it lists the files that are complete; a damaged model is converted again.
 """
 
-import fcntl
 import hashlib
 import json
 import logging
 import pickle
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 
 import openvino as ov
+from filelock import FileLock
 
 from ml_core.catalog.specs import ModelSpec
 from ml_core.engines import NETWORK_UNUSABLE
@@ -31,6 +29,8 @@ STEPS = ("export", "read")
 CHECKSUMS = "sha256.json"
 LOCK = ".lock"
 UNFINISHED = ".unfinished-"
+# What subprocess reports for SIGKILL, which Linux sends when memory runs out.
+KILLED = -9
 
 
 def ensure_converted(spec: ModelSpec, cache_dir: Path) -> Path:
@@ -41,11 +41,12 @@ def ensure_converted(spec: ModelSpec, cache_dir: Path) -> Path:
     """
     cache_dir.mkdir(parents=True, exist_ok=True)
     target = cache_dir / f"{spec.name}-{_digest(spec)}"
-    # OSError: another process is converting, or the folder is read-only.
-    with suppress(OSError), _locked(cache_dir, fcntl.LOCK_NB):
+    lock = FileLock(cache_dir / LOCK)
+    # OSError: another process is converting (``filelock.Timeout``), or the folder is read-only.
+    with suppress(OSError), lock.acquire(blocking=False):
         _remove_unfinished(cache_dir)
     if not _is_intact(target):
-        with _locked(cache_dir):
+        with lock:
             # Another process may have converted it in the meantime.
             if not _is_intact(target):
                 _remove_unfinished(cache_dir)
@@ -58,7 +59,7 @@ def write_checksums(folder: Path) -> None:
     """Record the hashes of all files in ``folder``; files added or changed later are not used."""
     checksums = {path.name: _sha256(path) for path in _files(folder)}
     part = folder / f"{CHECKSUMS}.part"
-    part.write_text(json.dumps(checksums, indent=2))
+    part.write_text(json.dumps(checksums, indent=2), encoding="utf-8")
     part.replace(folder / CHECKSUMS)
 
 
@@ -83,7 +84,7 @@ def _digest(spec: ModelSpec) -> str:
 def _is_intact(folder: Path) -> bool:
     """Whether all files match their checksums. Deletes files that have none."""
     try:
-        checksums = json.loads((folder / CHECKSUMS).read_text())
+        checksums = json.loads((folder / CHECKSUMS).read_text(encoding="utf-8"))
         for path in _files(folder):
             if path.name not in checksums:
                 path.unlink()
@@ -100,13 +101,6 @@ def _files(folder: Path) -> list[Path]:
 def _sha256(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-@contextmanager
-def _locked(cache_dir: Path, mode: int = 0) -> Iterator[None]:
-    with (cache_dir / LOCK).open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX | mode)
-        yield
 
 
 def _remove_unfinished(cache_dir: Path) -> None:
@@ -131,7 +125,7 @@ def _run_step(step: str, spec: ModelSpec, folder: Path) -> None:
     with (
         errors.open("wb") as stderr,
         subprocess.Popen(
-            [sys.executable, "-m", "ml_core.engines.convert", step, folder],
+            [sys.executable, "-X", "utf8", "-m", "ml_core.engines.convert", step, folder],
             cwd=PROJECT_ROOT,
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
@@ -145,7 +139,7 @@ def _run_step(step: str, spec: ModelSpec, folder: Path) -> None:
             child.stdin.write(pickle.dumps(spec))
         code = child.wait()
     if code:
-        raise DarknetError(_failure_text(code, errors.read_text(errors="replace").strip()))
+        raise DarknetError(_failure_text(code, errors.read_text("utf-8", "replace").strip()))
 
 
 def _failure_text(code: int, stderr: str) -> str:
@@ -153,6 +147,6 @@ def _failure_text(code: int, stderr: str) -> str:
         # The message of the exception, without the warnings before it.
         return stderr.rsplit("\n", 1)[-1]
     logger.error("the conversion ended with code %d:\n%s", code, stderr)
-    if code == -signal.SIGKILL:
+    if code == KILLED:
         return "its conversion was killed, probably because memory ran out."
     return "its conversion failed; see the server log."

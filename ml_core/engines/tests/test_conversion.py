@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from filelock import FileLock
 
 from ml_core.catalog.installed import read_catalog
 from ml_core.catalog.specs import ModelSpec
@@ -104,7 +105,7 @@ def test_leftovers_of_a_killed_conversion_are_removed_when_no_other_runs(spec, f
     unfinished.mkdir()
     (cache_dir / "of-somebody-else").touch()
 
-    with conversion._locked(cache_dir):
+    with FileLock(cache_dir / conversion.LOCK):
         load(spec, cache_dir)
         assert unfinished.exists()
     load(spec, cache_dir)
