@@ -38,7 +38,7 @@ async function openExports(t, video, answer = () => Response.json(VIDEO)) {
   page.element("threshold").value = "0.35";
   page.element("codec").value = "mjpeg";
   page.element("show-names").checked = true;
-  const { showExports } = await load("detect_video/static/detect_video/exports.js");
+  const { showExports } = await load("detect_video/static/detect_video/renderings.js");
   showExports({ ...VIDEO, ...video });
   const rows = () => page.element("exports").children;
   const submit = async () => {
