@@ -118,8 +118,8 @@ LIMITS = {
     "announcement_seconds": 600,
     # Concurrent jobs; further ones are queued.
     "video_jobs": 2,
-    "export_jobs": 1,
-    # Timeout of one detection or export: a minimum, and per second of the video.
+    "rendering_jobs": 1,
+    # Timeout of one detection or rendering: a minimum, and per second of the video.
     "job_seconds": 600,
     "job_seconds_per_video_second": 120,
     # Concurrent video WebSockets: per owner, per address, and in total.
@@ -159,7 +159,7 @@ LIMITS = {name: env.int(f"LIMIT_{name.upper()}", default=most) for name, most in
 # deleted with their session, SESSION_COOKIE_AGE after the last visit.
 RETENTION_DAYS = env.int("RETENTION_DAYS", default=0)
 
-# Whether the serving process also runs queued jobs: detection in videos, and exports.
+# Whether the serving process also runs queued jobs: detection in videos, and renderings of them.
 RUN_JOBS = env.bool("RUN_JOBS", default=True)
 
 # --- Application ---

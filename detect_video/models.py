@@ -313,8 +313,7 @@ class Rendering(Job):
     @property
     def folder(self) -> Path:
         """The directory of all renderings of the same video."""
-        # Not renamed with the model: stored paths contain "exports".
-        return Video(pk=self.video_id).folder / "exports"
+        return Video(pk=self.video_id).folder / "renderings"
 
 
 @receiver(post_delete, sender=Video)
@@ -327,10 +326,11 @@ def remove_folder(instance: Video, **_: Any) -> None:
 @receiver(post_delete, sender=Rendering)
 def remove_files(instance: Rendering, **_: Any) -> None:
     """Delete a rendering's file, and partial files left by killed processes."""
-    folder, name = instance.folder, str(instance.pk)
+    folder, name = Video(pk=instance.video_id).folder, str(instance.pk)
 
     def remove() -> None:
-        for path in folder.glob(f"{name}*"):
+        # Any subdirectory: that of older renderings has another name.
+        for path in folder.glob(f"*/{name}*"):
             path.unlink(missing_ok=True)
 
     transaction.on_commit(remove)

@@ -132,7 +132,7 @@ def find_rendering(video: Video, rendering_id: uuid.UUID) -> Rendering:
     """A rendering of the video. Raises ``NotFound``."""
     rendering = video.renderings.filter(pk=rendering_id).first()
     if rendering is None:
-        raise NotFound("This video has no such export.")
+        raise NotFound("This video has no such rendering.")
     return rendering
 
 

@@ -21,12 +21,14 @@ one_video = [
         downloads.ResultsView.as_view(format_name="coco.json"),
         name="api-results-coco",
     ),
-    path("exports/", downloads.RenderingsView.as_view(), name="api-exports"),
-    path("exports/<uuid:export_id>/", downloads.RenderingView.as_view(), name="api-export"),
+    path("renderings/", downloads.RenderingsView.as_view(), name="api-renderings"),
     path(
-        "exports/<uuid:export_id>/file/",
+        "renderings/<uuid:rendering_id>/", downloads.RenderingView.as_view(), name="api-rendering"
+    ),
+    path(
+        "renderings/<uuid:rendering_id>/file/",
         downloads.RenderingFileView.as_view(),
-        name="api-export-file",
+        name="api-rendering-file",
     ),
 ]
 

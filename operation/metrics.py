@@ -51,10 +51,10 @@ def open_socket_counts() -> dict[str, int]:
 
 
 def job_counts() -> dict[str, dict[str, int]]:
-    """Number of videos and exports by state."""
+    """Number of videos and renderings by state."""
     return {
         name: dict(model.objects.values_list("state").annotate(Count("pk")).order_by("state"))
-        for name, model in (("video", Video), ("export", Rendering))
+        for name, model in (("video", Video), ("rendering", Rendering))
     }
 
 
@@ -78,7 +78,7 @@ class SiteCollector(Collector):
         )
         yield _gauge("vision_open_sockets", "Open WebSockets", "kind", open_socket_counts())
         yield _gauge("vision_stored_bytes", "Kept media", "kind", storage_bytes())
-        jobs = GaugeMetricFamily("vision_jobs", "Videos and exports", labels=["kind", "state"])
+        jobs = GaugeMetricFamily("vision_jobs", "Videos and renderings", labels=["kind", "state"])
         for kind, counts in job_counts().items():
             for state, count in counts.items():
                 jobs.add_metric([kind, state], count)

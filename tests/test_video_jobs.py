@@ -116,11 +116,11 @@ def test_a_video_is_watched_saved_and_deleted(server: Server, long_clip: bytes) 
     send(client, server, video, long_clip, 0)
 
     indices = watched_indices(client, server, video)
-    export = client.post(
-        server.url + video["urls"]["exports"], json={"codec": "mjpg"}, timeout=10
+    rendering = client.post(
+        server.url + video["urls"]["renderings"], json={"codec": "mjpg"}, timeout=10
     ).json()
-    wait_for(client, server, video, lambda now: now["exports"][0]["state"] == "done")
-    file = client.get(f"{server.url}{export['urls']['self']}file/", timeout=60)
+    wait_for(client, server, video, lambda now: now["renderings"][0]["state"] == "done")
+    file = client.get(f"{server.url}{rendering['urls']['self']}file/", timeout=60)
     part = client.get(
         server.url + video["urls"]["file"], headers={"Range": "bytes=0-9"}, timeout=10
     )
@@ -156,10 +156,10 @@ def test_a_saved_video_has_every_frame(server: Server, tmp_path: Path) -> None:
     send(client, server, video, data, 0)
     wait_for(client, server, video, lambda now: now["state"] == "done")
 
-    export = client.post(server.url + video["urls"]["exports"], json={}, timeout=10).json()
-    wait_for(client, server, video, lambda now: now["exports"][0]["state"] == "done")
+    rendering = client.post(server.url + video["urls"]["renderings"], json={}, timeout=10).json()
+    wait_for(client, server, video, lambda now: now["renderings"][0]["state"] == "done")
     saved = tmp_path / "saved.avi"
-    file = client.get(f"{server.url}{export['urls']['self']}file/", timeout=60)
+    file = client.get(f"{server.url}{rendering['urls']['self']}file/", timeout=60)
     saved.write_bytes(file.content)
 
     with av.open(str(saved)) as container:

@@ -418,7 +418,7 @@ def test_a_queued_video_shows_its_position_in_the_queue(page, clips):
 def test_the_video_is_saved_with_the_displayed_filters(page, clips, tmp_path):
     open_player(page, clips["browser"])
     page.locator("#classes label", has_text="tomato").click()
-    with page.expect_request("**/exports/") as request:
+    with page.expect_request("**/renderings/") as request:
         page.get_by_role("button", name="Save as video").click()
     expect(page.get_by_role("link", name="Download")).to_be_visible(timeout=30_000)
     page.reload()
@@ -430,7 +430,7 @@ def test_the_video_is_saved_with_the_displayed_filters(page, clips, tmp_path):
 
     assert request.value.post_data_json["hidden_classes"] == [0]
     assert re.fullmatch(r"h264-\d{8}T\d{6}Z\.avi", download.value.suggested_filename)
-    saved_as = page.locator("#exports li")
+    saved_as = page.locator("#renderings li")
     expect(saved_as).to_contain_text("≥ 25")
     expect(saved_as).to_contain_text("without tomato")
     expect(saved_as).to_contain_text(re.compile(r"\d+ kB · \w+ \d+, 20\d\d"))

@@ -59,7 +59,7 @@ def text_of(response: HttpResponse) -> str:
 def test_public_pages_do_not_contain_server_paths(client, folders, toy_model_dir):
     client.raise_request_exception = False
     for route, _ in routes():
-        path = filled(route, pk=uuid.uuid4(), video_id=uuid.uuid4(), export_id=uuid.uuid4())
+        path = filled(route, pk=uuid.uuid4(), video_id=uuid.uuid4(), rendering_id=uuid.uuid4())
         for method in (client.get, client.post):
             assert_tells_none(folders, text_of(method(path)), path)
 

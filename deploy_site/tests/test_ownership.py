@@ -29,7 +29,7 @@ PICTURE_API = "api/pictures/<uuid:pk>/"
 CLASSIFIED = "classify/pictures/<int:pk>/"
 CLASSIFIED_API = "api/classify/pictures/<int:pk>/"
 VIDEO_API = "api/videos/<uuid:video_id>/"
-EXPORT_API = VIDEO_API + "exports/<uuid:export_id>/"
+RENDERING_API = VIDEO_API + "renderings/<uuid:rendering_id>/"
 
 # Addresses of media: method, route, query, and the status for the owner.
 OWNED = [
@@ -55,10 +55,10 @@ OWNED = [
     ("GET", VIDEO_API + "results.jsonl", "", 200),
     ("GET", VIDEO_API + "results.csv", "", 200),
     ("GET", VIDEO_API + "results.coco.json", "", 200),
-    ("POST", VIDEO_API + "exports/", "", 202),
-    ("GET", EXPORT_API, "", 200),
-    ("DELETE", EXPORT_API, "", 204),
-    ("GET", EXPORT_API + "file/", "", 200),
+    ("POST", VIDEO_API + "renderings/", "", 202),
+    ("GET", RENDERING_API, "", 200),
+    ("DELETE", RENDERING_API, "", 204),
+    ("GET", RENDERING_API + "file/", "", 200),
 ]
 # Lists, which contain only own media.
 LISTS = ["detect-image/pictures/", "api/pictures/", "api/videos/"]
@@ -123,7 +123,7 @@ def jpeg() -> ContentFile:
 
 
 class Media:
-    """Two pictures, a video and an export of one owner."""
+    """Two pictures, a video and a rendering of one owner."""
 
     def __init__(self, **owner: Any) -> None:
         sizes = {"width": 8, "height": 8, "score_threshold": 0.5, "iou_threshold": 0.5}
@@ -137,11 +137,11 @@ class Media:
         self.video.file.save("clip.mp4", ContentFile(b"video"))
         self.video.folder.mkdir(parents=True)
         self.video.poster_path.write_bytes(jpeg().read())
-        self.export = Rendering(
+        self.rendering = Rendering(
             video=self.video, codec="h264", score_threshold=0.5, state=State.DONE
         )
-        self.export.show_names = self.export.show_scores = True
-        self.export.file.save("export.mp4", ContentFile(b"export"))
+        self.rendering.show_names = self.rendering.show_scores = True
+        self.rendering.file.save("rendering.mp4", ContentFile(b"rendering"))
 
     def path(self, route: str) -> str:
         return filled(
@@ -149,7 +149,7 @@ class Media:
             pk=self.classified.pk if "classify" in route else self.picture.pk,
             file_name=self.picture.original_url.rpartition("/")[2],
             video_id=self.video.pk,
-            export_id=self.export.pk,
+            rendering_id=self.rendering.pk,
         )
 
     def rows(self) -> list[dict]:
@@ -202,7 +202,7 @@ def ask(client: Client, method: str, path: str) -> int:
     if method == "PATCH":
         content_type = "application/offset+octet-stream"
         body = {"content_type": content_type, "HTTP_UPLOAD_OFFSET": "5"}
-    elif method == "POST" and path.endswith("/exports/"):
+    elif method == "POST" and path.endswith("/renderings/"):
         body = {"data": {"codec": "h264"}, "content_type": "application/json"}
     response = getattr(client, method.lower())(path, **body)
     # A server closes the answer, and with it the file; here that would close the database, too.

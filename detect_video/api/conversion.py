@@ -30,7 +30,7 @@ class AviView(FileAPIView):
 
     Nothing is stored. `/api/limits/` has the maximum duration (`recording_seconds`) and size of
     the result (`recording_bytes`). Longer recordings can be uploaded as videos, which can also be
-    exported as AVI.
+    rendered as AVI.
     """
 
     parser_classes = [MultiPartParser]

@@ -82,12 +82,12 @@ class RenderingsView(APIView):
 class RenderingView(APIView):
     """State and progress of a rendering; DELETE cancels and deletes it."""
 
-    def get(self, request: Request, video_id: uuid.UUID, export_id: uuid.UUID) -> Response:
-        rendering = services.find_rendering(requested_video(request, video_id), export_id)
+    def get(self, request: Request, video_id: uuid.UUID, rendering_id: uuid.UUID) -> Response:
+        rendering = services.find_rendering(requested_video(request, video_id), rendering_id)
         return Response(RenderingSerializer(rendering).data)
 
-    def delete(self, request: Request, video_id: uuid.UUID, export_id: uuid.UUID) -> Response:
-        services.find_rendering(requested_video(request, video_id), export_id).delete()
+    def delete(self, request: Request, video_id: uuid.UUID, rendering_id: uuid.UUID) -> Response:
+        services.find_rendering(requested_video(request, video_id), rendering_id).delete()
         return Response(status=204)
 
 
@@ -95,9 +95,11 @@ class RenderingView(APIView):
 class RenderingFileView(FileAPIView):
     """The file of a rendering; supports ``Range``."""
 
-    def get(self, request: Request, video_id: uuid.UUID, export_id: uuid.UUID) -> HttpResponseBase:
+    def get(
+        self, request: Request, video_id: uuid.UUID, rendering_id: uuid.UUID
+    ) -> HttpResponseBase:
         video = requested_video(request, video_id)
-        rendering = services.find_rendering(video, export_id)
+        rendering = services.find_rendering(video, rendering_id)
         if not rendering.file:
             raise NotFinished("The rendered video is not ready yet.")
         return file_response(

@@ -111,7 +111,7 @@ file = _file("video_file")
 poster = extend_schema_view(
     get=_operation("video_poster", {(200, "image/jpeg"): OpenApiTypes.BINARY})
 )
-rendering_file = _file("exported_file")
+rendering_file = _file("rendering_file")
 
 
 # No operation_id: one view serves three URLs, and drf-spectacular derives the ids from these.
@@ -127,13 +127,14 @@ results = extend_schema_view(
 )
 renderings = extend_schema_view(
     post=_operation(
-        "export_video",
+        "render_video",
         {202: RenderingSerializer, **problems(NotFinished, QuotaExceeded, StorageFull)},
         request=RenderingRequestSerializer,
     )
 )
 rendering = extend_schema_view(
-    get=_operation("export", RenderingSerializer), delete=_operation("delete_export", {204: None})
+    get=_operation("rendering", RenderingSerializer),
+    delete=_operation("delete_rendering", {204: None}),
 )
 avi = extend_schema_view(
     post=_operation(

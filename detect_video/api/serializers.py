@@ -1,14 +1,10 @@
-"""The wire shapes of videos and their renderings.
-
-Clients know a rendering as an export: JSON members, URLs and OpenAPI names keep that word.
-"""
+"""The wire shapes of videos and their renderings."""
 
 import math
 from typing import Any
 
 from django.conf import settings
 from django.urls import reverse
-from drf_spectacular.utils import extend_schema_serializer
 from rest_framework import serializers
 
 from detect_video.errors import VideoTooManyBytes
@@ -46,7 +42,6 @@ class AnnouncementSerializer(serializers.Serializer):
         return size_bytes
 
 
-@extend_schema_serializer(component_name="ExportRequest")
 class RenderingRequestSerializer(serializers.Serializer):
     """Options of a rendering."""
 
@@ -89,7 +84,6 @@ class JobSerializer(serializers.ModelSerializer):
         return context[type(job)].get(job.pk)
 
 
-@extend_schema_serializer(component_name="Export")
 class RenderingSerializer(JobSerializer):
     """A rendering with its state and progress."""
 
@@ -119,9 +113,9 @@ class RenderingSerializer(JobSerializer):
 
     def get_urls(self, rendering: Rendering) -> dict[str, str]:
         key = [rendering.video_id, rendering.pk]
-        urls = {"self": reverse("detect_video:api-export", args=key)}
+        urls = {"self": reverse("detect_video:api-rendering", args=key)}
         if rendering.state == State.DONE:
-            urls["file"] = reverse("detect_video:api-export-file", args=key)
+            urls["file"] = reverse("detect_video:api-rendering-file", args=key)
         return urls
 
 
@@ -129,7 +123,7 @@ class VideoSerializer(JobSerializer):
     """A video with the state and progress of its detection."""
 
     urls = serializers.SerializerMethodField()
-    exports = RenderingSerializer(source="renderings", many=True)
+    renderings = RenderingSerializer(many=True)
 
     class Meta:
         model = Video
@@ -154,7 +148,7 @@ class VideoSerializer(JobSerializer):
             "model",
             "created_at",
             "urls",
-            "exports",
+            "renderings",
         ]
 
     def get_urls(self, video: Video) -> dict[str, str]:
@@ -168,7 +162,7 @@ class VideoSerializer(JobSerializer):
             "file": url("api-file"),
             "cancel": url("api-cancel"),
             "retry": url("api-retry"),
-            "exports": url("api-exports"),
+            "renderings": url("api-renderings"),
             "results_jsonl": url("api-results-jsonl"),
             "results_csv": url("api-results-csv"),
             "results_coco": url("api-results-coco"),

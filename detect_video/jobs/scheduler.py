@@ -46,7 +46,7 @@ Task = Callable[[Any, Event], None]
 # The limit of concurrent jobs (a name in settings.LIMITS), the model and its task.
 KINDS: list[tuple[str, type[Job], Task]] = [
     ("video_jobs", Video, run_detection),
-    ("export_jobs", Rendering, run_rendering),
+    ("rendering_jobs", Rendering, run_rendering),
 ]
 
 

@@ -59,7 +59,7 @@ async def send_info(video_id: uuid.UUID, send: SendJson, check_idle: Callable[[]
         if info != sent:
             await send({"type": "info", **info})
             sent = info
-        if any(job["state"] in AT_WORK for job in (info, *info["exports"])):
+        if any(job["state"] in AT_WORK for job in (info, *info["renderings"])):
             await asyncio.sleep(INFO_EVERY_S)
         else:
             check_idle()

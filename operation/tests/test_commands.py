@@ -157,10 +157,10 @@ def test_only_abandoned_uploads_are_deleted(media):
 
 
 def test_temporary_files_of_crashes_are_deleted_after_a_day(media, settings):
-    export_folder = video(user=User.objects.create_user("anna")).folder / "exports"
+    renderings_folder = video(user=User.objects.create_user("anna")).folder / "renderings"
     crashed = [
         old_file(media / "classify" / ".abc.part"),
-        old_file(export_folder / "x.avi.part"),
+        old_file(renderings_folder / "x.avi.part"),
         old_file(settings.FILE_UPLOAD_TEMP_DIR / "tmpabc.upload.png"),
         old_file(settings.FILE_UPLOAD_TEMP_DIR / "tmpdef" / "recording.avi.part"),
         old_file(media / "detect_video" / str(uuid.uuid4()) / "source.part"),
@@ -172,7 +172,9 @@ def test_temporary_files_of_crashes_are_deleted_after_a_day(media, settings):
     assert [path for path in crashed if path.exists()] == []
     assert under_way.exists()
     assert [*settings.FILE_UPLOAD_TEMP_DIR.iterdir()] == []
-    assert [each.name for each in (media / "detect_video").iterdir()] == [export_folder.parent.name]
+    assert [each.name for each in (media / "detect_video").iterdir()] == [
+        renderings_folder.parent.name
+    ]
 
 
 def test_a_negative_age_is_rejected():
@@ -206,15 +208,15 @@ def test_missing_corrupt_and_orphaned_files_are_listed(media):
     assert str(orphan) in lines[3] and str(missing.pk) in lines[2]
 
 
-def export(**fields: object) -> Rendering:
+def rendering(**fields: object) -> Rendering:
     row = Rendering(video=video(), codec="mjpg", score_threshold=0.5, state=State.DONE, **fields)
     row.show_names = row.show_scores = True
-    row.file.save("detect_video/export.avi", ContentFile(b"export"))
+    row.file.save("detect_video/rendering.avi", ContentFile(b"drawn!"))
     return row
 
 
-def test_files_of_exports_are_checked():
-    Path(export(size_bytes=6).file.path).unlink()
+def test_files_of_renderings_are_checked():
+    Path(rendering(size_bytes=6).file.path).unlink()
 
     assert "missing" in problems()
 
@@ -222,7 +224,7 @@ def test_files_of_exports_are_checked():
 def test_files_without_a_hash_are_compared_by_their_size():
     drawn = kept()
     Path(drawn.drawn.path).write_bytes(b"not what was drawn")
-    export(size_bytes=7)
+    rendering(size_bytes=7)
 
     lines = problems().splitlines()
 
@@ -294,14 +296,14 @@ def test_empty_folders_and_partial_files_are_listed_and_deleted(media):
     old_file(under_way.part_path)
     left_over = [
         old_file(done.part_path),
-        old_file(done.folder / "exports" / f"{uuid.uuid4()}.avi.part"),
+        old_file(done.folder / "renderings" / f"{uuid.uuid4()}.avi.part"),
         old_file(media / "classify" / ".abc.part"),
         old_folder(media / "detect_image" / str(uuid.uuid4())),
-        old_folder(media / "detect_video" / str(uuid.uuid4()) / "exports"),
+        old_folder(media / "detect_video" / str(uuid.uuid4()) / "renderings"),
     ]
     young = [
         old_file(media / "classify" / ".new.part", days=0.5),
-        old_file(under_way.folder / "exports" / "new.avi.part", days=0),
+        old_file(under_way.folder / "renderings" / "new.avi.part", days=0),
     ]
     (media / "detect_image" / str(uuid.uuid4())).mkdir()
 

@@ -26,7 +26,6 @@ from detect_video.conftest import clip  # noqa: F401
 from detect_video.jobs.scheduler import run
 from detect_video.jobs.tasks import run_rendering
 from detect_video.models import Rendering, State, Video
-from detect_video.video import rendering
 from web.errors import StorageFull
 from web.keeping import quota
 from web.keeping.owners import Owner
@@ -353,7 +352,7 @@ def test_videos_count_by_their_received_bytes(client, clip, settings):  # noqa: 
     assert (too_much.status_code, too_much.json()["code"]) == (413, "quota_exceeded")
 
 
-def test_exports_count_and_are_rejected_above_the_quota(client, clip, settings):  # noqa: F811
+def test_renderings_count_and_are_rejected_above_the_quota(client, clip, settings):  # noqa: F811
     video = announced(client, clip)
     send(client, video, clip, 0)
     Video.objects.update(state=State.DONE, frames_detected=20)
@@ -362,19 +361,19 @@ def test_exports_count_and_are_rejected_above_the_quota(client, clip, settings):
     settings.LIMITS = {**settings.LIMITS, "owner_bytes": owner_bytes}
 
     answers = [
-        client.post(video["urls"]["exports"], wish, content_type="application/json").status_code
+        client.post(video["urls"]["renderings"], wish, content_type="application/json").status_code
         for _ in range(2)
     ]
-    export = Rendering.objects.get()
-    export.claim()
+    rendering = Rendering.objects.get()
+    rendering.claim()
     settings.LIMITS = {**settings.LIMITS, "owner_bytes": len(clip)}
-    run(export, run_rendering, None)
+    run(rendering, run_rendering, None)
 
     assert answers == [202, 413]
-    assert (export.state, export.error_code) == (State.FAILED, "quota_exceeded")
+    assert (rendering.state, rendering.error_code) == (State.FAILED, "quota_exceeded")
 
 
-def test_concurrent_exports_cannot_exceed_the_quota(client, clip, settings):  # noqa: F811
+def test_concurrent_renderings_cannot_exceed_the_quota(client, clip, settings):  # noqa: F811
     video = announced(client, clip)
     send(client, video, clip, 0)
     Video.objects.update(state=State.DONE, frames_detected=20)
@@ -382,7 +381,7 @@ def test_concurrent_exports_cannot_exceed_the_quota(client, clip, settings):  # 
     settings.LIMITS = {**settings.LIMITS, "owner_bytes": owner_bytes}
 
     def ask(_: int) -> int:
-        address, wish = video["urls"]["exports"], {"codec": "mjpg"}
+        address, wish = video["urls"]["renderings"], {"codec": "mjpg"}
         return client.post(address, wish, content_type="application/json").status_code
 
     statuses = at_once(8, ask)
@@ -392,47 +391,47 @@ def test_concurrent_exports_cannot_exceed_the_quota(client, clip, settings):  # 
 
 
 @pytest.fixture
-def export(client, clip, monkeypatch) -> Rendering:  # noqa: F811
-    """A claimed export, whose size is checked after each frame."""
-    monkeypatch.setattr(rendering, "REPORT_SIZE_EVERY_S", 0)
+def rendering(client, clip, monkeypatch) -> Rendering:  # noqa: F811
+    """A claimed rendering, whose size is checked after each frame."""
+    monkeypatch.setattr("detect_video.video.rendering.REPORT_SIZE_EVERY_S", 0)
     video = announced(client, clip)
     send(client, video, clip, 0)
     Video.objects.update(state=State.DONE, frames_detected=20)
-    client.post(video["urls"]["exports"], {"codec": "mjpg"}, content_type="application/json")
-    export = Rendering.objects.get()
-    export.claim()
-    return export
+    client.post(video["urls"]["renderings"], {"codec": "mjpg"}, content_type="application/json")
+    rendering = Rendering.objects.get()
+    rendering.claim()
+    return rendering
 
 
-def test_an_export_that_exceeds_the_quota_fails_and_leaves_no_file(
+def test_a_rendering_that_exceeds_the_quota_fails_and_leaves_no_file(
     client,
     clip,  # noqa: F811
-    export,
+    rendering,
     settings,
 ):
     settings.LIMITS = {**settings.LIMITS, "owner_bytes": 2 * len(clip) + 1000}
 
-    run(export, run_rendering, None)
+    run(rendering, run_rendering, None)
 
-    assert (export.state, export.error_code) == (State.FAILED, "quota_exceeded")
-    assert 0 < export.frames_done < 20
-    assert [*export.folder.iterdir()] == []
+    assert (rendering.state, rendering.error_code) == (State.FAILED, "quota_exceeded")
+    assert 0 < rendering.frames_done < 20
+    assert [*rendering.folder.iterdir()] == []
     settings.LIMITS = {**settings.LIMITS, "owner_bytes": 0}
-    again = f"/api/videos/{export.video_id}/exports/"
+    again = f"/api/videos/{rendering.video_id}/renderings/"
     answer = client.post(again, {"codec": "mjpg"}, content_type="application/json")
     assert answer.status_code == 202
 
 
-def test_an_export_that_fills_the_disk_fails_and_leaves_no_file(export, monkeypatch):
+def test_a_rendering_that_fills_the_disk_fails_and_leaves_no_file(rendering, monkeypatch):
     def full(more_bytes: int) -> None:
         raise StorageFull("The server has no room.")
 
     monkeypatch.setattr("detect_video.jobs.tasks.check_room", full)
 
-    run(export, run_rendering, None)
+    run(rendering, run_rendering, None)
 
-    assert (export.state, export.error_code) == (State.FAILED, "storage_full")
-    assert [*export.folder.iterdir()] == []
+    assert (rendering.state, rendering.error_code) == (State.FAILED, "storage_full")
+    assert [*rendering.folder.iterdir()] == []
 
 
 MEDIA_PAGES = ["/classify/", "/classify/pictures/", "/detect-image/pictures/", "/detect-video/"]

@@ -29,7 +29,7 @@ class Acknowledged:
     pictures: list[str] = field(default_factory=list)
     # The SHA-256 of each video by its id.
     videos: dict[str, str] = field(default_factory=dict)
-    exports: list[str] = field(default_factory=list)
+    renderings: list[str] = field(default_factory=list)
 
 
 def until_done(step: Callable[[], Any]) -> Any:
@@ -69,9 +69,9 @@ def send_videos(client: Client, clip: bytes, noted: Acknowledged) -> None:
         noted.videos[video["id"]] = hashlib.sha256(data).hexdigest()
         if number % 3 == 0:
             wait_until_done(client, video["urls"]["self"])
-            exports = video["urls"]["exports"]
-            export = until_done(lambda: answered(client.ask("POST", exports, json={})))  # noqa: B023
-            noted.exports.append(export["urls"]["self"])
+            renderings = video["urls"]["renderings"]
+            rendering = until_done(lambda: answered(client.ask("POST", renderings, json={})))  # noqa: B023
+            noted.renderings.append(rendering["urls"]["self"])
 
 
 def wait_until_done(client: Client, path: str) -> dict[str, Any]:
@@ -127,15 +127,15 @@ def test_fifty_kills_lose_nothing_that_was_acknowledged(
         assert hashlib.sha256(file.content).hexdigest() == sha256
         lines = client.ask("GET", video["urls"]["results_jsonl"]).text.splitlines()
         assert [json.loads(line)["frame_index"] for line in lines] == list(range(300))
-    for path in noted.exports:
-        export = wait_until_done(client, path)
-        file = client.ask("GET", export["urls"]["file"])
-        assert file.ok and len(file.content) == export["size_bytes"]
+    for path in noted.renderings:
+        rendering = wait_until_done(client, path)
+        file = client.ask("GET", rendering["urls"]["file"])
+        assert file.ok and len(file.content) == rendering["size_bytes"]
     own_server.manage("check_media")
     print(
         f"\n{KILLS} kills in {killed_s:.0f} s, 0 lost of {noted.classified} classified and "
         f"{len(noted.pictures)} detected pictures, {len(noted.videos)} videos and "
-        f"{len(noted.exports)} exports; 0 given up; check_media clean"
+        f"{len(noted.renderings)} renderings; 0 given up; check_media clean"
     )
 
 

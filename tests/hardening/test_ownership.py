@@ -32,7 +32,7 @@ MADE_UP = {
     "classified": "999999999",
     "picture": "00000000-0000-4000-8000-000000000001",
     "video": "00000000-0000-4000-8000-000000000002",
-    "export": "00000000-0000-4000-8000-000000000003",
+    "rendering": "00000000-0000-4000-8000-000000000003",
 }
 
 
@@ -45,13 +45,13 @@ class Owner(Client):
         video = self.send_video(clip)
         while (state := self.ask("GET", video["urls"]["self"]).json()["state"]) != "done":
             assert state in ("queued", "running"), state
-        export = self.ask("POST", video["urls"]["exports"], json={})
+        rendering = self.ask("POST", video["urls"]["renderings"], json={})
         classified = self.ask("GET", "/api/classify/pictures/").json()["results"]
         self.ids = {
             "classified": str(classified[0]["id"]),
             "picture": detected.json()["id"],
             "video": video["id"],
-            "export": export.json()["id"],
+            "rendering": rendering.json()["id"],
         }
         drawn_path = detected.json()["drawn_url"]
         self.drawn = drawn_path.replace(self.ids["picture"], "{picture}")
@@ -61,7 +61,7 @@ class Owner(Client):
         video = self.ask("GET", f"/api/videos/{self.ids['video']}/").json()
         pictures = self.ask("GET", f"/api/pictures/{self.ids['picture']}/").json()
         classified = self.ask("GET", "/api/classify/pictures/").json()
-        return [video["id"], video["state"], len(video["exports"]), pictures, classified]
+        return [video["id"], video["state"], len(video["renderings"]), pictures, classified]
 
 
 def described_addresses(server: Server) -> Iterator[str]:
@@ -71,7 +71,7 @@ def described_addresses(server: Server) -> Iterator[str]:
         if "{" not in path:
             continue
         kind = "{classified}" if "/classify/" in path else "{picture}"
-        names = {"id": kind, "pk": kind, "video_id": "{video}", "export_id": "{export}"}
+        names = {"id": kind, "pk": kind, "video_id": "{video}", "rendering_id": "{rendering}"}
         yield re.sub(r"\{(\w+)\}", lambda found: names[found[1]], path)  # noqa: B023
 
 
@@ -107,7 +107,7 @@ def test_nobody_sees_changes_or_deletes_what_is_somebody_elses(
             for address in LISTS:
                 text = other.ask("GET", address).text
                 tries += 1
-                mine = [owner.ids[kind] for kind in ("picture", "video", "export")]
+                mine = [owner.ids[kind] for kind in ("picture", "video", "rendering")]
                 leaks += [(owner_name, other_name, address) for key in mine if key in text]
             tries += 1
             if not is_socket_closed(other, f"/ws/videos/{owner.ids['video']}/"):

@@ -80,8 +80,8 @@ class Users:
         while (state := client.ask("GET", path).json()["state"]) != "done":
             assert state in ("queued", "running"), state
             time.sleep(0.2)
-        export = client.ask("POST", video["urls"]["exports"], json={}).json()["urls"]["self"]
-        while (saved := client.ask("GET", export).json())["state"] != "done":
+        rendering = client.ask("POST", video["urls"]["renderings"], json={}).json()["urls"]["self"]
+        while (saved := client.ask("GET", rendering).json())["state"] != "done":
             assert saved["state"] in ("queued", "running"), saved
             time.sleep(0.2)
         client.ask("GET", saved["urls"]["file"]).raise_for_status()

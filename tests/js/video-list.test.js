@@ -150,9 +150,9 @@ test("a video that cannot be deleted says why", async (t) => {
   assert.equal(page.text("videos-error"), "unreachable");
 
   page.server.failure = null;
-  page.server.refusal = Response.json({ detail: "It is being exported." }, { status: 409 });
+  page.server.refusal = Response.json({ detail: "It is being rendered." }, { status: 409 });
   page.rows()[0].querySelector("button").click();
   await settled();
 
-  assert.equal(page.text("videos-error"), "It is being exported.");
+  assert.equal(page.text("videos-error"), "It is being rendered.");
 });

@@ -6,10 +6,10 @@ import { fakePage, load, settled } from "./fake-page.js";
 const VIDEO = {
   state: "done",
   frames_detected: 100,
-  urls: { self: "/api/1/", exports: "/api/1/exports/" },
-  exports: [],
+  urls: { self: "/api/1/", renderings: "/api/1/renderings/" },
+  renderings: [],
 };
-const EXPORT = {
+const RENDERING = {
   id: "a",
   codec: "mjpeg",
   state: "done",
@@ -19,14 +19,14 @@ const EXPORT = {
   hidden_class_names: [],
   created_at: "2026-11-23T12:00:00Z",
   error: "",
-  urls: { self: "/api/exports/a/", file: "/media/a.avi" },
+  urls: { self: "/api/renderings/a/", file: "/media/a.avi" },
 };
 
 /** The page with a video; the server answers every request with what `answer` returns. */
-async function openExports(t, video, answer = () => Response.json(VIDEO)) {
+async function openRenderings(t, video, answer = () => Response.json(VIDEO)) {
   const requests = [];
   const page = fakePage(t, {
-    texts: { exports: "queued running done failed all cancel remove", "save-error": "unreachable" },
+    texts: { renderings: "queued running done failed all cancel remove", "save-error": "unreachable" },
     globals: {
       fetch: async (url, { method, body }) => {
         requests.push([method, url, body && JSON.parse(body)]);
@@ -34,13 +34,13 @@ async function openExports(t, video, answer = () => Response.json(VIDEO)) {
       },
     },
   });
-  Object.assign(page.element("exports").dataset, { mjpeg: "AVI", without: "without {names}" });
+  Object.assign(page.element("renderings").dataset, { mjpeg: "AVI", without: "without {names}" });
   page.element("threshold").value = "0.35";
   page.element("codec").value = "mjpeg";
   page.element("show-names").checked = true;
-  const { showExports } = await load("detect_video/static/detect_video/renderings.js");
-  showExports({ ...VIDEO, ...video });
-  const rows = () => page.element("exports").children;
+  const { showRenderings } = await load("detect_video/static/detect_video/renderings.js");
+  showRenderings({ ...VIDEO, ...video });
+  const rows = () => page.element("renderings").children;
   const submit = async () => {
     page.element("save-form").dispatchEvent(new Event("submit", { cancelable: true }));
     await settled();
@@ -58,14 +58,14 @@ test("a video can be saved once detection is over and has frames", async (t) => 
     [{}, false],
   ];
   for (const [video, isDisabled] of states) {
-    const page = await openExports(t, video);
+    const page = await openRenderings(t, video);
     assert.equal(page.element("save").disabled, isDisabled);
     assert.equal(page.element("save-reason").hidden, !isDisabled);
   }
 });
 
 test("saving sends the codec and the current filters", async (t) => {
-  const page = await openExports(t);
+  const page = await openRenderings(t);
 
   await page.submit();
 
@@ -77,13 +77,13 @@ test("saving sends the codec and the current filters", async (t) => {
     show_scores: false,
   };
   assert.deepEqual(page.requests, [
-    ["POST", "/api/1/exports/", body],
+    ["POST", "/api/1/renderings/", body],
     ["GET", "/api/1/", undefined],
   ]);
 });
 
 test("a saved video has its facts and a link", async (t) => {
-  const page = await openExports(t, { exports: [{ ...EXPORT, hidden_class_names: ["dog", "cat"] }] });
+  const page = await openRenderings(t, { renderings: [{ ...RENDERING, hidden_class_names: ["dog", "cat"] }] });
 
   const [row] = page.rows();
   assert.equal(row.querySelector(".name").textContent, "AVI: done");
@@ -95,8 +95,8 @@ test("a saved video has its facts and a link", async (t) => {
 });
 
 test("an unfinished one has its progress, no size, and can be cancelled", async (t) => {
-  const running = { ...EXPORT, state: "running", frames_done: 25, urls: { self: "/api/exports/a/" } };
-  const page = await openExports(t, { exports: [running] });
+  const running = { ...RENDERING, state: "running", frames_done: 25, urls: { self: "/api/renderings/a/" } };
+  const page = await openRenderings(t, { renderings: [running] });
 
   const [row] = page.rows();
   assert.doesNotMatch(row.querySelector("small").textContent, /MB/);
@@ -106,33 +106,33 @@ test("an unfinished one has its progress, no size, and can be cancelled", async 
 });
 
 test("one that failed says why", async (t) => {
-  const failed = { ...EXPORT, state: "failed", error: "The disk is full." };
-  const page = await openExports(t, { exports: [failed] });
+  const failed = { ...RENDERING, state: "failed", error: "The disk is full." };
+  const page = await openRenderings(t, { renderings: [failed] });
 
   assert.equal(page.rows()[0].querySelector(".name").textContent, "AVI: The disk is full.");
 });
 
 test("a removed one leaves the list", async (t) => {
-  const page = await openExports(t, { exports: [EXPORT] }, (method) =>
+  const page = await openRenderings(t, { renderings: [RENDERING] }, (method) =>
     method === "DELETE" ? new Response(null, { status: 204 }) : Response.json(VIDEO),
   );
 
   page.rows()[0].querySelector("button").click();
   await settled();
 
-  assert.deepEqual(page.requests[0].slice(0, 2), ["DELETE", "/api/exports/a/"]);
+  assert.deepEqual(page.requests[0].slice(0, 2), ["DELETE", "/api/renderings/a/"]);
   assert.equal(page.rows().length, 0);
 });
 
 test("a refused request says why, and the next one clears the message", async (t) => {
   const answers = [
-    () => Response.json({ detail: "You have too many exports." }, { status: 429 }),
+    () => Response.json({ detail: "You have too many renderings." }, { status: 429 }),
     () => Promise.reject(new TypeError("Failed to fetch")),
   ];
-  const page = await openExports(t, {}, () => (answers.shift() ?? (() => Response.json(VIDEO)))());
+  const page = await openRenderings(t, {}, () => (answers.shift() ?? (() => Response.json(VIDEO)))());
 
   await page.submit();
-  assert.equal(page.text("save-error"), "You have too many exports.");
+  assert.equal(page.text("save-error"), "You have too many renderings.");
   await page.submit();
   assert.equal(page.text("save-error"), "unreachable");
   await page.submit();

@@ -22,7 +22,7 @@ def owned_models() -> list[type[Owned]]:
 
 
 def used_bytes(owner: Owner) -> int:
-    """Bytes that ``owner`` stores, including the reserved size of exports in progress."""
+    """Bytes that ``owner`` stores, including the reserved size of renderings in progress."""
     return sum(model.stored_bytes(model.objects.of(owner)) for model in owned_models())
 
 

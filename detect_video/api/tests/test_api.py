@@ -103,17 +103,17 @@ def test_a_visitor_without_an_account_keeps_videos_in_the_session(clip):
         ("get", "results.jsonl"),
         ("get", "results.csv"),
         ("get", "results.coco.json"),
-        ("post", "exports/"),
-        ("get", "exports/{export}/"),
-        ("delete", "exports/{export}/"),
-        ("get", "exports/{export}/file/"),
+        ("post", "renderings/"),
+        ("get", "renderings/{rendering}/"),
+        ("delete", "renderings/{rendering}/"),
+        ("get", "renderings/{rendering}/file/"),
     ],
 )
 def test_other_peoples_videos_are_not_found(client, done_video, method, rest):
-    post(client, url(done_video, "exports/"), RENDERING)
+    post(client, url(done_video, "renderings/"), RENDERING)
     stranger = Client()
     stranger.force_login(get_user_model().objects.create_user("stranger"))
-    address = url(done_video, rest.format(export=Rendering.objects.get().pk))
+    address = url(done_video, rest.format(rendering=Rendering.objects.get().pk))
     headers = {"Upload-Offset": "0"} if method == "patch" else {}
 
     response = getattr(stranger, method)(address, headers=headers)
@@ -132,7 +132,7 @@ def test_the_page_of_another_owners_video_is_not_found(client, done_video):
 
 
 def test_deleting_a_video_removes_its_rows_and_files(client, done_video, media):
-    post(client, url(done_video, "exports/"), RENDERING)
+    post(client, url(done_video, "renderings/"), RENDERING)
     work_off()
 
     assert client.delete(url(done_video)).status_code == 204
@@ -260,7 +260,7 @@ def test_a_file_missing_from_the_disk_is_reported(client, done_video):
     Path(saved.file.path).unlink()
 
     assert_problem(client.get(url(done_video, "file/")), 404, "file_gone")
-    address = url(done_video, f"exports/{saved.pk}/file/")
+    address = url(done_video, f"renderings/{saved.pk}/file/")
     assert_problem(client.get(address), 404, "file_gone")
 
 
@@ -339,7 +339,7 @@ async def test_empty_results_are_valid_documents(reader, owner, clip, found):
 
 
 async def test_a_finished_video_is_saved_and_downloaded(client, reader, owner, done_video):
-    asked = await sync_to_async(post)(client, url(done_video, "exports/"), RENDERING)
+    asked = await sync_to_async(post)(client, url(done_video, "renderings/"), RENDERING)
     queued = asked.json()
     await sync_to_async(work_off)()
 
@@ -352,7 +352,7 @@ async def test_a_finished_video_is_saved_and_downloaded(client, reader, owner, d
     assert (rendering["state"], rendering["frames_done"]) == ("done", 20)
     assert (rendering["hidden_classes"], rendering["hidden_class_names"]) == ([1], ["plum"])
     assert (rendering["show_names"], rendering["show_scores"]) == (True, False)
-    assert video["exports"] == [rendering]
+    assert video["renderings"] == [rendering]
     assert re.search(r"clip-\d{8}T\d{6}Z\.avi", file["Content-Disposition"])
     saved = await body_of(file)
     assert (saved[:4], len(saved)) == (b"RIFF", rendering["size_bytes"])
@@ -360,7 +360,7 @@ async def test_a_finished_video_is_saved_and_downloaded(client, reader, owner, d
 
 def test_renderings_of_one_video_have_different_file_names(client, done_video):
     for _ in range(2):
-        post(client, url(done_video, "exports/"), RENDERING)
+        post(client, url(done_video, "renderings/"), RENDERING)
     work_off()
     older, newer = Rendering.objects.order_by("created_at")
 
@@ -373,7 +373,7 @@ def test_renderings_of_one_video_have_different_file_names(client, done_video):
 def test_hidden_classes_unknown_to_the_model_are_named_by_their_id(client, done_video):
     wanted = {**RENDERING, "hidden_classes": [0, 7]}
 
-    rendering = post(client, url(done_video, "exports/"), wanted).json()
+    rendering = post(client, url(done_video, "renderings/"), wanted).json()
 
     assert rendering["hidden_class_names"] == ["tomato", "#7"]
 
@@ -382,7 +382,7 @@ def test_hidden_classes_unknown_to_the_model_are_named_by_their_id(client, done_
 def test_only_a_finished_video_is_saved(client, owner, clip, state):
     video = queued_video(clip, user=owner, state=state)
 
-    assert_problem(post(client, url(video, "exports/"), RENDERING), 409, "not_finished")
+    assert_problem(post(client, url(video, "renderings/"), RENDERING), 409, "not_finished")
 
 
 @pytest.mark.parametrize(
@@ -396,13 +396,13 @@ def test_only_a_finished_video_is_saved(client, owner, clip, state):
     ],
 )
 def test_invalid_rendering_options_are_refused(client, done_video, wrong):
-    response = post(client, url(done_video, "exports/"), {**RENDERING, **wrong})
+    response = post(client, url(done_video, "renderings/"), {**RENDERING, **wrong})
 
     assert_problem(response, 422, "invalid_parameters")
 
 
 def test_a_rendering_is_cancelled_by_deleting_it(client, done_video):
-    address = post(client, url(done_video, "exports/"), RENDERING)["Location"]
+    address = post(client, url(done_video, "renderings/"), RENDERING)["Location"]
 
     assert_problem(client.get(address + "file/"), 409, "not_finished")
     assert client.delete(address).status_code == 204
@@ -411,7 +411,7 @@ def test_a_rendering_is_cancelled_by_deleting_it(client, done_video):
 
 @pytest.mark.parametrize(("accepted", "language"), [("zh-CN", "zh-hans"), ("en", "en")])
 def test_a_rendering_uses_the_language_of_the_request(client, done_video, accepted, language):
-    address = url(done_video, "exports/")
+    address = url(done_video, "renderings/")
     client.post(address, RENDERING, "application/json", headers={"Accept-Language": accepted})
 
     assert Rendering.objects.get().language == language

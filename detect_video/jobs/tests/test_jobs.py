@@ -4,6 +4,7 @@ import itertools
 import sqlite3
 import threading
 import time
+import uuid
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -447,12 +448,24 @@ def test_deleting_a_rendering_deletes_its_files(clip):
     rendering = rendering_of(done_video(clip))
     work_off()
     rendering.refresh_from_db()
-    left = rendering.video.folder / "exports" / f"{rendering.pk}.part.avi"
+    left = rendering.video.folder / "renderings" / f"{rendering.pk}.part.avi"
     left.write_bytes(b"half done")
 
     rendering.delete()
 
     assert list(rendering.folder.glob("*")) == []
+
+
+def test_deleting_a_rendering_of_an_older_version_deletes_its_file(clip, media):
+    rendering = rendering_of(done_video(clip))
+    file = rendering.video.folder / "exports" / f"{rendering.pk}-{uuid.uuid4()}.avi"
+    file.parent.mkdir()
+    file.write_bytes(b"rendered")
+    Rendering.objects.update(file=str(file.relative_to(media)))
+
+    rendering.delete()
+
+    assert not file.exists()
 
 
 def test_a_rendering_deleted_while_it_is_rendered_leaves_no_file(clip, monkeypatch):
@@ -468,7 +481,7 @@ def test_a_rendering_deleted_while_it_is_rendered_leaves_no_file(clip, monkeypat
     monkeypatch.setattr(Rendering, "checkpoint", deleted_soon)
     work_off()
 
-    assert list((video.folder / "exports").iterdir()) == []
+    assert list((video.folder / "renderings").iterdir()) == []
 
 
 def test_an_interrupted_rendering_is_retried_a_limited_number_of_times(clip):

@@ -56,7 +56,7 @@ export function showFrame(frame, source) {
   picture.dataset.drawn = String(Number(picture.dataset.drawn ?? 0) + 1);
 }
 
-/** The current filters, as fields of an export request. */
+/** The current filters, as fields of a request for a rendering. */
 export function shownOptions() {
   return {
     score_threshold: threshold.valueAsNumber,

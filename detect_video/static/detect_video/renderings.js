@@ -1,4 +1,4 @@
-/** Saving as a video with drawn boxes: requests exports of the server, and shows their progress. */
+/** Saving as a video with drawn boxes: requests renderings from the server, and shows their progress. */
 
 import { failureText, requestJson } from "../js/api.js";
 import { percent } from "../js/boxes.js";
@@ -12,33 +12,33 @@ import { showRows } from "./rows.js";
 import { isActive } from "./video.js";
 
 /** @typedef {import("./video.js").Video} Video */
-/** @typedef {import("./video.js").Export} Export */
+/** @typedef {import("./video.js").Rendering} Rendering */
 
 const form = element("save-form", HTMLFormElement);
 const codec = element("codec", HTMLSelectElement);
 const button = element("save", HTMLButtonElement);
 const reason = element("save-reason", HTMLElement);
 const error = element("save-error", HTMLElement);
-const list = element("exports", HTMLElement);
-const template = element("export-row", HTMLTemplateElement);
+const list = element("renderings", HTMLElement);
+const template = element("rendering-row", HTMLTemplateElement);
 
 /** @type {Video | null} */
 let video = null;
 
 /**
- * Show the video's exports, and whether another one can be made.
+ * Show the video's renderings, and whether another one can be made.
  * @param {Video} current
  */
-export function showExports(current) {
+export function showRenderings(current) {
   video = current;
   button.disabled = isActive(current) || !current.frames_detected;
   reason.hidden = !button.disabled;
-  showRows(list, current.exports, { create: newRow, update: updateRow });
+  showRows(list, current.renderings, { create: newRow, update: updateRow });
 }
 
 /**
  * @param {HTMLElement} row
- * @param {Export} item
+ * @param {Rendering} item
  */
 function updateRow(row, item) {
   const isUnfinished = isActive(item);
@@ -55,8 +55,8 @@ function updateRow(row, item) {
 }
 
 /**
- * What distinguishes an export from the others.
- * @param {Export} item
+ * What distinguishes a rendering from the others.
+ * @param {Rendering} item
  */
 function facts({ score_threshold, hidden_class_names, state, size_bytes, created_at }) {
   const { without, all } = texts(list);
@@ -69,7 +69,7 @@ function facts({ score_threshold, hidden_class_names, state, size_bytes, created
   ];
 }
 
-/** @param {Export} item */
+/** @param {Rendering} item */
 function newRow(item) {
   const copy = /** @type {DocumentFragment} */ (template.content.cloneNode(true));
   const row = part(copy, "li", HTMLElement);
@@ -87,7 +87,7 @@ async function change(url, request) {
   error.textContent = "";
   try {
     await requestJson(url, request);
-    if (video) showExports(await requestJson(video.urls.self));
+    if (video) showRenderings(await requestJson(video.urls.self));
   } catch (failure) {
     error.textContent = failureText(failure, texts(error).unreachable);
   }
@@ -97,5 +97,5 @@ rememberControls("video", [codec]);
 form.addEventListener("submit", (event) => {
   event.preventDefault();
   const body = { codec: codec.value, ...shownOptions() };
-  if (video) change(video.urls.exports, { method: "POST", body });
+  if (video) change(video.urls.renderings, { method: "POST", body });
 });

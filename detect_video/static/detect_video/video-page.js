@@ -4,7 +4,7 @@ import { failureText, requestJson } from "../js/api.js";
 import { element, texts } from "../js/dom.js";
 import { remember, remembered } from "../js/memory.js";
 import { Controls } from "./controls.js";
-import { showExports } from "./renderings.js";
+import { showRenderings } from "./renderings.js";
 import { prepareView, showFrame } from "./frame-view.js";
 import { showState } from "./job-state.js";
 import { Player } from "./player.js";
@@ -89,7 +89,7 @@ function lastPosition({ id }) {
 function show(video, controls) {
   controls.update(video);
   showState(video);
-  showExports(video);
+  showRenderings(video);
 }
 
 /**

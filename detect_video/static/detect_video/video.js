@@ -3,7 +3,7 @@
  *
  * @typedef {"uploading" | "queued" | "running" | "done" | "failed" | "cancelled"} State
  *
- * @typedef {object} Export
+ * @typedef {object} Rendering
  * @property {string} id
  * @property {string} codec
  * @property {State} state
@@ -34,12 +34,12 @@
  * @property {string} model
  * @property {string} created_at in ISO 8601
  * @property {Record<string, string>} urls
- * @property {Export[]} exports
+ * @property {Rendering[]} renderings
  */
 
 /**
  * Whether a job is queued or running.
- * @param {{state: State}} job a video or an export
+ * @param {{state: State}} job a video or a rendering
  */
 export function isActive({ state }) {
   return state === "queued" || state === "running";
