@@ -9,7 +9,7 @@ from django.contrib.auth.signals import user_logged_in
 from django.dispatch import receiver
 from django.http import HttpRequest
 
-from web.keeping.owners import Owned, Owner
+from web.storage.owners import Owned, Owner
 
 
 def adopt(owner: Owner, user: User) -> None:

@@ -45,8 +45,8 @@ from accounts.forms import (
 )
 from accounts.models import ApiToken, locked_account
 from accounts.tokens import create_token
-from web.keeping.owners import Owner
-from web.keeping.quota import owned_models, storage_usage
+from web.storage.owners import Owner
+from web.storage.quota import owned_models, storage_usage
 
 LAST_SUPERUSER = _(
     "This is the last superuser account. Create another superuser first, with “python manage.py "

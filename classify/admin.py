@@ -2,7 +2,7 @@ from django.contrib import admin
 from django.utils.translation import gettext_lazy as _
 
 from classify.models import ClassifiedImage
-from web.keeping.media import PictureAdmin
+from web.storage.media import PictureAdmin
 
 
 @admin.register(ClassifiedImage)

@@ -14,11 +14,11 @@ from classify.serializers import (
     ClassifyOptionsSerializer,
     ClassifyRequestSerializer,
 )
-from web.keeping.choice import Keeping
-from web.keeping.owners import OwnedQuerySet, Owner
-from web.keeping.quota import check_storage
 from web.rest.picture_uploads import PictureAPIView, picture_request, queue_key_of, server_timing
 from web.rest.schema import MODEL_ERRORS, PICTURE_ERRORS, STORAGE_ERRORS, problems
+from web.storage.choice import Keeping
+from web.storage.owners import OwnedQuerySet, Owner
+from web.storage.quota import check_storage
 
 TAGS = ["classification"]
 

@@ -6,7 +6,7 @@ from django.db import models
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
-from web.keeping.owners import KeptPicture
+from web.storage.owners import KeptPicture
 
 
 def upload_path(classified: "ClassifiedImage", file_name: str) -> str:

@@ -13,10 +13,10 @@ from classify import services
 from ml_core import engine
 from ml_core.errors import VisionError
 from ml_core.labels import shown_name
-from web.keeping.media import delete_page, picture_response
-from web.keeping.owners import Owner
-from web.keeping.quota import storage_usage
 from web.problem_texts import shown_detail
+from web.storage.media import delete_page, picture_response
+from web.storage.owners import Owner
+from web.storage.quota import storage_usage
 
 CLIENT_FILE = Path(__file__).with_name("client.py")
 PICTURES_PER_PAGE = 24
@@ -50,7 +50,7 @@ def kept_page(request: HttpRequest) -> HttpResponse:
         request.GET.get("page")
     )
     owner = Owner.of(request)
-    return render(request, "classify/kept.html", {"page": page, "storage": storage_usage(owner)})
+    return render(request, "classify/stored.html", {"page": page, "storage": storage_usage(owner)})
 
 
 def delete_kept(request: HttpRequest, pk: int) -> HttpResponse:

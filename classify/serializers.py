@@ -5,9 +5,9 @@ from typing import TypedDict
 from rest_framework import serializers
 
 from ml_core.results import Classification
-from web.keeping.choice import Keep, KeepField, NotKeptSerializer
 from web.rest.picture_uploads import PictureField
 from web.rest.serializers import Size
+from web.storage.choice import Keep, KeepField, NotKeptSerializer
 
 
 class ClassifyOptionsSerializer(serializers.Serializer):

@@ -12,9 +12,9 @@ from classify.models import ClassifiedImage
 from ml_core import engine
 from ml_core.pictures.images import small_jpeg
 from ml_core.results import Classification
-from web.keeping.media import keep_picture
-from web.keeping.owners import OwnedQuerySet, Owner
 from web.rest.picture_uploads import decode_upload, picture_in_memory
+from web.storage.media import keep_picture
+from web.storage.owners import OwnedQuerySet, Owner
 
 logger = logging.getLogger(__name__)
 

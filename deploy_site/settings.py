@@ -269,7 +269,7 @@ STATIC_ROOT.mkdir(parents=True, exist_ok=True)
 STATICFILES_DIRS = [BASE_DIR / "static"]
 MEDIA_ROOT = DATA_DIR / "media"
 STORAGES = {
-    "default": {"BACKEND": "web.keeping.storage.WholeFileStorage"},
+    "default": {"BACKEND": "web.storage.disk.WholeFileStorage"},
     "staticfiles": {"BACKEND": "deploy_site.staticfiles.ModuleStaticFilesStorage"},
 }
 if DEBUG:

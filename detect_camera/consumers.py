@@ -17,9 +17,9 @@ from ml_core import engine
 from ml_core.errors import Busy, ImageTooManyBytes, VisionError
 from web.addresses import scope_address
 from web.errors import SocketIdle
-from web.keeping.owners import Owner
 from web.problem_texts import as_message
 from web.rest.serializers import DetectionsSerializer
+from web.storage.owners import Owner
 from web.streams import Stream
 
 logger = logging.getLogger(__name__)

@@ -26,12 +26,12 @@ from detect_image.serializers import (
 )
 from ml_core.networks.loading import SCORE_FLOOR
 from web.exports import EXPORTS
-from web.keeping.choice import Keep, Keeping
-from web.keeping.owners import OwnedQuerySet, Owner
-from web.keeping.quota import check_storage
 from web.rest.file_views import FileAPIView
 from web.rest.picture_uploads import PictureAPIView, queue_key_of, server_timing
 from web.rest.serializers import DetectionsSerializer
+from web.storage.choice import Keep, Keeping
+from web.storage.owners import OwnedQuerySet, Owner
+from web.storage.quota import check_storage
 
 
 class DetectImageView(PictureAPIView):

@@ -9,7 +9,7 @@ from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
 from ml_core.results import Detection, Detections
-from web.keeping.owners import KeptPicture
+from web.storage.owners import KeptPicture
 
 
 def original_path(detected: "DetectedImage", file_name: str) -> str:

@@ -14,9 +14,9 @@ from detect_image.services import own_pictures
 from ml_core import engine
 from ml_core.labels import COCO_LABELS, coco_category_id
 from web.exports import EXPORTS
-from web.keeping.media import HEADERS, delete_page, picture_response
-from web.keeping.owners import Owner
-from web.keeping.quota import storage_usage
+from web.storage.media import HEADERS, delete_page, picture_response
+from web.storage.owners import Owner
+from web.storage.quota import storage_usage
 
 CLIENT_FILE = Path(__file__).with_name("client.py")
 PICTURES_PER_PAGE = 24
@@ -43,7 +43,7 @@ def kept_page(request: HttpRequest) -> HttpResponse:
     page = Paginator(own_pictures(request), PICTURES_PER_PAGE).get_page(request.GET.get("page"))
     owner = Owner.of(request)
     context = {"page": page, "storage": storage_usage(owner)}
-    return render(request, "detect_image/kept.html", context)
+    return render(request, "detect_image/stored.html", context)
 
 
 def delete_kept(request: HttpRequest, pk: UUID) -> HttpResponse:

@@ -18,7 +18,6 @@ from detect_image.serializers import (
     GalleryRequestSerializer,
 )
 from web.exports import EXPORTS
-from web.keeping.choice import NotKeptSerializer
 from web.rest.picture_uploads import picture_request
 from web.rest.schema import (
     MODEL_ERRORS,
@@ -28,6 +27,7 @@ from web.rest.schema import (
     problems,
 )
 from web.rest.serializers import DetectionsSerializer
+from web.storage.choice import NotKeptSerializer
 
 
 class DetectAnswerSerializer(DetectionsSerializer):

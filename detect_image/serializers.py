@@ -10,9 +10,9 @@ from rest_framework import serializers
 from detect_image.models import DetectedImage
 from ml_core.engine import IOU_THRESHOLD
 from web.exports import EXPORTS
-from web.keeping.choice import Keep, KeepField
 from web.rest.picture_uploads import PictureField
 from web.rest.serializers import DetectionsSerializer
+from web.storage.choice import Keep, KeepField
 
 RETURNS = ("json", "base64", "url")
 MAX_SIDE_PIXELS = 100_000

@@ -15,10 +15,10 @@ from ml_core.metrics import measured
 from ml_core.pictures.drawing import draw_detections
 from ml_core.pictures.images import encode_jpeg, small_jpeg
 from ml_core.results import Detections
-from web.keeping.media import keep_picture, set_jpegs
-from web.keeping.owners import OwnedQuerySet, Owner
 from web.rest.picture_uploads import decode_upload, picture_in_memory
 from web.rest.serializers import DetectionSerializer
+from web.storage.media import keep_picture, set_jpegs
+from web.storage.owners import OwnedQuerySet, Owner
 
 # Drawn boxes cannot be filtered later.
 DRAWN_SCORE_THRESHOLD = 0.25

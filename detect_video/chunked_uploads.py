@@ -27,8 +27,7 @@ from detect_video.errors import (
 from detect_video.models import State, Video
 from detect_video.video.reader import VideoInfo, probe
 from ml_core.errors import VisionError
-from web.keeping.quota import check_quota, quota_lock
-from web.keeping.storage import (
+from web.storage.disk import (
     check_room,
     durable_rename,
     fsync_file,
@@ -36,6 +35,7 @@ from web.keeping.storage import (
     make_folder,
     wrap_storage_full,
 )
+from web.storage.quota import check_quota, quota_lock
 
 DELETED = "The video was deleted."
 

@@ -19,7 +19,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from detect_video.errors import RunLost
-from web.keeping.owners import Owned, OwnedQuerySet
+from web.storage.owners import Owned, OwnedQuerySet
 
 # A run whose heartbeat is older counts as dead; live runs send one every 2 s.
 STALE_AFTER = timedelta(seconds=8)

@@ -9,8 +9,8 @@ from django.views.decorators.http import require_safe
 
 from detect_video import services
 from detect_video.errors import NotFound
-from web.keeping.owners import Owner
-from web.keeping.quota import storage_usage
+from web.storage.owners import Owner
+from web.storage.quota import storage_usage
 
 
 @require_safe

@@ -10,9 +10,9 @@ from detect_video.errors import NotFinished, NotFound, TooManyUploads
 from detect_video.models import FrameResult, Rendering, State, Video
 from ml_core import engine
 from ml_core.catalog import installed
-from web.keeping.owners import Owner, discard_if_session_ended
-from web.keeping.quota import check_quota, quota_lock
-from web.keeping.storage import check_room
+from web.storage.disk import check_room
+from web.storage.owners import Owner, discard_if_session_ended
+from web.storage.quota import check_quota, quota_lock
 
 
 def find_video(owner: Owner, video_id: uuid.UUID | str) -> Video:

@@ -10,8 +10,8 @@ from django.db.models import FileField, Model
 
 from detect_video.models import Rendering, State, Video
 from operation.purge import CRASHED_AFTER_S
-from web.keeping.quota import owned_models
-from web.keeping.storage import PART_SUFFIX, empty_folders_below, files_below, is_older
+from web.storage.disk import PART_SUFFIX, empty_folders_below, files_below, is_older
+from web.storage.quota import owned_models
 
 # Newer files may not have their row yet.
 NEW_FILE_S = 3600

@@ -15,7 +15,7 @@ from detect_video.socket.limits import open_sockets
 from ml_core import engine
 from ml_core.metrics import registry
 from operation import readiness
-from web.keeping.quota import owned_models
+from web.storage.quota import owned_models
 
 REQUESTS = Histogram(
     "vision_http_request_seconds",

@@ -11,9 +11,9 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from detect_video.models import Video
-from web.keeping.owners import Owned
-from web.keeping.quota import owned_models
-from web.keeping.storage import PART_SUFFIX, files_below, is_older
+from web.storage.disk import PART_SUFFIX, files_below, is_older
+from web.storage.owners import Owned
+from web.storage.quota import owned_models
 
 # No write takes this long.
 CRASHED_AFTER_S = 24 * 3600

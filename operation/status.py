@@ -9,7 +9,7 @@ from ml_core import engine
 from ml_core.metrics import recent_stages
 from operation import readiness
 from operation.metrics import job_counts, open_socket_counts, storage_bytes
-from web.keeping.quota import owned_models
+from web.storage.quota import owned_models
 from web.streams import open_streams
 
 

@@ -15,7 +15,7 @@ from tests.conftest import ROOT, Server
 
 PASSWORD = "a rather long sentence"
 # The order matters: some examples list what an earlier one has stored.
-PAGES = ["classification", "pictures", "kept-pictures", "videos", "README", "websockets"]
+PAGES = ["classification", "pictures", "stored-pictures", "videos", "README", "websockets"]
 DOCUMENTS = {page: ROOT.joinpath("docs", "api", f"{page}.md").read_text() for page in PAGES}
 BLOCK = re.compile(r"^```(bash|python|javascript)\n(.*?)^```$|^## (.*?)$", re.MULTILINE | re.DOTALL)
 COMMANDS = {

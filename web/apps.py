@@ -5,6 +5,6 @@ class WebConfig(AppConfig):
     name = "web"
 
     def ready(self) -> None:
-        from web.keeping import reserve
+        from web.storage import reserve
 
         reserve.connect()

@@ -7,8 +7,8 @@ from urllib.parse import urlsplit
 from channels.generic.websocket import AsyncJsonWebsocketConsumer
 from channels.security.websocket import AllowedHostsOriginValidator, WebsocketDenier
 
-from web.keeping.storage import as_vision_error, log_vision_error
 from web.problem_texts import as_message
+from web.storage.disk import as_vision_error, log_vision_error
 
 
 class OriginValidator:

@@ -29,9 +29,9 @@ from rest_framework.views import exception_handler as rest_framework_handler
 
 from ml_core.errors import VisionError
 from web.errors import SessionEnded
-from web.keeping.storage import as_vision_error, log_vision_error
 from web.middleware.languages import language_of
 from web.problem_texts import shown_detail
+from web.storage.disk import as_vision_error, log_vision_error
 
 CONTENT_TYPE = "application/problem+json"
 

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import Literal
 
 from ml_core.metrics import FRAMES
-from web.keeping.owners import Owner
+from web.storage.owners import Owner
 
 # Averaging window of the frame rate.
 WINDOW_S = 5.0

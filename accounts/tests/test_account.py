@@ -18,7 +18,7 @@ from django.db.models.deletion import Collector
 from django.test import Client
 
 import detect_video.services
-import web.keeping.quota
+import web.storage.quota
 from accounts import pages as views
 from accounts.forms import MAX_MAILS, TokenForm
 from accounts.models import ApiToken
@@ -35,7 +35,7 @@ from accounts.tokens import create_token
 from detect_image.models import DetectedImage
 from detect_image.tests.test_api import PICTURE
 from detect_video.models import RunLost, State, Video
-from web.keeping.owners import Owned
+from web.storage.owners import Owned
 
 ACCOUNT, FORGOTTEN, DELETE = "/accounts/", "/accounts/password/forgotten/", "/accounts/delete/"
 ADDRESS = "owner@example.org"
@@ -316,8 +316,8 @@ def signed_in_browser() -> Client:
     ("kind", "module", "step"),
     [
         ("video", detect_video.services, "quota_lock"),
-        ("class", web.keeping.quota, "check_room"),
-        ("objects", web.keeping.quota, "check_room"),
+        ("class", web.storage.quota, "check_room"),
+        ("objects", web.storage.quota, "check_room"),
     ],
 )
 def test_uploads_during_account_deletion_are_rejected_and_leave_no_files(

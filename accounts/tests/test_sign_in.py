@@ -15,7 +15,7 @@ from classify.models import ClassifiedImage
 from detect_image.models import DetectedImage
 from detect_image.tests.test_api import PICTURE
 from detect_video.models import Video
-from web.keeping.owners import Owned, discard_if_session_ended
+from web.storage.owners import Owned, discard_if_session_ended
 
 KEPT = [Video, DetectedImage, ClassifiedImage]
 PASSWORD = "a rather long sentence"
@@ -97,8 +97,8 @@ def send(client: Client, kind: str):
 
 KINDS = [
     ("video", "detect_video.services.check_room"),
-    ("class", "web.keeping.quota.check_room"),
-    ("objects", "web.keeping.quota.check_room"),
+    ("class", "web.storage.quota.check_room"),
+    ("objects", "web.storage.quota.check_room"),
 ]
 
 

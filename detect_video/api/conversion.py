@@ -18,8 +18,8 @@ from detect_video.api.responses import file_response
 from detect_video.errors import VideoTooManyBytes
 from detect_video.video.rendering import render_video
 from ml_core.errors import Busy, InvalidVideo
-from web.keeping.storage import check_room
 from web.rest.file_views import FileAPIView
+from web.storage.disk import check_room
 
 _conversion_slot = BoundedSemaphore(1)
 

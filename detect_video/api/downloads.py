@@ -17,8 +17,8 @@ from detect_video.api.serializers import RenderingRequestSerializer, RenderingSe
 from detect_video.api.videos import requested_video
 from detect_video.errors import NotFinished, NotFound
 from detect_video.models import Video
-from web.keeping.media import HEADERS
 from web.rest.file_views import FileAPIView
+from web.storage.media import HEADERS
 
 RESULTS: dict[str, tuple[Callable[[Video], AsyncIterator[str]], str]] = {
     "jsonl": (exports.jsonl_lines, "application/jsonl"),

@@ -11,7 +11,7 @@ from detect_video.api import schema
 from detect_video.api.serializers import AnnouncementSerializer, VideoSerializer
 from detect_video.models import Video
 from web.addresses import client_address
-from web.keeping.owners import Owner
+from web.storage.owners import Owner
 
 
 def requested_video(request: Request, video_id: uuid.UUID) -> Video:

@@ -22,7 +22,7 @@ from detect_video.jobs.tasks import run_detection, run_rendering
 from detect_video.models import MAX_ATTEMPTS, Job, Rendering, State, Video
 from ml_core.errors import Busy, InferenceTimeout, ModelLoading, VisionError
 from web.errors import StorageFull
-from web.keeping.storage import FULL, as_vision_error, is_full, is_unusable, log_vision_error
+from web.storage.disk import FULL, as_vision_error, is_full, is_unusable, log_vision_error
 
 logger = logging.getLogger(__name__)
 

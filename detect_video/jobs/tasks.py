@@ -12,9 +12,9 @@ from detect_video.models import FrameResult, Rendering, State, Video
 from detect_video.video.rendering import CODECS, render_video
 from ml_core import engine
 from ml_core.results import Detection
-from web.keeping.quota import check_quota
-from web.keeping.storage import check_room
 from web.rest.serializers import DetectionSerializer
+from web.storage.disk import check_room
+from web.storage.quota import check_quota
 from web.streams import opened
 
 PROGRESS_EVERY_S = 0.5

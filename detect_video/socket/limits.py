@@ -9,7 +9,7 @@ from django.conf import settings
 
 from detect_video.errors import TooManySockets
 from detect_video.models import Video
-from web.keeping.owners import Owner
+from web.storage.owners import Owner
 
 # Owner and client address.
 Slot = tuple[Owner, str]

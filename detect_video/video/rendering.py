@@ -14,7 +14,7 @@ import numpy as np
 from detect_video.video.reader import AudioReader, VideoInfo, VideoReader, read_audio, read_times_us
 from ml_core.pictures.drawing import draw_detections
 from ml_core.results import Detection
-from web.keeping.storage import durable_rename, fsync_file, make_folder
+from web.storage.disk import durable_rename, fsync_file, make_folder
 
 CODECS = {"mjpg": ".avi", "xvid": ".avi", "h264": ".mp4"}
 ENCODERS = {"mjpg": "mjpeg", "xvid": "mpeg4", "h264": "libx264"}

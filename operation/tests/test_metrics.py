@@ -8,7 +8,7 @@ from django.test import Client
 from accounts.tokens import create_token
 from detect_image.tests.test_api import PICTURE
 from detect_video.models import State, Video
-from web.keeping.owners import Owner
+from web.storage.owners import Owner
 from web.streams import open_streams, opened
 
 pytestmark = [pytest.mark.usefixtures("toy_detector"), pytest.mark.django_db]

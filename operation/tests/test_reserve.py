@@ -7,7 +7,7 @@ from django.core.management import call_command
 from django.db import transaction
 
 from operation.tests.test_commands import kept, media, video  # noqa: F401
-from web.keeping import reserve
+from web.storage import reserve
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("media")]
 

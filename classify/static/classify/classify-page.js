@@ -2,7 +2,7 @@
 
 import { whenFilesChosen } from "../js/chosen-files.js";
 import { element, texts } from "../js/dom.js";
-import { keepChoice } from "../js/keep-choice.js";
+import { keepChoice } from "../js/store-choice.js";
 import { remember, rememberControls, remembered } from "../js/memory.js";
 import { nextId, TabStore } from "../js/tab-store.js";
 import { Card } from "./card.js";

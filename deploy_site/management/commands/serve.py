@@ -13,8 +13,8 @@ from django.core.management.base import BaseCommand
 from django.db import connection
 
 from deploy_site.https import certificate, lan_addresses
-from web.keeping.reserve import create_reserve
 from web.middleware.connections import TimeoutHttpProtocol
+from web.storage.reserve import create_reserve
 
 
 class Command(BaseCommand):

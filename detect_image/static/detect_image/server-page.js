@@ -2,7 +2,7 @@
 
 import { Problem, failureText, post, problemText } from "../js/api.js";
 import { element, part, texts } from "../js/dom.js";
-import { keepChoice } from "../js/keep-choice.js";
+import { keepChoice } from "../js/store-choice.js";
 import { rememberControls } from "../js/memory.js";
 import { isReadByServer, openPicture, shrink } from "../js/shrink.js";
 import { sizeText } from "../js/size-text.js";

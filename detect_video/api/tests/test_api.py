@@ -22,8 +22,8 @@ from detect_video.jobs.tests.test_jobs import queued_video, rendering_of, work_o
 from detect_video.models import FrameResult, Rendering, State, Video
 from detect_video.services import kept_frames
 from detect_video.tests.clips import frame_number, write_clip
-from web.keeping.owners import Owner
-from web.keeping.quota import used_bytes
+from web.storage.owners import Owner
+from web.storage.quota import used_bytes
 
 pytestmark = [pytest.mark.usefixtures("toy_detector"), pytest.mark.django_db(transaction=True)]
 

@@ -24,7 +24,7 @@ from detect_video.models import FrameResult, State, Video
 from detect_video.socket import limits, streaming
 from detect_video.tests.clips import frame_number
 from detect_video.video.reader import VideoReader
-from web.keeping.owners import Owner
+from web.storage.owners import Owner
 
 pytestmark = [pytest.mark.usefixtures("toy_detector"), pytest.mark.django_db(transaction=True)]
 

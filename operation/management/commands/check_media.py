@@ -6,7 +6,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from operation import audit
-from web.keeping.storage import delete_orphan
+from web.storage.disk import delete_orphan
 
 
 class Command(BaseCommand):

@@ -8,8 +8,8 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from operation import purge
-from web.keeping.reserve import create_reserve
-from web.keeping.storage import delete_orphan
+from web.storage.disk import delete_orphan
+from web.storage.reserve import create_reserve
 
 
 class Command(BaseCommand):

@@ -17,7 +17,7 @@ from django.db.backends.sqlite3.base import DatabaseWrapper as SqliteWrapper
 from django.db.utils import DatabaseError, Error, OperationalError, ProgrammingError
 
 from web.errors import StorageFull, StorageUnusable
-from web.keeping.storage import WholeFileStorage, as_vision_error, is_full
+from web.storage.disk import WholeFileStorage, as_vision_error, is_full
 
 ON_A_FULL_DISK = """
 import sys
@@ -25,7 +25,7 @@ from django.conf import settings
 settings.configure()
 from django.core.files.base import ContentFile
 from web.errors import StorageFull
-from web.keeping.storage import WholeFileStorage
+from web.storage.disk import WholeFileStorage
 storage = WholeFileStorage(location=sys.argv[1])
 storage.save("kept/first.bin", ContentFile(bytes(600_000)))
 try:
@@ -117,7 +117,7 @@ import os, signal, sys
 from django.conf import settings
 settings.configure()
 from django.core.files.base import ContentFile
-from web.keeping.storage import WholeFileStorage
+from web.storage.disk import WholeFileStorage
 setattr(os, sys.argv[2], lambda *arguments: os.kill(os.getpid(), signal.SIGKILL))
 WholeFileStorage(location=sys.argv[1]).save("a/b.bin", ContentFile(b"bytes"))
 """

@@ -12,8 +12,8 @@ from PIL import Image
 from classify.models import ClassifiedImage
 from detect_image.models import DetectedImage
 from detect_image.tests.test_api import PICTURE
-from web.keeping import media
 from web.rest import picture_uploads
+from web.storage import media
 
 KEPT = [
     ("/api/classify/", ClassifiedImage, ["file"]),

@@ -11,7 +11,7 @@ from django.contrib.auth import get_user_model
 from django.db.models import FileField, Model
 from django.db.models.signals import pre_delete
 
-from web.keeping.storage import fsync_file
+from web.storage.disk import fsync_file
 
 # Far more than the deletion of one row writes.
 RESERVE_BYTES = 16 * 2**20

@@ -9,8 +9,8 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from ml_core.errors import VisionError
-from web.keeping.storage import as_vision_error
 from web.problem_texts import as_message
+from web.storage.disk import as_vision_error
 
 
 class Keep(StrEnum):

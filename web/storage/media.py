@@ -22,10 +22,10 @@ from PIL import Image
 from ml_core.errors import InvalidImage, UnsupportedImage
 from ml_core.pictures.images import ImageLimits, decode_image, picture_suffix, small_jpeg
 from web.errors import StorageFull
-from web.keeping.owners import KeptPicture, Owned, Owner, discard_if_session_ended
-from web.keeping.quota import check_quota, quota_lock
-from web.keeping.storage import check_room
 from web.rest.picture_uploads import picture_in_memory, queue_key_of
+from web.storage.disk import check_room
+from web.storage.owners import KeptPicture, Owned, Owner, discard_if_session_ended
+from web.storage.quota import check_quota, quota_lock
 from web.templatetags.sizes import size_text
 
 # Suffix of the field with the small copy of a picture field.

@@ -27,8 +27,8 @@ from detect_video.jobs.scheduler import run
 from detect_video.jobs.tasks import run_rendering
 from detect_video.models import Rendering, State, Video
 from web.errors import StorageFull
-from web.keeping import quota
-from web.keeping.owners import Owner
+from web.storage import quota
+from web.storage.owners import Owner
 
 CLASSIFY, DETECT = "/api/classify/?keep=true", "/api/detect/image/?return=url"
 # Requests that keep a picture only if possible.
@@ -65,7 +65,7 @@ def test_a_picture_leaves_no_files_when_the_disk_is_full(client, url, code, medi
     def fail(*arguments: object) -> None:
         raise OSError(code, os.strerror(code))
 
-    monkeypatch.setattr("web.keeping.storage.os.fsync", fail)
+    monkeypatch.setattr("web.storage.disk.os.fsync", fail)
 
     assert_refused(post(client, url), 507, "storage_full", media)
 
@@ -144,7 +144,7 @@ def test_with_if_possible_a_disk_error_does_not_prevent_the_answer(
     def fail(*arguments: object) -> None:
         raise OSError(number, os.strerror(number))
 
-    monkeypatch.setattr("web.keeping.storage.os.fsync", fail)
+    monkeypatch.setattr("web.storage.disk.os.fsync", fail)
 
     assert_answered_but_not_kept(post(client, url), code, media)
 

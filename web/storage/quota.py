@@ -9,8 +9,8 @@ from django.conf import settings
 from django.db import connection, transaction
 
 from web.errors import QuotaExceeded
-from web.keeping.owners import Owned, Owner
-from web.keeping.storage import check_room
+from web.storage.disk import check_room
+from web.storage.owners import Owned, Owner
 
 # Key of the advisory lock; nothing else on the site uses it.
 _POSTGRES_LOCK = 0x71756F7461
