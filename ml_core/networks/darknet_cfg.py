@@ -24,7 +24,7 @@ INFERENCE_OPTIONS = {
     "upsample": "stride",
     "maxpool": "size stride padding",
     "dropout": "",
-    "yolo": "mask anchors classes num scale_x_y",
+    "yolo": "mask anchors classes num scale_x_y new_coords",
 }
 IGNORED_OPTIONS = {
     "convolutional": "assisted_excitation cbn grad_centr",
@@ -42,7 +42,7 @@ ALWAYS_IGNORED = (
 # Options that are accepted only with these values, which have no effect.
 NEUTRAL_VALUES = {
     **{"dilation": "1", "antialiasing": "0", "binary": "0", "xnor": "0", "flipped": "0"},
-    **{"new_coords": "0", "weights_type": "none", "maxpool_depth": "0", "scale": "1"},
+    **{"weights_type": "none", "maxpool_depth": "0", "scale": "1"},
 }
 ACTIVATIONS = ("leaky", "relu", "linear", "mish", "swish", "logistic")
 
@@ -101,12 +101,15 @@ class YoloLayer:
     """A ``[yolo]`` section: how its feature map encodes boxes (YOLOv3, section 2.1).
 
     ``anchors_wh`` is (A, 2) in pixels of the network's input. ``scale_x_y`` stretches the
-    cell offsets around their centre (YOLOv4; 1 in YOLOv3).
+    cell offsets around their centre (YOLOv4; 1 in YOLOv3). ``new_coords`` is the encoding of
+    Scaled-YOLOv4 (arXiv:2011.08036) and YOLOv7: the feature map has passed the logistic function
+    already, and a size is (2 * value)^2 times the anchor.
     """
 
     anchors_wh: np.ndarray
     num_classes: int
     scale_x_y: float
+    new_coords: bool = False
 
 
 @dataclass(frozen=True)
@@ -157,8 +160,9 @@ def parse_config(text: str) -> DarknetConfig:
         raise net.error(f"channels must be 3 (RGB), received {net.integer('channels')}.")
     if min(net.integer("width"), net.integer("height")) < 1:
         raise net.error("width and height must be at least 1.")
-    for section in layers:
+    for section, previous in zip(layers, sections, strict=False):
         _check(section)
+        _check_activation(section, previous)
     config = DarknetConfig(
         input_wh=(net.integer("width"), net.integer("height")),
         letter_box=bool(net.integer("letter_box", 0)),
@@ -184,6 +188,20 @@ def _check(section: Section) -> None:
         raise section.error(f"unknown activation {activation!r}; known are {known}.")
 
 
+def _check_activation(section: Section, previous: Section) -> None:
+    """Refuse ``new_coords`` after another activation, as in files for YOLOv4-CSP's first version.
+
+    Darknet itself would read boxes from values that are not between 0 and 1.
+    """
+    activation = previous.options.get("activation")
+    is_new = section.kind == "yolo" and bool(section.integer("new_coords", 0))
+    if is_new and previous.kind == "convolutional" and activation != "logistic":
+        raise section.error(
+            "new_coords=1 expects activation=logistic in the section before, "
+            f"received {activation or 'none'}."
+        )
+
+
 def _yolo_layer(section: Section) -> YoloLayer:
     anchors, mask = section.floats("anchors"), section.integers("mask")
     num, num_classes = section.integer("num"), section.integer("classes")
@@ -198,4 +216,5 @@ def _yolo_layer(section: Section) -> YoloLayer:
         anchors_wh=np.array(anchors, np.float32).reshape(-1, 2)[mask],
         num_classes=num_classes,
         scale_x_y=section.floats("scale_x_y")[0] if "scale_x_y" in section.options else 1.0,
+        new_coords=bool(section.integer("new_coords", 0)),
     )

@@ -53,22 +53,28 @@ def _decode_head(
     grid_height, grid_width, _ = head.shape
     cells = head.reshape(grid_height, grid_width, len(layer.anchors_wh), 5 + layer.num_classes)
 
+    activate = _identity if layer.new_coords else _sigmoid
     # Few cells contain an object, so only those are decoded.
-    objectness = _sigmoid(cells[..., 4])
+    objectness = activate(cells[..., 4])
     if not np.isfinite(objectness).all():
         raise InferenceFailed("The network returned numbers that are not finite.")
     rows, columns, anchors = np.nonzero(objectness >= score_floor)
     hits = cells[rows, columns, anchors]
 
-    offsets = _sigmoid(hits[:, :2]) * layer.scale_x_y - (layer.scale_x_y - 1) / 2
+    offsets = activate(hits[:, :2]) * layer.scale_x_y - (layer.scale_x_y - 1) / 2
     centers = (offsets + np.stack([columns, rows], axis=1)) / (grid_width, grid_height)
     # e^20 times an anchor exceeds any picture; larger exponents would overflow.
-    sizes = np.exp(np.minimum(hits[:, 2:4], 20)) * layer.anchors_wh[anchors] / input_wh
+    factors = (2 * hits[:, 2:4]) ** 2 if layer.new_coords else np.exp(np.minimum(hits[:, 2:4], 20))
+    sizes = factors * layer.anchors_wh[anchors] / input_wh
     boxes = cxcywh_to_xyxy(np.concatenate([centers, sizes], axis=1))
 
-    scores = objectness[rows, columns, anchors, None] * _sigmoid(hits[:, 5:])
+    scores = objectness[rows, columns, anchors, None] * activate(hits[:, 5:])
     hit_ids, class_ids = np.nonzero(scores >= score_floor)
     return boxes[hit_ids], scores[hit_ids, class_ids], class_ids
+
+
+def _identity(x: np.ndarray) -> np.ndarray:
+    return x
 
 
 def _sigmoid(x: np.ndarray) -> np.ndarray:

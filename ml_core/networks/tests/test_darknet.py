@@ -10,8 +10,12 @@ import pytest
 from ml_core.networks.darknet import build_darknet, load_weights, save_weights
 from ml_core.networks.darknet_cfg import DarknetConfig, DarknetError, parse_config, read_config
 from ml_core.networks.tests.random_weights import write_random_weights
+from ml_core.networks.yolo import decode_heads
+from ml_core.pictures.boxes import cxcywh_to_xyxy
 from ml_core.tests.toy_network import CONFIG, install_toy_network
 
+# OpenCV's yolo layer drops boxes below this score.
+OPENCV_FLOOR = 0.2
 YOLO = "[yolo]\nmask=0,1\nanchors=10,14,23,27\nclasses=3\nnum=2\n"
 HEAD = "[convolutional]\nfilters=16\nsize=1\nstride=1\npad=1\nactivation=linear\n" + YOLO
 
@@ -47,6 +51,42 @@ EVERYTHING = (
     + HEAD.replace("num=2", "num=2\nscale_x_y=1.1")
 )
 
+# The blocks of Scaled-YOLOv4 and YOLOv7: pooling pyramid, wide routes, ``new_coords``.
+SCALED_YOLO = (
+    "[yolo]\nmask=0,1\nanchors=10,14,23,27\nclasses=3\nnum=2\njitter=.1\nscale_x_y = 2.0\n"
+    "objectness_smooth=1\nignore_thresh = .7\ntruth_thresh = 1\nresize=1.5\niou_thresh=0.2\n"
+    "iou_normalizer=0.05\ncls_normalizer=0.5\nobj_normalizer=1.0\niou_loss=ciou\n"
+    "nms_kind=diounms\nbeta_nms=0.6\nnew_coords=1\nmax_delta=2\n"
+)
+SCALED_HEAD = HEAD.replace("linear", "logistic").replace(YOLO, SCALED_YOLO)
+SCALED = (
+    "[net]\nwidth=96\nheight=64\nchannels=3\nmosaic=1\nletter_box=1\noptimized_memory=1\n"
+    + conv(8, stride=2, activation="mish")
+    + conv(8, size=1, activation="mish")
+    + "[route]\nlayers=-2\n"
+    + conv(8, size=1, activation="swish")
+    + conv(8, activation="swish")
+    + "[shortcut]\nfrom=-3\nactivation=linear\n"
+    + conv(8, activation="mish", more="stopbackward=800\n")
+    + "[route]\nlayers = -1,-3,-4,-6\n"
+    + conv(8, size=1)
+    + "[maxpool]\nstride=1\nsize=5\n"
+    + "[route]\nlayers=-2\n"
+    + "[maxpool]\nstride=1\nsize=9\n"
+    + "[route]\nlayers=-4\n"
+    + "[maxpool]\nstride=1\nsize=13\n"
+    + "[route]\nlayers=-1,-3,-5,-6\n"
+    + conv(16, size=1)
+    + SCALED_HEAD
+    + "[route]\nlayers = -3\n"
+    + "[maxpool]\nsize=2\nstride=2\n"
+    + conv(8, size=1, activation="swish")
+    + "[route]\nlayers=-3\n"
+    + conv(8, stride=2, activation="swish")
+    + "[route]\nlayers = -1,-3\n"
+    + SCALED_HEAD
+)
+
 
 def opencv_heads(
     config: DarknetConfig, config_path: Path, weights_path: Path, image: np.ndarray
@@ -55,7 +95,11 @@ def opencv_heads(
     network = cv2.dnn.readNetFromDarknet(str(config_path), str(weights_path))
     height, width = image.shape[:2]
     network.setInput(cv2.dnn.blobFromImage(image, 1 / 255, (width, height)))
-    names = [f"conv_{s.index - 1}" for s in config.sections if s.kind == "yolo"]
+    heads = [section for section in config.sections if section.kind == "yolo"]
+    names = [
+        f"logistic_{head.index}" if head.integer("new_coords", 0) else f"conv_{head.index - 1}"
+        for head in heads
+    ]
     return [head.transpose(0, 2, 3, 1) for head in network.forward(names)]
 
 
@@ -78,13 +122,39 @@ def random_image(width: int, height: int) -> np.ndarray:
     return np.random.default_rng(1).integers(0, 256, (height, width, 3), dtype=np.uint8)
 
 
-def test_every_section_type_and_activation_agrees_with_opencv(tmp_path):
+@pytest.mark.parametrize("text", [EVERYTHING, SCALED], ids=["everything", "scaled"])
+def test_every_section_type_and_activation_agrees_with_opencv(text, tmp_path):
     config_path, weights_path = tmp_path / "all.cfg", tmp_path / "all.weights"
-    config_path.write_text(EVERYTHING)
+    config_path.write_text(text)
     config = read_config(config_path)
     write_random_weights(config, weights_path, config.input_wh)
 
     assert_same_heads(config_path, weights_path, random_image(*config.input_wh))
+
+
+@pytest.mark.parametrize("text", [EVERYTHING, SCALED], ids=["everything", "scaled"])
+def test_decoded_boxes_agree_with_opencv(text, tmp_path):
+    config_path, weights_path = tmp_path / "all.cfg", tmp_path / "all.weights"
+    config_path.write_text(text)
+    config = read_config(config_path)
+    write_random_weights(config, weights_path, config.input_wh)
+    image = random_image(*config.input_wh)
+    model = build_darknet(config)
+    load_weights(model, weights_path)
+
+    heads = [np.asarray(head)[0] for head in model(image[None], training=False)]
+    found = decode_heads(heads, config.yolo_layers, config.input_wh, score_floor=OPENCV_FLOOR)
+
+    network = cv2.dnn.readNetFromDarknet(str(config_path), str(weights_path))
+    network.setInput(cv2.dnn.blobFromImage(image, 1 / 255, config.input_wh))
+    rows = np.concatenate(network.forward(network.getUnconnectedOutLayersNames()))
+    row_ids, class_ids = np.nonzero(rows[:, 5:] >= OPENCV_FLOOR)
+    assert len(class_ids) > 100
+    assert found.class_ids.tolist() == class_ids.tolist()
+    np.testing.assert_allclose(found.scores, rows[row_ids, 5 + class_ids], atol=1e-3)
+    np.testing.assert_allclose(
+        found.boxes_rel_xyxy, cxcywh_to_xyxy(rows[row_ids, :4]), rtol=1e-3, atol=1e-3
+    )
 
 
 @pytest.mark.parametrize("name", ["yolo-fastest-1.1", "yolo-fastest-1.1-xl"])

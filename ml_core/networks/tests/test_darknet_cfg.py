@@ -50,7 +50,11 @@ def test_options_used_only_in_training_are_ignored():
         ("[net]\nchannels=1\n" + YOLO, "channels must be 3"),
         (NET + "[gru]\n" + YOLO, "\\[gru\\] at line 4: unknown section type"),
         (NET + "[shortcut]\nactivation=selu\n" + YOLO, "line 4: unknown activation 'selu'"),
-        (NET + YOLO + "new_coords=1\n", "\\[yolo\\] at line 4: option new_coords=1 is not"),
+        (
+            NET + "[convolutional]\nactivation=linear\n" + YOLO + "new_coords=1\n",
+            "\\[yolo\\] at line 6: new_coords=1 expects activation=logistic .* received linear",
+        ),
+        (NET + YOLO + "new_coords=x\n", "\\[yolo\\] at line 4: new_coords must be whole numbers"),
         (NET + YOLO + "dilation=2\n", "option dilation=2 is not supported"),
         (
             NET + "[shortcut]\nfrom=-1\nweights_type=per_channel\n" + YOLO,

@@ -72,6 +72,19 @@ def test_scale_x_y_stretches_the_offset_around_the_middle_of_the_cell():
     assert center_x == pytest.approx(1.1)
 
 
+def test_new_coords_are_logistic_already_and_sizes_are_squares():
+    head = np.zeros((2, 4, 2, 8), np.float32)
+    head[1, 2, 1] = 0.5, 0.75, 0.5, 0.25, 0.8, 0, 0.5, 0
+
+    found = decode(head, YoloLayer(LAYER.anchors_wh, 3, scale_x_y=2.0, new_coords=True))
+
+    # Centre (2.5 / 4, 2 / 2) of the input, 40 x 30 / 4 pixels large.
+    expected = np.array([[80 - 20, 64 - 3.75, 80 + 20, 64 + 3.75]]) / (128, 64, 128, 64)
+    np.testing.assert_allclose(found.boxes_rel_xyxy, expected, atol=1e-6)
+    np.testing.assert_allclose(found.scores, [0.4], atol=1e-6)
+    assert found.class_ids.tolist() == [1]
+
+
 def test_a_huge_size_does_not_overflow():
     head = empty_head()
     head[0, 0, 0, 2:6] = 1000

@@ -23,6 +23,12 @@ def fit_config(text: str, *, side: int, num_classes: int, sizes_rel_wh: np.ndarr
         before = config.sections[head.index - 1]
         if before.kind != "convolutional":
             raise head.error(f"expected [convolutional] in front of it, received [{before.kind}].")
+        activation = before.options.get("activation", "linear")
+        if activation != "linear" or head.integer("new_coords", 0):
+            raise before.error(
+                "training expects activation=linear in front of [yolo], and no new_coords=1; "
+                f"received activation={activation}."
+            )
         anchors = cluster_anchors(sizes_rel_wh * side, head.integer("num"))
         changes[head.index] = {
             "anchors": ", ".join(f"{width:.1f},{height:.1f}" for width, height in anchors),

@@ -60,6 +60,14 @@ def test_a_head_without_a_convolution_before_it_is_refused():
         fit_config(text, side=32, num_classes=1, sizes_rel_wh=np.ones((1, 2)))
 
 
+def test_a_head_with_another_activation_is_refused():
+    text = tiny_config().replace("activation=linear", "activation=logistic")
+    text = text.replace("[yolo]\n", "[yolo]\nnew_coords=1\n")
+
+    with pytest.raises(DarknetError, match="activation=linear .* received activation=logistic"):
+        fit_config(text, side=64, num_classes=1, sizes_rel_wh=np.ones((1, 2)))
+
+
 @pytest.fixture
 def grid():
     """A head of 2 x 2 cells with anchors of 48 and 16 pixels, and one of 4 x 4 with 8 pixels."""
