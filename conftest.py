@@ -9,8 +9,9 @@ from django.conf import settings
 from filelock import FileLock
 
 from ml_core.catalog import weights
+from ml_core.catalog.catalogue import VISION_SMALL
 from ml_core.catalog.installed import read_catalog
-from ml_core.catalog.specs import VISION_SMALL, ModelSpec
+from ml_core.catalog.specs import ModelSpec
 from ml_core.errors import DownloadFailed
 from ml_core.tests.toy_network import install_toy_network
 

@@ -4,7 +4,7 @@ from django.http import HttpRequest
 from django.utils.translation import get_language
 
 from ml_core import engine
-from ml_core.catalog.specs import CATALOG
+from ml_core.catalog.catalogue import CATALOG
 from ml_core.errors import VisionError
 from ml_core.labels import class_names as names_in
 from web.problem_texts import shown_detail

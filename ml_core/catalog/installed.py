@@ -8,7 +8,8 @@ A folder ``MODEL_DIR/NAME/`` adds the model ``NAME``: a detector with one ``.cfg
 from dataclasses import replace
 from pathlib import Path
 
-from ml_core.catalog.specs import CATALOG, VISION_SMALL, ModelFile, ModelSpec, Resizing, Task
+from ml_core.catalog.catalogue import CATALOG, VISION_SMALL
+from ml_core.catalog.specs import ModelFile, ModelSpec, Resizing, Task
 from ml_core.errors import ModelNotInstalled, UnknownModel
 from ml_core.labels import COCO_LABELS, read_names
 from ml_core.networks.classifier_description import (

@@ -3,8 +3,8 @@ import shutil
 
 import pytest
 
+from ml_core.catalog.catalogue import CATALOG, VISION_SMALL
 from ml_core.catalog.installed import default_model, find_model, read_catalog
-from ml_core.catalog.specs import CATALOG, VISION_SMALL
 from ml_core.errors import ModelNotInstalled, UnknownModel
 from ml_core.networks.darknet_cfg import read_config
 from ml_core.tests.toy_network import install_toy_network

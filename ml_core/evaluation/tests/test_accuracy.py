@@ -9,7 +9,7 @@ import pytest
 from django.core.management import call_command
 
 from ml_core import engine
-from ml_core.catalog.specs import VISION_SMALL
+from ml_core.catalog.catalogue import VISION_SMALL
 from ml_core.evaluation.accuracy import mean_average_precision
 from ml_core.pictures.boxes import box_iou, clip_boxes, cxcywh_to_xyxy, non_max_suppression
 from ml_core.pictures.images import ImageLimits, decode_image
