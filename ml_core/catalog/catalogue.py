@@ -7,7 +7,11 @@ from ml_core.catalog.specs import ModelFile, ModelSpec, PackagedFile
 
 _DARKNET_CFG = "https://raw.githubusercontent.com/pjreddie/darknet/master/cfg"
 _DARKNET_DATA = "https://data.pjreddie.com/files"
+# Says that its COCO weights are those of the original addresses, and for demonstration only.
 _HANK_AI = "https://github.com/hank-ai/darknet/releases/download/v2.0"
+_ALEXEYAB_CFG = "https://raw.githubusercontent.com/AlexeyAB/darknet/master/cfg"
+_ALEXEYAB = "https://github.com/AlexeyAB/darknet/releases/download"
+_WONGKINYIU = "https://github.com/WongKinYiu/yolov7/releases/download/v0.1"
 _YOLO_FASTEST = "https://raw.githubusercontent.com/dog-qiuqiu/Yolo-Fastest/master/ModelZoo/yolo-fastest-1.1_coco"
 
 # The SHA-256 of yolov3 and yolov3-tiny are confirmed by Git LFS pointers of unrelated public
@@ -121,6 +125,116 @@ _YOLOV3_SPP = replace(
     accuracy_percent=60.6,
     fetched_by_default=False,
 )
+# Both hashes of yolov4 and of yolov4-tiny are stated alike by unrelated public repositories that
+# download from these addresses. (Another yolov4.weights, 8463fde6..., is of another origin.)
+_YOLOV4 = ModelSpec(
+    name="yolov4",
+    task="detection",
+    family="YOLOv4",
+    directory=Path(),
+    format="darknet",
+    files=(
+        ModelFile(
+            "yolov4.cfg",
+            12231,
+            "a6d0f8e5c62cc8378384f75a8159b95fa2964d4162e33351b00ac82e0fc46a34",
+            (f"{_ALEXEYAB_CFG}/yolov4.cfg",),
+        ),
+        ModelFile(
+            "yolov4.weights",
+            257717640,
+            "e8a4f6c62188738d86dc6898d82724ec0964d0eb9d2ae0f0a9d53d65d108d562",
+            (
+                f"{_ALEXEYAB}/darknet_yolo_v3_optimal/yolov4.weights",
+                f"{_HANK_AI}/yolov4.weights",
+            ),
+        ),
+    ),
+    input_wh=(608, 608),
+    resizing="stretch",
+    accuracy_percent=65.7,
+    licence="YOLO License (unrestricted)",
+    origin="https://github.com/AlexeyAB/darknet",
+)
+_YOLOV4_TINY = replace(
+    _YOLOV4,
+    name="yolov4-tiny",
+    files=(
+        ModelFile(
+            "yolov4-tiny.cfg",
+            3231,
+            "f858e3724962eedf3ac44e3b6cb3f0c3d9ed067c306bb831f539c578b924c90e",
+            (f"{_ALEXEYAB_CFG}/yolov4-tiny.cfg",),
+        ),
+        ModelFile(
+            "yolov4-tiny.weights",
+            24251276,
+            "cf9fbfd0f6d4869b35762f56100f50ed05268084078805f0e7989efe5bb8ca87",
+            (
+                f"{_ALEXEYAB}/yolov4/yolov4-tiny.weights",
+                f"{_ALEXEYAB}/darknet_yolo_v4_pre/yolov4-tiny.weights",
+                f"{_HANK_AI}/yolov4-tiny.weights",
+            ),
+        ),
+    ),
+    input_wh=(416, 416),
+    accuracy_percent=40.2,
+)
+# The hash of yolov7.weights is stated by one public script, for the first address; nobody states
+# the one of yolov7-tiny.weights. The sizes of both are computed from the .cfg files, whose hashes
+# were computed from copies in public repositories. The weights come from PyTorch (hence letterbox).
+_YOLOV7 = ModelSpec(
+    name="yolov7",
+    task="detection",
+    family="YOLOv7",
+    directory=Path(),
+    format="darknet",
+    files=(
+        ModelFile(
+            "yolov7.cfg",
+            10767,
+            "1f6aa6ed0d88f7419f674626bc99592291802ba9f9d0d332263f383ce52872de",
+            (f"{_ALEXEYAB_CFG}/yolov7.cfg",),
+        ),
+        ModelFile(
+            "yolov7.weights",
+            147898248,
+            "4ecf7ca13ec5039ec7b79b0f25b156fda5eaf819d6c2bb6828ba55fe4f928332",
+            (
+                f"{_HANK_AI}/yolov7.weights",
+                f"{_ALEXEYAB}/yolov4/yolov7.weights",
+                f"{_WONGKINYIU}/yolov7.weights",
+            ),
+        ),
+    ),
+    input_wh=(640, 640),
+    resizing="letterbox",
+    accuracy_percent=69.7,
+    licence="GPL-3.0",
+    origin="https://github.com/WongKinYiu/yolov7",
+)
+_YOLOV7_TINY = replace(
+    _YOLOV7,
+    name="yolov7-tiny",
+    files=(
+        ModelFile(
+            "yolov7-tiny.cfg",
+            7562,
+            "9fbd49151721a52d23112717c0d66552363c899befb8920a7c6857f4d9d8ba46",
+            (f"{_ALEXEYAB_CFG}/yolov7-tiny.cfg",),
+        ),
+        ModelFile(
+            "yolov7-tiny.weights",
+            24967560,
+            urls=(
+                f"{_ALEXEYAB}/yolov4/yolov7-tiny.weights",
+                f"{_WONGKINYIU}/yolov7-tiny.weights",
+            ),
+        ),
+    ),
+    input_wh=(416, 416),
+    accuracy_percent=52.8,
+)
 # Sizes and hashes of the Yolo-Fastest files were computed from the downloaded files.
 _YOLO_FASTEST_XL = ModelSpec(
     name="yolo-fastest-1.1-xl",
@@ -190,9 +304,13 @@ VISION_SMALL = ModelSpec(
 # In order of preference as the default detector: yolov3 first, then by accuracy.
 CATALOG = (
     _YOLOV3,
+    _YOLOV7,
+    _YOLOV4,
     _YOLOV3_SPP,
     _YOLOV3_608,
+    _YOLOV7_TINY,
     _YOLOV3_320,
+    _YOLOV4_TINY,
     _YOLO_FASTEST_XL,
     _YOLOV3_TINY,
     _YOLO_FASTEST_SMALL,

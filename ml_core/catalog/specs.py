@@ -30,6 +30,8 @@ class PackagedFile:
 class ModelFile:
     """One file of a model; ``sha256`` and ``size_bytes`` are None for files of the user.
 
+    ``sha256`` is also None if nobody published it: then only the size is checked.
+
     ``packaged`` is one more mirror, for machines that reach only package registries.
     """
 

@@ -110,6 +110,12 @@ def any_reachable(specs: Iterable[ModelSpec], *, timeout_s: float) -> bool:
     return False
 
 
+def sha256_of(path: Path) -> str:
+    """The file's SHA-256 in hexadecimal."""
+    with path.open("rb") as content:
+        return hashlib.file_digest(content, "sha256").hexdigest()
+
+
 def _missing_files(spec: ModelSpec) -> list[ModelFile]:
     return [file for file in spec.files if not (spec.directory / file.name).is_file()]
 
@@ -246,8 +252,7 @@ def _mismatch(path: Path, file: ModelFile) -> str:
     if file.size_bytes is not None and size != file.size_bytes:
         return f"has {size:,} bytes; expected {file.size_bytes:,}"
     if file.sha256 is not None:
-        with path.open("rb") as content:
-            digest = hashlib.file_digest(content, "sha256").hexdigest()
+        digest = sha256_of(path)
         if digest != file.sha256:
             return f"has SHA-256 {digest}; expected {file.sha256}"
     return ""

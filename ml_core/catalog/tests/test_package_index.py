@@ -462,6 +462,21 @@ def test_the_packaged_model_is_a_stand_in_for_the_default_one_only(catalogue, in
     assert index.requests == []
 
 
+def test_the_hash_of_a_file_without_a_published_one_is_reported(
+    catalogue, index, mirror, monkeypatch
+):
+    spec = make_spec(Path(), index, mirror=mirror)
+    config, content = spec.files
+    spec = replace(spec, files=(config, replace(content, sha256=None)))
+    monkeypatch.setattr("ml_core.catalog.installed.CATALOG", (spec,))
+
+    installed, unpinned = fetch_models("net")
+
+    assert installed == f"net is installed in {catalogue}."
+    assert unpinned.startswith("net.weights: no published SHA-256 is known, so only its size was")
+    assert unpinned.endswith(f"This file has {content.sha256}.")
+
+
 def test_a_failed_default_model_is_an_error_although_its_stand_in_is_installed(catalogue):
     with pytest.raises(CommandError, match="Not installed: big"):
         fetch_models()

@@ -60,9 +60,18 @@ class Command(BaseCommand):
         for spec in specs:
             if spec.is_installed:
                 self.stdout.write(f"{spec.name} is installed in {settings.MODEL_DIR}.")
+                self._report_unpinned(spec)
         if failures:
             instead = "" if folder else f" {WITH_FILES_AT_HAND}"
             raise CommandError(f"Not installed: {_grouped(failures)}.{instead}")
+
+    def _report_unpinned(self, spec: ModelSpec) -> None:
+        for file, path in zip(spec.files, spec.paths, strict=True):
+            if file.urls and not file.sha256:
+                self.stdout.write(
+                    f"{file.name}: no published SHA-256 is known, so only its size was checked. "
+                    f"This file has {weights.sha256_of(path)}."
+                )
 
 
 def _named(names: list[str]) -> list[ModelSpec]:
