@@ -13,7 +13,7 @@ from classify import services
 from ml_core import engine
 from ml_core.errors import VisionError
 from ml_core.labels import shown_name
-from web.problem_texts import shown_detail
+from web.problem_texts import shown_error
 from web.storage.media import delete_page, picture_response
 from web.storage.owners import Owner
 from web.storage.quota import storage_usage
@@ -35,7 +35,7 @@ def classify_page(request: HttpRequest) -> HttpResponse:
         labels = [shown_name(label, language) for label in classifier.labels]
         context |= {"classifier": classifier, "labels": labels}
     except VisionError as exc:
-        context |= {"classifier_problem": shown_detail(exc.code, exc.detail)}
+        context |= {"classifier_problem": shown_error(exc, request)}
     return render(request, "classify/stage.html", context)
 
 

@@ -167,7 +167,7 @@ def start_loading() -> list[str]:
         try:
             _broker_future(default_model(task))
         except VisionError as exc:
-            problems.append(exc.detail)
+            problems.append(str(exc))
     return problems
 
 
@@ -216,7 +216,7 @@ def check_usable(spec: ModelSpec) -> None:
         raise ModelUnusable(f"{spec.name} cannot be used: {spec.problem}")
     if not spec.is_installed:
         raise ModelNotInstalled(
-            f"{spec.name} is not installed. Install it with: {spec.install_command}"
+            f"{spec.name} is not installed on this server.", command=spec.install_command
         )
     verify(spec)
 

@@ -5,15 +5,20 @@
 
 
 class VisionError(Exception):
-    """An expected error; its text says what is wrong and what to do."""
+    """An expected error; its text says what is wrong and what to do.
+
+    ``command`` is the shell command that solves it, for the site's staff: it is part of the text
+    in a terminal, but not of ``detail``, which visitors read.
+    """
 
     status = 500
     code = "vision_error"
     retry_after_s: int | None = None
 
-    def __init__(self, detail: str, *, code: str | None = None) -> None:
-        super().__init__(detail)
+    def __init__(self, detail: str, *, code: str | None = None, command: str = "") -> None:
+        super().__init__(f"{detail} Run: {command}" if command else detail)
         self.detail = detail
+        self.command = command
         self.code = code or self.code
 
 
@@ -60,7 +65,7 @@ class UnknownModel(VisionError):
 
 
 class ModelNotInstalled(VisionError):
-    """The model's files are missing; the text names the command that installs them."""
+    """The model's files are missing; ``command`` installs them."""
 
     status = 503
     code = "model_not_installed"

@@ -38,7 +38,7 @@ def default_models() -> dict[str, dict[str, str]]:
             state = without_folders(loaded.get(name, "not loaded"))
             models[task] = {"model": name, "state": state}
         except VisionError as exc:
-            models[task] = {"model": "", "state": without_folders(exc.detail)}
+            models[task] = {"model": "", "state": without_folders(str(exc))}
     return models
 
 

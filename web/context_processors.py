@@ -7,7 +7,7 @@ from ml_core import engine
 from ml_core.catalog.catalogue import CATALOG
 from ml_core.errors import VisionError
 from ml_core.labels import class_names as names_in
-from web.problem_texts import shown_detail
+from web.problem_texts import shown_error
 
 
 def detector(request: HttpRequest) -> dict[str, object]:
@@ -15,7 +15,7 @@ def detector(request: HttpRequest) -> dict[str, object]:
     try:
         return {"detector": engine.default_model("detection"), "full_detector": CATALOG[0]}
     except VisionError as exc:
-        return {"detector": None, "detector_problem": shown_detail(exc.code, exc.detail)}
+        return {"detector": None, "detector_problem": shown_error(exc, request)}
 
 
 def class_names(request: HttpRequest) -> dict[str, object]:

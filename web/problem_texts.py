@@ -51,9 +51,7 @@ _TEXTS = {
     ),
     "length_required": gettext_noop("The request has no Content-Length header. Send it with one."),
     "model_loading": gettext_noop("The model is still loading. Try again in a moment."),
-    "model_not_installed": gettext_noop(
-        "The model is not installed. Install one with: python manage.py fetch_models yolov3"
-    ),
+    "model_not_installed": gettext_noop("The model is not installed on this server."),
     "model_unusable": gettext_noop("The model is installed but cannot be used."),
     "no_video_frames": gettext_noop("No frame of the video can be decoded."),
     "no_video_stream": gettext_noop("The file contains no video stream."),
@@ -108,6 +106,14 @@ def as_message(exc: VisionError) -> dict[str, Any]:
     """An error as a WebSocket message: ``status``, ``code`` and ``detail``."""
     detail = shown_detail(exc.code, exc.detail)
     return {"status": exc.status, "code": exc.code, "detail": detail}
+
+
+def shown_error(error: VisionError, request: Any) -> str:
+    """The translated text of an error; the staff also reads the command that solves it."""
+    detail = shown_detail(error.code, error.detail)
+    if not error.command or not request.user.is_staff:
+        return detail
+    return gettext("{detail} Run: {command}").format(detail=detail, command=error.command)
 
 
 def shown_detail(code: str, detail: str) -> str:

@@ -30,7 +30,7 @@ from rest_framework.views import exception_handler as rest_framework_handler
 from ml_core.errors import VisionError
 from web.errors import SessionEnded
 from web.middleware.languages import language_of
-from web.problem_texts import shown_detail
+from web.problem_texts import shown_detail, shown_error
 from web.storage.disk import as_vision_error, log_vision_error
 
 CONTENT_TYPE = "application/problem+json"
@@ -111,7 +111,7 @@ def _problem_of(
         if error.status >= 500:
             log_vision_error(error, exc)
         headers = {"Retry-After": str(error.retry_after_s)} if error.retry_after_s else {}
-        detail = shown_detail(error.code, error.detail)
+        detail = shown_error(error, context["request"])
         return problem(error.status, error.code, detail), headers
     if isinstance(exc, RequestDataTooBig):
         return problem(413, "body_too_large", shown_detail("body_too_large", str(exc))), {}
@@ -168,7 +168,7 @@ def _error_response(request: HttpRequest, exc: BaseException | None) -> HttpResp
     if exc is None or error is None:
         return None
     log_vision_error(error, exc)
-    detail = shown_detail(error.code, error.detail)
+    detail = shown_error(error, request)
     if request.path.startswith("/api/"):
         response: HttpResponse = problem_response(error.status, error.code, detail)
     else:

@@ -254,14 +254,31 @@ def test_an_unknown_model_is_rejected_with_the_known_names(client):
     assert_problem(response, 422, "unknown_model", "yolov9", "yolov3", "toy")
 
 
-def test_a_model_that_is_not_installed_is_rejected_with_the_install_command(client):
-    response = post_file(client, PICTURE, model="yolov3-tiny")
+@pytest.mark.parametrize(
+    ("language", "says"),
+    [
+        ("en", "yolov3-tiny is not installed on this server. Run: {}"),
+        ("zh-CN", "此服务器上尚未安装该模型。请运行：{}"),
+    ],
+)
+def test_only_the_staff_reads_how_to_install_a_missing_model(client, admin_client, language, says):
+    command = "python manage.py fetch_models yolov3-tiny"
+    for one in (client, admin_client):
+        one.defaults["HTTP_ACCEPT_LANGUAGE"] = language
 
-    assert_problem(response, 503, "model_not_installed", "manage.py fetch_models yolov3-tiny")
+    answers = [post_file(one, PICTURE, model="yolov3-tiny") for one in (client, admin_client)]
+
+    for answer in answers:
+        assert_problem(answer, 503, "model_not_installed")
+    visitors, staffs = [json.loads(answer.content)["detail"] for answer in answers]
+    assert staffs == says.format(command)
+    assert staffs.startswith(visitors) and "manage.py" not in visitors
 
 
-def test_a_site_without_models_names_the_install_command(client, no_detector):
-    assert_problem(post_file(client, PICTURE), 503, "model_not_installed", "fetch_models yolov3")
+def test_a_site_without_models_says_so(client, no_detector):
+    answer = post_file(client, PICTURE)
+
+    assert_problem(answer, 503, "model_not_installed", "No detection model is installed")
 
 
 def test_a_missing_file_is_named(client):

@@ -87,7 +87,7 @@ def run(job: Job, task: Task, stop: Event) -> None:
             # Left as running: the job is claimed again once its heartbeat is stale.
             logger.exception("%s %s was interrupted", type(job).__name__, job.pk)
         elif isinstance(exc, VisionError):
-            logger.info("%s %s failed: %s", type(job).__name__, job.pk, exc.detail)
+            logger.info("%s %s failed: %s", type(job).__name__, job.pk, exc)
             fail(job, exc)
         else:
             logger.exception("%s %s failed", type(job).__name__, job.pk)

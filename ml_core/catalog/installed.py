@@ -54,7 +54,7 @@ def default_model(specs: dict[str, ModelSpec], task: Task, preferred: str) -> Mo
         if spec.is_usable:
             return spec
     raise ModelNotInstalled(
-        f"No {task} model is installed. Install one with: {CATALOG[0].install_command}"
+        f"No {task} model is installed on this server.", command=CATALOG[0].install_command
     )
 
 

@@ -36,7 +36,8 @@ def verify(spec: ModelSpec) -> None:
         problem = _mismatch(spec.directory / file.name, file)
         if problem:
             raise ModelUnusable(
-                f"{spec.directory / file.name} {problem}. Delete it and run: {spec.install_command}"
+                f"{spec.directory / file.name} {problem}. Delete it and install the model again.",
+                command=spec.install_command,
             )
 
 

@@ -7,7 +7,7 @@ from tempfile import TemporaryDirectory
 import openvino as ov
 
 from ml_core.catalog.specs import ModelSpec
-from ml_core.networks.darknet_cfg import DarknetError
+from ml_core.errors import ModelUnusable
 from ml_core.pictures.images import ImageLimits
 from ml_core.pictures.labelled_pictures import read_image
 from ml_core.pictures.resizing import RESIZE
@@ -29,14 +29,14 @@ def has_quantized(spec: ModelSpec) -> bool:
 
 
 def read_quantized(spec: ModelSpec, converted_path: Path) -> ov.Model:
-    """Read the quantized network. Raises ``DarknetError`` if the model has changed since."""
+    """Read the quantized network. Raises ``ModelUnusable`` if the model has changed since."""
     network = ov.Core().read_model(quantized_path(spec))
     if not network.has_rt_info(ORIGIN) or network.get_rt_info(ORIGIN).astype(str) != _origin(
         converted_path
     ):
-        raise DarknetError(
-            f"{quantized_path(spec).name} was made from other files. Make it again with: "
-            f"python manage.py quantize_model {spec.name}"
+        raise ModelUnusable(
+            f"{spec.name} cannot be used: {quantized_path(spec).name} was made from other files.",
+            command=f"python manage.py quantize_model {spec.name}",
         )
     return network
 

@@ -24,7 +24,7 @@ class Command(BaseCommand):
                 found = classify_file(path.read_bytes(), model=options["model"], queue_key="local")
             except VisionError as exc:
                 failures += 1
-                self.stderr.write(f"{path}: {exc.detail}")
+                self.stderr.write(f"{path}: {exc}")
             except OSError as exc:
                 failures += 1
                 self.stderr.write(f"{path}: {exc.strerror}")

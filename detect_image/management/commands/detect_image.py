@@ -158,7 +158,7 @@ def _process(options: dict[str, Any], picture: Picture) -> Detections | VisionEr
             if options["show"]:
                 show_picture(drawn, path.name)
     except (ModelNotInstalled, ModelUnusable, UnknownModel) as exc:
-        raise CommandError(exc.detail) from exc
+        raise CommandError(str(exc)) from exc
     except VisionError as exc:
         return exc
     except OSError as exc:
@@ -194,9 +194,7 @@ def _augmented_detector(options: dict[str, Any]) -> AugmentedDetector | None:
             precision="auto" if settings.PRECISION == "int8" else settings.PRECISION,
             cache_dir=settings.CONVERTED_DIR,
         )
-    except VisionError as exc:
-        raise CommandError(exc.detail) from exc
-    except NETWORK_ERRORS as exc:
+    except (VisionError, *NETWORK_ERRORS) as exc:
         raise CommandError(str(exc)) from exc
 
 

@@ -269,14 +269,14 @@ def test_a_video_deleted_during_detection_stays_deleted(clip, monkeypatch, media
     assert list(media.rglob("source")) == []
 
 
-def test_a_missing_model_fails_the_job_with_the_command_that_installs_it(clip, no_detector):
+def test_a_missing_model_fails_the_job_and_says_so(clip, no_detector):
     video = queued_video(clip)
 
     work_off()
 
     video.refresh_from_db()
     assert (video.state, video.error_code) == (State.FAILED, "model_not_installed")
-    assert "fetch_models" in video.error
+    assert video.error == "No detection model is installed on this server."
 
 
 @pytest.mark.parametrize("error", [Busy, InferenceTimeout, ModelLoading])

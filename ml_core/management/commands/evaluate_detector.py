@@ -58,9 +58,7 @@ class Command(BaseCommand):
                 found = threads.map(detect, [picture.path for picture in pictures])
                 progress = tqdm(found, total=len(pictures), disable=None, unit="picture")
                 accuracy = mean_average_precision(pictures, list(progress))
-        except VisionError as exc:
-            raise CommandError(exc.detail) from exc
-        except LabelError as exc:
+        except (VisionError, LabelError) as exc:
             raise CommandError(str(exc)) from exc
         except requests.RequestException as exc:
             raise CommandError(f"The server at {options['url']} {_failure_text(exc)}") from exc

@@ -79,7 +79,7 @@ def _named(names: list[str]) -> list[ModelSpec]:
     try:
         return [installed.find_model(known, "detection", name) for name in names]
     except VisionError as exc:
-        raise CommandError(exc.detail) from exc
+        raise CommandError(str(exc)) from exc
 
 
 def _wanted() -> list[ModelSpec]:
@@ -123,7 +123,7 @@ def _detector_used(failures: dict[str, str]) -> str:
         if not spec.is_usable:
             check_usable(spec)
     except VisionError as exc:
-        return exc.detail
+        return str(exc)
     chosen = "chosen by DETECTOR" if settings.DETECTOR else "the best one installed"
     line = f"The site detects with {spec.name}, {'a trial model' if spec.is_trial else chosen}."
     if failures:

@@ -19,7 +19,7 @@ class Command(BaseCommand):
             try:
                 defaults.add(engine.default_model(task).name)
             except VisionError as exc:
-                self.stderr.write(exc.detail)
+                self.stderr.write(str(exc))
         self.stdout.write(f"Models in {settings.MODEL_DIR}")
         for spec in engine.models().values():
             mark = "*" if spec.name in defaults else " "

@@ -71,9 +71,7 @@ class Command(BaseCommand):
                 else []
             )
             self._quantize(spec, paths, pictures, keep=options["keep"])
-        except VisionError as exc:
-            raise CommandError(exc.detail) from exc
-        except (LabelError, OSError, *NETWORK_ERRORS) as exc:
+        except (VisionError, LabelError, OSError, *NETWORK_ERRORS) as exc:
             raise CommandError(str(exc)) from exc
 
     def _quantize(

@@ -68,9 +68,7 @@ class Command(BaseCommand):
         try:
             state = self._train(options)
             accuracy = self._evaluate(options, len(state.labels))
-        except VisionError as exc:
-            raise CommandError(exc.detail) from exc
-        except (LabelError, TrainingError, OSError, *NETWORK_ERRORS) as exc:
+        except (VisionError, LabelError, TrainingError, OSError, *NETWORK_ERRORS) as exc:
             raise CommandError(str(exc)) from exc
         except KeyboardInterrupt as exc:
             raise CommandError(
