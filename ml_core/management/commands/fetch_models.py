@@ -11,6 +11,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from ml_core.catalog import installed, weights
+from ml_core.catalog.downloads import sha256_of
 from ml_core.catalog.specs import ModelSpec
 from ml_core.engine import check_usable, default_model, models
 from ml_core.errors import VisionError
@@ -70,7 +71,7 @@ class Command(BaseCommand):
             if file.urls and not file.sha256:
                 self.stdout.write(
                     f"{file.name}: no published SHA-256 is known, so only its size was checked. "
-                    f"This file has {weights.sha256_of(path)}."
+                    f"This file has {sha256_of(path)}."
                 )
 
 
