@@ -6,15 +6,17 @@ python classify_client.py cat.jpg dog.jpg --url http://127.0.0.1:8000
 
 import argparse
 import os
+import shlex
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import requests
 
 DEFAULT_URL = "http://127.0.0.1:8000"
 # Exists only when this file is inside the project.
-DEFAULT_PICTURE = Path(__file__).resolve().parent.parent / "static" / "samples" / "car.jpg"
+SAMPLE = Path(__file__).resolve().parent.parent / "static" / "samples" / "car.jpg"
 TIMEOUT_SECONDS = 60
 
 
@@ -48,28 +50,34 @@ def classify(path: Path, url: str) -> dict:
 
 
 def ask_for_paths() -> Iterator[Path]:
-    """Prompt for paths and yield those that are files; Enter is the default picture, -1 ends."""
-    has_default = DEFAULT_PICTURE.is_file()
-    hint = f"Enter: {DEFAULT_PICTURE.name}, -1: end" if has_default else "-1: end"
+    """Prompt for paths and yield those that are files; Enter is the sample, exit or -1 ends."""
+    has_sample = SAMPLE.is_file()
+    hint = f"Enter: {SAMPLE.name}, exit or -1: end" if has_sample else "exit or -1: end"
     while True:
         try:
             typed = input(f"Picture ({hint}): ").strip()
-        except EOFError:
+        except (EOFError, KeyboardInterrupt):
             print()
             return
-        if typed == "-1":
+        if typed in ("exit", "-1") or not (typed or has_sample):
             return
-        if not typed and not has_default:
-            continue
-        path = Path(os.path.expanduser(typed)) if typed else DEFAULT_PICTURE
+        path = typed_path(typed) if typed else SAMPLE
         if os.path.isfile(path):
             yield path
         else:
             print(f"There is no file {path}. Try again.")
 
 
+def typed_path(typed: str) -> Path:
+    """The path that was typed, or dragged into the terminal, which quotes or escapes it."""
+    if os.name != "nt" and not os.path.isfile(typed):
+        with suppress(ValueError):
+            typed = " ".join(shlex.split(typed))
+    return Path(os.path.expanduser(typed.removeprefix("& ").strip("\"'")))
+
+
 def run(paths: list[Path], url: str) -> int:
-    """Print the path and class of each picture, and return the number of failures.
+    """Print the path and class of each picture, and return how many of ``paths`` failed.
 
     Without ``paths``, prompt for them.
     """
@@ -79,7 +87,7 @@ def run(paths: list[Path], url: str) -> int:
             answer = classify(path, url)
         except ClientError as exc:
             print(exc, file=sys.stderr)
-            failures += 1
+            failures += bool(paths)
         else:
             print(f"{path}  {answer['class_name']}  {answer['score']:.1%}")
             if "not_kept" in answer:

@@ -2,6 +2,7 @@
 
 Requires ``requests`` and ``pillow``; with ``opencv-python`` it can also show a window.
 
+python detect_client.py                                        # prompts for paths
 python detect_client.py dog.jpg --url http://127.0.0.1:8000    # shows the annotated picture
 python detect_client.py *.jpg --output drawn                   # saves the annotated pictures
 """
@@ -10,13 +11,18 @@ import argparse
 import colorsys
 import io
 import os
+import shlex
 import sys
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import requests
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
 DEFAULT_URL = "http://127.0.0.1:8000"
+# Exists only when this file is inside the project.
+SAMPLE = Path(__file__).resolve().parent.parent / "static" / "samples" / "street.jpg"
 TIMEOUT_SECONDS = 60
 ESCAPE = 27
 WINDOW_PIXELS = 1000
@@ -156,7 +162,8 @@ def free_target(path: Path, folder: Path, taken: set[str]) -> Path:
 def process(path: Path, target: Path, options: argparse.Namespace, model: dict) -> None:
     """Detect objects in one file, print them, and show or save the annotated picture.
 
-    Raises ``ClientError`` if the file cannot be read or the request fails.
+    Pictures of ``options.paths`` are never overwritten. Raises ``ClientError`` if the file cannot
+    be read or the request fails.
     """
     try:
         with Image.open(path) as opened:
@@ -179,28 +186,60 @@ def process(path: Path, target: Path, options: argparse.Namespace, model: dict) 
     print(f"  saved as {target}")
 
 
-def run(options: argparse.Namespace) -> int:
-    """Process every picture and return the number of failures.
+def ask_for_paths() -> Iterator[Path]:
+    """Prompt for paths and yield those that are files; Enter is the sample, exit or -1 ends."""
+    has_sample = SAMPLE.is_file()
+    hint = f"Enter: {SAMPLE.name}, exit or -1: end" if has_sample else "exit or -1: end"
+    while True:
+        try:
+            typed = input(f"Picture ({hint}): ").strip()
+        except (EOFError, KeyboardInterrupt):
+            print()
+            return
+        if typed in ("exit", "-1") or not (typed or has_sample):
+            return
+        path = typed_path(typed) if typed else SAMPLE
+        if os.path.isfile(path):
+            yield path
+        else:
+            print(f"There is no file {path}. Try again.")
 
-    Raises ``ClientError`` if the server has no such model.
+
+def typed_path(typed: str) -> Path:
+    """The path that was typed, or dragged into the terminal, which quotes or escapes it."""
+    if os.name != "nt" and not os.path.isfile(typed):
+        with suppress(ValueError):
+            typed = " ".join(shlex.split(typed))
+    return Path(os.path.expanduser(typed.removeprefix("& ").strip("\"'")))
+
+
+def run(options: argparse.Namespace) -> int:
+    """Process every picture of ``options.paths`` and return the number of failures.
+
+    Without paths, prompt for them. Raises ``ClientError`` if the server has no such model.
     """
     options.url = options.url.rstrip("/")
     model = find_model(options.url, options.model)
     failures = 0
     taken: set[str] = set()
-    for path in options.paths:
+    is_prompting = not options.paths
+    for path in ask_for_paths() if is_prompting else options.paths:
+        if is_prompting:
+            options.paths.append(path)
         target = free_target(path, options.output or Path("drawn"), taken)
         try:
             process(path, target, options, model)
         except ClientError as exc:
             print(f"{path}: {exc}", file=sys.stderr)
-            failures += 1
+            failures += not is_prompting
     return failures
 
 
 def add_arguments(parser: argparse.ArgumentParser, url: str = DEFAULT_URL) -> None:
     """Define the arguments of this script and of ``manage.py detect_client``."""
-    parser.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="pictures")
+    parser.add_argument(
+        "paths", nargs="*", type=Path, metavar="PATH", help="pictures; prompted for if omitted"
+    )
     parser.add_argument("--url", default=url, help=f"the server (default: {url})")
     parser.add_argument("--model", default="", help="model name (default: the server's)")
     parser.add_argument("--score-threshold", type=float, default=0.25, help="0 to 1, default 0.25")

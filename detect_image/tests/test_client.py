@@ -115,6 +115,39 @@ def test_the_input_picture_is_never_overwritten(live_server, tmp_path, capsys):
     assert path.read_bytes() == before
 
 
+def test_without_paths_the_client_prompts_until_it_is_ended(
+    live_server, tmp_path, picture_path, capsys, monkeypatch
+):
+    bad = tmp_path / "bad.png"
+    bad.write_text("no picture")
+    typed = iter([f'"{picture_path}"', "wrong.png", str(bad), str(picture_path), "exit"])
+    monkeypatch.setattr("builtins.input", lambda _: next(typed))
+
+    call_command("detect_client", url=live_server.url, output=tmp_path / "drawn")
+
+    printed = capsys.readouterr()
+    assert "There is no file wrong.png. Try again." in printed.out
+    assert "bad.png" in printed.err
+    assert printed.out.count("tomato") == 2
+    names = sorted(path.name for path in (tmp_path / "drawn").iterdir())
+    assert names == ["cells-2.jpg", "cells.jpg"]
+
+
+def test_a_picture_typed_at_the_prompt_is_never_overwritten(
+    live_server, tmp_path, capsys, monkeypatch
+):
+    path = tmp_path / "cells.jpg"
+    cells_picture({(1, 0): RED}, 96).save(path)
+    before = path.read_bytes()
+    typed = iter([str(path), "exit"])
+    monkeypatch.setattr("builtins.input", lambda _: next(typed))
+
+    call_command("detect_client", url=live_server.url, output=tmp_path)
+
+    assert path.read_bytes() == before
+    assert "would be overwritten" in capsys.readouterr().err
+
+
 def test_an_unreachable_server_and_an_unknown_model_are_reported(live_server, picture_path):
     with pytest.raises(CommandError, match=r"cannot be reached\. .* is the server running\?$"):
         call_command("detect_client", picture_path, url="http://127.0.0.1:9")
