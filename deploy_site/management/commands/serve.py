@@ -2,6 +2,7 @@
 
 import io
 import socket
+import webbrowser
 from argparse import ArgumentParser
 from typing import Any
 
@@ -9,9 +10,10 @@ import segno
 import uvicorn
 from django.conf import settings
 from django.core.management import call_command
-from django.core.management.base import BaseCommand
+from django.core.management.base import BaseCommand, CommandError
 from django.db import connection
 
+from deploy_site.browser import is_served, open_once_served
 from deploy_site.https import certificate, lan_addresses
 from web.middleware.connections import TimeoutHttpProtocol
 from web.storage.reserve import create_reserve
@@ -26,13 +28,23 @@ class Command(BaseCommand):
             action="store_true",
             help="serve the local network over https with a self-signed certificate",
         )
+        parser.add_argument(
+            "--open", action="store_true", help="open the site in a browser of this machine"
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
+        if options["open"] and is_served(settings.OWN_URL):
+            self.stdout.write(f"The site is already running at {settings.OWN_URL}/\n")
+            webbrowser.open(f"{settings.OWN_URL}/")
+            return
         call_command("list_models", stdout=self.stdout, stderr=self.stderr)
         encryption = self._prepare_https() if options["https"] else {}
+        self._check_port()
         if not encryption:
             host = f"[{settings.HOST}]" if ":" in settings.HOST else settings.HOST
             self.stdout.write(f"\nServing at http://{host}:{settings.PORT}/ (Ctrl-C ends)\n")
+        if options["open"]:
+            open_once_served(settings.OWN_URL)
         create_reserve()
         if connection.vendor == "sqlite":
             # Keeps the WAL files alive: on a full disk SQLite could not create them again, and
@@ -57,6 +69,17 @@ class Command(BaseCommand):
             ws_per_message_deflate=False,
             **encryption,
         )
+
+    def _check_port(self) -> None:
+        """Raise ``CommandError`` if the server could not listen, before it loads anything."""
+        family = socket.AF_INET6 if ":" in settings.HOST else socket.AF_INET
+        try:
+            socket.create_server((settings.HOST, settings.PORT), family=family).close()
+        except OSError as exc:
+            raise CommandError(
+                f"Cannot serve at {settings.HOST}, port {settings.PORT}: {exc.strerror}. If the "
+                "site is not running already, set another PORT, here or in the file .env."
+            ) from exc
 
     def _prepare_https(self) -> dict[str, Any]:
         """Adapt the settings for the local network; returns uvicorn's certificate options."""

@@ -1,0 +1,39 @@
+"""Pretends to be another Python; tests/test_setup.py replaces the line of constants."""
+
+import os
+import runpy
+import shutil
+import sys
+from pathlib import Path
+
+VERSION, MISSING, LOG = (3, 12, 0), (), Path("log")
+sys.executable = os.path.abspath(__file__)
+first, *rest = sys.argv[1:]
+
+if first == "-c" and "cv2" in rest[0]:
+    pass
+elif first == "-c":
+    sys.version_info = VERSION
+    for name in MISSING:
+        sys.modules[name] = None
+    exec(rest[0])
+elif (first, rest[0]) == ("-m", "venv"):
+    folder = Path(rest[-1])
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.joinpath("bin").mkdir(parents=True)
+    shutil.copy(__file__, folder / "bin" / "python")
+elif (first, rest[0]) == ("-m", "pip"):
+    if "--version" in rest:
+        print("pip 24.2 from somewhere")
+    else:
+        with LOG.open("a") as log:
+            log.write("pip " + rest[-1].rpartition("/")[2] + "\n")
+        # What pip prints; it fails if that is an error.
+        answer = LOG.with_name("pip")
+        if answer.exists():
+            print(answer.read_text())
+            sys.exit("ERROR" in answer.read_text())
+else:
+    sys.argv = [first, *rest]
+    sys.path.insert(0, os.path.dirname(first))
+    runpy.run_path(first, run_name="__main__")
