@@ -18,12 +18,14 @@ def is_served(url: str) -> bool:
         return False
 
 
-def open_once_served(url: str) -> None:
-    """Open the site in the browser as soon as it answers, without waiting for it here."""
+def open_once_served(url: str) -> threading.Thread:
+    """Start a thread that opens the site in the browser as soon as it answers."""
 
     def wait_and_open() -> None:
         while not is_served(url):
             time.sleep(0.2)
         webbrowser.open(f"{url}/")
 
-    threading.Thread(target=wait_and_open, daemon=True).start()
+    thread = threading.Thread(target=wait_and_open, daemon=True)
+    thread.start()
+    return thread

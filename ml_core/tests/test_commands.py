@@ -44,6 +44,15 @@ def test_the_default_model_is_marked_and_an_unusable_one_has_a_reason(model_dir)
     assert any("broken" in line and "cannot be used: " in line for line in lines)
 
 
+def test_missing_models_are_left_out_of_the_list_on_request(model_dir):
+    install_toy_network(model_dir)
+
+    lines = run("list_models", "--installed").splitlines()
+
+    names = [line[2:].split()[0] for line in lines[1:]]
+    assert sorted(names) == ["resnet56v2-cifar10", "toy", "vision-small"]
+
+
 def test_models_are_installed_from_a_folder(model_dir, shared_dir):
     text = run("fetch_models", "yolo-fastest-1.1", "--from", shared_dir / "models")
 

@@ -37,7 +37,7 @@ class Command(BaseCommand):
             self.stdout.write(f"The site is already running at {settings.OWN_URL}/\n")
             webbrowser.open(f"{settings.OWN_URL}/")
             return
-        call_command("list_models", stdout=self.stdout, stderr=self.stderr)
+        call_command("list_models", installed=True, stdout=self.stdout, stderr=self.stderr)
         encryption = self._prepare_https() if options["https"] else {}
         self._check_port()
         if not encryption:
@@ -76,9 +76,10 @@ class Command(BaseCommand):
         try:
             socket.create_server((settings.HOST, settings.PORT), family=family).close()
         except OSError as exc:
+            reason = str(exc.strerror).partition(" (")[0]
             raise CommandError(
-                f"Cannot serve at {settings.HOST}, port {settings.PORT}: {exc.strerror}. If the "
-                "site is not running already, set another PORT, here or in the file .env."
+                f"Cannot serve at {settings.HOST}, port {settings.PORT}: {reason}. If the site is "
+                "not running already, set another PORT, here or in the file .env."
             ) from exc
 
     def _prepare_https(self) -> dict[str, Any]:

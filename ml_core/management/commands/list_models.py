@@ -1,5 +1,6 @@
 """``manage.py list_models``: lists all known models and whether they are installed."""
 
+from argparse import ArgumentParser
 from typing import Any
 
 from django.conf import settings
@@ -13,6 +14,9 @@ from ml_core.errors import VisionError
 class Command(BaseCommand):
     help = "List the known models, the default of each task marked with *."
 
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--installed", action="store_true", help="leave out missing models")
+
     def handle(self, *args: Any, **options: Any) -> None:
         defaults = set()
         for task in engine.TASKS:
@@ -22,6 +26,8 @@ class Command(BaseCommand):
                 self.stderr.write(str(exc))
         self.stdout.write(f"Models in {settings.MODEL_DIR}")
         for spec in engine.models().values():
+            if options["installed"] and not (spec.is_installed or spec.problem):
+                continue
             mark = "*" if spec.name in defaults else " "
             size = "{} x {}".format(*spec.input_wh)
             accuracy = f"{spec.metric} {spec.accuracy_percent:.1f}" if spec.accuracy_percent else ""
