@@ -9,7 +9,7 @@ from PIL import Image
 from ml_core.catalog.specs import ModelSpec
 from ml_core.networks.loading import SCORE_FLOOR, make_decoder
 from ml_core.networks.yolo import Candidates
-from ml_core.pictures.resizing import RESIZE
+from ml_core.pictures.resizing import resize_to_input
 from ml_core.postprocessing import detections_from_candidates
 
 
@@ -18,7 +18,7 @@ def detect_in_jpeg(
 ) -> dict:
     """The JSON response to a JPEG; ``run`` maps (1, H, W, 3) uint8 to the raw feature maps."""
     image = np.asarray(Image.open(io.BytesIO(data)).convert("RGB"))
-    network_input, placement = RESIZE[spec.resizing](image, spec.input_wh)
+    network_input, placement = resize_to_input(image, spec)
     (found,) = make_decoder(spec)(run(network_input[None]))
     assert isinstance(found, Candidates)
     detections = detections_from_candidates(

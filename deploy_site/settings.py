@@ -84,6 +84,10 @@ LIMITS = {
     "image_pixels": 25_000_000,
     # Unpacked size of an npz file for training a classifier, which is held in memory.
     "npz_bytes": 4 * 10**9,
+    # The files of a model that is added; time and memory of its conversion.
+    "model_bytes": 2 * 10**9,
+    "conversion_seconds": 900,
+    "conversion_bytes": 8 * 10**9,
     # Boxes in one response.
     "detections": 300,
     # Decoded pictures in memory; further requests wait before decoding.

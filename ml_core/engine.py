@@ -33,7 +33,7 @@ from ml_core.memory import freeze_gc
 from ml_core.metrics import measured
 from ml_core.networks.loading import NETWORK_ERRORS, SCORE_FLOOR
 from ml_core.networks.yolo import Candidates
-from ml_core.pictures.resizing import RESIZE, Placement
+from ml_core.pictures.resizing import Placement, resize_to_input
 from ml_core.postprocessing import detections_from_candidates
 from ml_core.results import Classification, Detections, classification_from_array
 
@@ -227,7 +227,7 @@ def _prepare(
     spec = find(task, model)
     broker = _broker(spec)
     started = time.perf_counter()
-    network_input, placement = RESIZE[spec.resizing](image, spec.input_wh, original_wh)
+    network_input, placement = resize_to_input(image, spec, original_wh)
     resolution_wh = original_wh or (image.shape[1], image.shape[0])
     return _Prepared(
         spec, broker, network_input, placement, resolution_wh, _milliseconds_since(started)

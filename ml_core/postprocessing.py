@@ -23,8 +23,8 @@ def detections_from_candidates(
     ``placement`` is the picture's placement in the network's input, ``resolution_wh`` its (width,
     height); thresholds are in [0, 1].
     """
-    kept = found.scores >= score_threshold
-    boxes, scores, class_ids = found.boxes_rel_xyxy[kept], found.scores[kept], found.class_ids[kept]
+    sure = found.scores >= score_threshold
+    boxes, scores, class_ids = found.boxes_rel_xyxy[sure], found.scores[sure], found.class_ids[sure]
     boxes = undo_placement(boxes, placement, resolution_wh)
     if found.is_final:
         kept = np.argsort(-scores, kind="stable")[:max_detections]

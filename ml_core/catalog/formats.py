@@ -12,6 +12,10 @@ BoxUnit = Literal["pixels", "relative"]
 Activation = Literal["none", "softmax", "sigmoid"]
 
 
+class ModelFileError(ValueError):
+    """A model's files or their description cannot be used; the text says why and what to do."""
+
+
 @dataclass(frozen=True)
 class InputFormat:
     """How a network's input is made from a (B, H, W, 3) uint8 RGB picture.

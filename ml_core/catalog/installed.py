@@ -1,14 +1,17 @@
 """The models of this site: catalogued, shipped with the project, and added by the user.
 
-A folder ``MODEL_DIR/NAME/`` adds the model ``NAME``: a detector with one ``.cfg``, one
-``.weights`` and optionally one ``.names`` file, a classifier with the ``.weights.h5`` and
-``.json`` files that ``train_classifier`` writes.
+A folder ``MODEL_DIR/NAME/`` adds the model ``NAME``: with a ``model.toml`` that describes any
+model, see ``model_toml``; without one a detector with one ``.cfg``, one ``.weights`` and
+optionally one ``.names`` file, or a classifier with the ``.weights.h5`` and ``.json`` files that
+``train_classifier`` writes.
 """
 
 from dataclasses import replace
 from pathlib import Path
 
 from ml_core.catalog.catalogue import CATALOG, VISION_SMALL
+from ml_core.catalog.model_toml import FILE_NAME as MODEL_TOML
+from ml_core.catalog.model_toml import read_model_toml
 from ml_core.catalog.specs import ModelFile, ModelSpec, Resizing, Task
 from ml_core.errors import ModelNotInstalled, UnknownModel
 from ml_core.labels import COCO_LABELS, read_names
@@ -29,7 +32,7 @@ def read_catalog(model_dir: Path) -> dict[str, ModelSpec]:
     specs[VISION_SMALL.name] = VISION_SMALL
     folders = model_dir.iterdir() if model_dir.is_dir() else []
     for folder in sorted(path for path in folders if path.is_dir()):
-        spec = read_user_detector(folder) or _user_classifier(folder)
+        spec = _described(folder) or read_user_detector(folder) or _user_classifier(folder)
         if spec and folder.name in specs:
             taken = f"The catalogue already has a model {folder.name}: rename this folder."
             spec = replace(spec, name=f"{folder.name} (yours)", problem=taken)
@@ -64,6 +67,28 @@ def find_model(specs: dict[str, ModelSpec], task: Task, name: str) -> ModelSpec:
     if name not in known:
         raise UnknownModel(f"There is no {task} model {name!r}. Known models: {', '.join(known)}.")
     return specs[name]
+
+
+def _described(folder: Path) -> ModelSpec | None:
+    """The model that ``model.toml`` in ``folder`` describes, or None without that file."""
+    if not folder.joinpath(MODEL_TOML).is_file():
+        return None
+    try:
+        return read_model_toml(folder)
+    # A broken folder must not affect other models, whatever is wrong with it.
+    except Exception as exc:
+        return ModelSpec(
+            name=folder.name,
+            task="detection",
+            family="unknown",
+            directory=folder,
+            format="onnx",
+            files=(ModelFile(MODEL_TOML),),
+            input_wh=(0, 0),
+            resizing="stretch",
+            licence="your own",
+            problem=_problem(exc),
+        )
 
 
 def _user_classifier(folder: Path) -> ModelSpec | None:

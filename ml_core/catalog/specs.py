@@ -4,11 +4,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from ml_core.catalog.formats import Format, InputFormat, OutputFormat
 from ml_core.labels import COCO_LABELS
 
 Task = Literal["detection", "classification"]
-# How the files are read: a Darknet network, or a classifier that ``train_classifier`` wrote.
-Format = Literal["darknet", "resnet v2"]
 Resizing = Literal["letterbox", "stretch", "shrink"]
 
 
@@ -47,8 +46,9 @@ class ModelSpec:
     """Everything known about a model before it is loaded.
 
     ``files`` are in the order of their format: ``.cfg`` and ``.weights`` of a Darknet network,
-    ``.json`` and ``.weights.h5`` of a classifier of ``train_classifier``. ``input_wh`` is the
-    network's input size in pixels, ``resizing`` the way pictures are resized to it.
+    ``.json`` and ``.weights.h5`` of a classifier of ``train_classifier``, the model file and those
+    that belong to it otherwise. ``input_wh`` is the network's input size in pixels, ``resizing``
+    the way pictures are resized to it. ``output`` is None where the format defines the outputs.
     ``accuracy_percent`` is the published value of ``metric``, or None. ``training`` describes the
     training and test data of a shipped model. ``is_trial`` marks the detector that is the default
     only if no other is installed. ``problem`` says why a model of the user cannot be
@@ -63,6 +63,8 @@ class ModelSpec:
     files: tuple[ModelFile, ...]
     input_wh: tuple[int, int]
     resizing: Resizing
+    input: InputFormat = InputFormat()
+    output: OutputFormat | None = None
     labels: tuple[str, ...] = COCO_LABELS
     accuracy_percent: float | None = None
     licence: str = "unknown"
@@ -79,6 +81,11 @@ class ModelSpec:
     @property
     def paths(self) -> tuple[Path, ...]:
         return tuple(self.directory / file.name for file in self.files)
+
+    @property
+    def source_path(self) -> Path:
+        """What libraries open: the first file, or the folder of a SavedModel."""
+        return self.paths[0].parent if self.format == "savedmodel" else self.paths[0]
 
     @property
     def size_bytes(self) -> int:

@@ -6,7 +6,7 @@ from typing import Protocol
 import numpy as np
 
 from ml_core.catalog.specs import ModelSpec
-from ml_core.networks.loading import Prediction
+from ml_core.networks.loading import KERAS_FORMATS, Prediction
 
 ENGINES = ("auto", "openvino", "tensorflow")
 PRECISIONS = ("auto", "float32", "bfloat16", "int8")
@@ -36,13 +36,14 @@ class Engine(Protocol):
 def load_engine(spec: ModelSpec, *, kind: str, precision: str, cache_dir: Path) -> Engine:
     """Load and warm up ``spec`` on an engine of the given kind.
 
-    ``auto`` selects TensorFlow if there is an NVIDIA GPU, otherwise OpenVINO. Engines are imported
-    only when used: OpenVINO needs a tenth of TensorFlow's memory.
+    ``auto`` selects TensorFlow if there is an NVIDIA GPU, otherwise OpenVINO, which also runs what
+    only it can read. Engines are imported only when used: OpenVINO needs a tenth of TensorFlow's
+    memory.
     Raises one of ``NETWORK_ERRORS`` if the model's files do not match each other.
     """
     if kind == "auto":
         kind = "tensorflow" if Path("/dev/nvidiactl").exists() else "openvino"
-    if kind == "tensorflow":
+    if kind == "tensorflow" and spec.format in KERAS_FORMATS:
         from ml_core.engines.tensorflow import TensorFlowEngine
 
         return TensorFlowEngine(spec, precision=precision)

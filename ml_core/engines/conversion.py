@@ -16,16 +16,18 @@ from contextlib import suppress
 from pathlib import Path
 
 import openvino as ov
+from django.conf import settings
 from filelock import FileLock
 
+from ml_core.catalog.formats import ModelFileError
 from ml_core.catalog.specs import ModelSpec
 from ml_core.engines import NETWORK_UNUSABLE
-from ml_core.networks.darknet_cfg import DarknetError
+from ml_core.limited_child import wait_limited
+from ml_core.networks.loading import KERAS_FORMATS
 
 logger = logging.getLogger(__name__)
 
 PROJECT_ROOT = Path(__file__).resolve().parents[2]
-STEPS = ("export", "read")
 CHECKSUMS = "sha256.json"
 LOCK = ".lock"
 UNFINISHED = ".unfinished-"
@@ -37,7 +39,7 @@ def ensure_converted(spec: ModelSpec, cache_dir: Path) -> Path:
     """The path of the converted model in ``cache_dir``; converts it if it is missing or damaged.
 
     Only one process converts at a time: each conversion takes 1.3 GB of memory.
-    Raises ``DarknetError`` if the model's files do not match each other.
+    Raises ``ModelFileError`` if the model's files are damaged or do not match each other.
     """
     cache_dir.mkdir(parents=True, exist_ok=True)
     target = cache_dir / f"{spec.name}-{_digest(spec)}"
@@ -72,11 +74,14 @@ def discard(folder: Path) -> None:
 
 def _digest(spec: ModelSpec) -> str:
     width, height = spec.input_wh
-    digest = hashlib.sha256(f"{ov.__version__} {width}x{height}".encode())
+    tensors = spec.output.tensors if spec.output else ()
+    described = f"{ov.__version__} {width}x{height} {spec.input} {tensors}"
+    digest = hashlib.sha256(described.encode())
     # A change in the code that builds the networks may change the result.
     networks = sorted((PROJECT_ROOT / "ml_core" / "networks").glob("*.py"))
-    conversion = PROJECT_ROOT / "ml_core" / "engines" / "convert.py"
-    for path in (*networks, conversion, *spec.paths):
+    engines = PROJECT_ROOT / "ml_core" / "engines"
+    code = (*networks, engines / "convert.py", engines / "openvino_graph.py")
+    for path in (*code, *spec.paths):
         digest.update(bytes.fromhex(_sha256(path)))
     return digest.hexdigest()[:16]
 
@@ -113,15 +118,25 @@ def _convert(spec: ModelSpec, target: Path) -> None:
     """Convert in child processes: TensorFlow's memory is freed, the server never imports it."""
     logger.info("Converting %s; this takes about ten seconds, once.", spec.name)
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=UNFINISHED) as folder:
-        for step in STEPS:
-            _run_step(step, spec, Path(folder))
+        for step in steps(spec):
+            run_step(step, spec, Path(folder))
         result = Path(folder) / "model"
         write_checksums(result)
         result.rename(target)
 
 
-def _run_step(step: str, spec: ModelSpec, folder: Path) -> None:
+def steps(spec: ModelSpec) -> list[str]:
+    """The steps of ``convert`` for this model: what Keras does not build is read at once."""
+    return ["export", "read"] if spec.format in KERAS_FORMATS else ["read"]
+
+
+def run_step(step: str, request: object, folder: Path) -> None:
+    """Run a step of ``convert`` in a child process, within the limits of conversions.
+
+    Raises ``ModelFileError`` with what is wrong with the model's files.
+    """
     errors = folder / "errors.txt"
+    limits = settings.LIMITS
     with (
         errors.open("wb") as stderr,
         subprocess.Popen(
@@ -136,10 +151,17 @@ def _run_step(step: str, spec: ModelSpec, folder: Path) -> None:
         assert child.stdin
         # Left open: the child exits when this pipe closes, so it does not outlive this process.
         with suppress(BrokenPipeError):
-            child.stdin.write(pickle.dumps(spec))
-        code = child.wait()
-    if code:
-        raise DarknetError(_failure_text(code, errors.read_text("utf-8", "replace").strip()))
+            child.stdin.write(pickle.dumps((request, limits["conversion_bytes"])))
+        exceeded = wait_limited(
+            child,
+            seconds=limits["conversion_seconds"],
+            memory_bytes=limits["conversion_bytes"],
+        )
+    if exceeded:
+        raise ModelFileError(f"its conversion was stopped, as {exceeded}.")
+    if child.returncode:
+        text = errors.read_text("utf-8", "replace").strip()
+        raise ModelFileError(_failure_text(child.returncode, text))
 
 
 def _failure_text(code: int, stderr: str) -> str:

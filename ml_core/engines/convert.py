@@ -1,9 +1,12 @@
-"""Convert a Keras network to OpenVINO's format in two steps, each in its own process.
+"""Convert a network to OpenVINO's format in up to two steps, each in its own process.
 
-Usage: ``python -m ml_core.engines.convert STEP FOLDER``, with a pickled ``ModelSpec`` on standard
-input. The process exits when standard input closes, so it does not outlive its parent. ``export``
-writes ``FOLDER/keras``, a TensorFlow SavedModel for a batch of one; ``read`` converts it to
-``model.xml`` and ``model.bin`` in ``FOLDER/model``, in float32.
+Usage: ``python -m ml_core.engines.convert STEP FOLDER``, with the pickled request of the step and
+its memory limit on standard input. The process exits when standard input closes, so it does not
+outlive its parent. ``export`` writes ``FOLDER/keras``, a TensorFlow SavedModel for a batch of one,
+for networks that Keras builds; ``read`` converts it, or the model's own file, to ``model.xml`` and
+``model.bin`` in ``FOLDER/model``, in float32. The request of both is the ``ModelSpec``.
+
+``look`` and ``trial`` open a file of which nothing is known yet, see ``ml_core.inspection``.
 
 Each step imports only one of the two libraries: for yolov3 they take 1.24 and 0.62 GB of memory,
 against 1.65 GB in a single process. (A frozen graph takes 3.4 GB. ``openvino.convert_model`` fails
@@ -13,12 +16,18 @@ on Python 3.13 and starts Intel's telemetry.)
 import os
 import pickle
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from threading import Thread
+from typing import TYPE_CHECKING, Any
 
 from ml_core.catalog.specs import ModelSpec
 from ml_core.engines import NETWORK_UNUSABLE
-from ml_core.networks.loading import NETWORK_ERRORS, load_network
+from ml_core.limited_child import lower_own_limits
+from ml_core.networks.loading import KERAS_FORMATS, NETWORK_ERRORS, load_network
+
+if TYPE_CHECKING:
+    from ml_core.inspection.trial import Trial
 
 
 def export(spec: ModelSpec, folder: Path) -> None:
@@ -31,17 +40,48 @@ def export(spec: ModelSpec, folder: Path) -> None:
 
 
 def read(spec: ModelSpec, folder: Path) -> None:
-    """Convert ``folder/keras`` to ``folder/model``, keeping the order of the outputs."""
+    """Convert the network to ``folder/model``, with its outputs in the order of its decoder."""
+    import openvino as ov
+
+    if spec.format in KERAS_FORMATS:
+        network = _read_exported(spec, folder)
+    else:
+        from ml_core.engines.openvino_graph import adapt, read_network
+
+        tensors = spec.output.tensors if spec.output else ()
+        network = adapt(read_network(spec.source_path), spec.input_wh, spec.input, tensors)
+    ov.save_model(network, folder / "model" / "model.xml", compress_to_fp16=False)
+
+
+def _read_exported(spec: ModelSpec, folder: Path) -> Any:
     import openvino as ov
 
     network = ov.Core().read_model(folder / "keras")
     # The outputs of a SavedModel are unordered; their names are output_0, output_1, ...
     results = [network.output(f"output_{i}").node for i in range(len(network.outputs))]
-    ordered = ov.Model(results, network.get_parameters(), spec.name)
-    ov.save_model(ordered, folder / "model" / "model.xml", compress_to_fp16=False)
+    return ov.Model(results, network.get_parameters(), spec.name)
 
 
-STEPS = {"export": export, "read": read}
+def look(spec: ModelSpec, folder: Path) -> None:
+    """Write what the files of ``spec`` say about themselves to ``folder``."""
+    from ml_core.inspection.facts import read_facts, write_facts
+
+    write_facts(read_facts(spec), folder)
+
+
+def trial(request: "Trial", folder: Path) -> None:
+    """Write the network's outputs for pictures to ``folder``."""
+    from ml_core.inspection.trial_child import run_trial
+
+    run_trial(request, folder)
+
+
+STEPS: dict[str, Callable[[Any, Path], None]] = {
+    "export": export,
+    "read": read,
+    "look": look,
+    "trial": trial,
+}
 
 
 def _exit_with_parent() -> None:
@@ -52,10 +92,11 @@ def _exit_with_parent() -> None:
 
 if __name__ == "__main__":
     step, target = sys.argv[1:]
-    model_spec = pickle.load(sys.stdin.buffer)
+    request, memory_bytes = pickle.load(sys.stdin.buffer)
+    lower_own_limits(memory_bytes=memory_bytes, file_bytes=memory_bytes)
     Thread(target=_exit_with_parent, daemon=True).start()
     try:
-        STEPS[step](model_spec, Path(target))
+        STEPS[step](request, Path(target))
     except NETWORK_ERRORS as exc:
         print(exc, file=sys.stderr)
         sys.exit(NETWORK_UNUSABLE)

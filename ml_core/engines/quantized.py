@@ -10,7 +10,7 @@ from ml_core.catalog.specs import ModelSpec
 from ml_core.errors import ModelUnusable
 from ml_core.pictures.images import ImageLimits
 from ml_core.pictures.labelled_pictures import read_image
-from ml_core.pictures.resizing import RESIZE
+from ml_core.pictures.resizing import resize_to_input
 
 # The metadata key that names the converted model a network was quantized from.
 ORIGIN = "quantized_from"
@@ -53,7 +53,7 @@ def quantize(
 
     def network_input(path: Path):
         image = read_image(path, limits)
-        return RESIZE[spec.resizing](image, spec.input_wh)[0][None]
+        return resize_to_input(image, spec)[0][None]
 
     network = nncf.quantize(
         ov.Core().read_model(converted_path),

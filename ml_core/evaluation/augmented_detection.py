@@ -14,7 +14,7 @@ import numpy as np
 from ml_core.catalog.specs import ModelSpec
 from ml_core.engines import Engine, load_engine
 from ml_core.networks.yolo import Candidates
-from ml_core.pictures.resizing import FULL_INPUT, RESIZE, undo_placement
+from ml_core.pictures.resizing import FULL_INPUT, resize_to_input, undo_placement
 from ml_core.postprocessing import detections_from_candidates
 from ml_core.results import Detections
 
@@ -81,7 +81,7 @@ class AugmentedDetector:
         self, image: np.ndarray, size: tuple[int, int], engine: Engine
     ) -> list[Candidates]:
         """The candidates at one input size, boxes relative to the picture; flipped ones as well."""
-        network_input, placement = RESIZE[self._spec.resizing](image, size)
+        network_input, placement = resize_to_input(image, replace(self._spec, input_wh=size))
         views = [network_input, network_input[:, ::-1]] if self._flip else [network_input]
         found = []
         for is_flipped, view in enumerate(views):

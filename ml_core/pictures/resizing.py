@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
+from ml_core.catalog.specs import ModelSpec
 from ml_core.pictures.boxes import clip_boxes
 
 GREY = 128
@@ -40,36 +41,40 @@ def letterbox_size(picture_wh: Size, resolution_wh: Size) -> Size:
 
 
 def letterbox(
-    image: np.ndarray, resolution_wh: Size, original_wh: Size | None = None
+    image: np.ndarray,
+    resolution_wh: Size,
+    original_wh: Size | None = None,
+    *,
+    is_centred: bool = True,
+    pad_value: int = GREY,
 ) -> tuple[np.ndarray, Placement]:
-    """Resize keeping the aspect ratio, centred on grey, as Darknet's ``letterbox_image`` does.
+    """Resize keeping the aspect ratio, on grey, by default as Darknet's ``letterbox_image`` does.
 
     Takes (H, W, 3) uint8 and (width, height) in pixels; returns the (height, width, 3) uint8
-    input and the picture's placement in it. For a downscaled copy, ``original_wh`` is the
-    original's (width, height), so that it is placed exactly where the original would be.
+    input and the picture's placement in it: centred, or at the top left. For a downscaled copy,
+    ``original_wh`` is the original's (width, height), so that it is placed exactly where the
+    original would be.
     """
     width, height = resolution_wh
     picture_wh = original_wh or (image.shape[1], image.shape[0])
     inner_width, inner_height = letterbox_size(picture_wh, resolution_wh)
     left, top = (width - inner_width) // 2, (height - inner_height) // 2
-    canvas = np.full((height, width, 3), GREY, np.uint8)
+    if not is_centred:
+        left, top = 0, 0
+    canvas = np.full((height, width, 3), pad_value, np.uint8)
     canvas[top : top + inner_height, left : left + inner_width] = cv2.resize(
         image, (inner_width, inner_height), interpolation=cv2.INTER_LINEAR
     )
     return canvas, Placement(inner_width / width, inner_height / height, left / width, top / height)
 
 
-def stretch(
-    image: np.ndarray, resolution_wh: Size, original_wh: Size | None = None
-) -> tuple[np.ndarray, Placement]:
+def stretch(image: np.ndarray, resolution_wh: Size) -> tuple[np.ndarray, Placement]:
     """Resize without keeping the aspect ratio, as Darknet's fork does; see ``letterbox``."""
     resized = cv2.resize(image, resolution_wh, interpolation=cv2.INTER_LINEAR)
     return resized, FULL_INPUT
 
 
-def shrink(
-    image: np.ndarray, resolution_wh: Size, original_wh: Size | None = None
-) -> tuple[np.ndarray, Placement]:
+def shrink(image: np.ndarray, resolution_wh: Size) -> tuple[np.ndarray, Placement]:
     """Resize as ``stretch`` does, but with antialiasing.
 
     ``stretch`` interpolates between four pixels, which turns a photo shrunk to 32 pixels into
@@ -81,7 +86,19 @@ def shrink(
     return np.array(picture), FULL_INPUT
 
 
-RESIZE = {"letterbox": letterbox, "stretch": stretch, "shrink": shrink}
+def resize_to_input(
+    image: np.ndarray, spec: ModelSpec, original_wh: Size | None = None
+) -> tuple[np.ndarray, Placement]:
+    """Resize a picture to the input of ``spec`` in the way that its network expects."""
+    if spec.resizing == "letterbox":
+        return letterbox(
+            image,
+            spec.input_wh,
+            original_wh,
+            is_centred=spec.input.is_centred,
+            pad_value=spec.input.pad_value,
+        )
+    return {"stretch": stretch, "shrink": shrink}[spec.resizing](image, spec.input_wh)
 
 
 def undo_placement(

@@ -146,8 +146,8 @@ def test_a_conversion_ends_with_its_parent_process(spec, tmp_path):
 def test_converting_starts_no_telemetry(spec, tmp_path):
     convert = "import runpy; runpy.run_module('ml_core.engines.convert', run_name='__main__')"
 
-    for step in conversion.STEPS:
-        run_without_telemetry(convert, step, str(tmp_path), stdin=pickle.dumps(spec))
+    for step in conversion.steps(spec):
+        run_without_telemetry(convert, step, str(tmp_path), stdin=pickle.dumps((spec, 8 * 10**9)))
 
     assert (tmp_path / "model" / "model.xml").exists()
 

@@ -7,11 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from ml_core.catalog.formats import ModelFileError
 from ml_core.catalog.installed import read_catalog
 from ml_core.catalog.specs import ModelSpec
 from ml_core.engines import Engine, load_engine
 from ml_core.engines.conversion import LOCK, PROJECT_ROOT
-from ml_core.networks.darknet_cfg import DarknetError, parse_config
+from ml_core.networks.darknet_cfg import parse_config
 from ml_core.networks.loading import load_network
 from ml_core.networks.tests.random_weights import write_random_weights
 from ml_core.networks.yolo import Candidates
@@ -141,7 +142,7 @@ def test_mismatched_weights_are_named_and_leave_no_files(tmp_path):
     weights_path = spec.paths[1]
     weights_path.write_bytes(weights_path.read_bytes()[:-4])
 
-    with pytest.raises(DarknetError, match="toy.weights ends within convolutional_0"):
+    with pytest.raises(ModelFileError, match="toy.weights ends within convolutional_0"):
         load(spec, "openvino", "float32", tmp_path / "converted")
 
     assert [path.name for path in (tmp_path / "converted").iterdir()] == [LOCK]

@@ -27,7 +27,7 @@ from ml_core.pictures.labelled_pictures import (
     read_labelled_pictures,
 )
 from ml_core.pictures.limits import image_limits
-from ml_core.pictures.resizing import RESIZE
+from ml_core.pictures.resizing import resize_to_input
 from ml_core.postprocessing import detections_from_candidates
 from ml_core.results import Detection
 
@@ -118,7 +118,7 @@ class Command(BaseCommand):
         found = []
         for picture in tqdm(pictures, desc=title, disable=None, unit="picture"):
             image = read_image(picture.path, image_limits())
-            network_input, placement = RESIZE[spec.resizing](image, spec.input_wh)
+            network_input, placement = resize_to_input(image, spec)
             (candidates,) = decode(list(compiled(network_input[None]).values()))
             assert isinstance(candidates, Candidates)
             found.append(

@@ -115,3 +115,12 @@ def test_shrinking_a_picture_of_the_right_size_leaves_it_unchanged():
     image = np.random.default_rng(0).integers(0, 256, (24, 32, 3), np.uint8)
 
     np.testing.assert_array_equal(shrink(image, (32, 24))[0], image)
+
+
+def test_a_letterboxed_picture_can_lie_at_the_top_left_on_another_grey():
+    image = np.full((50, 100, 3), 7, np.uint8)
+
+    resized, placement = letterbox(image, (64, 64), is_centred=False, pad_value=114)
+
+    assert (resized[:32] == 7).all() and (resized[32:] == 114).all()
+    assert (placement.left, placement.top, placement.height) == (0, 0, 0.5)

@@ -1,0 +1,70 @@
+"""The child process' side of ``trial``."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from ml_core.catalog.formats import InputFormat
+from ml_core.catalog.specs import ModelSpec
+from ml_core.inspection.trial import NAMES, PICTURES, Trial
+
+# From (1, H, W, 3) pixels to the outputs by name.
+Run = Callable[[np.ndarray], dict[str, np.ndarray]]
+
+
+def run_trial(request: Trial, folder: Path) -> None:
+    """Write ``names.json`` and, per input format, the outputs for each of ``pictures.npy``."""
+    pictures = np.load(folder / PICTURES, allow_pickle=False)
+    make = _keras_runs if request.spec.format == "keras" else _openvino_runs
+    names: list[str] = []
+    for index, run in enumerate(make(request.spec, request.input_formats)):
+        arrays: dict[str, np.ndarray] = {}
+        for number, picture in enumerate(pictures):
+            outputs = run(picture[None])
+            names = list(outputs)
+            arrays |= {f"{number}-{at}": array for at, array in enumerate(outputs.values())}
+        np.savez(folder / f"{index}.npz", allow_pickle=False, **arrays)
+    folder.joinpath(NAMES).write_text(json.dumps(names), encoding="utf-8")
+
+
+def _openvino_runs(spec: ModelSpec, input_formats: tuple[InputFormat, ...]):
+    import openvino as ov
+
+    from ml_core.engines.openvino_graph import adapt, read_network, tensor_name
+
+    for input_format in input_formats:
+        network = read_network(spec.source_path)
+        tensors = [tensor_name(output) for output in network.outputs]
+        adapted = adapt(network, spec.input_wh, input_format)
+        compiled = ov.Core().compile_model(
+            adapted, "CPU", {"INFERENCE_PRECISION_HINT": "f32", "PERFORMANCE_HINT": "LATENCY"}
+        )
+        request = compiled.create_infer_request()
+
+        def run(batch, request=request, compiled=compiled, tensors=tensors):
+            results = request.infer({0: batch})
+            arrays = [results[output].copy() for output in compiled.outputs]
+            return dict(zip(tensors, arrays, strict=True))
+
+        yield run
+
+
+def _keras_runs(spec: ModelSpec, input_formats: tuple[InputFormat, ...]):
+    import tensorflow as tf
+
+    from ml_core.networks.keras_file import adapt, named_outputs, open_keras_file
+
+    model = open_keras_file(spec)
+    names = list(named_outputs(model, model(model.inputs[0])))
+    for input_format in input_formats:
+        adapted = adapt(model, spec.input_wh, input_format, ())
+        graph = tf.function(lambda batch, adapted=adapted: adapted(batch, training=False))
+
+        def run(batch, graph=graph):
+            outputs = tf.nest.flatten(graph(tf.constant(batch)))
+            arrays = [np.asarray(output, np.float32) for output in outputs]
+            return dict(zip(names, arrays, strict=True))
+
+        yield run

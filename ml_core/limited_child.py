@@ -1,0 +1,50 @@
+"""Child processes with limits: they work on files of strangers, and must not harm the parent."""
+
+import subprocess
+import time
+from contextlib import suppress
+
+import psutil
+
+WATCH_SECONDS = 0.05
+
+
+def wait_limited(child: subprocess.Popen, *, seconds: float, memory_bytes: int) -> str:
+    """Wait until ``child`` ends; kill it if it exceeds a limit, and return which: else "".
+
+    The watch works on every system. Where there are resource limits, the child should lower its
+    own as well, see ``lower_own_limits``: they also hold between two looks.
+    """
+    deadline_s = time.monotonic() + seconds
+    while True:
+        try:
+            child.wait(WATCH_SECONDS)
+            return ""
+        except subprocess.TimeoutExpired:
+            pass
+        exceeded = ""
+        with suppress(psutil.NoSuchProcess):
+            if psutil.Process(child.pid).memory_info().rss > memory_bytes:
+                exceeded = f"it needs more than {memory_bytes / 1e9:.1f} GB of memory"
+        if time.monotonic() > deadline_s:
+            exceeded = f"it takes more than {seconds:.0f} seconds"
+        if exceeded:
+            child.kill()
+            child.wait()
+            return exceeded
+
+
+def lower_own_limits(*, memory_bytes: int, file_bytes: int) -> None:
+    """Limit this process' memory and the size of files it writes, where the system can."""
+    try:
+        import resource
+    except ImportError:
+        return
+    limits = {
+        resource.RLIMIT_CORE: 0,
+        resource.RLIMIT_DATA: memory_bytes,
+        resource.RLIMIT_FSIZE: file_bytes,
+    }
+    for name, limit in limits.items():
+        with suppress(ValueError, OSError):
+            resource.setrlimit(name, (limit, limit))
