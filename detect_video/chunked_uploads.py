@@ -4,10 +4,8 @@ The size of the file on disk is the upload's offset; the row's ``received_bytes`
 display. So a process killed at any moment leaves nothing to repair.
 """
 
-import fcntl
 import hashlib
 import os
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +13,7 @@ from typing import IO, Any
 
 from django.conf import settings
 from django.utils import timezone
+from filelock import Timeout
 
 from detect_video.errors import (
     ChecksumMismatch,
@@ -27,8 +26,11 @@ from detect_video.errors import (
 from detect_video.models import State, Video
 from detect_video.video.reader import VideoInfo, probe
 from ml_core.errors import VisionError
+from ml_core.locks import short_lock
 from web.storage.disk import (
     check_room,
+    delete_folder,
+    delete_marked_folders,
     durable_rename,
     fsync_file,
     fsync_folder,
@@ -37,6 +39,8 @@ from web.storage.disk import (
 )
 from web.storage.quota import check_quota, quota_lock
 
+# In the video's folder, while a chunk is being written.
+LOCK_NAME = "upload.lock"
 DELETED = "The video was deleted."
 
 
@@ -71,17 +75,18 @@ def receive_chunk(video: Video, chunk: bytes, *, offset: int) -> None:
         is_renamed = video.source_path.exists()
         # Unbuffered: close() must not retry a write that failed.
         path = video.source_path if is_renamed else video.part_path
-        with wrap_storage_full(), path.open("ab", buffering=0) as file:
-            _reserve(video, arrived + len(chunk))
-            try:
-                if not arrived:
-                    fsync_folder(video.folder)
-                _append(file, chunk, arrived)
-            except OSError:
-                _update(video, received_bytes=arrived)
-                raise
+        with wrap_storage_full():
+            with path.open("ab", buffering=0) as file:
+                _reserve(video, arrived + len(chunk))
+                try:
+                    if not arrived:
+                        fsync_folder(video.folder)
+                    _append(file, chunk, arrived)
+                except OSError:
+                    _update(video, received_bytes=arrived)
+                    raise
             if video.received_bytes == video.size_bytes:
-                _complete(video, file)
+                _complete(video, path)
 
 
 def _check_chunk(video: Video, length: int, offset: int) -> None:
@@ -104,29 +109,18 @@ def _locked_upload(video: Video) -> Iterator[None]:
     try:
         with wrap_storage_full():
             make_folder(video.folder)
-        with _locked_folder(video.folder):
+        with short_lock(video.folder / LOCK_NAME):
             # The previous holder of the lock may have completed the upload.
             video.refresh_from_db()
             yield
     except (NotFound, Video.DoesNotExist) as exc:
         # The row's deletion removed the directory; make_folder() above created it again.
-        shutil.rmtree(video.folder, ignore_errors=True)
+        delete_folder(video.folder)
         raise NotFound(DELETED) from exc
-    except BlockingIOError as exc:
+    except Timeout as exc:
         raise UploadBusy("Another request is uploading this video. Try again in a moment.") from exc
     except FileNotFoundError as exc:
         raise NotFound(DELETED) from exc
-
-
-@contextmanager
-def _locked_folder(folder: Path) -> Iterator[None]:
-    """Lock the directory: a lock on the partial file would be lost when it is renamed."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        yield
-    finally:
-        os.close(handle)
 
 
 def _reserve(video: Video, size_bytes: int) -> None:
@@ -150,13 +144,12 @@ def _append(file: IO[bytes], chunk: bytes, arrived: int) -> None:
         raise
 
 
-def _complete(video: Video, file: IO[bytes]) -> None:
-    """Verify the complete file and queue the video for detection."""
-    path = Path(file.name)
+def _complete(video: Video, path: Path) -> None:
+    """Verify the complete file, which is closed, and queue the video for detection."""
     with path.open("rb") as whole:
         sha256 = hashlib.file_digest(whole, "sha256").hexdigest()
     if video.sha256 not in ("", sha256):
-        file.truncate(0)
+        os.truncate(path, 0)
         _update(video, received_bytes=0)
         raise ChecksumMismatch(
             "The uploaded file is not the announced one: the SHA-256 differs. Upload it again."
@@ -172,7 +165,7 @@ def _complete(video: Video, file: IO[bytes]) -> None:
         poster_file.write(poster)
         fsync_file(poster_file)
     durable_rename(path, video.source_path)
-    name = str(video.source_path.relative_to(settings.MEDIA_ROOT))
+    name = video.source_path.relative_to(settings.MEDIA_ROOT).as_posix()
     kept = {"file": name, "sha256": sha256, "poster_bytes": len(poster)}
     _update(video, state=State.QUEUED, address="", **kept, **_facts(info))
 
@@ -208,6 +201,7 @@ def keep_open(video: Video) -> None:
 
 
 def sweep() -> None:
-    """Delete abandoned uploads, and visitors' videos whose session has ended."""
+    """Delete abandoned uploads, visitors' videos whose session has ended, and leftovers."""
     Video.abandoned_uploads().delete()
     Video.objects.of_ended_sessions().delete()
+    delete_marked_folders(Video.root())

@@ -4,7 +4,6 @@ Videos (detection) and renderings are jobs: database rows that any process may w
 take over.
 """
 
-import shutil
 import uuid
 from datetime import UTC, timedelta
 from pathlib import Path
@@ -19,6 +18,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from detect_video.errors import RunLost
+from web.storage.disk import delete_file, delete_folder
 from web.storage.owners import Owned, OwnedQuerySet
 
 # A run whose heartbeat is older counts as dead; live runs send one every 2 s.
@@ -223,10 +223,15 @@ class Video(Owned, Job):
         length_s = limits["video_seconds"] if self.duration_s is None else self.duration_s
         return limits["job_seconds"] + limits["job_seconds_per_video_second"] * length_s
 
+    @classmethod
+    def root(cls) -> Path:
+        """Directory of the directories of all videos."""
+        return Path(settings.MEDIA_ROOT) / "detect_video"
+
     @property
     def folder(self) -> Path:
         """Directory of all files of this video; no part of the path comes from the user."""
-        return Path(settings.MEDIA_ROOT) / "detect_video" / str(self.pk)
+        return self.root() / str(self.pk)
 
     @property
     def source_path(self) -> Path:
@@ -320,7 +325,7 @@ class Rendering(Job):
 def remove_folder(instance: Video, **_: Any) -> None:
     """Delete a video's files with its row, including deletions that cascade from the account."""
     folder = instance.folder
-    transaction.on_commit(lambda: shutil.rmtree(folder, ignore_errors=True))
+    transaction.on_commit(lambda: delete_folder(folder))
 
 
 @receiver(post_delete, sender=Rendering)
@@ -331,6 +336,6 @@ def remove_files(instance: Rendering, **_: Any) -> None:
     def remove() -> None:
         # Any subdirectory: that of older renderings has another name.
         for path in folder.glob(f"*/{name}*"):
-            path.unlink(missing_ok=True)
+            delete_file(path)
 
     transaction.on_commit(remove)

@@ -3,6 +3,7 @@
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from threading import BoundedSemaphore
 
@@ -44,13 +45,16 @@ class AviView(FileAPIView):
             raise Busy("Another recording is being converted. Try again in a moment.")
         try:
             check_room(0)
-            # check_room() covers this directory; the system's may be in memory (tmpfs).
-            with tempfile.TemporaryDirectory(dir=settings.FILE_UPLOAD_TEMP_DIR) as folder:
+            with ExitStack() as cleanup:
+                # check_room() covers this directory; the system's may be in memory (tmpfs).
+                temporary = tempfile.TemporaryDirectory(dir=settings.FILE_UPLOAD_TEMP_DIR)
+                folder = cleanup.enter_context(temporary)
                 source, target = Path(folder, "recording"), Path(folder, "recording.avi")
                 with source.open("wb") as file:
                     file.writelines(recording.chunks())
                 render_video(source, target, nothing_found, codec="mjpg", on_size=size_check())
-                return file_response(target, download_name="camera.avi")
+                delete = cleanup.pop_all().close
+                return file_response(target, download_name="camera.avi", on_close=delete)
         finally:
             _conversion_slot.release()
 

@@ -3,7 +3,7 @@
 import asyncio
 import os
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import BinaryIO
 
@@ -17,11 +17,17 @@ from web.problems import problem_response
 BLOCK_BYTES = 256 * 1024
 
 
-def file_response(path: Path, *, byte_range: str = "", download_name: str = "") -> HttpResponseBase:
+def file_response(
+    path: Path,
+    *,
+    byte_range: str = "",
+    download_name: str = "",
+    on_close: Callable[[], None] = lambda: None,
+) -> HttpResponseBase:
     """Serve a video file, or the part selected by a ``Range`` header.
 
-    With a ``download_name``, browsers save the file instead of showing it. The file may be deleted
-    once this returns. Raises ``FileGone``.
+    With a ``download_name``, browsers save the file instead of showing it. ``on_close`` is called
+    once the file has been sent and closed. Raises ``FileGone``.
     """
     try:
         file = path.open("rb")
@@ -39,7 +45,9 @@ def file_response(path: Path, *, byte_range: str = "", download_name: str = "") 
     start, end = wanted or (0, size_bytes)
     content_type = MIME_TYPES.get(container_format(file), "application/octet-stream")
     streamed = StreamingHttpResponse(
-        Blocks(file, start, end), status=206 if wanted else 200, content_type=content_type
+        Blocks(file, start, end, on_close),
+        status=206 if wanted else 200,
+        content_type=content_type,
     )
     streamed["Content-Length"] = end - start
     streamed["Accept-Ranges"] = "bytes"
@@ -85,8 +93,8 @@ def parse_range(header: str, size_bytes: int) -> tuple[int, int] | None:
 class Blocks:
     """Iterates over ``start`` to ``end`` of an open file in blocks; the response closes it."""
 
-    def __init__(self, file: BinaryIO, start: int, end: int) -> None:
-        self._file, self._start, self._end = file, start, end
+    def __init__(self, file: BinaryIO, start: int, end: int, on_close: Callable[[], None]) -> None:
+        self._file, self._start, self._end, self._on_close = file, start, end, on_close
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         self._file.seek(self._start)
@@ -97,3 +105,4 @@ class Blocks:
 
     def close(self) -> None:
         self._file.close()
+        self._on_close()

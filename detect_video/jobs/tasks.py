@@ -13,7 +13,7 @@ from detect_video.video.rendering import CODECS, render_video
 from ml_core import engine
 from ml_core.results import Detection
 from web.rest.serializers import DetectionSerializer
-from web.storage.disk import check_room
+from web.storage.disk import check_room, delete_file
 from web.storage.quota import check_quota
 from web.streams import opened
 
@@ -109,7 +109,7 @@ def run_rendering(rendering: Rendering, stop: Event) -> None:
         on_frame=on_frame,
         on_size=on_size,
     )
-    name = str(target.relative_to(settings.MEDIA_ROOT))
+    name = target.relative_to(settings.MEDIA_ROOT).as_posix()
     size_bytes = target.stat().st_size
     try:
         rendering.end_run(State.DONE, file=name, frames_done=frames_done, size_bytes=size_bytes)
@@ -118,4 +118,4 @@ def run_rendering(rendering: Rendering, stop: Event) -> None:
         raise
     for left in rendering.folder.glob(f"{rendering.pk}-*"):
         if left != target:
-            left.unlink(missing_ok=True)
+            delete_file(left)

@@ -24,6 +24,8 @@ logger = logging.getLogger(__name__)
 
 # Suffix of files that are being written, by which leftovers of crashes are found.
 PART_SUFFIX = ".part"
+# File that marks a folder as deleted.
+DELETED = ".deleted"
 # The disk, the disk quota of the process's user, or the file size limit is used up.
 FULL_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 # Read-only file system, missing permission, or I/O error.
@@ -64,8 +66,9 @@ class WholeFileStorage(FileSystemStorage):
 
     def delete(self, name: str) -> None:
         """Delete a file, and its folder if that held nothing else."""
-        super().delete(name)
-        delete_empty_folder(Path(self.path(name)).parent, Path(self.location))
+        path = Path(self.path(name))
+        delete_file(path)
+        delete_empty_folder(path.parent, Path(self.location))
 
     def _write(self, target: Path, content: File) -> None:
         make_folder(target.parent)
@@ -136,6 +139,29 @@ def delete_orphan(path: Path) -> None:
         path = path.parent
     while delete_empty_folder(path, Path(settings.MEDIA_ROOT)):
         path = path.parent
+
+
+def delete_file(path: Path) -> None:
+    """Delete a file if it exists. On Windows an open one stays, until its folder is deleted."""
+    with suppress(PermissionError):
+        path.unlink(missing_ok=True)
+
+
+def delete_folder(folder: Path) -> None:
+    """Delete a folder with everything in it.
+
+    Windows does not delete open files; then the folder is left to ``delete_marked_folders``.
+    """
+    shutil.rmtree(folder, ignore_errors=True)
+    # Nothing is left to mark, as a rule.
+    with suppress(OSError):
+        (folder / DELETED).touch()
+
+
+def delete_marked_folders(parent: Path) -> None:
+    """Delete what is left of the folders in ``parent`` that ``delete_folder`` could not delete."""
+    for mark in parent.glob(f"*/{DELETED}"):
+        delete_folder(mark.parent)
 
 
 def fsync_file(file: IO[bytes]) -> None:
@@ -222,8 +248,14 @@ def durable_rename(part: Path, target: Path) -> None:
 
 
 def fsync_folder(folder: Path) -> None:
-    """Sync the entries of ``folder``, without which a rename may be lost in a crash."""
-    handle = os.open(folder, os.O_RDONLY)
+    """Sync the entries of ``folder``, without which a rename may be lost in a crash.
+
+    Does nothing on Windows, which opens no folders.
+    """
+    try:
+        handle = os.open(folder, os.O_RDONLY)
+    except PermissionError:
+        return
     try:
         os.fsync(handle)
     finally:

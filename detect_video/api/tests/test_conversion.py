@@ -63,6 +63,15 @@ async def test_a_converted_recording_is_streamed(async_client, monkeypatch):
     assert peak < 4 * 2**20
 
 
+def test_the_files_of_a_conversion_are_deleted_once_the_answer_is_sent(client, tmp_path, folder):
+    response = client.post(URL, {"video": recording(tmp_path)})
+    assert [path.name for path in folder.rglob("*.avi")] == ["recording.avi"]
+
+    response.close()
+
+    assert [*folder.iterdir()] == []
+
+
 @pytest.mark.parametrize(
     ("body", "status", "code"),
     [

@@ -1,10 +1,11 @@
 """Announcements and uploads of videos, with valid and invalid requests."""
 
-import fcntl
 import hashlib
 import json
 import os
 import shutil
+import subprocess
+import sys
 import threading
 from collections import namedtuple
 from collections.abc import Callable
@@ -16,6 +17,7 @@ import pytest
 from django.contrib.auth.models import User
 from django.test import Client
 from django.utils import timezone
+from filelock import FileLock
 
 from detect_video import chunked_uploads
 from detect_video.api import uploads as upload_api
@@ -160,13 +162,23 @@ def test_a_chunk_at_a_wrong_offset_is_refused_with_the_current_one(client, clip,
 def test_concurrent_chunks_of_one_upload_are_refused(client, clip):
     video = announced(client, clip)
     send(client, video, clip[:10], 0)
-    folder = os.open(Video.objects.get().folder, os.O_RDONLY)
-    fcntl.flock(folder, fcntl.LOCK_EX)
-    response = send(client, video, clip[10:20], 10)
-    os.close(folder)
+    with FileLock(Video.objects.get().folder / chunked_uploads.LOCK_NAME):
+        response = send(client, video, clip[10:20], 10)
 
     assert_problem(response, 409, "upload_busy")
     assert offset_of(client, video) == 10
+
+
+def test_the_lock_of_a_killed_server_does_not_stop_an_upload(client, clip, media):
+    video = announced(client, clip)
+    send(client, video, clip[:10], 0)
+    lock_path = Video.objects.get().folder / chunked_uploads.LOCK_NAME
+    program = "import os, sys, filelock; filelock.FileLock(sys.argv[1]).acquire(); os.abort()"
+    subprocess.run([sys.executable, "-c", program, lock_path], check=False)
+    assert lock_path.exists()
+
+    assert send(client, video, clip[10:], 10).status_code == 204
+    assert not lock_path.exists()
 
 
 def test_a_file_that_differs_from_the_announced_one_starts_over(client, clip):
@@ -415,6 +427,29 @@ def test_announcements_without_data_expire_before_interrupted_uploads(client, cl
     settings.LIMITS = {**settings.LIMITS, "upload_seconds": 0}
     chunked_uploads.sweep()
     assert client.get(begun["urls"]["self"]).status_code == 404
+
+
+def test_a_file_that_is_open_is_deleted_later_where_the_system_demands_it(
+    client, clip, media, monkeypatch
+):
+    """As on Windows, where an open file cannot be deleted."""
+    video = upload(client, clip)
+    unlink = os.unlink
+
+    def refuse_source(path, *arguments, **options) -> None:
+        if Path(path).name == "source":
+            raise PermissionError(path)
+        unlink(path, *arguments, **options)
+
+    monkeypatch.setattr(os, "unlink", refuse_source)
+    assert client.delete(video["urls"]["self"]).status_code == 204
+    chunked_uploads.sweep()
+    assert len([*media.rglob("source")]) == 1
+    monkeypatch.undo()
+
+    chunked_uploads.sweep()
+
+    assert [*Video.root().iterdir()] == []
 
 
 def test_a_repeated_announcement_keeps_an_upload_from_expiring(client, clip, settings):
