@@ -5,11 +5,11 @@ output. Before parsing the file, it gives up the right to open files and connect
 """
 
 import json
-import resource
 import sys
 from collections.abc import Iterator
 from contextlib import suppress
 from functools import cache
+from importlib import import_module
 from itertools import chain
 from typing import Any
 
@@ -18,7 +18,15 @@ import av.error
 import numpy as np
 
 from detect_video.video.containers import missing_bytes
-from detect_video.video.decoder_protocol import AUDIO, END, FRAME, HEADER, MESSAGE, SKIPPED
+from detect_video.video.decoder_protocol import (
+    AUDIO,
+    END,
+    FRAME,
+    HEADER,
+    MESSAGE,
+    SKIPPED,
+    TOO_MUCH_MEMORY,
+)
 from detect_video.video.video_file import DEFAULT_RATE, Refused, VideoFile, codec_name, to_us
 
 JPEG_OPTIONS = {"qmin": "4", "qmax": "4"}
@@ -157,18 +165,26 @@ def send_json(kind: bytes, content: dict[str, Any]) -> None:
 
 
 def lock_down(limits: dict[str, Any]) -> None:
-    """Give up the right to open or write files; limit memory and CPU time."""
-    seconds = limits["video_decode_cpu_seconds"]
-    # The soft limit sends SIGXCPU, which the parent recognises; the hard limit sends SIGKILL.
-    resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + 1))
+    """Give up the right to open or write files; limit memory and CPU time. Not on Windows.
+
+    The parent process limits memory and CPU time as well, on every platform.
+    """
+    try:
+        resource: Any = import_module("resource")
+    except ImportError:
+        return
     for kind, limit in {
-        resource.RLIMIT_AS: limits["video_decode_bytes"],
+        # Only after the parent should have killed this process.
+        resource.RLIMIT_CPU: limits["video_decode_cpu_seconds"] + 60,
         resource.RLIMIT_FSIZE: 0,
         resource.RLIMIT_CORE: 0,
         # Files that are already open stay open.
         resource.RLIMIT_NOFILE: 0,
     }.items():
         resource.setrlimit(kind, (limit, limit))
+    # macOS refuses a limit below the address space that every process has there.
+    with suppress(ValueError):
+        resource.setrlimit(resource.RLIMIT_AS, (limits["video_decode_bytes"],) * 2)
 
 
 def main() -> None:
@@ -182,7 +198,7 @@ def main() -> None:
     except Refused as refused:
         end["error"] = refused.args
     except MemoryError:
-        end["error"] = ("video_too_large", "Decoding the video takes too much memory.")
+        end["error"] = ("video_too_large", TOO_MUCH_MEMORY)
     # PyAV raises many types of errors for damaged files.
     except Exception as exc:
         reason = getattr(exc, "strerror", None) or exc

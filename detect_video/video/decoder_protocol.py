@@ -6,3 +6,5 @@ import struct
 MESSAGE = struct.Struct("<cqIII")
 # JSON metadata; a frame; a skipped frame, as a keep-alive; audio samples; JSON on the outcome.
 HEADER, FRAME, SKIPPED, AUDIO, END = b"H", b"F", b"S", b"A", b"E"
+# The detail of the problem when the limit on memory is exceeded, whichever process notices it.
+TOO_MUCH_MEMORY = "Decoding the video takes too much memory."

@@ -3,21 +3,16 @@
 ``decoder.py`` is the program of the child.
 """
 
-import fcntl
 import json
 import os
-import select
-import signal
-import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
 from pathlib import Path
-from threading import Lock
 from typing import Any, BinaryIO, NamedTuple, Self
 
 import numpy as np
@@ -25,7 +20,8 @@ from django.conf import settings
 
 from detect_video.errors import FileGone
 from detect_video.video.containers import container_format
-from detect_video.video.decoder_protocol import END, MESSAGE, SKIPPED
+from detect_video.video.decoder_protocol import END, MESSAGE, SKIPPED, TOO_MUCH_MEMORY
+from detect_video.video.watched_process import Exceeded, WatchedProcess
 from ml_core.errors import InvalidVideo, UnsupportedVideo, VisionError
 
 # -I isolates the child from the working directory and environment; append only the project.
@@ -40,9 +36,9 @@ ENVIRONMENT = {
     # Reuse the memory of the previous frame; this halves the system time.
     "MALLOC_MMAP_THRESHOLD_": str(2**25),
     "MALLOC_TRIM_THRESHOLD_": str(2**27),
+    # Windows programs need it for random numbers.
+    **{name: os.environ[name] for name in ("SYSTEMROOT",) if name in os.environ},
 }
-# The maximum for unprivileged processes on Linux (pipe-max-size).
-PIPE_BYTES = 2**20
 POSTER_SIDE = 320
 # Errors that may only be a consequence of a truncated file.
 NOT_FOUND = {"no_video_stream", "no_video_frames", "codec_not_supported"}
@@ -96,23 +92,18 @@ class Decoder:
 
     def __init__(self, path: Path, mode: str, **request: Any) -> None:
         self.truncated = ""
-        self._closed = False
-        self._reading = Lock()
         with opened(path) as file:
             format = accepted_format(file)
             limits = {name: limit for name, limit in settings.LIMITS.items() if "video" in name}
             self._frame_pixels = limits["video_longer_side"] * limits["video_shorter_side"]
             parameters = {"mode": mode, "format": format, "limits": limits, **request}
-            self._process = subprocess.Popen(
+            self._process = WatchedProcess(
                 [sys.executable, "-I", "-c", PROGRAM, str(PROJECT_DIR), json.dumps(parameters)],
                 stdin=file,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
-                bufsize=0,
                 env=ENVIRONMENT,
+                memory_bytes=limits["video_decode_bytes"],
+                cpu_seconds=limits["video_decode_cpu_seconds"],
             )
-        self._pipe: Any = self._process.stdout
-        self._widen_pipe()
 
     @cached_property
     def header(self) -> dict[str, Any]:
@@ -131,11 +122,10 @@ class Decoder:
 
     def __next__(self) -> Message:
         """The next message. Raises ``VisionError`` if the child fails or times out."""
-        with self._reading:
-            message = None if self._closed else self._receive()
+        message = self._receive()
         if message and message.kind != END:
             return message
-        was_closed = self._closed
+        was_closed = self._process.is_closed
         self.close()
         if was_closed:
             raise StopIteration
@@ -152,45 +142,20 @@ class Decoder:
 
     def close(self) -> None:
         """Kill the child. Thread-safe and idempotent."""
-        self._closed = True
-        self._process.kill()
-        # A thread blocked in _receive() now reads end-of-file and releases the lock.
-        with self._reading:
-            self._pipe.close()
-        self._process.wait()
-
-    def _widen_pipe(self) -> None:
-        """Enlarge the pipe for speed; optional: the kernel limits pipe memory per user."""
-        with suppress(OSError):
-            fcntl.fcntl(self._pipe, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
+        self._process.close()
 
     def _receive(self) -> Message | None:
         """The child's next message, or None if it has exited."""
         deadline_s = time.monotonic() + settings.LIMITS["video_frame_seconds"]
-        header = self._read(MESSAGE.size, deadline_s)
+        header = self._process.read(MESSAGE.size, deadline_s)
         if header is None:
             return None
         kind, pts_us, width, height, data_bytes = MESSAGE.unpack(header)
         # A compromised child must not make this process allocate without limit.
         if data_bytes > 3 * self._frame_pixels:
             return None
-        data = self._read(data_bytes, deadline_s)
+        data = self._process.read(data_bytes, deadline_s)
         return None if data is None else Message(kind, pts_us, width, height, data)
-
-    def _read(self, count: int, deadline_s: float) -> bytearray | None:
-        buffer = bytearray(count)
-        poll = select.poll()
-        poll.register(self._pipe, select.POLLIN)
-        received = 0
-        while received < count:
-            if not poll.poll(max(0, deadline_s - time.monotonic()) * 1000):
-                self._process.kill()
-                raise too_slow()
-            size = self._pipe.readinto(memoryview(buffer)[received:])
-            if not size:
-                return None
-            received += size
-        return buffer
 
     def _conclude(
         self, missing_bytes: int = 0, damages: int = 0, error: tuple[str, str] | None = None
@@ -210,8 +175,12 @@ class Decoder:
     def _death(self) -> VisionError:
         """The error for a child that exited without an END message."""
         status = self._process.wait()
-        if status == -signal.SIGXCPU:
-            return too_slow()
+        match self._process.exceeded:
+            case Exceeded.TIME:
+                detail = "Decoding the video takes too long. Convert it to H.264 in an mp4 file."
+                return InvalidVideo(detail, code="decode_timeout")
+            case Exceeded.MEMORY:
+                return InvalidVideo(TOO_MUCH_MEMORY, code="video_too_large")
         return InvalidVideo(f"The video is damaged; its decoder stopped ({status}).")
 
 
@@ -231,11 +200,6 @@ def accepted_format(file: BinaryIO) -> str:
     if not file.seek(0, os.SEEK_END):
         raise InvalidVideo("The video is empty (0 bytes).", code="empty_file")
     raise UnsupportedVideo("Expected a video file: mp4, mov, mkv, webm or avi.")
-
-
-def too_slow() -> VisionError:
-    detail = "Decoding the video takes too long. Convert it to H.264 in an mp4 file."
-    return InvalidVideo(detail, code="decode_timeout")
 
 
 class VideoReader:

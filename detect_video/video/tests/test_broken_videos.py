@@ -1,6 +1,5 @@
 """Damaged, oversized and malicious files: each ends with a specific error."""
 
-import fcntl
 import json
 import struct
 import subprocess
@@ -15,6 +14,7 @@ import numpy as np
 import pytest
 
 from detect_video.tests.clips import frame_number, numbered_picture, write_clip, write_tone
+from detect_video.video import reader
 from detect_video.video.containers import MAX_BOXES, missing_bytes
 from detect_video.video.reader import ENVIRONMENT, PROJECT_DIR, VideoReader, probe, read_audio
 from ml_core.errors import InvalidVideo, UnsupportedVideo
@@ -155,6 +155,7 @@ def test_at_most_the_maximum_number_of_boxes_is_parsed(tmp_path):
 
 def test_a_decoder_works_without_a_large_pipe(tmp_path, monkeypatch):
     """Linux limits the pipe memory of each user."""
+    fcntl = pytest.importorskip("fcntl")
     control = fcntl.fcntl
 
     def small_pipes_only(file, command, *arguments):
@@ -280,7 +281,8 @@ def test_a_frame_count_above_the_limit_is_capped(tmp_path):
     assert probe(clip)[0].frames_hint == 600 * 61
 
 
-def test_a_decoder_that_sends_nothing_for_too_long_is_killed(tmp_path, settings):
+def test_a_decoder_that_sends_nothing_for_too_long_is_killed(tmp_path, settings, monkeypatch):
+    monkeypatch.setattr(reader, "PROGRAM", "import time; time.sleep(60)")
     limited(settings, video_frame_seconds=0.01)
 
     assert problem(write_clip(tmp_path / "clip.mp4")) == "decode_timeout"
@@ -307,6 +309,18 @@ def test_a_decoder_without_memory_ends_with_an_error(tmp_path, settings):
     )
 
     assert problem(clip) in ("video_too_large", "video_unreadable")
+
+
+def test_a_decoder_that_cannot_limit_its_own_memory_is_killed(tmp_path, settings, monkeypatch):
+    """As on Windows, which has no resource limits."""
+    without_limits = "import sys; sys.modules['resource'] = None; "
+    monkeypatch.setattr(reader, "PROGRAM", without_limits + reader.PROGRAM)
+    limited(settings, video_decode_bytes=100 * 2**20)
+    clip = write_clip(
+        tmp_path / "clip.mp4", frames=9, size_wh=(4096, 2304), options={"preset": "ultrafast"}
+    )
+
+    assert problem(clip) == "video_too_large"
 
 
 def test_a_decoder_that_is_killed_is_an_error(tmp_path):
@@ -366,6 +380,7 @@ def write_reference(path: Path, target: Path) -> Path:
 
 
 def test_the_decoder_cannot_open_or_write_files(tmp_path, settings):
+    pytest.importorskip("resource")
     program = """
 import json, os, socket, sys
 sys.path.append(sys.argv[1])

@@ -1,0 +1,97 @@
+"""Limits on a child process that does not limit itself, as on Windows."""
+
+import math
+import os
+import sys
+import tempfile
+import time
+from threading import Timer
+
+import pytest
+
+from detect_video.video.watched_process import Exceeded, WatchedProcess
+
+WRITE = "import sys; sys.stdout.buffer.write(b'abc'); sys.stdout.buffer.flush(); "
+HOLD_MEMORY = "import time; block = b'x' * 300_000_000; time.sleep(60)"
+
+
+def start(program: str, *, memory_bytes: int = 2**30, cpu_seconds: float = 60) -> WatchedProcess:
+    with tempfile.TemporaryFile() as stdin:
+        return WatchedProcess(
+            [sys.executable, "-c", program],
+            stdin=stdin,
+            env=os.environ,
+            memory_bytes=memory_bytes,
+            cpu_seconds=cpu_seconds,
+        )
+
+
+def never() -> float:
+    return time.monotonic() + 60
+
+
+@pytest.mark.parametrize(
+    ("program", "limits", "exceeded"),
+    [
+        (HOLD_MEMORY, {"memory_bytes": 100_000_000}, Exceeded.MEMORY),
+        ("while True: pass", {"cpu_seconds": 0.2}, Exceeded.TIME),
+    ],
+)
+def test_a_child_that_exceeds_a_limit_is_killed(program, limits, exceeded):
+    child = start(program, **limits)
+
+    assert child.read(1, never()) is None
+
+    child.close()
+    assert child.exceeded == exceeded
+
+
+def test_a_child_that_answers_too_late_is_killed():
+    child = start(WRITE + "import time; time.sleep(60)")
+    assert child.read(3, never()) == b"abc"
+
+    assert child.read(3, time.monotonic()) is None
+
+    child.close()
+    assert child.exceeded == Exceeded.TIME
+
+
+def test_a_child_may_wait_for_its_reader_for_any_time():
+    child = start(WRITE + "import time; time.sleep(0.5); sys.stdout.buffer.write(b'def')")
+    assert child.read(3, time.monotonic() + 5) == b"abc"
+
+    time.sleep(1)
+
+    assert child.read(3, never()) == b"def"
+    child.close()
+    assert child.exceeded is None
+
+
+def test_the_end_of_a_child_ends_reading():
+    child = start(WRITE + "sys.exit(3)")
+
+    assert child.read(4, never()) is None
+
+    assert child.wait() == 3
+    child.close()
+    assert child.exceeded is None
+
+
+def test_closing_ends_a_read_in_another_thread():
+    child = start("import time; time.sleep(60)")
+    Timer(0.2, child.close).start()
+
+    assert child.read(1, math.inf) is None
+
+    assert child.is_closed
+    assert child.exceeded is None
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_child_that_cannot_be_measured_is_killed(monkeypatch):
+    monkeypatch.setattr(WatchedProcess, "_exceeded_limit", lambda *arguments: 1 / 0)
+    child = start("import time; time.sleep(60)")
+
+    assert child.read(1, never()) is None
+
+    child.close()
