@@ -54,8 +54,8 @@ class DetectedImageAdmin(PictureAdmin):
     def detect_again(self, request: HttpRequest, chosen: QuerySet[DetectedImage]) -> None:
         for detected in chosen:
             try:
-                detect_again(detected)
-            except (VisionError, OSError) as exc:
+                detected = detect_again(detected, "", queue_key="admin")
+            except (VisionError, OSError, DetectedImage.DoesNotExist) as exc:
                 self.message_user(request, f"{detected}: {exc}", messages.ERROR)
             else:
                 count = len(detected.detections)

@@ -5,7 +5,7 @@ import mimetypes
 from pathlib import PurePath
 from typing import Any
 
-from django.http import HttpResponse
+from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404
 from django.utils.http import content_disposition_header
 from django.utils.translation import get_language
@@ -28,7 +28,7 @@ from ml_core.networks.loading import SCORE_FLOOR
 from web.exports import EXPORTS
 from web.rest.file_views import FileAPIView
 from web.rest.picture_uploads import PictureAPIView, queue_key_of, server_timing
-from web.rest.serializers import DetectionsSerializer
+from web.rest.serializers import DetectAgainSerializer, DetectionsSerializer
 from web.storage.choice import Keep, Keeping
 from web.storage.owners import OwnedQuerySet, Owner
 from web.storage.quota import check_storage
@@ -141,6 +141,27 @@ class KeptPictureView(RetrieveDestroyAPIView):
 
     def get_queryset(self) -> OwnedQuerySet:
         return services.own_pictures(self.request)
+
+
+class DetectAgainView(APIView):
+    """Detect again in one of your own kept pictures, with any model.
+
+    The new result and its drawn picture replace the former ones; `drawn_url` changes.
+    """
+
+    throttle_scope = "predictions"
+
+    @schema.detect_again
+    def post(self, request: Request, pk: str) -> Response:
+        serializer = DetectAgainSerializer(data=request.data)
+        serializer.is_valid(raise_exception=True)
+        kept = get_object_or_404(services.own_pictures(request), pk=pk)
+        model, queue_key = serializer.validated_data["model"], queue_key_of(request)
+        try:
+            kept = services.detect_again(kept, model, queue_key=queue_key)
+        except (FileNotFoundError, DetectedImage.DoesNotExist) as exc:
+            raise Http404("The file of this picture is missing.") from exc
+        return Response(DetectedImageSerializer(kept).data, headers=server_timing(kept.timing_ms))
 
 
 class ExportView(FileAPIView):

@@ -17,6 +17,7 @@ from detect_image.serializers import (
     GalleryPictureSerializer,
     GalleryRequestSerializer,
 )
+from web.errors import StorageFull
 from web.exports import EXPORTS
 from web.rest.picture_uploads import picture_request
 from web.rest.schema import (
@@ -26,7 +27,7 @@ from web.rest.schema import (
     InvalidParameters,
     problems,
 )
-from web.rest.serializers import DetectionsSerializer
+from web.rest.serializers import DetectAgainSerializer, DetectionsSerializer
 from web.storage.choice import NotKeptSerializer
 
 
@@ -46,6 +47,7 @@ class DetectAnswerSerializer(DetectionsSerializer):
     original_url = serializers.CharField(required=False)
     drawn_url = serializers.CharField(required=False)
     export_url = serializers.CharField(required=False)
+    detect_again_url = serializers.CharField(required=False)
     page_url = serializers.CharField(required=False)
 
 
@@ -97,6 +99,15 @@ kept_pictures = extend_schema_view(get=extend_schema(operation_id="pictures", ta
 kept_picture = extend_schema_view(
     get=extend_schema(operation_id="picture", tags=["pictures"], responses=DetectedImageSerializer),
     delete=extend_schema(operation_id="delete_picture", tags=["pictures"]),
+)
+detect_again = extend_schema(
+    operation_id="detect_again_in_picture",
+    tags=["pictures"],
+    request=DetectAgainSerializer,
+    responses={
+        200: DetectedImageSerializer,
+        **problems(*PICTURE_ERRORS, *MODEL_ERRORS, StorageFull),
+    },
 )
 export = extend_schema(
     operation_id="export_picture",

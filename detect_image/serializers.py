@@ -154,10 +154,14 @@ class DetectedImageSerializer(DetectionsSerializer):
     original_url = serializers.CharField()
     drawn_url = serializers.CharField()
     export_url = serializers.SerializerMethodField()
+    detect_again_url = serializers.SerializerMethodField()
     page_url = serializers.CharField(source="get_absolute_url")
 
     def get_export_url(self, detected: DetectedImage) -> str:
         return reverse("detect_image:api-export", args=[detected.pk])
+
+    def get_detect_again_url(self, detected: DetectedImage) -> str:
+        return reverse("detect_image:api-detect-again", args=[detected.pk])
 
 
 class GalleryPictureSerializer(serializers.Serializer):

@@ -17,7 +17,7 @@ from ml_core.pictures.images import encode_jpeg, small_jpeg
 from ml_core.results import Detections
 from web.rest.picture_uploads import decode_upload, picture_in_memory
 from web.rest.serializers import DetectionSerializer
-from web.storage.media import keep_picture, set_jpegs
+from web.storage.media import keep_picture, replace_result
 from web.storage.owners import OwnedQuerySet, Owner
 
 # Drawn boxes cannot be filtered later.
@@ -154,24 +154,25 @@ def keep(
     return detected
 
 
-def detect_again(detected: DetectedImage) -> None:
-    """Replace a stored picture's result and drawing by those of the current default model."""
+def detect_again(detected: DetectedImage, model: str, *, queue_key: str) -> DetectedImage:
+    """Replace a stored picture's result and drawing by those of a model, the default if empty.
+
+    The thresholds stay the same. Raises a ``VisionError``, ``FileNotFoundError`` if the picture's
+    file is missing, and ``DetectedImage.DoesNotExist`` if the picture was deleted meanwhile; then
+    the stored result is unchanged.
+    """
     with detected.original.open("rb") as file:
         data = file.read()
     detect_options = DetectOptions(
-        model="",
+        model=model,
         score_threshold=detected.score_threshold,
         iou_threshold=detected.iou_threshold,
         original_wh=(detected.width, detected.height),
     )
     drawn_from = max(detected.score_threshold, DRAWN_SCORE_THRESHOLD)
     draw_options = DrawOptions(drawn_from, language=get_language() or "en")
-    jpegs, found = draw_to_keep(data, detect_options, draw_options, queue_key="admin")
-    for field, value in _result_fields(found).items():
-        setattr(detected, field, value)
-    set_jpegs(detected, data, vars(jpegs))
-    detected.full_clean()
-    detected.save()
+    jpegs, found = draw_to_keep(data, detect_options, draw_options, queue_key=queue_key)
+    return replace_result(detected, data, vars(jpegs), _result_fields(found))
 
 
 def own_pictures(request: HttpRequest) -> OwnedQuerySet:

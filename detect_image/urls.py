@@ -17,5 +17,10 @@ urlpatterns = [
     path("api/gallery/picture/", api.GalleryPictureView.as_view(), name="api-gallery-picture"),
     path("api/pictures/", api.KeptPicturesView.as_view(), name="api-kept-list"),
     path("api/pictures/<uuid:pk>/", api.KeptPictureView.as_view(), name="api-kept"),
+    path(
+        "api/pictures/<uuid:pk>/detect-again/",
+        api.DetectAgainView.as_view(),
+        name="api-detect-again",
+    ),
     path("api/pictures/<uuid:pk>/export/", api.ExportView.as_view(), name="api-export"),
 ]

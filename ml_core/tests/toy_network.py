@@ -33,17 +33,23 @@ LABELS = ("tomato", "plum")
 RED, BLUE, GREY = (255, 0, 0), (0, 0, 255), (128, 128, 128)
 
 
-def install_toy_network(model_dir: Path) -> None:
+def install_toy_network(
+    model_dir: Path,
+    name: str = NAME,
+    labels: tuple[str, str] = LABELS,
+    *,
+    sees_blue: bool = True,
+) -> None:
     """Install the network in ``model_dir`` like a model of the user."""
-    folder = model_dir / NAME
+    folder = model_dir / name
     folder.mkdir(parents=True)
     folder.joinpath("toy.cfg").write_text(CONFIG)
-    folder.joinpath("toy.names").write_text("\n".join(LABELS) + "\n")
+    folder.joinpath("toy.names").write_text("\n".join(labels) + "\n")
 
     # Logits of x, y, width, height, objectness, tomato and plum, computed from the cell's mean
     # red, green and blue: the box fills the cell, and red or blue cells are objects.
     weights = np.zeros((7, 3), np.float32)
-    weights[4] = 20, -40, 20
+    weights[4] = 20, -40, 20 if sees_blue else -40
     weights[5] = 20, 0, -20
     weights[6] = -20, 0, 20
     biases = np.array([0, 0, 0, 0, -10, 0, 0], np.float32)

@@ -44,6 +44,18 @@ class DetectionsSerializer(serializers.Serializer):
         return {stage: round(value, 2) for stage, value in detections.timing_ms.items()}
 
 
+class DetectAgainSerializer(serializers.Serializer):
+    """The model that detects again in what is stored."""
+
+    model = serializers.CharField(
+        required=False,
+        default="",
+        allow_blank=True,
+        max_length=100,
+        help_text="model name (default: the default detector)",
+    )
+
+
 class ModelSpecSerializer(serializers.Serializer):
     """A model: its task, input and state on this site.
 

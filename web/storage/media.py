@@ -9,7 +9,7 @@ from typing import Any
 from django.conf import settings
 from django.contrib import admin
 from django.core.files.base import ContentFile
-from django.db import DatabaseError
+from django.db import DatabaseError, transaction
 from django.db.models import F, FileField, Model
 from django.db.models.fields.files import FieldFile
 from django.http import Http404, HttpRequest, HttpResponse
@@ -126,6 +126,31 @@ def keep_picture(row: KeptPicture, data: bytes, jpegs: dict[str, bytes], owner: 
             check_quota(owner, len(data))
             row.save()
     discard_if_session_ended(row)
+
+
+def replace_result(
+    row: KeptPicture, data: bytes, jpegs: dict[str, bytes], fields: dict[str, Any]
+) -> Any:
+    """Save a new result of the stored picture ``data``: its fields, and the JPEG files by field.
+
+    Returns the saved row; the former JPEG files are deleted. Raises ``StorageFull``, and
+    ``DoesNotExist`` if the row was deleted meanwhile; then nothing is changed.
+    """
+    check_room(sum(map(len, jpegs.values())))
+    made: Any = type(row)()
+    made.pk = row.pk
+    with files_of_kept_row(made):
+        set_jpegs(made, data, jpegs)
+        with transaction.atomic():
+            # Read again, as a parallel request may have replaced the files or changed the owner.
+            saved = type(row)._base_manager.select_for_update().get(pk=row.pk)
+            fields = {**fields, "size_bytes": made.size_bytes}
+            fields |= {field: getattr(made, field).name for field in jpegs}
+            for field, value in fields.items():
+                setattr(saved, field, value)
+            saved.full_clean()
+            saved.save(update_fields=list(fields))
+    return saved
 
 
 def set_jpegs(row: KeptPicture, data: bytes, jpegs: dict[str, bytes]) -> None:
