@@ -140,7 +140,7 @@ def ways_to_install() -> "list[str]":
     version = SUPPORTED[0]
     if WINDOWS:
         ways = [
-            f"winget install Python.Python.{version}",
+            f"winget install --architecture x64 Python.Python.{version}",
             f"or the Windows installer (64-bit) of Python {version} from",
             "https://www.python.org/downloads/windows/",
         ]

@@ -32,6 +32,10 @@ REQUIREMENTS = ["requirements.txt", "requirements-quantize.txt", "requirements-d
 MARKERS = {"runtime": REQUIREMENTS[:1], "dev": REQUIREMENTS}
 # Those that load libraries of the system.
 IMPORTED = "import cv2, openvino, tensorflow"
+LIBRARIES = """Install the libraries libGL and GLib, and run the same again.
+  Fedora: sudo dnf install mesa-libGL glib2
+  Arch Linux: sudo pacman -S libglvnd glib2
+  openSUSE: sudo zypper install Mesa-libGL1 libglib-2_0-0"""
 
 
 def install(kind: str = "runtime") -> None:
@@ -129,6 +133,8 @@ def check_imports() -> None:
     error = import_error()
     if "cannot open shared object file" in error:
         say(error.splitlines()[-1])
+        if not shutil.which("apt-get"):
+            sys.exit(LIBRARIES)
         install_system_packages("libgl1", "libglib2.0-0")
         error = import_error()
     if error:

@@ -24,7 +24,7 @@ exit /b
 
 :missing
 echo No Python was found. Install Python 3.13, for example in a terminal by
-echo   winget install Python.Python.3.13
+echo   winget install --architecture x64 Python.Python.3.13
 echo or with the "Windows installer (64-bit)" of Python 3.13 from
 echo   https://www.python.org/downloads/windows/
 echo Then double-click this file again.

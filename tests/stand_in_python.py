@@ -11,7 +11,8 @@ sys.executable = os.path.abspath(__file__)
 first, *rest = sys.argv[1:]
 
 if first == "-c" and "cv2" in rest[0]:
-    pass
+    error = LOG.with_name("cv2")
+    sys.exit(error.read_text() if error.exists() else 0)
 elif first == "-c":
     sys.version_info = VERSION
     for name in MISSING:

@@ -66,7 +66,7 @@ def test_windows_finds_python_and_keeps_the_window_open_after_a_failure(wine, tm
     for path in ROOT.glob("*.cmd"):
         shutil.copy(path, project)
 
-    assert "winget install Python.Python.3.13" in double_click(project / "run.cmd", wine, folder)
+    assert "x64 Python.Python.3.13" in double_click(project / "run.cmd", wine, folder)
 
     folder.joinpath("py.bat").write_text(BROKEN_PYTHON)
     python = folder / "python.bat"

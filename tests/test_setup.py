@@ -1,7 +1,7 @@
 """Tests of scripts/setup.py with stand-ins for the interpreters of a machine."""
 
+import importlib
 import os
-import pty
 import re
 import shutil
 import signal
@@ -13,6 +13,9 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import ROOT
+
+# The stand-ins are scripts, which only POSIX systems start.
+pty = pytest.importorskip("pty")
 
 STAND_IN = (ROOT / "tests" / "stand_in_python.py").read_text(encoding="utf-8")
 BROKEN_SHIM = "#!/bin/sh\necho 'pyenv: python3.13: command not found' >&2\nexit 127\n"
@@ -273,6 +276,25 @@ def test_large_downloads_and_their_share_are_shown(machine: Machine):
     assert "Installed requirements.txt (" in shown
 
 
+def test_missing_libraries_of_the_system_are_named_and_the_next_run_continues(machine: Machine):
+    machine.add_python("python3", 12)
+    error = machine.log.with_name("cv2")
+    error.write_text("ImportError: libGL.so.1: cannot open shared object file: No such file")
+    machine.add("id", "#!/bin/sh\necho 1000\n")
+
+    done = machine.run("install")
+    assert done.returncode == 1
+    assert "libGL.so.1" in done.stdout
+    assert "sudo dnf install mesa-libGL glib2" in done.stdout
+
+    machine.add("apt-get", "#!/bin/sh\nexit 1\n")
+    assert "sudo apt-get install libgl1 libglib2.0-0" in machine.run("install").stdout
+
+    error.unlink()
+    assert machine.run("install").returncode == 0
+    assert machine.run("install").stdout == ""
+
+
 @pytest.mark.parametrize("answer", ["n", "y"])
 def test_uv_fetches_a_python_only_after_asking(machine: Machine, answer: str):
     machine.add_python("python3", 14)
@@ -292,6 +314,28 @@ def test_uv_fetches_a_python_only_after_asking(machine: Machine, answer: str):
     assert "Download Python 3.13 with uv now? [y/N]" in shown
     assert ("python install 3.13" in machine.log.read_text()) == (answer == "y")
     assert machine.environment_version == ("3.13" if answer == "y" else "")
+
+
+@pytest.mark.parametrize(
+    ("build", "system", "problem"),
+    [
+        ("CPython", "win-amd64", ""),
+        ("CPython", "macosx-arm64", ""),
+        ("CPython", "linux-aarch64", ""),
+        ("CPython", "win32", "is built for win32, which tensorflow does not support"),
+        ("CPython", "win-arm64", "is built for win-arm64, which tensorflow does not support"),
+        ("free-threaded CPython", "win-amd64", "is free-threaded CPython, which"),
+        ("PyPy", "linux-x86_64", "is PyPy, which the packages do not support"),
+    ],
+)
+def test_a_build_without_packages_is_named(monkeypatch, build: str, system: str, problem: str):
+    monkeypatch.syspath_prepend(ROOT / "scripts")
+    python_finder = importlib.import_module("python_finder")
+
+    named = python_finder.Python("3.13", build, system, "", "python").problem()
+
+    assert named.startswith(problem)
+    assert bool(named) == bool(problem)
 
 
 def test_run_prepares_everything_and_serves(machine: Machine):
