@@ -17,6 +17,8 @@ from ml_core.tests.toy_network import install_toy_network
 
 # Tests start jobs explicitly.
 settings.RUN_JOBS = False
+# The site's hasher is slow on purpose.
+settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 # Converted models are cached between runs; their names contain the hash of the source.
 settings.CONVERTED_DIR = settings.BASE_DIR / "var" / "test-converted"
 SHARED_DIR = Path(os.environ.get("SHARED_DIR", Path(__file__).parent.parent / "shared")).resolve()

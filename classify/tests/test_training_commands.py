@@ -1,8 +1,10 @@
 """Tests of ``train_classifier`` and ``evaluate_classifier`` on generated pictures."""
 
+import fnmatch
 import io
 import json
 from pathlib import Path
+from zipfile import ZipFile
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -110,13 +112,17 @@ def test_a_missing_data_set_is_named(tmp_path):
         run("train_classifier", "--data", tmp_path / "nothing-here")
 
 
-def test_the_shipped_weights_reach_the_accuracy_of_their_model_card(shared_dir):
-    answer = json.loads(
-        run("evaluate_classifier", "--data", shared_dir / "data" / "cifar10-jpeg.zip", "--json")
-    )
+def test_the_shipped_weights_reach_the_accuracy_of_their_model_card(shared_dir, tmp_path):
+    # Every tenth picture of each class; all of them take a minute, with the command itself.
+    with ZipFile(shared_dir / "data" / "cifar10-jpeg.zip") as archive:
+        archive.extractall(tmp_path, fnmatch.filter(archive.namelist(), "test/*/???0.jpg"))
 
-    assert answer["count"] == 10_000
-    # Rounding differs between engines and processors and may change a few predictions.
+    answer = json.loads(run("evaluate_classifier", "--data", tmp_path, "--json"))
+
+    assert answer["count"] == 1000
+    # Measured: 0.881. Rounding differs between engines and processors and may change a few.
+    assert answer["accuracy"] == pytest.approx(0.881, abs=0.003)
+    # Two standard deviations of the accuracy on 1000 pictures.
     assert answer["accuracy"] == pytest.approx(
-        read_description(CIFAR10_WEIGHTS).test_accuracy, abs=0.002
+        read_description(CIFAR10_WEIGHTS).test_accuracy, abs=0.017
     )

@@ -21,29 +21,36 @@ pytestmark = pytest.mark.django_db(transaction=True)
 DAMAGED = ["cut-off", "no-network", "wrong-names", "no-description", "no-weights"]
 
 
-@pytest.fixture
-def folders(settings, tmp_path: Path) -> list[str]:
-    """The server's folders, with damaged models only; the settings name one of them."""
-    settings.DATA_DIR = tmp_path
-    settings.MODEL_DIR = tmp_path / "models"
-    settings.CONVERTED_DIR = tmp_path / "converted"
-    settings.MEDIA_ROOT = tmp_path / "media"
+@pytest.fixture(scope="module")
+def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data folder whose models are all damaged; they fail to load once for all tests."""
+    folder = tmp_path_factory.mktemp("data")
+    models = folder / "models"
+    models.mkdir()
     for name in DAMAGED[:3]:
-        install_toy_network(settings.MODEL_DIR / name)
-        (settings.MODEL_DIR / name / "toy").rename(tmp_path / "moved")
-        (settings.MODEL_DIR / name).rmdir()
-        (tmp_path / "moved").rename(settings.MODEL_DIR / name)
-    cut_off = settings.MODEL_DIR / "cut-off" / "toy.weights"
+        install_toy_network(folder)
+        (folder / "toy").rename(models / name)
+    cut_off = models / "cut-off" / "toy.weights"
     cut_off.write_bytes(cut_off.read_bytes()[:-4])
-    (settings.MODEL_DIR / "no-network" / "toy.cfg").write_text("nothing\n[of]\nthe=kind\n")
-    (settings.MODEL_DIR / "wrong-names" / "toy.names").write_text("tomato\n")
+    (models / "no-network" / "toy.cfg").write_text("nothing\n[of]\nthe=kind\n")
+    (models / "wrong-names" / "toy.names").write_text("tomato\n")
     for name in DAMAGED[3:]:
-        (settings.MODEL_DIR / name).mkdir()
-        (settings.MODEL_DIR / name / "net.weights.h5").write_bytes(b"damaged")
-    (settings.MODEL_DIR / "no-weights" / "net.json").write_text("{")
+        (models / name).mkdir()
+        (models / name / "net.weights.h5").write_bytes(b"damaged")
+    (models / "no-weights" / "net.json").write_text("{")
+    return folder
+
+
+@pytest.fixture
+def folders(settings, data_dir: Path) -> list[str]:
+    """The server's folders, with damaged models only; the settings name one of them."""
+    settings.DATA_DIR = data_dir
+    settings.MODEL_DIR = data_dir / "models"
+    settings.CONVERTED_DIR = data_dir / "converted"
+    settings.MEDIA_ROOT = data_dir / "media"
     settings.DETECTOR = "cut-off"
     settings.CLASSIFIER = "no-weights"
-    return [str(tmp_path), str(site_settings.BASE_DIR)]
+    return [str(data_dir), str(site_settings.BASE_DIR)]
 
 
 def assert_tells_none(folders: list[str], text: str, where: str) -> None:
