@@ -1,15 +1,17 @@
 """Fixtures for end-to-end tests: a server in its own process, and a browser."""
 
 import os
+import shutil
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 import requests
+from filelock import FileLock
 from playwright.sync_api import ConsoleMessage, Page
 
 ROOT = Path(__file__).parent.parent
@@ -31,7 +33,7 @@ WITHOUT_ROOM = {
 
 
 class Server:
-    """A ``manage.py serve`` process with its own folders."""
+    """A ``manage.py serve`` process with its own data folder; made by ``new_server``."""
 
     def __init__(self, data_dir: Path, model_dir: Path, **settings: str) -> None:
         with socket.create_server(("127.0.0.1", 0)) as free:
@@ -47,8 +49,6 @@ class Server:
             "PORT": str(self.port),
             **settings,
         }
-        self.manage("migrate", "--verbosity", "0")
-        self.manage("collectstatic", "--noinput", "--verbosity", "0")
 
     def manage(self, *arguments: str) -> None:
         self._run("manage.py", *arguments)
@@ -97,9 +97,43 @@ def wait_for_repaints(page: Page) -> None:
 
 
 @pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory, toy_model_dir: Path) -> Iterator[Server]:
+def prepared_data_dir(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
+    """A data folder with a migrated database and collected static files, made once per run."""
+    folder = tmp_path_factory.getbasetemp()
+    if worker_id != "master":
+        # All processes of the run share the parent folder.
+        folder = folder.parent
+    prepared, part = folder / "prepared", folder / "prepared.part"
+    with FileLock(folder / "prepared.lock"):
+        if not prepared.exists():
+            server = Server(part, part / "models")
+            server.manage("migrate", "--verbosity", "0")
+            server.manage("collectstatic", "--noinput", "--verbosity", "0")
+            part.rename(prepared)
+    return prepared
+
+
+NewServer = Callable[..., Server]
+
+
+@pytest.fixture(scope="session")
+def new_server(
+    tmp_path_factory: pytest.TempPathFactory, prepared_data_dir: Path, toy_model_dir: Path
+) -> NewServer:
+    """Makes servers that the tests start and stop, from a model folder and settings."""
+
+    def make(model_dir: Path = toy_model_dir, **settings: str) -> Server:
+        data_dir = tmp_path_factory.mktemp("data")
+        shutil.copytree(prepared_data_dir, data_dir, dirs_exist_ok=True)
+        return Server(data_dir, model_dir, **settings)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def server(new_server: NewServer) -> Iterator[Server]:
     """One server for all tests; a test that stops it has to start it again."""
-    server = Server(tmp_path_factory.mktemp("data"), toy_model_dir)
+    server = new_server()
     server.start()
     yield server
     server.stop()

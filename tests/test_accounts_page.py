@@ -6,7 +6,6 @@ import time
 from collections.abc import Iterator
 from contextlib import suppress
 from datetime import datetime
-from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -17,7 +16,7 @@ from websockets.sync.client import connect
 from websockets.typing import Origin
 
 from detect_camera.frames import frame_message
-from tests.conftest import ROOT, Server
+from tests.conftest import ROOT, NewServer, Server
 
 PASSWORD = "a rather long sentence"
 
@@ -132,9 +131,8 @@ def test_times_are_shown_in_the_visitors_time_zone(page: Page) -> None:
 
 
 @pytest.fixture
-def closed_server(tmp_path: Path, toy_model_dir: Path) -> Iterator[Server]:
-    server = Server(tmp_path, toy_model_dir)
-    server._environment["REQUIRE_LOGIN"] = "true"
+def closed_server(new_server: NewServer) -> Iterator[Server]:
+    server = new_server(REQUIRE_LOGIN="true")
     server.start()
     yield server
     server.stop()

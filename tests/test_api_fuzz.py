@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import Server
+from tests.conftest import NewServer, Server
 
 CHECKS = [
     "not_a_server_error",
@@ -20,9 +20,9 @@ CHECKS = [
 
 
 @pytest.fixture
-def own_server(tmp_path: Path, toy_model_dir: Path) -> Iterator[Server]:
+def own_server(new_server: NewServer) -> Iterator[Server]:
     """A separate server, as the uploads created here count against the limits of the address."""
-    server = Server(tmp_path, toy_model_dir)
+    server = new_server()
     server.start()
     yield server
     server.stop()

@@ -16,15 +16,15 @@ import requests
 from detect_camera.frames import frame_message
 from detect_video.conftest import write_tomatoes
 from ml_core.tests.toy_network import RED, cells_picture
-from tests.conftest import Server
+from tests.conftest import NewServer, Server
 
 TIMES = 2
 
 
 @pytest.fixture(scope="module")
-def own_server(tmp_path_factory: pytest.TempPathFactory, toy_model_dir: Path) -> Iterator[Server]:
+def own_server(new_server: NewServer) -> Iterator[Server]:
     """A separate server with its own log; its models need not be warm."""
-    server = Server(tmp_path_factory.mktemp("data"), toy_model_dir)
+    server = new_server()
     server.start("/livez")
     yield server
     server.stop()

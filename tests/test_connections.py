@@ -13,7 +13,7 @@ from websockets.exceptions import InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 from websockets.typing import Origin
 
-from tests.conftest import Server
+from tests.conftest import NewServer, Server
 
 API = "/api/detect/image/"
 CONNECTIONS, OF_ADDRESS = 12, 5
@@ -22,7 +22,7 @@ WINDOW_S, WINDOW_BYTES = 3, 3000
 
 
 @pytest.fixture(scope="module")
-def small_server(tmp_path_factory: pytest.TempPathFactory, toy_model_dir) -> Iterator[Server]:
+def small_server(new_server: NewServer) -> Iterator[Server]:
     """A server with low limits that trusts X-Forwarded-For, which the tests set."""
     limits = {
         "CONNECTIONS": CONNECTIONS,
@@ -34,8 +34,7 @@ def small_server(tmp_path_factory: pytest.TempPathFactory, toy_model_dir) -> Ite
         "HEADERS_SECONDS": 3,
     }
     settings = {f"LIMIT_{name}": str(value) for name, value in limits.items()}
-    folder = tmp_path_factory.mktemp("small")
-    server = Server(folder, toy_model_dir, TRUSTED_PROXIES="127.0.0.1", **settings)
+    server = new_server(TRUSTED_PROXIES="127.0.0.1", **settings)
     server.start()
     yield server
     server.stop()

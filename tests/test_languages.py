@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from ml_core.tests.toy_network import BLUE, NAME, RED, cells_picture, install_toy_network
-from tests.conftest import Server
+from tests.conftest import NewServer, Server
 
 PAGES = ["/", "/classify/", "/detect-image/", "/detect-image/server/", "/detect-image/pictures/"]
 PAGES += ["/detect-video/", "/detect-camera/", "/accounts/sign-in/", "/accounts/sign-up/"]
@@ -17,12 +17,14 @@ pytestmark = pytest.mark.usefixtures("console_errors")
 
 
 @pytest.fixture(scope="module")
-def fruit_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def fruit_server(
+    tmp_path_factory: pytest.TempPathFactory, new_server: NewServer
+) -> Iterator[Server]:
     """A site whose model labels red cells as apples and blue cells as birds."""
     model_dir = tmp_path_factory.mktemp("fruit")
     install_toy_network(model_dir)
     (model_dir / NAME / "toy.names").write_text("apple\nbird\n")
-    server = Server(tmp_path_factory.mktemp("fruit-data"), model_dir)
+    server = new_server(model_dir)
     server.start()
     yield server
     server.stop()

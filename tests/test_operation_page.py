@@ -4,13 +4,12 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 import requests
 from playwright.sync_api import Page, expect
 
-from tests.conftest import ROOT, Server
+from tests.conftest import ROOT, NewServer, Server
 
 PASSWORD = "a rather long sentence"
 MAKE_STAFF = f"""
@@ -73,9 +72,8 @@ def test_the_request_id_is_in_the_response_and_in_the_log(server: Server) -> Non
 
 
 @pytest.fixture
-def json_server(tmp_path: Path, toy_model_dir: Path) -> Iterator[Server]:
-    server = Server(tmp_path, toy_model_dir)
-    server._environment |= {"LOG_FORMAT": "json", "METRICS_TOKEN": "for-prometheus"}
+def json_server(new_server: NewServer) -> Iterator[Server]:
+    server = new_server(LOG_FORMAT="json", METRICS_TOKEN="for-prometheus")
     server.start("/livez")
     yield server
     server.stop()

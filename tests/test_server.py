@@ -16,7 +16,7 @@ from websockets.sync.client import connect
 from websockets.typing import Origin
 
 from ml_core.tests.toy_network import BLUE, RED, cells_picture, install_toy_network
-from tests.conftest import Server
+from tests.conftest import NewServer, Server
 
 API = "/api/detect/image/"
 
@@ -86,10 +86,8 @@ def test_pages_of_other_sites_cannot_open_websockets(server: Server) -> None:
         connect(url, origin=Origin("http://evil.example"))
 
 
-def test_a_request_in_progress_is_answered_during_shutdown(
-    tmp_path: Path, toy_model_dir: Path
-) -> None:
-    server = Server(tmp_path, toy_model_dir)
+def test_a_request_in_progress_is_answered_during_shutdown(new_server: NewServer) -> None:
+    server = new_server()
     server.start()
     body = picture_bytes()
     head = (
@@ -112,9 +110,9 @@ def test_a_request_in_progress_is_answered_during_shutdown(
 
 
 def test_the_shipped_detector_is_used_until_another_is_installed(
-    tmp_path: Path,
+    tmp_path: Path, new_server: NewServer
 ) -> None:
-    server = Server(tmp_path, tmp_path / "models")
+    server = new_server(tmp_path / "models")
     server.start()
 
     page = requests.get(f"{server.url}/detect-image/", timeout=5)

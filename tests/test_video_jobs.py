@@ -15,7 +15,7 @@ from websockets.typing import Origin
 
 from detect_video.conftest import cell_of, write_tomatoes
 from detect_video.tests.clips import frame_number
-from tests.conftest import Server
+from tests.conftest import NewServer, Server
 
 CHUNK_TYPE = "application/offset+octet-stream"
 FRAMES = 1500
@@ -29,9 +29,9 @@ def long_clip(tmp_path_factory: pytest.TempPathFactory) -> bytes:
 
 
 @pytest.fixture(scope="module")
-def own_server(tmp_path_factory: pytest.TempPathFactory, toy_model_dir: Path) -> Iterator[Server]:
+def own_server(new_server: NewServer) -> Iterator[Server]:
     """A separate server that tests may kill and restart."""
-    server = Server(tmp_path_factory.mktemp("data"), toy_model_dir)
+    server = new_server()
     server.start()
     yield server
     server.stop()

@@ -2,19 +2,18 @@
 
 import io
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from detect_video.conftest import cell_of
 from detect_video.tests.clips import write_clip
 from ml_core.tests.toy_network import BLUE, RED, cells_picture
-from tests.conftest import Server
+from tests.conftest import NewServer, Server
 
 
 @pytest.fixture(scope="module")
-def own_server(tmp_path_factory: pytest.TempPathFactory, toy_model_dir: Path) -> Iterator[Server]:
-    server = Server(tmp_path_factory.mktemp("data"), toy_model_dir)
+def own_server(new_server: NewServer) -> Iterator[Server]:
+    server = new_server()
     server.start()
     yield server
     server.stop()
