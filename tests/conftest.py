@@ -97,11 +97,11 @@ def wait_for_repaints(page: Page) -> None:
 
 
 @pytest.fixture(scope="session")
-def prepared_data_dir(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
+def prepared_data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A data folder with a migrated database and collected static files, made once per run."""
     folder = tmp_path_factory.getbasetemp()
-    if worker_id != "master":
-        # All processes of the run share the parent folder.
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        # The processes of the run share the parent folder.
         folder = folder.parent
     prepared, part = folder / "prepared", folder / "prepared.part"
     with FileLock(folder / "prepared.lock"):

@@ -18,7 +18,7 @@ from detect_video.tests.clips import frame_number
 from tests.conftest import NewServer, Server
 
 CHUNK_TYPE = "application/offset+octet-stream"
-FRAMES = 1500
+FRAMES = 800
 
 
 @pytest.fixture(scope="module")
@@ -73,7 +73,7 @@ def test_detection_resumes_after_the_server_was_killed(
     client = requests.Session()
     video = announce(client, own_server, long_clip)
     send(client, own_server, video, long_clip, 0)
-    for at_least in (100, 500):
+    for at_least in (100, 400):
         wait_for(client, own_server, video, lambda now: now["frames_detected"] >= at_least)  # noqa: B023
         kill(own_server)
         own_server.start()
