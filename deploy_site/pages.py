@@ -3,8 +3,10 @@
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.templatetags.static import static
+from django.urls import reverse
 from django.utils.translation import gettext_noop
 
+from detect_image.pages import detector_context
 from ml_core import engine
 from operation.readiness import default_models
 
@@ -23,9 +25,16 @@ gettext_noop("unknown")
 
 
 def home(request: HttpRequest) -> HttpResponse:
-    """Home page: the stages and the installed models."""
-    defaults = [model["model"] for model in default_models().values()]
-    context = {"models": engine.models().values(), "defaults": defaults}
+    """Home page: an example, the stages and the models."""
+    specs = engine.models().values()
+    defaults = default_models()
+    context = {
+        **detector_context(),
+        "result_url": reverse("api-example") if defaults["detection"]["model"] else "",
+        "installed": [spec for spec in specs if spec.is_installed or spec.problem],
+        "others": [spec for spec in specs if not spec.is_installed and not spec.problem],
+        "defaults": [model["model"] for model in defaults.values()],
+    }
     return render(request, "home.html", context)
 
 

@@ -6,6 +6,7 @@ from django.utils.translation import gettext_lazy as _
 from django.views.generic import RedirectView
 
 from deploy_site import pages
+from deploy_site.api import ExampleView
 from operation.api import livez, readyz
 from web import problems
 from web.api import LimitsView, ModelsView, SchemaView
@@ -21,6 +22,7 @@ urlpatterns = [
     path("", include("detect_camera.urls")),
     path("accounts/", include("accounts.urls")),
     path("i18n/", include("django.conf.urls.i18n")),
+    path("api/example/", ExampleView.as_view(), name="api-example"),
     path("api/models/", ModelsView.as_view(), name="api-models"),
     path("api/limits/", LimitsView.as_view(), name="api-limits"),
     path("api/schema/", SchemaView.as_view(), name="api-schema"),

@@ -7,6 +7,7 @@ from django.conf import settings
 from django.core.paginator import Paginator
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
+from django.urls import reverse
 
 from detect_image import gallery
 from detect_image.serializers import GalleryPictureSerializer
@@ -25,11 +26,8 @@ PICTURES_PER_PAGE = 24
 def picture_page(request: HttpRequest, pk: UUID | None = None) -> HttpResponse:
     """Detect in pictures that the browser shrinks and draws, or reopen a stored result."""
     kept = get_object_or_404(own_pictures(request), pk=pk) if pk else None
-    coco = [
-        {"id": coco_category_id(class_id), "name": name}
-        for class_id, name in enumerate(COCO_LABELS)
-    ]
-    context = {**_page_context(), "kept": kept, "exports": list(EXPORTS), "coco": coco}
+    result_url = reverse("detect_image:api-kept", args=[pk]) if pk else ""
+    context = {**detector_context(), "kept": kept, "result_url": result_url}
     return render(request, "detect_image/picture.html", context)
 
 
@@ -73,6 +71,15 @@ def gallery_file(request: HttpRequest, key: str) -> FileResponse:
 def client_file(request: HttpRequest) -> FileResponse:
     """Download of the terminal client."""
     return FileResponse(CLIENT_FILE.open("rb"), as_attachment=True, filename="detect_client.py")
+
+
+def detector_context() -> dict[str, object]:
+    """The context of ``detect_image/detector.html``."""
+    coco = [
+        {"id": coco_category_id(class_id), "name": name}
+        for class_id, name in enumerate(COCO_LABELS)
+    ]
+    return {**_page_context(), "exports": list(EXPORTS), "coco": coco}
 
 
 def _page_context() -> dict[str, object]:

@@ -318,7 +318,7 @@ def _state(future: "Future[Broker]") -> str:
     if not future.done():
         return "loading"
     if error := future.exception():
-        return str(error)
+        return error.detail if isinstance(error, VisionError) else str(error)
     hung_for_s = future.result().hung_for_s
     if not hung_for_s:
         return "ready"

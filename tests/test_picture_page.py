@@ -53,7 +53,6 @@ def choose(page: Page, path: Path) -> None:
 def detect(page: Page, path: Path) -> None:
     open_page(page)
     choose(page, path)
-    page.get_by_role("button", name="Detect").click()
     expect(page.locator("#result")).to_be_visible()
 
 
@@ -63,22 +62,20 @@ def colour_at(
     return tuple(page.evaluate(COLOUR_AT, [x, y, right, down, picture_width]))
 
 
-def test_a_picture_is_shown_at_once_and_its_objects_after_a_click(page, picture_path):
+def test_choosing_a_picture_shows_it_and_its_objects(page, picture_path):
     open_page(page)
     button = page.get_by_role("button", name="Detect")
     expect(button).to_be_disabled()
+    address = page.url
 
     choose(page, picture_path)
-    expect(button).to_be_enabled()
-    expect(page.locator("#result")).to_be_hidden()
-    address = page.url
-    button.click()
 
     rows = page.locator("#objects li")
     expect(rows).to_have_text(["tomato100%", "plum100%"])
     expect(page.locator("#model-name")).to_have_text("toy")
     expect(page.locator("#picture-size")).to_have_text("960 × 960")
     expect(page.locator("#inference-ms")).to_have_text(re.compile(r"\d+ ms"))
+    expect(button).to_be_disabled()
     assert page.url == address
 
 
@@ -169,10 +166,10 @@ def test_hovering_over_a_row_fades_the_other_boxes(page, picture_path):
     assert colour_at(page, 640, 800, right=1)[3] == 255
 
 
-def test_a_new_picture_clears_the_previous_result(page, picture_path):
+def test_new_pictures_clear_the_previous_result(page, picture_path):
     detect(page, picture_path)
 
-    choose(page, picture_path)
+    page.locator("#file").set_input_files([picture_path, picture_path])
 
     expect(page.locator("#result")).to_be_hidden()
     assert colour_at(page, 320, 160, right=1)[3] == 0
@@ -180,7 +177,7 @@ def test_a_new_picture_clears_the_previous_result(page, picture_path):
 
 def test_the_page_can_be_used_with_the_keyboard_only(page, picture_path):
     open_page(page)
-    choose(page, picture_path)
+    page.locator("#file").set_input_files([picture_path, picture_path])
     page.locator("#file").focus()
 
     while page.evaluate("() => document.activeElement.id") != "detect":
@@ -210,19 +207,20 @@ def test_a_picture_can_be_pasted_and_dropped(page, picture_path, way):
         }""",
         [way, data],
     )
-    expect(page.locator("#picture")).to_be_visible()
-    page.get_by_role("button", name="Detect").click()
 
     expect(page.locator("#objects li")).to_have_count(2)
 
 
-def test_the_sample_picture_can_be_used(page):
+def test_a_click_on_a_sample_shows_its_result(page):
     open_page(page)
 
-    page.locator(".sample").first.click()
+    with page.expect_response("**/api/detect/image/") as answer:
+        page.locator(".sample").first.click()
 
+    assert answer.value.ok
     expect(page.locator("#picture")).to_be_visible()
-    expect(page.get_by_role("button", name="Detect")).to_be_enabled()
+    expect(page.locator("#queue [data-state=done] .name")).to_have_text("car.jpg")
+    expect(page.locator("#result")).to_be_visible()
 
 
 def test_a_file_that_is_not_a_picture_shows_an_error_at_the_file_input(page, tmp_path):
@@ -255,8 +253,6 @@ def test_a_format_that_only_the_browser_decodes_is_converted_before_upload(
     page.locator("#longest-side").select_option(longest_side)
     choose(page, path)
 
-    page.get_by_role("button", name="Detect").click()
-
     expect(page.locator("#objects li").first).to_contain_text("tomato")
     expect(page.locator("#picture-size")).to_have_text("960 × 960")
 
@@ -273,8 +269,6 @@ def test_a_file_that_is_too_large_is_refused_before_upload(page, tmp_path):
     page.locator("#longest-side").select_option("original size")
     choose(page, path)
 
-    page.get_by_role("button", name="Detect").click()
-
     expect(page.get_by_role("alert").first).to_contain_text("too large")
     assert "POST" not in requests
 
@@ -290,12 +284,10 @@ def test_the_picture_is_downscaled_for_upload_and_boxes_fit_the_original(page, t
     open_page(page)
     page.locator(".settings summary").click()
     page.locator("#longest-side").select_option("416 px")
-    choose(page, path)
+    with page.expect_request("**/api/detect/image/") as request:
+        choose(page, path)
     expect(page.locator("#bytes-before")).to_have_text("1920 × 1920, 11.1 MB")
     expect(page.locator("#bytes-after")).to_have_text(re.compile(r"416 × 416, \d+ kB"))
-
-    with page.expect_request("**/api/detect/image/") as request:
-        page.get_by_role("button", name="Detect").click()
     expect(page.locator("#result")).to_be_visible()
 
     header, text = request.value.post_data_json["image"].split(",")
@@ -328,28 +320,42 @@ def test_detection_works_in_a_truncated_jpeg_with_a_notice(page, tmp_path):
     page.locator("#longest-side").select_option("original size")
     choose(page, path)
 
-    page.get_by_role("button", name="Detect").click()
-
     expect(page.locator("#result")).to_be_visible()
     expect(page.locator("#result .cut-off")).to_be_visible()
 
 
-def test_each_chosen_file_takes_one_click(page, picture_path):
+def test_each_chosen_file_is_uploaded_once(page, picture_path):
     requests: list[str] = []
     page.on("request", lambda request: requests.append(request.method))
     open_page(page)
     button = page.get_by_role("button", name="Upload and detect")
+    done = page.locator("#queue [data-state=done]")
     expect(button).to_be_disabled()
-    choose(page, picture_path)
-    button.dblclick()
 
-    expect(page.locator("#result")).to_be_visible()
+    choose(page, picture_path)
+    expect(done).to_have_count(1)
     expect(button).to_be_disabled()
     assert requests.count("POST") == 1
 
-    choose(page, picture_path)
-    expect(button).to_be_enabled()
-    expect(page.locator("#result")).to_be_hidden()
+    page.locator("#file").set_input_files([picture_path, picture_path])
+    expect(page.locator("#queue [data-state=waiting]")).to_have_count(2)
+    assert requests.count("POST") == 1
+    button.dblclick()
+    expect(done).to_have_count(3)
+    expect(button).to_be_disabled()
+    assert requests.count("POST") == 3
+
+
+def test_pictures_chosen_during_a_detection_are_detected_after_it(page, picture_path):
+    open_page(page)
+    page.locator(".settings summary").click()
+    page.locator("#delay").select_option("1 s")
+
+    for _ in range(3):
+        choose(page, picture_path)
+
+    expect(page.locator("#queue li")).to_have_count(3)
+    expect(page.locator("#queue [data-state=done]")).to_have_count(3)
 
 
 def test_other_settings_allow_another_request(page, picture_path):
@@ -368,8 +374,6 @@ def test_a_simulated_delay_shows_the_waiting_state(page, picture_path):
     page.locator(".settings summary").click()
     page.locator("#delay").select_option("1 s")
     choose(page, picture_path)
-
-    page.get_by_role("button", name="Detect").click()
 
     expect(page.locator("#status")).to_have_text("Uploading…")
     expect(page.locator("#stage")).to_have_attribute("aria-busy", "true")
@@ -540,8 +544,6 @@ def test_a_server_error_is_shown(page, tmp_path, console_errors):
     open_page(page)
     choose(page, path)
 
-    page.get_by_role("button", name="Detect").click()
-
     expect(page.get_by_role("alert").first).to_contain_text("animated")
     expect(page.get_by_role("button", name="Detect")).to_be_enabled()
     assert "422" in console_errors.pop()
@@ -551,11 +553,10 @@ def test_an_unreachable_server_shows_an_error_and_can_be_retried(
     page, picture_path, server: Server, console_errors
 ):
     open_page(page)
-    choose(page, picture_path)
     button = page.get_by_role("button", name="Detect")
     server.stop()
     try:
-        button.click()
+        choose(page, picture_path)
         expect(page.get_by_role("alert").first).to_contain_text("cannot be reached")
         expect(button).to_be_enabled()
     finally:
@@ -593,7 +594,8 @@ def chosen_and_done(page: Page, tmp_path: Path, count: int) -> None:
         cells_picture({(1, 0): RED, (2, 2): BLUE}).save(path)
     open_page(page)
     page.locator("#file").set_input_files(paths)
-    page.get_by_role("button", name="Upload and detect").click()
+    if count > 1:
+        page.get_by_role("button", name="Upload and detect").click()
     expect(page.locator("#queue [data-state=done]")).to_have_count(count)
 
 
@@ -759,7 +761,6 @@ def test_pictures_are_kept_only_with_the_checkbox_checked_and_the_choice_persist
     expect(page.locator("#kept-link")).to_be_visible()
     page.get_by_label("Keep pictures and results on the server").uncheck()
     choose(page, picture_path)
-    page.get_by_role("button", name="Upload and detect").click()
     expect(page.locator("#queue [data-state=done]")).to_have_count(2)
     page.locator("#queue .select").last.click()
     expect(page.locator("#kept-link")).to_be_hidden()

@@ -40,10 +40,9 @@ def assert_box_is_drawn(page: Page) -> None:
 @pytest.mark.parametrize(("way", "prefix"), [("base64", "data:image/jpeg"), ("URL", "/detect")])
 def test_an_upload_is_shown_with_boxes(page, picture_path, way, prefix):
     page.goto("/detect-image/server/")
-    page.locator("#file").set_input_files(picture_path)
     page.get_by_label(way, exact=True).check()
 
-    page.get_by_role("button", name="Detect").click()
+    page.locator("#file").set_input_files(picture_path)
 
     expect(page.locator("#status")).to_have_text("Objects drawn: 2")
     assert page.locator("#picture").get_attribute("src").startswith(prefix)
@@ -55,8 +54,9 @@ def test_an_upload_is_shown_with_boxes(page, picture_path, way, prefix):
 @pytest.mark.parametrize("way", ["base64", "URL"])
 def test_a_gallery_picture_is_shown_unchanged(page, way):
     page.goto("/detect-image/server/")
-    page.get_by_label("street.jpg").check()
     page.get_by_label(way, exact=True).check()
+    page.get_by_label("street.jpg").check()
+    expect(page.locator("#status")).to_contain_text("Objects drawn")
 
     page.get_by_role("button", name="Show the original").click()
 
@@ -67,13 +67,14 @@ def test_a_gallery_picture_is_shown_unchanged(page, way):
 
 def test_both_response_formats_are_compared_side_by_side(page, picture_path):
     page.goto("/detect-image/server/")
+    rows = page.locator("#ways tr")
     page.locator("#file").set_input_files(picture_path)
+    expect(rows).to_have_count(1)
 
     page.get_by_role("button", name="Compare both").click()
 
-    rows = page.locator("#ways tr")
-    expect(rows).to_have_count(2)
-    url, base64 = ([*row.locator("td").all_text_contents()] for row in rows.all())
+    expect(rows).to_have_count(3)
+    url, base64 = ([*row.locator("td").all_text_contents()] for row in rows.all()[:2])
     assert (url[1], base64[1]) == ("URL", "base64")
     # With base64 the response contains the picture, so there is no second request.
     assert base64[3].endswith("kB") and base64[4] == "0 B"
@@ -112,8 +113,6 @@ def test_a_picture_that_is_not_kept_is_drawn_and_the_page_says_why(page, picture
     page.route("**/api/detect/image/", lambda route: route.fulfill(json=answer))
     page.locator("#file").set_input_files(picture_path)
 
-    page.get_by_role("button", name="Detect").click()
-
     expect(page.locator("#picture")).to_be_visible()
     expect(page.locator("#not-kept")).to_have_text("This picture was not kept: There is no room.")
 
@@ -123,8 +122,6 @@ def test_a_format_that_only_the_browser_decodes_is_converted_before_upload(page,
     cells_picture({(1, 0): RED, (2, 2): BLUE}, 960).save(path)
     page.goto("/detect-image/server/")
     page.locator("#file").set_input_files(path)
-
-    page.get_by_role("button", name="Detect").click()
 
     expect(page.locator("#status")).to_have_text("Objects drawn: 2")
     assert_box_is_drawn(page)
@@ -136,8 +133,6 @@ def test_an_unsupported_format_shows_the_servers_error(page, tmp_path, console_e
     page.goto("/detect-image/server/")
     page.locator("#file").set_input_files(path)
 
-    page.get_by_role("button", name="Detect").click()
-
     expect(page.get_by_role("alert").first).to_contain_text("JPEG, PNG, WEBP, BMP")
     assert "415" in console_errors.pop()
 
@@ -145,10 +140,9 @@ def test_an_unsupported_format_shows_the_servers_error(page, tmp_path, console_e
 @pytest.mark.parametrize("threshold", ["0.33", "0.333"])
 def test_every_threshold_between_0_and_1_is_valid(page, picture_path, threshold):
     page.goto("/detect-image/server/")
-    page.locator("#file").set_input_files(picture_path)
     page.locator("#threshold").fill(threshold)
 
-    page.get_by_role("button", name="Detect").click()
+    page.locator("#file").set_input_files(picture_path)
 
     expect(page.locator("#status")).to_have_text("Objects drawn: 2")
 
@@ -156,7 +150,6 @@ def test_every_threshold_between_0_and_1_is_valid(page, picture_path, threshold)
 def test_a_new_request_clears_previous_pictures_and_errors(page, picture_path, console_errors):
     page.goto("/detect-image/server/")
     page.locator("#file").set_input_files(picture_path)
-    page.get_by_role("button", name="Detect").click()
     expect(page.locator("#picture")).to_be_visible()
     alert = page.get_by_role("alert").first
 
@@ -176,11 +169,10 @@ def test_a_new_request_clears_previous_pictures_and_errors(page, picture_path, c
 @pytest.mark.parametrize("way", ["reload", "language"])
 def test_choice_result_and_settings_persist(page, picture_path, way):
     page.goto("/detect-image/server/")
-    page.locator("#file").set_input_files(picture_path)
     page.get_by_label("URL", exact=True).check()
     page.locator("#threshold").fill("0.4")
     page.locator("#show-scores").uncheck()
-    page.get_by_role("button", name="Detect").click()
+    page.locator("#file").set_input_files(picture_path)
     expect(page.locator("#ways tr")).to_have_count(1)
 
     if way == "reload":
@@ -210,3 +202,31 @@ def test_a_file_chosen_before_the_scripts_have_run_is_used(page, picture_path):
     held[0].continue_()
 
     expect(page.get_by_label("your own", exact=True)).to_be_checked()
+
+
+def test_a_click_on_a_sample_shows_its_result_and_the_last_one_counts(page):
+    page.goto("/detect-image/server/")
+    page.get_by_label("car.jpg").check()
+
+    page.get_by_label("street.jpg").check()
+
+    expect(page.locator("#status")).to_contain_text("Objects drawn")
+    expect(page.locator("#ways tr").first).to_contain_text("street.jpg")
+    expect(page.get_by_role("button", name="Detect")).to_be_enabled()
+
+
+def test_a_dropped_picture_is_drawn(page, picture_path):
+    page.goto("/detect-image/server/")
+
+    page.evaluate(
+        """data => {
+          const transfer = new DataTransfer();
+          transfer.items.add(new File([new Uint8Array(data)], "cells.png", {type: "image/png"}));
+          const drop = {dataTransfer: transfer, bubbles: true, cancelable: true};
+          document.querySelector("#drop").dispatchEvent(new DragEvent("drop", drop));
+        }""",
+        list(picture_path.read_bytes()),
+    )
+
+    expect(page.locator("#status")).to_have_text("Objects drawn: 2")
+    expect(page.locator("#own-name")).to_have_text("cells.png")

@@ -11,9 +11,15 @@ from web.problem_texts import shown_error
 
 
 def detector(request: HttpRequest) -> dict[str, object]:
-    """The spec of the default detector, or the reason why there is none."""
+    """The spec of the default detector and its state, or the reason why there is none."""
     try:
-        return {"detector": engine.default_model("detection"), "full_detector": CATALOG[0]}
+        spec = engine.default_model("detection")
+        state = engine.loaded_models().get(spec.name, "")
+        return {
+            "detector": spec,
+            "detector_state": state if state in ("", "loading", "ready") else "failed",
+            "full_detector": CATALOG[0],
+        }
     except VisionError as exc:
         return {"detector": None, "detector_problem": shown_error(exc, request)}
 

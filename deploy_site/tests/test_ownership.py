@@ -80,6 +80,7 @@ OPEN = {
     "api/gallery/picture/",
     # Converts an uploaded recording and stores nothing.
     "api/videos/avi/",
+    "api/example/",
     "api/models/",
     "api/limits/",
     "api/schema/",

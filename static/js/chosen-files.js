@@ -6,19 +6,26 @@
  * @param {(files: File[]) => void} use is called with at least one file
  */
 export function whenFilesChosen(input, target, use) {
-  /** @param {FileList | null | undefined} files */
-  const take = (files) => {
-    if (files?.length) use([...files]);
-  };
-
   const takeChosen = () => {
-    take(input.files);
+    if (input.files?.length) use([...input.files]);
     // Without this, choosing the same file again fires no change event.
     input.value = "";
   };
   input.addEventListener("change", takeChosen);
   // On a slow network, files may be chosen before this module runs.
   queueMicrotask(takeChosen);
+  whenFilesDropped(target, use);
+}
+
+/**
+ * @param {HTMLElement} target as above
+ * @param {(files: File[]) => void} use is called with at least one file
+ */
+export function whenFilesDropped(target, use) {
+  /** @param {FileList | null | undefined} files */
+  const take = (files) => {
+    if (files?.length) use([...files]);
+  };
 
   document.addEventListener("paste", (event) => take(event.clipboardData?.files));
 

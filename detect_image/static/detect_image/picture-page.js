@@ -1,6 +1,8 @@
 /** The picture page: pictures are chosen, uploaded one after another, and shown with results. */
 
+import { Problem, failureText, problemText, requestHeaders } from "../js/api.js";
 import { whenFilesChosen } from "../js/chosen-files.js";
+import { delay as pause } from "../js/delay.js";
 import { element, part, texts } from "../js/dom.js";
 import { keepChoice } from "../js/store-choice.js";
 import { remember, rememberControls, remembered } from "../js/memory.js";
@@ -34,6 +36,8 @@ const store = new TabStore(`${location.pathname} ${texts(form).owner}`);
 let chosen = [];
 /** @type {ChosenPicture | null} */
 let selected = null;
+/** @type {ChosenPicture[]} the next ones to be uploaded */
+let pending = [];
 let isRunning = false;
 /** The error message about files that could not be opened. */
 let refusal = "";
@@ -52,6 +56,8 @@ async function choose(files) {
   for (const { id, file } of added) store.put(id, "file", file);
   if (added.length) select(added[0]);
   else arrange();
+  // Several wait for a click, so that settings can be changed before.
+  if (files.length === 1) await detectIn(added);
 }
 
 /** @param {ChosenPicture} one */
@@ -110,6 +116,7 @@ function remove(one) {
   if (!next) {
     selected = null;
     showFrame(0);
+    showOwnResult();
   }
   arrange();
   (next ? part(next.row, ".select", HTMLButtonElement) : element("file", HTMLInputElement)).focus();
@@ -135,14 +142,19 @@ function isOpen({ state }) {
   return state === "waiting" || state === "failed";
 }
 
-async function detectAll() {
+/**
+ * Upload pictures one after another, after those of earlier calls.
+ * @param {ChosenPicture[]} pictures
+ */
+async function detectIn(pictures) {
+  pending.push(...pictures);
+  if (isRunning || !pending.length) return;
   isRunning = true;
   refusal = "";
   const timer = setInterval(() => {
     if (selected?.state === "detecting") status.textContent = texts(status).stillBusy;
   }, STILL_BUSY_INTERVAL_MS);
-  // Failed pictures are retried only when the button is clicked again.
-  for (const one of chosen.filter(isOpen)) {
+  for (let one = pending.shift(); one; one = pending.shift()) {
     if (!chosen.includes(one)) continue;
     await one.detect(form.action, settings(), Number(form.dataset.maxBytes));
     const { id, answer, fields } = one;
@@ -193,7 +205,7 @@ function settingsChanged() {
 
 form.addEventListener("submit", async (event) => {
   event.preventDefault();
-  await detectAll();
+  await detectIn(chosen.filter(isOpen));
   // Disabling the button removed its focus.
   if (document.activeElement === document.body) {
     element("threshold", HTMLInputElement).focus({ preventScroll: true });
@@ -232,25 +244,41 @@ for (const sample of samples) {
     try {
       const response = await fetch(url);
       await choose([new File([await response.blob()], name)]);
-      form.scrollIntoView({ block: "nearest" });
     } catch {
       error.textContent = texts(error).unreachable;
     }
   });
 }
 
-/** Show a kept picture with its stored result. */
-async function reopen() {
-  const { keptUrl } = texts(form);
-  if (!keptUrl) return;
+/**
+ * Request a result, again and again while the model is loading.
+ * @param {string} url
+ * @returns {Promise<import("../js/api.js").PictureAnswer | null>} null once a picture is chosen
+ */
+async function ownResult(url) {
+  while (!selected) {
+    const response = await fetch(url, { headers: requestHeaders() });
+    const waitSeconds = Number(response.headers.get("Retry-After"));
+    if (response.ok) return response.json();
+    if (response.status !== 503 || !waitSeconds) throw new Problem(await problemText(response));
+    status.textContent = texts(status).loading;
+    await pause(waitSeconds * 1000, new AbortController().signal);
+  }
+  return null;
+}
+
+/** Show the page's own result while no picture is chosen: of a kept picture, or an example. */
+async function showOwnResult() {
+  const { resultUrl } = texts(form);
+  if (!resultUrl) return;
   try {
-    const response = await fetch(keptUrl, { headers: { Accept: "application/json" } });
-    const answer = await response.json();
-    picture.src = answer.original_url;
+    const answer = await ownResult(resultUrl);
+    if (!answer || selected) return;
+    picture.src = answer.original_url ?? "";
     showFrame(answer.image.width / answer.image.height);
     showResult(answer, null);
-  } catch {
-    error.textContent = texts(error).unreachable;
+  } catch (reason) {
+    error.textContent = failureText(reason, texts(error).unreachable);
   }
 }
 
@@ -277,5 +305,5 @@ window.addEventListener("pageshow", ({ persisted }) => {
 });
 
 settingsChanged();
-reopen();
+showOwnResult();
 restore();

@@ -1,6 +1,7 @@
 /** The page on which the server draws the boxes; the picture is returned as base64 or as a URL. */
 
 import { Problem, failureText, post, problemText } from "../js/api.js";
+import { whenFilesDropped } from "../js/chosen-files.js";
 import { element, part, texts } from "../js/dom.js";
 import { keepChoice } from "../js/store-choice.js";
 import { rememberControls } from "../js/memory.js";
@@ -37,6 +38,8 @@ const buttons = form.querySelectorAll("button");
 const keep = keepChoice();
 const store = new TabStore(`${location.pathname} ${texts(form).owner}`);
 
+/** Aborted by the next request. */
+let current = new AbortController();
 /** @type {Record<string, string>[]} the rows of the table, the newest last */
 const rows = [];
 
@@ -58,6 +61,7 @@ function chosen() {
  * @returns {Promise<Answer>}
  */
 async function detected(way) {
+  const { signal } = current;
   const { name, file: own, key } = chosen();
   const upload = own && (await readable(own));
   const body = new FormData();
@@ -74,7 +78,7 @@ async function detected(way) {
     ...(model instanceof HTMLSelectElement && { model: model.value }),
   };
   Object.entries(fields).forEach(([field, value]) => body.append(field, value));
-  const answer = await post(form.action, body, { signal: new AbortController().signal });
+  const answer = await post(form.action, body, { signal });
   return {
     picture: answer.drawn,
     sentBytes: upload?.size ?? 0,
@@ -109,10 +113,11 @@ async function readable(own) {
  * @returns {Promise<Answer>}
  */
 async function plain(way) {
+  const { signal } = current;
   const { key } = chosen();
   const query = new URLSearchParams({ key, return: way });
   const headers = { Accept: "application/json" };
-  const response = await fetch(`${form.dataset.galleryUrl}?${query}`, { headers });
+  const response = await fetch(`${form.dataset.galleryUrl}?${query}`, { headers, signal });
   if (!response.ok) throw new Problem(await problemText(response));
   const text = await response.text();
   const { picture: source } = JSON.parse(text);
@@ -132,9 +137,11 @@ async function plain(way) {
  * @param {string} way
  */
 async function show(ask, way) {
+  const { signal } = current;
   const { name } = chosen();
   const startedMs = performance.now();
   const answer = await ask(way);
+  signal.throwIfAborted();
   await showPicture(answer);
   const shownMs = performance.now() - startedMs;
   // 0 if the picture came from the browser's cache.
@@ -157,7 +164,7 @@ async function show(ask, way) {
 /** @param {Answer} answer */
 async function showPicture(answer) {
   picture.src = answer.picture;
-  stage.hidden = false;
+  showStage(true);
   await picture.decode();
   const { shown, plain: original } = texts(status);
   status.textContent =
@@ -167,13 +174,19 @@ async function showPicture(answer) {
     answer.notKept && texts(notKept).reason.replace("{reason}", answer.notKept);
 }
 
+/** @param {boolean} isShown whether there is a picture; otherwise the invitation is shown */
+function showStage(isShown) {
+  stage.hidden = !isShown;
+  element("invitation", HTMLElement).hidden = isShown;
+}
+
 /** Remove the last picture and its messages. */
 function clear() {
   error.textContent = "";
   status.textContent = "";
   notKept.textContent = "";
   part(document, ".cut-off", HTMLElement).hidden = true;
-  stage.hidden = true;
+  showStage(false);
   store.put(LAST, "answer", null);
 }
 
@@ -199,6 +212,9 @@ function addRow(values) {
  * @param {string[]} ways requested one after another
  */
 async function run(ask, ways) {
+  current.abort();
+  current = new AbortController();
+  const { signal } = current;
   clear();
   const { name } = chosen();
   if (!name) {
@@ -209,10 +225,16 @@ async function run(ask, ways) {
   try {
     for (const way of ways) await show(ask, way);
   } catch (reason) {
+    if (signal.aborted) return;
     clear();
     error.textContent = failureText(reason, texts(error).unreachable);
   }
   setBusy(false);
+}
+
+/** Request the picture that was just chosen. */
+function detect() {
+  run(detected, [chosenWay()]);
 }
 
 /** @param {boolean} busy */
@@ -240,14 +262,18 @@ function pick(radio) {
   radio.dispatchEvent(new Event("change", { bubbles: true }));
 }
 
+/** @param {File} own becomes the chosen file */
+function choose(own) {
+  const transfer = new DataTransfer();
+  transfer.items.add(own);
+  file.files = transfer.files;
+  element("own-name", HTMLElement).textContent = own.name;
+}
+
 /** Restore the chosen file and the last picture after a reload. */
 async function restore() {
   const last = (await store.entries()).get(LAST);
-  if (last?.file && !file.files?.length) {
-    const transfer = new DataTransfer();
-    transfer.items.add(last.file);
-    file.files = transfer.files;
-  }
+  if (last?.file && !file.files?.length) choose(last.file);
   if (last?.notes && !rows.length) {
     rows.push(...last.notes);
     rows.forEach(addRow);
@@ -264,13 +290,23 @@ async function restore() {
 
 form.addEventListener("change", arrange);
 file.addEventListener("change", () => {
+  const own = file.files?.[0] ?? null;
+  element("own-name", HTMLElement).textContent = own?.name ?? "";
   pick(byUpload);
-  store.put(LAST, "file", file.files?.[0] ?? null);
+  store.put(LAST, "file", own);
+  if (own) detect();
 });
+whenFilesDropped(element("drop", HTMLElement), ([own]) => {
+  choose(own);
+  file.dispatchEvent(new Event("change"));
+});
+for (const sample of form.querySelectorAll(".samples input")) {
+  sample.addEventListener("change", detect);
+}
 typedName.addEventListener("input", () => pick(byName));
 form.addEventListener("submit", (event) => {
   event.preventDefault();
-  run(detected, [chosenWay()]);
+  detect();
 });
 element("show", HTMLButtonElement).addEventListener("click", () => run(plain, [chosenWay()]));
 element("compare", HTMLButtonElement).addEventListener("click", () => {
