@@ -27,6 +27,7 @@ class RenderingInline(admin.TabularInline):
     model = Rendering
     extra = 0
     fields = readonly_fields = (
+        "model",
         "codec",
         "score_threshold",
         "state",
@@ -166,6 +167,7 @@ class RenderingAdmin(admin.ModelAdmin):
     fields = (
         "video",
         "owner",
+        "model",
         "codec",
         "score_threshold",
         "hidden_classes",

@@ -39,6 +39,10 @@ class State(models.TextChoices):
     CANCELLED = "cancelled", _("Cancelled")
 
 
+# States of a job that waits for a worker or has one.
+ACTIVE = (State.QUEUED, State.RUNNING)
+
+
 class Job(models.Model):
     """A row that a worker claims, and may write to only while the row still has its run id."""
 
@@ -138,9 +142,7 @@ class Job(models.Model):
 
     def cancel(self) -> None:
         """Cancel a queued or running job; others are left unchanged."""
-        active = type(self)._base_manager.filter(
-            pk=self.pk, state__in=[State.QUEUED, State.RUNNING]
-        )
+        active = type(self)._base_manager.filter(pk=self.pk, state__in=ACTIVE)
         active.update(state=State.CANCELLED, run_id=None)
         self.refresh_from_db()
 
@@ -280,6 +282,8 @@ class Rendering(Job):
     video = models.ForeignKey(
         Video, models.CASCADE, related_name="renderings", verbose_name=_("video")
     )
+    # The model of the detections that are drawn; the video may have those of another one now.
+    model = models.CharField(_("model"), max_length=100, blank=True, editable=False)
     codec = models.CharField(_("codec"), max_length=10, editable=False)
     score_threshold = models.FloatField(_("score threshold"), editable=False)
     hidden_classes = models.JSONField(_("hidden classes"), default=list, editable=False)

@@ -6,13 +6,16 @@ from typing import Any
 from django.conf import settings
 
 from detect_video import chunked_uploads
-from detect_video.errors import NotFinished, NotFound, TooManyUploads
-from detect_video.models import FrameResult, Rendering, State, Video
+from detect_video.errors import FileGone, NotFinished, NotFound, TooManyUploads
+from detect_video.models import ACTIVE, FrameResult, Rendering, State, Video
 from ml_core import engine
 from ml_core.catalog import installed
 from web.storage.disk import check_room
 from web.storage.owners import Owner, discard_if_session_ended
 from web.storage.quota import check_quota, quota_lock
+
+# The fields of a job that has not been tried yet.
+FRESH: dict[str, Any] = {"attempt": 0, "worked_s": 0, "error_code": "", "error": ""}
 
 
 def find_video(owner: Owner, video_id: uuid.UUID | str) -> Video:
@@ -96,7 +99,41 @@ def retry_video(video: Video) -> None:
     if not video.file:
         raise NotFinished("The upload of this video is incomplete. Upload it again.")
     ended = Video.objects.filter(pk=video.pk, state__in=[State.FAILED, State.CANCELLED])
-    ended.update(state=State.QUEUED, attempt=0, worked_s=0, error_code="", error="")
+    ended.update(state=State.QUEUED, **FRESH)
+    video.refresh_from_db()
+
+
+def detect_again(video: Video, model: str) -> None:
+    """Discard the results, and queue detection with a model, the default one if empty.
+
+    Renderings stay; each names the model of its detections. Raises ``NotFinished`` if the upload
+    is incomplete, or while detection or a rendering is in progress; ``FileGone``,
+    ``UnknownModel``, ``ModelNotInstalled``, ``ModelUnusable``. Then the results are unchanged.
+    """
+    if not video.file:
+        raise NotFinished("The upload of this video is incomplete. Upload it again.")
+    if not video.source_path.exists():
+        raise FileGone
+    spec = engine.find("detection", model)
+    engine.check_usable(spec)
+    # Also excludes new renderings.
+    with quota_lock():
+        if video.renderings.filter(state__in=ACTIVE).exists():
+            raise NotFinished(
+                "The video is being rendered. Wait for that, or cancel the rendering."
+            )
+        ended = Video.objects.filter(pk=video.pk).exclude(state__in=ACTIVE)
+        # First the row, whose lock a run holds while it stores its last frames.
+        if not ended.update(
+            state=State.QUEUED,
+            model=spec.name,
+            frames_detected=0,
+            detect_fps=0,
+            truncated="",
+            **FRESH,
+        ):
+            raise NotFinished("Detection is in progress. Wait for that, or cancel it.")
+        video.frames.all().delete()
     video.refresh_from_db()
 
 
@@ -108,12 +145,16 @@ def request_rendering(video: Video, **options: Any) -> Rendering:
     video is rendered up to its last detected frame. Raises ``NotFinished`` while detection is in
     progress or if no frame has a result, ``QuotaExceeded``, ``StorageFull``.
     """
-    has_ended = video.state in (State.CANCELLED, State.FAILED) and video.frames_detected
-    if video.state != State.DONE and not has_ended:
-        raise NotFinished("The video can be saved once detection is complete or cancelled.")
-    rendering = Rendering(video=video, size_bytes=video.size_bytes, **options)
-    rendering.hidden_class_names = _class_names(video.model, rendering.hidden_classes)
     with quota_lock():
+        # A request to detect again may have come first.
+        video.refresh_from_db()
+        has_ended = video.state in (State.CANCELLED, State.FAILED) and video.frames_detected
+        if video.state != State.DONE and not has_ended:
+            raise NotFinished("The video can be saved once detection is complete or cancelled.")
+        rendering = Rendering(
+            video=video, model=video.model, size_bytes=video.size_bytes, **options
+        )
+        rendering.hidden_class_names = _class_names(video.model, rendering.hidden_classes)
         check_quota(video.owner, video.size_bytes)
         check_room(video.size_bytes)
         rendering.full_clean()

@@ -10,6 +10,7 @@ one_video = [
     path("poster/", downloads.PosterView.as_view(), name="api-poster"),
     path("cancel/", videos.CancelView.as_view(), name="api-cancel"),
     path("retry/", videos.RetryView.as_view(), name="api-retry"),
+    path("detect-again/", videos.DetectAgainView.as_view(), name="api-detect-again"),
     path(
         "results.jsonl",
         downloads.ResultsView.as_view(format_name="jsonl"),

@@ -19,6 +19,7 @@ from detect_video.api.serializers import (
 from detect_video.errors import (
     ChecksumMismatch,
     ChunkTooLarge,
+    FileGone,
     NotFinished,
     TooManyUploads,
     UploadBusy,
@@ -27,9 +28,18 @@ from detect_video.errors import (
     WrongOffset,
 )
 from detect_video.video.containers import MIME_TYPES
-from ml_core.errors import Busy, InvalidVideo, UnknownModel, UnsupportedVideo, VisionError
+from ml_core.errors import (
+    Busy,
+    InvalidVideo,
+    ModelNotInstalled,
+    ModelUnusable,
+    UnknownModel,
+    UnsupportedVideo,
+    VisionError,
+)
 from web.errors import QuotaExceeded, StorageFull
 from web.rest.schema import STORAGE_ERRORS, problems
+from web.rest.serializers import DetectAgainSerializer
 
 CHUNK_TYPE = "application/offset+octet-stream"
 TAGS = ["videos"]
@@ -106,6 +116,16 @@ upload = extend_schema_view(
 cancel = extend_schema_view(post=_operation("cancel_video", VideoSerializer, request=None))
 retry = extend_schema_view(
     post=_operation("retry_video", {200: VideoSerializer, **problems(NotFinished)}, request=None)
+)
+detect_again = extend_schema_view(
+    post=_operation(
+        "detect_again_in_video",
+        {
+            200: VideoSerializer,
+            **problems(NotFinished, FileGone, UnknownModel, ModelNotInstalled, ModelUnusable),
+        },
+        request=DetectAgainSerializer,
+    )
 )
 file = _file("video_file")
 poster = extend_schema_view(

@@ -95,6 +95,7 @@ class RenderingSerializer(JobSerializer):
         model = Rendering
         fields = [
             "id",
+            "model",
             "codec",
             "score_threshold",
             "hidden_classes",
@@ -162,6 +163,7 @@ class VideoSerializer(JobSerializer):
             "file": url("api-file"),
             "cancel": url("api-cancel"),
             "retry": url("api-retry"),
+            "detect_again": url("api-detect-again"),
             "renderings": url("api-renderings"),
             "results_jsonl": url("api-results-jsonl"),
             "results_csv": url("api-results-csv"),

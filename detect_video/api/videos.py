@@ -11,6 +11,7 @@ from detect_video.api import schema
 from detect_video.api.serializers import AnnouncementSerializer, VideoSerializer
 from detect_video.models import Video
 from web.addresses import client_address
+from web.rest.serializers import DetectAgainSerializer
 from web.storage.owners import Owner
 
 
@@ -61,6 +62,20 @@ class CancelView(APIView):
     def post(self, request: Request, video_id: uuid.UUID) -> Response:
         video = requested_video(request, video_id)
         video.cancel()
+        return Response(VideoSerializer(video).data)
+
+
+@schema.detect_again
+class DetectAgainView(APIView):
+    """Discard the results, and detect again with any model. Rendered copies are kept."""
+
+    throttle_scope = "uploads"
+
+    def post(self, request: Request, video_id: uuid.UUID) -> Response:
+        choice = DetectAgainSerializer(data=request.data)
+        choice.is_valid(raise_exception=True)
+        video = requested_video(request, video_id)
+        services.detect_again(video, choice.validated_data["model"])
         return Response(VideoSerializer(video).data)
 
 

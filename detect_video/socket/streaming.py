@@ -12,7 +12,7 @@ from django.conf import settings
 
 from detect_video.api.serializers import VideoSerializer
 from detect_video.errors import NotFound, WaitsForMemory
-from detect_video.models import State, Video
+from detect_video.models import ACTIVE, State, Video
 from detect_video.services import kept_frames
 from detect_video.socket.limits import decoder_bytes, memory, owner_key
 from detect_video.socket.messages import Start, pack_picture
@@ -30,8 +30,6 @@ JPEG_SIDE = 960
 IDLE_S = 20
 
 T = TypeVar("T")
-
-AT_WORK = (State.QUEUED, State.RUNNING)
 
 SendJson = Callable[[dict[str, Any]], Awaitable[None]]
 SendBytes = Callable[[bytes], Awaitable[None]]
@@ -59,7 +57,7 @@ async def send_info(video_id: uuid.UUID, send: SendJson, check_idle: Callable[[]
         if info != sent:
             await send({"type": "info", **info})
             sent = info
-        if any(job["state"] in AT_WORK for job in (info, *info["renderings"])):
+        if any(job["state"] in ACTIVE for job in (info, *info["renderings"])):
             await asyncio.sleep(INFO_EVERY_S)
         else:
             check_idle()
@@ -140,7 +138,7 @@ async def kept_batches(video_id: uuid.UUID, *, first: int) -> AsyncIterator[list
         elif state == State.DONE:
             return
         else:
-            await asyncio.sleep(LOOK_EVERY_S if state in AT_WORK else REST_EVERY_S)
+            await asyncio.sleep(LOOK_EVERY_S if state in ACTIVE else REST_EVERY_S)
 
 
 class Pictures:

@@ -100,6 +100,7 @@ def test_a_visitor_without_an_account_keeps_videos_in_the_session(clip):
         ("get", "poster/"),
         ("post", "cancel/"),
         ("post", "retry/"),
+        ("post", "detect-again/"),
         ("get", "results.jsonl"),
         ("get", "results.csv"),
         ("get", "results.coco.json"),
