@@ -31,7 +31,9 @@ def read_catalog(model_dir: Path) -> dict[str, ModelSpec]:
     specs[shipped.name] = replace(shipped, licence="part of this project")
     specs[VISION_SMALL.name] = VISION_SMALL
     folders = model_dir.iterdir() if model_dir.is_dir() else []
-    for folder in sorted(path for path in folders if path.is_dir()):
+    # Hidden folders are those of models that are being added.
+    shown = (path for path in folders if path.is_dir() and not path.name.startswith("."))
+    for folder in sorted(shown):
         spec = _described(folder) or read_user_detector(folder) or _user_classifier(folder)
         if spec and folder.name in specs:
             taken = f"The catalogue already has a model {folder.name}: rename this folder."

@@ -47,6 +47,7 @@ def recognise(outputs: Outputs, input_wh: Size, class_count: int | None) -> Reco
     )
     known = 80 if is_sparse_coco else columns - has_no_object
     return Recognised(
+        "DETR" if has_no_object or is_sparse_coco else "RT-DETR",
         output,
         known,
         f"{logits!r} {queries} x {columns} and {boxes!r} {queries} x 4 are the classes and boxes "

@@ -24,6 +24,7 @@ def recognise(outputs: Outputs, input_wh: Size, class_count: int | None) -> Reco
     if output.ndim != 3 or output.shape[1] > MAX_ROWS or output.shape[2] != 6:
         return None
     return Recognised(
+        "YOLO",
         OutputFormat("end-to-end", (name,), box_unit=box_unit(output[..., :4])),
         None,
         f"{output.shape[1]} rows of 6 columns are corners, score and class, without duplicates",

@@ -49,7 +49,9 @@ def recognise(
     is_tflite = any("TFLite" in name or "StatefulPartitionedCall" in name for name in order)
     from_zero = is_tflite if is_tensorflow else order.index(classes) < order.index(boxes)
     is_sparse_coco = class_count in (None, 80) and not (from_zero and not is_tensorflow)
+    family = "SSD" if is_tensorflow else "RT-DETR" if from_zero else "torchvision"
     return Recognised(
+        family,
         OutputFormat(
             layout,
             (boxes, classes, scores, *counts),

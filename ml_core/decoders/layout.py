@@ -28,9 +28,11 @@ MAX_RELATIVE = 4.0
 class Recognised:
     """What is known from the outputs of a trial; ``reason`` says by what, for a person.
 
-    ``class_count`` is None where the outputs do not tell it.
+    ``family`` names networks that are trained alike. ``class_count`` is None where the outputs do
+    not tell it.
     """
 
+    family: str
     output: OutputFormat
     class_count: int | None
     reason: str

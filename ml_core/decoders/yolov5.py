@@ -38,6 +38,7 @@ def recognise(outputs: Outputs, input_wh: Size, class_count: int | None) -> Reco
             continue
         unit = box_unit(output[..., :4])
         return Recognised(
+            "YOLO",
             OutputFormat("yolov5", (name,), box_unit=unit),
             columns - 5,
             f"{count:,} rows are three anchors per cell of the strides "

@@ -40,6 +40,7 @@ def recognise(outputs: Outputs, input_wh: Size, class_count: int | None) -> Reco
     if strides and rows > 4 and class_count in (None, rows - 4):
         unit = box_unit(output[:, :4])
         return Recognised(
+            "YOLO",
             OutputFormat(ROWS, (name,), box_unit=unit),
             rows - 4,
             f"{columns:,} columns are the cells of the strides {', '.join(map(str, strides))}, and "
@@ -59,6 +60,7 @@ def recognise_transposed(
         return None
     unit = box_unit(output[..., :4])
     return Recognised(
+        "YOLO",
         OutputFormat(COLUMNS, (name,), box_unit=unit),
         output.shape[2] - 4,
         f"{output.shape[2]} columns are 4 for the box and {output.shape[2] - 4} classes",

@@ -42,6 +42,7 @@ def recognise(outputs: Outputs, input_wh: Size, class_count: int | None) -> Reco
     is_raw = output[..., :2].max() < MAX_RAW_SHARE * min(input_wh)
     how = "grid units, to be decoded" if is_raw else "pixels"
     return Recognised(
+        "YOLOX",
         OutputFormat("yolox" if is_raw else yolov5.LAYOUT.name, (name,)),
         columns - 5,
         f"{count:,} rows are the cells of the strides {', '.join(map(str, strides))}, {columns} "

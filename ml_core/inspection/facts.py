@@ -12,6 +12,7 @@ from ml_core.inspection.tflite_metadata import read_tflite_metadata
 
 FACTS_FILE = "facts.json"
 MAX_FACTS_BYTES = 10**8
+MAX_STEPS_TO_SCALING = 4
 
 
 @dataclass(frozen=True)
@@ -36,8 +37,8 @@ class Tensor:
 class Facts:
     """What a file says: its picture input, its outputs, and what its author wrote into it.
 
-    ``metadata`` are texts by key, such as those of Ultralytics. ``scales_pixels`` says that the
-    network's first layers scale pixels themselves, by ``scaling_layer``. ``backbone`` names the
+    ``metadata`` are texts by key, such as those of Ultralytics. ``scaling_layer`` is the kind of
+    the layer by which the network scales pixels itself, or "". ``backbone`` names the
     network of ``keras.applications`` that it is, or is built on. ``mean`` and ``std`` are those of
     TFLite's metadata, in units of pixels.
     """
@@ -73,6 +74,7 @@ def read_facts(spec: ModelSpec) -> Facts:
             Tensor(tensor_name(output), _sides(output), _dtype(output), _operation(output))
             for output in network.outputs
         ),
+        scaling_layer=_scaling_operation(image),
         **facts,
     )
 
@@ -108,6 +110,27 @@ def _sides(tensor: Any) -> tuple[int | None, ...]:
 
 def _dtype(tensor: Any) -> str:
     return tensor.get_element_type().to_dtype().name
+
+
+def _scaling_operation(image: Any) -> str:
+    """The first operation if it takes numbers as large as pixels, or ""."""
+    tensor = image
+    for _ in range(MAX_STEPS_TO_SCALING):
+        targets = list(tensor.get_target_inputs())
+        if len(targets) != 1:
+            break
+        node = targets[0].get_node()
+        kind = node.get_type_name()
+        if kind in ("Multiply", "Divide", "Subtract", "Add"):
+            constants = [value.get_node() for value in node.input_values()]
+            numbers = [c.get_data() for c in constants if c.get_type_name() == "Constant"]
+            largest = max((abs(n).max(initial=0) for n in numbers), default=0)
+            is_scaling = 0 < largest < 1 / 40 if kind == "Multiply" else largest > 3
+            return kind if is_scaling else ""
+        if kind not in ("Convert", "Transpose"):
+            break
+        tensor = node.output(0)
+    return ""
 
 
 def _operation(output: Any) -> str:

@@ -9,6 +9,7 @@ import numpy as np
 from ml_core.catalog.formats import InputFormat
 from ml_core.catalog.specs import ModelSpec
 from ml_core.inspection.trial import NAMES, PICTURES, Trial
+from ml_core.networks.loading import KERAS_FORMATS, load_network
 
 # From (1, H, W, 3) pixels to the outputs by name.
 Run = Callable[[np.ndarray], dict[str, np.ndarray]]
@@ -17,7 +18,7 @@ Run = Callable[[np.ndarray], dict[str, np.ndarray]]
 def run_trial(request: Trial, folder: Path) -> None:
     """Write ``names.json`` and, per input format, the outputs for each of ``pictures.npy``."""
     pictures = np.load(folder / PICTURES, allow_pickle=False)
-    make = _keras_runs if request.spec.format == "keras" else _openvino_runs
+    make = _keras_runs if request.spec.format in KERAS_FORMATS else _openvino_runs
     names: list[str] = []
     for index, run in enumerate(make(request.spec, request.input_formats)):
         arrays: dict[str, np.ndarray] = {}
@@ -56,10 +57,16 @@ def _keras_runs(spec: ModelSpec, input_formats: tuple[InputFormat, ...]):
 
     from ml_core.networks.keras_file import adapt, named_outputs, open_keras_file
 
-    model = open_keras_file(spec)
-    names = list(named_outputs(model, model(model.inputs[0])))
+    if spec.format == "keras":
+        model = open_keras_file(spec)
+        names = list(named_outputs(model, model(model.inputs[0])))
+    else:
+        model = load_network(spec)
+        names = [f"output_{index}" for index in range(len(model.outputs))]
     for input_format in input_formats:
-        adapted = adapt(model, spec.input_wh, input_format, ())
+        adapted = model
+        if spec.format == "keras":
+            adapted = adapt(model, spec.input_wh, input_format, ())
         graph = tf.function(lambda batch, adapted=adapted: adapted(batch, training=False))
 
         def run(batch, graph=graph):

@@ -50,17 +50,22 @@ def load_network(spec: ModelSpec) -> "keras.Model":
     return model
 
 
-def make_decoder(spec: ModelSpec) -> Callable[[list[np.ndarray]], list[Prediction]]:
-    """A function from the network's outputs, (B, ...) arrays, to the predictions of B pictures."""
+def make_decoder(
+    spec: ModelSpec, *, score_floor: float = SCORE_FLOOR
+) -> Callable[[list[np.ndarray]], list[Prediction]]:
+    """A function from the network's outputs, (B, ...) arrays, to the predictions of B pictures.
+
+    Boxes that score less than ``score_floor`` are dropped.
+    """
     if spec.task == "classification":
         return lambda outputs: [probabilities(values, spec) for values in outputs[0]]
     if spec.output:
-        return partial(_decode_layout, spec=spec, output=spec.output)
+        return partial(_decode_layout, spec=spec, output=spec.output, score_floor=score_floor)
     yolo_layers = read_config(spec.paths[0]).yolo_layers
 
     def decode(heads: list[np.ndarray]) -> list[Prediction]:
         return [
-            decode_heads(list(picture), yolo_layers, spec.input_wh, score_floor=SCORE_FLOOR)
+            decode_heads(list(picture), yolo_layers, spec.input_wh, score_floor=score_floor)
             for picture in zip(*heads, strict=True)
         ]
 
@@ -68,7 +73,7 @@ def make_decoder(spec: ModelSpec) -> Callable[[list[np.ndarray]], list[Predictio
 
 
 def _decode_layout(
-    outputs: list[np.ndarray], *, spec: ModelSpec, output: OutputFormat
+    outputs: list[np.ndarray], *, spec: ModelSpec, output: OutputFormat, score_floor: float
 ) -> list[Prediction]:
     return [
         decode_outputs(
@@ -76,7 +81,7 @@ def _decode_layout(
             output,
             spec.input_wh,
             class_count=len(spec.labels),
-            score_floor=SCORE_FLOOR,
+            score_floor=score_floor,
         )
         for picture in zip(*outputs, strict=True)
     ]

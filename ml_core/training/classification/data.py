@@ -107,8 +107,30 @@ def read_test_split(
     return _read_pictures(test, labels, resolution_wh, limits, "test")
 
 
-def _find_pictures(path: Path) -> tuple[PathsByClass, PathsByClass]:
-    """The pictures of both splits; a test split is held out if there is none."""
+def find_test_pictures(path: Path) -> PathsByClass:
+    """The pictures of the test split by class, or all if there is none. Raises ``DatasetError``."""
+    folders = _top_folders(path)
+    split = folders.get("test") or folders.get("train")
+    by_class = _paths_by_class(split) if split else _by_class(folders)
+    if not by_class:
+        raise _no_pictures(path)
+    return by_class
+
+
+def read_picture(path: PicturePath, limits: ImageLimits) -> np.ndarray:
+    """The (H, W, 3) uint8 RGB picture in a folder or an archive, decoded as uploads are.
+
+    Raises ``DatasetError``.
+    """
+    try:
+        check_size(_file_bytes(path), limits)
+        return decode_image(path.read_bytes(), limits)
+    except (VisionError, OSError, zipfile.BadZipFile) as exc:
+        raise DatasetError(f"{path}: {exc}") from exc
+
+
+def _top_folders(path: Path) -> dict[str, PicturePath]:
+    """The folders of splits, or of classes."""
     if not path.exists():
         raise DatasetError(f"{path} does not exist.")
     if path.is_file() and not zipfile.is_zipfile(path):
@@ -119,18 +141,28 @@ def _find_pictures(path: Path) -> tuple[PathsByClass, PathsByClass]:
     while len(folders) == 1 and not {"train", "test"} & set(folders):
         root = next(iter(folders.values()))
         folders = _folders(root)
+    return folders
+
+
+def _find_pictures(path: Path) -> tuple[PathsByClass, PathsByClass]:
+    """The pictures of both splits; a test split is held out if there is none."""
+    folders = _top_folders(path)
     if {"train", "test"} & set(folders):
         train = _paths_by_class(folders["train"]) if "train" in folders else {}
         if "test" in folders:
             return train, _paths_by_class(folders["test"])
     else:
-        train = _paths_by_class(root)
+        train = _by_class(folders)
     if not train:
-        raise DatasetError(
-            f"Expected folders of pictures in {path}, one per class, found none. Picture files "
-            f"end in {', '.join(PICTURE_SUFFIXES)}."
-        )
+        raise _no_pictures(path)
     return _hold_out(train)
+
+
+def _no_pictures(path: Path) -> DatasetError:
+    return DatasetError(
+        f"Expected folders of pictures in {path}, one per class, found none. Picture files "
+        f"end in {', '.join(PICTURE_SUFFIXES)}."
+    )
 
 
 def _hold_out(by_class: PathsByClass) -> tuple[PathsByClass, PathsByClass]:
@@ -157,10 +189,13 @@ def _folders(parent: PicturePath) -> dict[str, PicturePath]:
 
 
 def _paths_by_class(parent: PicturePath) -> PathsByClass:
-    """The pictures in each folder of ``parent``, sorted by name, without empty folders."""
-    by_class = {
-        label: list(_pictures(folder)) for label, folder in sorted(_folders(parent).items())
-    }
+    """The pictures in each folder of ``parent``; see ``_by_class``."""
+    return _by_class(_folders(parent))
+
+
+def _by_class(folders: dict[str, PicturePath]) -> PathsByClass:
+    """The pictures in each folder, sorted by name, without empty folders."""
+    by_class = {label: list(_pictures(folder)) for label, folder in sorted(folders.items())}
     return {label: sorted(paths, key=str) for label, paths in by_class.items() if paths}
 
 
@@ -186,10 +221,9 @@ def _read_pictures(
 
     def read(index: int) -> None:
         try:
-            check_size(_file_bytes(paths[index]), limits)
-            image = decode_image(paths[index].read_bytes(), limits)
-        except (VisionError, OSError, zipfile.BadZipFile) as exc:
-            broken.append(f"{paths[index]}: {exc}")
+            image = read_picture(paths[index], limits)
+        except DatasetError as exc:
+            broken.append(str(exc))
         else:
             images[index], _ = shrink(image, resolution_wh)
 

@@ -1,0 +1,200 @@
+"""Add a model of the user: understand its files, try it on a picture, write its folder."""
+
+import re
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from ml_core.catalog.formats import ModelFileError
+from ml_core.catalog.installed import read_catalog, read_user_detector
+from ml_core.catalog.model_toml import read_labels, write_model_toml
+from ml_core.catalog.specs import ModelFile, ModelSpec, Task
+from ml_core.engines.conversion import ensure_converted
+from ml_core.inspection.answers import Answers, Note, Understanding
+from ml_core.inspection.facts import Facts, Tensor
+from ml_core.inspection.input_shape import understand_shape
+from ml_core.inspection.sources import Source, collect
+from ml_core.inspection.trial import look_into, run_trial
+from ml_core.inspection.understanding import understand_outputs
+from ml_core.networks.loading import SCORE_FLOOR, make_decoder
+from ml_core.networks.yolo import Candidates
+from ml_core.pictures.resizing import resize_to_input, stretch
+from ml_core.postprocessing import detections_from_candidates
+from ml_core.results import Classification, Detections, classification_from_array
+
+MAX_DETECTIONS = 100
+IOU_THRESHOLD = 0.45
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,59}")
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where models and converted models are kept, and the largest accepted model."""
+
+    model_dir: Path
+    converted_dir: Path
+    max_bytes: int
+
+
+@dataclass(frozen=True)
+class Understood:
+    """A model's description, the reasons, and its answer for the sample picture."""
+
+    spec: ModelSpec
+    notes: tuple[Note, ...]
+    answer: Classification | Detections
+
+
+# Improves what was understood by labelled pictures.
+Check = Callable[[Understanding], None]
+
+
+def add_model(
+    paths: Sequence[Path],
+    samples: Mapping[Task, np.ndarray],
+    answers: Answers,
+    places: Places,
+    *,
+    name: str = "",
+    licence: str = "",
+    origin: str = "",
+    is_dry_run: bool = False,
+    check: Check | None = None,
+) -> Understood:
+    """Understand the model in ``paths``, run it on the sample of its task, and write its folder.
+
+    ``samples`` are (H, W, 3) uint8 RGB pictures. A dry run writes nothing. Raises
+    ``ModelFileError``, and leaves nothing behind then.
+    """
+    with _workshop(places, is_dry_run) as folder:
+        given = Path(folder) / "given"
+        given.mkdir()
+        source = collect(paths, given, max_bytes=places.max_bytes)
+        name = name or _name_from(source, paths)
+        _check_name(name, places.model_dir)
+        known = _understand(source, name, samples["detection"], _with_labels(answers, source))
+        if check:
+            check(known)
+        known.spec = replace(
+            known.spec, licence=licence or _licence(known), origin=origin or known.spec.origin
+        )
+        answer = answer_for(known.spec, samples[known.spec.task])
+        if not is_dry_run:
+            known.spec = _write(known.spec, Path(folder), places)
+        return Understood(known.spec, tuple(known.notes), answer)
+
+
+def answer_for(spec: ModelSpec, image: np.ndarray) -> Classification | Detections:
+    """The model's answer for a picture, from a trial. Raises ``ModelFileError``."""
+    network_input, placement = resize_to_input(image, spec)
+    ((outputs,),) = run_trial(spec, network_input[None], [spec.input])
+    tensors = spec.output.tensors if spec.output else ()
+    (prediction,) = make_decoder(spec)([outputs[name] for name in tensors or outputs])
+    resolution_wh = (image.shape[1], image.shape[0])
+    if not isinstance(prediction, Candidates):
+        return classification_from_array(
+            prediction, spec.labels, model=spec.name, resolution_wh=resolution_wh, timing_ms={}
+        )
+    detections = detections_from_candidates(
+        prediction,
+        spec.labels,
+        placement=placement,
+        resolution_wh=resolution_wh,
+        score_threshold=SCORE_FLOOR,
+        iou_threshold=IOU_THRESHOLD,
+        max_detections=MAX_DETECTIONS,
+    )
+    return Detections(spec.name, resolution_wh, detections, {})
+
+
+def _workshop(places: Places, is_dry_run: bool) -> AbstractContextManager[str]:
+    """A folder for unfinished work; on the disk of the models, so that it can be renamed."""
+    if is_dry_run:
+        return tempfile.TemporaryDirectory()
+    places.model_dir.mkdir(parents=True, exist_ok=True)
+    return tempfile.TemporaryDirectory(dir=places.model_dir, prefix=".adding-")
+
+
+def _name_from(source: Source, paths: Sequence[Path]) -> str:
+    title = source.title or paths[0].resolve().stem
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", title).strip("-._")[:60] or "model"
+
+
+def _check_name(name: str, model_dir: Path) -> None:
+    if not NAME.fullmatch(name):
+        raise ModelFileError(
+            f"{name!r} is no name for a model: expected up to 60 letters, digits, '.', '_' and '-'."
+        )
+    if name in read_catalog(model_dir) or model_dir.joinpath(name).exists():
+        raise ModelFileError(f"There is a model {name!r} already. Choose another with --name.")
+
+
+def _with_labels(answers: Answers, source: Source) -> Answers:
+    if answers.labels or not source.labels or source.format == "darknet":
+        return answers
+    return replace(answers, labels=read_labels(source.labels))
+
+
+def _understand(source: Source, name: str, sample: np.ndarray, answers: Answers) -> Understanding:
+    if source.format == "darknet":
+        return _understand_darknet(source, name, answers)
+    draft = ModelSpec(
+        name=name,
+        task="classification",
+        family=source.format,
+        directory=source.folder,
+        format=source.format,
+        files=tuple(map(ModelFile, source.names)),
+        input_wh=(0, 0),
+        resizing="stretch",
+        labels=(),
+        licence="your own",
+    )
+    known = understand_shape(draft, look_into(draft), answers)
+    pixels, _ = stretch(sample, known.spec.input_wh)
+    ((outputs,),) = run_trial(known.spec, pixels[None], [known.spec.input])
+    understand_outputs(known, outputs)
+    return known
+
+
+def _understand_darknet(source: Source, name: str, answers: Answers) -> Understanding:
+    spec = read_user_detector(source.folder)
+    if not spec or spec.problem:
+        raise ModelFileError(spec.problem if spec else "There is no Darknet network.")
+    labels = answers.labels or spec.labels
+    if len(labels) != len(spec.labels):
+        raise ModelFileError(
+            f"The network has {len(spec.labels)} classes, and there are {len(labels)} labels."
+        )
+    spec = replace(spec, name=name, labels=labels, resizing=answers.resizing or spec.resizing)
+    width, height = spec.input_wh
+    facts = Facts(Tensor("image", (1, height, width, 3), "uint8"), ())
+    known = Understanding(spec, facts, answers)
+    known.note("task", "detection", "a Darknet network with [yolo] sections")
+    known.note("input", f"{width} x {height}", "says the .cfg file")
+    known.note("resizing", spec.resizing, "says the .cfg file; --resizing changes it")
+    known.note("labels", f"{len(labels)}: {', '.join(labels[:3])}, ...", "of the network's classes")
+    return known
+
+
+def _licence(known: Understanding) -> str:
+    return known.facts.metadata.get("license", known.spec.licence)[:200]
+
+
+def _write(spec: ModelSpec, workshop: Path, places: Places) -> ModelSpec:
+    """Move the files into the model's folder and convert it: an error removes all of it."""
+    new, target = workshop / "new", places.model_dir / spec.name
+    for file, path in zip(spec.files, spec.paths, strict=True):
+        destination = new / file.name
+        destination.parent.mkdir(parents=True, exist_ok=True)
+        path.rename(destination)
+    spec = replace(spec, directory=new)
+    write_model_toml(spec, new)
+    # Here a server would find out that a network cannot be converted.
+    ensure_converted(spec, places.converted_dir)
+    new.rename(target)
+    return replace(spec, directory=target)

@@ -1,0 +1,62 @@
+"""What a user says about a model, and what was understood so far."""
+
+from dataclasses import dataclass, field
+
+from ml_core.catalog.formats import Activation, Colours
+from ml_core.catalog.specs import ModelSpec, Resizing, Task
+from ml_core.decoders.layout import Size
+from ml_core.inspection.facts import Facts
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What the user says about the model, each of which goes before what the file says."""
+
+    task: Task | None = None
+    input_wh: Size | None = None
+    colours: Colours | None = None
+    value_range: tuple[float, float] | None = None
+    mean: tuple[float, ...] | None = None
+    std: tuple[float, ...] | None = None
+    resizing: Resizing | None = None
+    is_centred: bool | None = None
+    layout: str = ""
+    activation: Activation | None = None
+    labels: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True)
+class Note:
+    """One thing that was understood, and why; ``option`` settles it where it is a guess."""
+
+    subject: str
+    text: str
+    reason: str
+    option: str = ""
+
+    def __str__(self) -> str:
+        guess = f". This is a guess: {self.option} settles it" if self.option else ""
+        return f"{self.subject:<9} {self.text} ({self.reason}{guess})"
+
+
+@dataclass
+class Understanding:
+    """A model's description while it is worked out; ``notes`` are its reasons."""
+
+    spec: ModelSpec
+    facts: Facts
+    answers: Answers
+    notes: list[Note] = field(default_factory=list)
+
+    @property
+    def has_labels(self) -> bool:
+        """Whether the file or the user names the classes."""
+        return not any(note.subject == "labels" and note.option for note in self.notes)
+
+    def settle(self, subject: str, text: str, reason: str) -> None:
+        """Replace what was noted about ``subject``: it is no guess any more."""
+        self.notes = [note for note in self.notes if note.subject != subject]
+        self.note(subject, text, reason)
+
+    def note(self, subject: str, text: str, reason: str, option: str = "") -> None:
+        self.notes.append(Note(subject, text, reason, option))

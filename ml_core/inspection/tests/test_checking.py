@@ -1,0 +1,100 @@
+"""Input formats are chosen by labelled pictures."""
+
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from onnx import helper
+from PIL import Image
+
+from ml_core.catalog.formats import ModelFileError
+from ml_core.inspection.adding import Places, Understood, add_model
+from ml_core.inspection.answers import Answers
+from ml_core.inspection.checking import Checker, spread
+from ml_core.pictures.images import ImageLimits
+from ml_core.tests.model_files import write_onnx
+
+SAMPLE = np.zeros((8, 8, 3), np.uint8)
+COLOURS = {"blue": (0, 0, 250), "red": (250, 0, 0)}
+
+
+@pytest.fixture
+def first_channel(tmp_path) -> Path:
+    """A network whose first class is a large first channel, and the second a large third one."""
+    return write_onnx(
+        tmp_path / "net.onnx",
+        [
+            helper.make_node("ReduceMean", ["image"], ["means"], axes=[2, 3], keepdims=0),
+            helper.make_node("Gather", ["means", "channels"], ["scores"], axis=1),
+        ],
+        {"image": ("float32", [1, 3, 8, 8])},
+        {"scores": ("float32", [1, 2])},
+        {"channels": np.array([0, 2])},
+    )
+
+
+def write_pictures(folder: Path, colours: dict[str, tuple[int, int, int]]) -> None:
+    for name, colour in colours.items():
+        folder.joinpath(name).mkdir(parents=True)
+        for number in range(3):
+            Image.new("RGB", (16, 16), colour).save(folder / name / f"{number}.png")
+
+
+def zipped(folder: Path, path: Path) -> Path:
+    with zipfile.ZipFile(path, "w") as archive:
+        for file in folder.rglob("*.*"):
+            archive.write(file, file.relative_to(folder))
+    return path
+
+
+def checked(model: Path, pictures: Path, told: list[str], **answers: object) -> Understood:
+    places = Places(pictures.parent / "models", pictures.parent / "converted", 10**8)
+    check = Checker(pictures, ImageLimits(10**8, 10**8), 10**8, told.append)
+    samples = {"classification": SAMPLE, "detection": SAMPLE}
+    return add_model([model], samples, Answers(**answers), places, is_dry_run=True, check=check)
+
+
+def test_the_order_of_colours_is_the_one_that_is_right(first_channel, tmp_path):
+    write_pictures(tmp_path / "set" / "test", COLOURS)
+    write_pictures(tmp_path / "set" / "train", {**COLOURS, "red": (0, 0, 250)})
+    told: list[str] = []
+
+    found = checked(first_channel, zipped(tmp_path / "set", tmp_path / "set.zip"), told)
+
+    assert found.spec.input.colours == "BGR"
+    assert found.spec.accuracy_percent == 100
+    assert found.spec.labels == ("blue", "red")
+    assert not any(note.option for note in found.notes)
+    assert any(line.startswith("check       0.0% with RGB, 0 to 255") for line in told)
+
+
+def test_what_the_user_says_is_not_tried_otherwise(first_channel, tmp_path):
+    write_pictures(tmp_path / "set", COLOURS)
+    told: list[str] = []
+
+    found = checked(first_channel, tmp_path / "set", told, value_range=(0.0, 2.0), colours="RGB")
+
+    assert (found.spec.input.value_range, told) == ((0, 2), [])
+    assert found.spec.accuracy_percent == 0
+
+
+@pytest.mark.parametrize(
+    ("colours", "labels", "text"),
+    [
+        ({**COLOURS, "green": (0, 250, 0)}, None, "has 3 classes, such as 'blue'"),
+        (COLOURS, ("cat", "dog"), "such as 'blue'; the model has 2, such as 'cat'"),
+        ({}, None, "Expected folders of pictures"),
+    ],
+)
+def test_pictures_of_other_classes_are_an_error(first_channel, tmp_path, colours, labels, text):
+    tmp_path.joinpath("set").mkdir()
+    write_pictures(tmp_path / "set", colours)
+
+    with pytest.raises(ModelFileError, match=text):
+        checked(first_channel, tmp_path / "set", [], labels=labels)
+
+
+def test_pictures_are_chosen_from_all_classes():
+    assert spread(range(10), 4) == [0, 3, 6, 9]
+    assert spread(range(3), 4) == [0, 1, 2]

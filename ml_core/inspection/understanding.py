@@ -1,0 +1,150 @@
+"""The task, the output layout and the labels of a model, from a trial and what its file says."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from ml_core.catalog.formats import Activation, ModelFileError, OutputFormat
+from ml_core.catalog.model_toml import shortened
+from ml_core.decoders import LAYOUTS, describe_outputs, recognise_layout
+from ml_core.decoders.layout import Outputs, Recognised
+from ml_core.inspection.answers import Understanding
+from ml_core.inspection.families import DETECTORS, classifier_preparation
+from ml_core.inspection.input_shape import METADATA_TASKS, literal
+from ml_core.inspection.preparing import prepare
+from ml_core.labels import COCO_LABELS
+
+
+def understand_outputs(known: Understanding, outputs: Outputs) -> None:
+    """Complete the description by the outputs of a trial. Raises ``ModelFileError``."""
+    labels = _given_labels(known)
+    found = _recognise(known, outputs, labels)
+    if found:
+        _describe_detector(known, found, labels)
+    else:
+        _describe_classifier(known, outputs, labels)
+
+
+def _given_labels(known: Understanding) -> tuple[str, ...] | None:
+    """The labels that the user or the file gives."""
+    if known.answers.labels:
+        known.note("labels", _listing(known.answers.labels), "from your file")
+        return known.answers.labels
+    names = literal(known.facts.metadata.get("names", ""), dict)
+    if names and all(isinstance(key, int) for key in names):
+        labels = shortened(" ".join(str(names[key]).split()) for key in sorted(names))
+    elif known.facts.labels:
+        labels = known.facts.labels
+    else:
+        return None
+    known.note("labels", _listing(labels), "says its metadata")
+    return labels
+
+
+def _recognise(
+    known: Understanding, outputs: Outputs, labels: tuple[str, ...] | None
+) -> Recognised | None:
+    """The layout of a detector's outputs; None for a classifier."""
+    task = known.answers.task or METADATA_TASKS.get(known.facts.metadata.get("task", ""))
+    if task == "classification":
+        return None
+    layout, size = known.answers.layout, known.spec.input_wh
+    found = recognise_layout(outputs, size, len(labels) if labels else None, layout)
+    other = None if found else recognise_layout(outputs, size, None, layout)
+    if other:
+        raise ModelFileError(
+            f"The network has {other.class_count} classes, and there are {len(labels or ())} "
+            "labels. Give its class names with --labels FILE."
+        )
+    if not found and (task == "detection" or not _are_classes(outputs)):
+        known_layouts = "; ".join(f"{name}: {LAYOUTS[name].shapes}" for name in LAYOUTS)
+        raise ModelFileError(
+            f"Its outputs are of no known layout: {describe_outputs(outputs)}. Known are: classes "
+            f"(1, N); {known_layouts}."
+        )
+    return found
+
+
+def _are_classes(outputs: Outputs) -> bool:
+    """Whether there is one output, a vector."""
+    shapes = [output.shape for output in outputs.values()]
+    return len(shapes) == 1 and sum(side != 1 for side in shapes[0]) <= 1
+
+
+def _describe_detector(
+    known: Understanding, found: Recognised, labels: tuple[str, ...] | None
+) -> None:
+    activation = known.answers.activation or found.output.activation
+    known.note("task", "detection", f"the outputs have the layout {found.output.layout}")
+    known.note("output", found.output.layout, found.reason)
+    if not labels:
+        count = found.class_count or len(COCO_LABELS)
+        is_coco = count == len(COCO_LABELS)
+        labels = COCO_LABELS if is_coco else _numbered(count)
+        known.note(
+            "labels",
+            _listing(labels),
+            "the 80 classes of COCO" if is_coco else "the file names none",
+            "" if is_coco and found.class_count else "--labels",
+        )
+    known.spec = replace(
+        known.spec,
+        task="detection",
+        family=found.family,
+        output=replace(found.output, activation=activation),
+        labels=labels,
+    )
+    prepare(known, DETECTORS[found.family])
+
+
+def _describe_classifier(
+    known: Understanding, outputs: Outputs, labels: tuple[str, ...] | None
+) -> None:
+    ((name, output),) = outputs.items()
+    count = max(2, output.size)
+    known.note("task", "classification", f"one output, {name}, with {output.size:,} values")
+    first_class_id = 0
+    if not labels:
+        labels = _numbered(count)
+        known.note("labels", _listing(labels), "the file names none", "--labels")
+    elif len(labels) == count - 1:
+        first_class_id = 1
+        known.note("output", "the first class is the background", "there is one label less")
+    elif len(labels) != count:
+        raise ModelFileError(
+            f"The network has {count:,} classes, and there are {len(labels):,} labels. Give its "
+            "class names with --labels FILE."
+        )
+    activation, reason = _activation(known, name, output)
+    known.note("output", f"activation to apply: {activation}", reason)
+    known.spec = replace(
+        known.spec,
+        task="classification",
+        family=known.facts.backbone or known.spec.format,
+        output=OutputFormat("classes", (name,), activation, first_class_id=first_class_id),
+        labels=labels,
+    )
+    prepare(known, classifier_preparation(known.facts, known.spec.format))
+
+
+def _activation(known: Understanding, name: str, output: np.ndarray) -> tuple[Activation, str]:
+    if known.answers.activation:
+        return known.answers.activation, "as you say"
+    operation = next((o.operation for o in known.facts.outputs if o.name == name), "")
+    if operation in ("Softmax", "Sigmoid"):
+        return "none", f"the network ends with {operation.lower()}"
+    are_probabilities = output.min() >= 0 and abs(float(output.sum()) - 1) < 0.01
+    if output.size > 1 and are_probabilities:
+        return "none", "the values of a trial are probabilities"
+    text = f"the network ends without an activation, and a trial's values reach {output.max():.1f}"
+    return ("sigmoid" if output.size == 1 else "softmax"), text
+
+
+def _numbered(count: int) -> tuple[str, ...]:
+    return tuple(f"class {number}" for number in range(count))
+
+
+def _listing(labels: Sequence[str]) -> str:
+    shown = ", ".join(labels[:3])
+    return f"{len(labels):,}: {shown}{', ...' if len(labels) > 3 else ''}"

@@ -1,0 +1,148 @@
+"""``manage.py add_model``: adds a trained model, after looking into its files and trying it."""
+
+import tempfile
+from argparse import ArgumentParser, ArgumentTypeError
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError
+
+from ml_core.catalog.formats import ModelFileError
+from ml_core.catalog.model_toml import FILE_NAME, read_labels
+from ml_core.catalog.specs import Task
+from ml_core.decoders import LAYOUTS
+from ml_core.errors import VisionError
+from ml_core.inspection.adding import Places, Understood, add_model
+from ml_core.inspection.answers import Answers
+from ml_core.inspection.checking import Checker
+from ml_core.networks.loading import NETWORK_ERRORS
+from ml_core.pictures.drawing import draw_detections
+from ml_core.pictures.labelled_pictures import LabelError, read_image
+from ml_core.pictures.limits import image_limits
+from ml_core.results import Classification
+
+SAMPLES = settings.BASE_DIR / "static" / "samples"
+DEFAULT_SAMPLES: dict[Task, str] = {"classification": "car.jpg", "detection": "street.jpg"}
+SHOWN_SCORE = 0.25
+# What is said of a model, in this order.
+SUBJECTS = ("task", "labels", "input", "pixels", "resizing", "output", "check")
+TOP = 5
+
+
+class Command(BaseCommand):
+    help = (
+        "Add a trained model: Keras (.keras, .h5), ONNX, OpenVINO (.xml and .bin), TFLite, Darknet "
+        "(.cfg and .weights), a SavedModel folder, or a zip archive of one. Says what it "
+        "understood and why, tries it on a picture, and writes MODEL_DIR/NAME."
+    )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("files", nargs="+", type=Path, metavar="FILE")
+        parser.add_argument("--name", default="", help="default: the file's name")
+        parser.add_argument("--labels", type=Path, metavar="FILE", help="one class name per line")
+        parser.add_argument(
+            "--check",
+            type=Path,
+            metavar="SET",
+            help="folder or zip archive of labelled pictures: tries what pixels may become (0 to "
+            "1, 0 to 255, -1 to 1, ImageNet's mean; RGB, BGR) and takes the most accurate",
+        )
+        parser.add_argument("--dry-run", action="store_true", help="write nothing")
+        parser.add_argument("--sample", type=Path, metavar="PICTURE", help="try it on this picture")
+        parser.add_argument("--licence", default="", help="shown with the model")
+        parser.add_argument("--origin", default="", help="where it comes from")
+        says = parser.add_argument_group("what you know better than its files say")
+        says.add_argument("--task", choices=("detection", "classification"))
+        says.add_argument("--size", type=size, metavar="N or WxH", help="input in pixels")
+        says.add_argument("--colours", choices=("RGB", "BGR", "grey"))
+        says.add_argument(
+            "--range", type=float, nargs=2, metavar=("LOW", "HIGH"), help="what pixels become"
+        )
+        says.add_argument("--mean", type=float, nargs="+", help="is subtracted after --range")
+        says.add_argument("--std", type=float, nargs="+", help="is then divided by")
+        says.add_argument("--resizing", choices=("letterbox", "top-left", "stretch", "shrink"))
+        says.add_argument("--layout", choices=tuple(LAYOUTS), default="", help="of the outputs")
+        says.add_argument("--activation", choices=("none", "softmax", "sigmoid"))
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        try:
+            self._samples = self._read_samples(options["sample"])
+            found = self._add(options)
+        except (ModelFileError, LabelError, OSError, *NETWORK_ERRORS) as exc:
+            raise CommandError(" ".join(str(exc).split())) from exc
+        except VisionError as exc:
+            raise CommandError(exc.detail) from exc
+        for note in sorted(found.notes, key=lambda note: SUBJECTS.index(note.subject)):
+            self.stdout.write(str(note))
+        self._write_answer(found)
+        if options["dry_run"]:
+            self.stdout.write("Nothing was written (--dry-run).")
+            return
+        path = found.spec.directory / FILE_NAME
+        self.stdout.write(f"{found.spec.name} is added. Correct {path} where it is wrong.")
+
+    def _read_samples(self, path: Path | None) -> dict[Task, np.ndarray]:
+        return {
+            task: read_image(path or SAMPLES / file_name, image_limits())
+            for task, file_name in DEFAULT_SAMPLES.items()
+        }
+
+    def _add(self, options: dict[str, Any]) -> Understood:
+        return add_model(
+            options["files"],
+            self._samples,
+            answers(options),
+            Places(settings.MODEL_DIR, settings.CONVERTED_DIR, settings.LIMITS["model_bytes"]),
+            name=options["name"],
+            licence=options["licence"],
+            origin=options["origin"],
+            is_dry_run=options["dry_run"],
+            check=self._checker(options["check"]) if options["check"] else None,
+        )
+
+    def _checker(self, path: Path) -> Checker:
+        return Checker(path, image_limits(), settings.LIMITS["model_bytes"], self.stdout.write)
+
+    def _write_answer(self, found: Understood) -> None:
+        if isinstance(found.answer, Classification):
+            ranked = sorted(found.answer.probabilities, key=lambda pair: -pair[1])[:TOP]
+            text = ", ".join(f"{name} {score:.1%}" for name, score in ranked)
+            self.stdout.write(f"sample    {text}")
+            return
+        self.stdout.write(f"sample    {len(found.answer.detections)} boxes")
+        shown = found.answer.filtered(SHOWN_SCORE).detections
+        for detection in shown:
+            box = ", ".join(f"{value:.0f}" for value in detection.box)
+            self.stdout.write(f"          {detection.class_name} {detection.score:.1%} at {box}")
+        drawn = draw_detections(self._samples["detection"], shown)
+        path = Path(tempfile.gettempdir()) / f"{found.spec.name}-sample.jpg"
+        drawn.save(path)
+        self.stdout.write(f"          drawn in {path}")
+
+
+def answers(options: dict[str, Any]) -> Answers:
+    """What the user says about the model."""
+    resizing = options["resizing"]
+    return Answers(
+        task=options["task"],
+        input_wh=options["size"],
+        colours=options["colours"],
+        value_range=tuple(options["range"]) if options["range"] else None,
+        mean=tuple(options["mean"]) if options["mean"] else None,
+        std=tuple(options["std"]) if options["std"] else None,
+        resizing="letterbox" if resizing == "top-left" else resizing,
+        is_centred={"letterbox": True, "top-left": False}.get(resizing),
+        layout=options["layout"],
+        activation=options["activation"],
+        labels=read_labels(options["labels"]) if options["labels"] else None,
+    )
+
+
+def size(text: str) -> tuple[int, int]:
+    """Width and height of ``640`` or ``640x480``. Raises ``ArgumentTypeError``."""
+    sides = text.lower().split("x")
+    if not 1 <= len(sides) <= 2 or not all(side.isdecimal() for side in sides):
+        raise ArgumentTypeError(f"expected 640 or 640x480, received {text}")
+    return int(sides[0]), int(sides[-1])
