@@ -187,7 +187,7 @@ class AccountView(UpdateView):
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         owner = Owner(user=self.object)
-        kept = []
+        stored = []
         for model in owned_models():
             rows = model.objects.of(owner)
             about = {
@@ -196,9 +196,9 @@ class AccountView(UpdateView):
                 "stored_bytes": model.stored_bytes(rows),
                 "list_url_name": model.list_url_name,
             }
-            kept.append(about)
+            stored.append(about)
         context = {
-            "kept": kept,
+            "stored": stored,
             "storage": storage_usage(owner),
             "sends_email": settings.SENDS_EMAIL,
         }

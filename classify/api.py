@@ -16,7 +16,7 @@ from classify.serializers import (
 )
 from web.rest.picture_uploads import PictureAPIView, picture_request, queue_key_of, server_timing
 from web.rest.schema import MODEL_ERRORS, PICTURE_ERRORS, STORAGE_ERRORS, problems
-from web.storage.choice import Keeping
+from web.storage.choice import Storing
 from web.storage.owners import OwnedQuerySet, Owner
 from web.storage.quota import check_storage
 
@@ -24,12 +24,13 @@ TAGS = ["classification"]
 
 
 class ClassifyView(PictureAPIView):
-    """Say which class a picture belongs to.
+    """Classify a picture.
 
     Send it as the multipart field "image", as a raw body of type image/*, or as JSON with base64
-    text in "image". Query parameters, form fields or JSON members may name a "model" and say
-    whether to "keep" the picture with its class, see `/api/classify/pictures/`. With "if_possible",
-    the default, the answer comes without room for it as well, and says in "not_kept" why.
+    text in "image". Query parameters, form fields or JSON members may name a "model", and "store"
+    says whether to store the picture with its class (see `/api/classify/pictures/`). With
+    "if_possible", the default, a picture that cannot be stored is classified all the same, and
+    "not_stored" in the response says why.
     """
 
     serializer_class = ClassifyRequestSerializer
@@ -46,24 +47,24 @@ class ClassifyView(PictureAPIView):
     )
     def post(self, request: Request) -> Response:
         parameters = self.validated(request)
-        data, keeping = parameters["image"], Keeping(parameters["keep"])
-        if keeping.is_wanted:
-            with keeping.attempt():
+        data, storing = parameters["image"], Storing(parameters["store"])
+        if storing.is_wanted:
+            with storing.attempt():
                 check_storage(Owner.of(request), len(data))
         options = {"model": parameters["model"], "queue_key": queue_key_of(request)}
-        if keeping.is_wanted:
-            small, found = services.classify_to_keep(data, **options)
-            with keeping.attempt():
-                services.keep(data, small, found, owner=Owner.with_session(request))
+        if storing.is_wanted:
+            small, found = services.classify_to_store(data, **options)
+            with storing.attempt():
+                services.store(data, small, found, owner=Owner.with_session(request))
         else:
             found = services.classify_file(data, **options)
         answer = ClassificationSerializer(found).data
-        answer |= {"truncated": found.is_truncated, **keeping.response_fields()}
+        answer |= {"truncated": found.is_truncated, **storing.response_fields()}
         return Response(answer, headers=server_timing(found.timing_ms))
 
 
 @extend_schema_view(get=extend_schema(operation_id="classified_pictures", tags=TAGS))
-class KeptPicturesView(ListAPIView):
+class StoredPicturesView(ListAPIView):
     """Your own classified pictures, the newest first."""
 
     serializer_class = ClassifiedImageSerializer
@@ -77,7 +78,7 @@ class KeptPicturesView(ListAPIView):
     get=extend_schema(operation_id="classified_picture", tags=TAGS),
     delete=extend_schema(operation_id="delete_classified_picture", tags=TAGS),
 )
-class KeptPictureView(RetrieveDestroyAPIView):
+class StoredPictureView(RetrieveDestroyAPIView):
     """One of your own classified pictures; DELETE removes its file as well."""
 
     serializer_class = ClassifiedImageSerializer

@@ -90,8 +90,8 @@ def run(paths: list[Path], url: str) -> int:
             failures += bool(paths)
         else:
             print(f"{path}  {answer['class_name']}  {answer['score']:.1%}")
-            if "not_kept" in answer:
-                print(f"{path} is not kept: {answer['not_kept']['detail']}", file=sys.stderr)
+            if "not_stored" in answer:
+                print(f"{path} is not stored: {answer['not_stored']['detail']}", file=sys.stderr)
     return failures
 
 

@@ -6,7 +6,7 @@ from django.db import models
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
-from web.storage.owners import KeptPicture
+from web.storage.owners import StoredPicture
 
 
 def upload_path(classified: "ClassifiedImage", file_name: str) -> str:
@@ -20,10 +20,10 @@ def small_path(classified: "ClassifiedImage", file_name: str) -> str:
     return f"classify/{uuid.uuid4().hex}-small.jpeg"
 
 
-class ClassifiedImage(KeptPicture):
+class ClassifiedImage(StoredPicture):
     """A picture and its class."""
 
-    list_url_name = "classify:kept-list"
+    list_url_name = "classify:stored-list"
     picture_field = "file"
 
     file = models.FileField(_("file"), upload_to=upload_path, editable=False)
@@ -32,7 +32,7 @@ class ClassifiedImage(KeptPicture):
     score = models.FloatField(_("score"), editable=False)
     probabilities = models.JSONField(_("probabilities"), editable=False)
 
-    class Meta(KeptPicture.Meta):
+    class Meta(StoredPicture.Meta):
         verbose_name = _("classified picture")
         verbose_name_plural = _("classified pictures")
 

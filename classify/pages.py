@@ -44,7 +44,7 @@ def client_file(request: HttpRequest) -> FileResponse:
     return FileResponse(CLIENT_FILE.open("rb"), as_attachment=True, filename="classify_client.py")
 
 
-def kept_page(request: HttpRequest) -> HttpResponse:
+def stored_page(request: HttpRequest) -> HttpResponse:
     """The requester's stored pictures."""
     page = Paginator(services.own_pictures(request), PICTURES_PER_PAGE).get_page(
         request.GET.get("page")
@@ -53,14 +53,14 @@ def kept_page(request: HttpRequest) -> HttpResponse:
     return render(request, "classify/stored.html", {"page": page, "storage": storage_usage(owner)})
 
 
-def delete_kept(request: HttpRequest, pk: int) -> HttpResponse:
+def delete_stored(request: HttpRequest, pk: int) -> HttpResponse:
     """Delete one of the requester's pictures, after a confirmation."""
-    kept = get_object_or_404(services.own_pictures(request), pk=pk)
-    name = shown_name(kept.class_name, get_language() or "en")
-    return delete_page(request, kept, name=name, picture_url=kept.file_url)
+    stored = get_object_or_404(services.own_pictures(request), pk=pk)
+    name = shown_name(stored.class_name, get_language() or "en")
+    return delete_page(request, stored, name=name, picture_url=stored.file_url)
 
 
-def kept_file(request: HttpRequest, pk: int) -> HttpResponse:
+def stored_file(request: HttpRequest, pk: int) -> HttpResponse:
     """The file of one of the requester's pictures, or with ``?small`` its thumbnail."""
-    kept = get_object_or_404(services.own_pictures(request), pk=pk)
-    return picture_response(request, kept, "file", small="small" in request.GET)
+    stored = get_object_or_404(services.own_pictures(request), pk=pk)
+    return picture_response(request, stored, "file", small="small" in request.GET)

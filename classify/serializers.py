@@ -7,11 +7,11 @@ from rest_framework import serializers
 from ml_core.results import Classification
 from web.rest.picture_uploads import PictureField
 from web.rest.serializers import Size
-from web.storage.choice import Keep, KeepField, NotKeptSerializer
+from web.storage.choice import NotStoredSerializer, StoreChoice, StoreField
 
 
 class ClassifyOptionsSerializer(serializers.Serializer):
-    """Which model to use, and whether the picture is kept."""
+    """Which model to use, and whether the picture is stored."""
 
     model = serializers.CharField(
         required=False,
@@ -19,12 +19,12 @@ class ClassifyOptionsSerializer(serializers.Serializer):
         max_length=100,
         help_text="model name (default: the default classifier)",
     )
-    keep = KeepField(
+    store = StoreField(
         required=False,
-        default=Keep.IF_POSSIBLE,
+        default=StoreChoice.IF_POSSIBLE,
         help_text=(
-            "keep the picture with its class; if_possible: return the result even if it "
-            "cannot be kept"
+            "store the picture with its class; if_possible: return the result even if it "
+            "cannot be stored"
         ),
     )
 
@@ -44,7 +44,7 @@ class ClassScore(TypedDict):
 
 
 class ClassifiedImageSerializer(serializers.Serializer):
-    """A kept picture: its class, and where to find it."""
+    """A stored picture: its class, and where to find it."""
 
     id = serializers.IntegerField(source="pk")
     model = serializers.CharField()
@@ -81,10 +81,10 @@ class ClassificationSerializer(serializers.Serializer):
 
 
 class ClassifyAnswerSerializer(ClassificationSerializer):
-    """For the API's description: the class, and whether the picture is kept."""
+    """For the API's description: the class, and whether the picture is stored."""
 
     truncated = serializers.BooleanField(
         help_text="the file is truncated; only the part that could be read was used"
     )
-    kept = serializers.BooleanField()
-    not_kept = NotKeptSerializer(required=False)
+    stored = serializers.BooleanField()
+    not_stored = NotStoredSerializer(required=False)

@@ -13,7 +13,7 @@ from ml_core import engine
 from ml_core.pictures.images import small_jpeg
 from ml_core.results import Classification
 from web.rest.picture_uploads import decode_upload, picture_in_memory
-from web.storage.media import keep_picture
+from web.storage.media import store_picture
 from web.storage.owners import OwnedQuerySet, Owner
 
 logger = logging.getLogger(__name__)
@@ -30,7 +30,7 @@ def classify_file(data: bytes, *, model: str, queue_key: str) -> Classification:
         return _classify(data, model, queue_key)[1]
 
 
-def classify_to_keep(data: bytes, *, model: str, queue_key: str) -> tuple[bytes, Classification]:
+def classify_to_store(data: bytes, *, model: str, queue_key: str) -> tuple[bytes, Classification]:
     """Like ``classify_file``, with a JPEG thumbnail, for a picture that will be stored."""
     engine.wait_until_loaded("classification", model)
     with picture_in_memory(queue_key):
@@ -45,7 +45,7 @@ def _classify(data: bytes, model: str, queue_key: str) -> tuple[np.ndarray, Clas
     return picture.image, replace(found, timing_ms=timing_ms, is_truncated=picture.is_truncated)
 
 
-def keep(data: bytes, small: bytes, found: Classification, *, owner: Owner) -> ClassifiedImage:
+def store(data: bytes, small: bytes, found: Classification, *, owner: Owner) -> ClassifiedImage:
     """Store a picture's file and its thumbnail with its result; they belong to ``owner``.
 
     Raises ``QuotaExceeded``, ``StorageFull`` and ``SessionEnded``; then nothing is stored.
@@ -58,9 +58,9 @@ def keep(data: bytes, small: bytes, found: Classification, *, owner: Owner) -> C
         probabilities=dict(found.probabilities),
         timing_ms={stage: round(ms, 2) for stage, ms in found.timing_ms.items()},
     )
-    keep_picture(classified, data, {"file_small": small}, owner)
+    store_picture(classified, data, {"file_small": small}, owner)
     logger.info(
-        "kept %s: received in %.1f ms, predicted %s in %.1f ms",
+        "stored %s: received in %.1f ms, predicted %s in %.1f ms",
         classified.file.name,
         found.timing_ms["decode"] + (time.perf_counter() - started) * 1000,
         found.class_name,

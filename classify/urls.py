@@ -6,10 +6,10 @@ app_name = "classify"
 urlpatterns = [
     path("classify/", pages.classify_page, name="stage"),
     path("classify/client.py", pages.client_file, name="client"),
-    path("classify/pictures/", pages.kept_page, name="kept-list"),
-    path("classify/pictures/<int:pk>/", pages.kept_file, name="file"),
-    path("classify/pictures/<int:pk>/delete/", pages.delete_kept, name="delete"),
+    path("classify/pictures/", pages.stored_page, name="stored-list"),
+    path("classify/pictures/<int:pk>/", pages.stored_file, name="file"),
+    path("classify/pictures/<int:pk>/delete/", pages.delete_stored, name="delete"),
     path("api/classify/", api.ClassifyView.as_view(), name="api"),
-    path("api/classify/pictures/", api.KeptPicturesView.as_view(), name="api-kept-list"),
-    path("api/classify/pictures/<int:pk>/", api.KeptPictureView.as_view(), name="api-kept"),
+    path("api/classify/pictures/", api.StoredPicturesView.as_view(), name="api-stored-list"),
+    path("api/classify/pictures/<int:pk>/", api.StoredPictureView.as_view(), name="api-stored"),
 ]

@@ -24,7 +24,7 @@ env.read_env(BASE_DIR / ".env", encoding="utf-8-sig")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 
-def kept_secret_key(path: Path) -> str:
+def stored_secret_key(path: Path) -> str:
     """The key in ``path``, generated at the first start and readable by the owner only."""
     path.parent.mkdir(parents=True, exist_ok=True)
     if not path.exists():
@@ -47,7 +47,7 @@ PORT = env.int("PORT", default=8000)
 # The address for commands on this machine.
 OWN_URL = f"http://127.0.0.1:{PORT}"
 DEBUG = env.bool("DEBUG", default=False)
-SECRET_KEY = env("SECRET_KEY", default="") or kept_secret_key(DATA_DIR / "secret_key")
+SECRET_KEY = env("SECRET_KEY", default="") or stored_secret_key(DATA_DIR / "secret_key")
 ALLOWED_HOSTS = ["localhost", "127.0.0.1", "[::1]", *env.list("ALLOWED_HOSTS", default=[])]
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 
@@ -321,7 +321,7 @@ SPECTACULAR_SETTINGS = {
     "ENUM_NAME_OVERRIDES": {"State": "detect_video.models.State"},
     "TAGS": [
         {"name": "classification", "description": "Classify a picture"},
-        {"name": "pictures", "description": "Detect objects in a picture; kept pictures"},
+        {"name": "pictures", "description": "Detect objects in a picture; stored pictures"},
         {"name": "videos", "description": "Detect objects in a video"},
         {"name": "site", "description": "Models and limits"},
     ],

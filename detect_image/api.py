@@ -29,20 +29,21 @@ from web.exports import EXPORTS
 from web.rest.file_views import FileAPIView
 from web.rest.picture_uploads import PictureAPIView, queue_key_of, server_timing
 from web.rest.serializers import DetectAgainSerializer, DetectionsSerializer
-from web.storage.choice import Keep, Keeping
+from web.storage.choice import StoreChoice, Storing
 from web.storage.owners import OwnedQuerySet, Owner
 from web.storage.quota import check_storage
 
 
 class DetectImageView(PictureAPIView):
-    """Find objects in a picture.
+    """Detect objects in a picture.
 
     Send it as the multipart field "image", as a raw body of type image/*, as JSON with base64
     text in "image", or name one of the server's own pictures in "gallery". The other parameters
-    may be query parameters, form fields or JSON members. "return" chooses the answer: "json" has
-    the boxes only; "base64" and "url" add the drawn picture, as a data URL or as an address. "keep"
-    keeps the picture with its result, see `/api/pictures/`; "url" always does. With "if_possible"
-    the answer comes without room for it as well, and says in "not_kept" why.
+    may be query parameters, form fields or JSON members. "return" chooses the response: "json"
+    has only the boxes; "base64" and "url" add the drawn picture, as a data URL or as a URL.
+    "store" says whether to store the picture with its result (see `/api/pictures/`); "url" always
+    stores it. With "if_possible", the result is returned even if the picture cannot be stored, and
+    "not_stored" in the response says why.
     """
 
     serializer_class = DetectRequestSerializer
@@ -61,34 +62,34 @@ class DetectImageView(PictureAPIView):
         draw_options, detect_options = _options(parameters, is_drawn=answer_as != "json" or is_seed)
         queue_key = queue_key_of(request)
         # Only stored pictures have a URL.
-        keeping = Keeping(Keep.YES if answer_as == "url" else parameters["keep"])
-        if keeping.is_wanted:
-            with keeping.attempt():
+        storing = Storing(StoreChoice.YES if answer_as == "url" else parameters["store"])
+        if storing.is_wanted:
+            with storing.attempt():
                 check_storage(Owner.of(request), len(data))
 
-        if answer_as == "json" and not keeping.is_wanted:
+        if answer_as == "json" and not storing.is_wanted:
             _, found = services.detect_in_file(data, detect_options, queue_key=queue_key)
             answer = DetectionsSerializer(found).data
-            answer |= {"truncated": found.is_truncated, **keeping.response_fields()}
+            answer |= {"truncated": found.is_truncated, **storing.response_fields()}
             return Response(answer, headers=server_timing(found.timing_ms))
 
-        if keeping.is_wanted:
-            jpegs, found = services.draw_to_keep(
+        if storing.is_wanted:
+            jpegs, found = services.draw_to_store(
                 data, detect_options, draw_options, queue_key=queue_key
             )
             jpeg, answer = jpegs.drawn, DetectionsSerializer(found).data
-            with keeping.attempt():
+            with storing.attempt():
                 owner = Owner.with_session(request)
-                kept = services.keep(data, jpegs, found, detect_options, name=name, owner=owner)
-                answer = DetectedImageSerializer(kept).data
+                stored = services.store(data, jpegs, found, detect_options, name=name, owner=owner)
+                answer = DetectedImageSerializer(stored).data
         else:
             jpeg, found = services.draw_in_file(
                 data, detect_options, draw_options, queue_key=queue_key
             )
             answer = DetectionsSerializer(found).data
         if answer_as != "json":
-            answer["drawn"] = services.data_url(jpeg) if answer_as == "base64" else kept.drawn_url
-        answer |= {"truncated": found.is_truncated, **keeping.response_fields()}
+            answer["drawn"] = services.data_url(jpeg) if answer_as == "base64" else stored.drawn_url
+        answer |= {"truncated": found.is_truncated, **storing.response_fields()}
         return Response(answer, headers=server_timing(found.timing_ms))
 
 
@@ -121,9 +122,9 @@ class GalleryPictureView(APIView):
         return Response(answer)
 
 
-@schema.kept_pictures
-class KeptPicturesView(ListAPIView):
-    """Your own kept pictures, the newest first."""
+@schema.stored_pictures
+class StoredPicturesView(ListAPIView):
+    """Your own stored pictures, the newest first."""
 
     serializer_class = DetectedImageSerializer
     queryset = DetectedImage.objects.none()
@@ -132,9 +133,9 @@ class KeptPicturesView(ListAPIView):
         return services.own_pictures(self.request)
 
 
-@schema.kept_picture
-class KeptPictureView(RetrieveDestroyAPIView):
-    """One of your own kept pictures; DELETE removes its files as well."""
+@schema.stored_picture
+class StoredPictureView(RetrieveDestroyAPIView):
+    """One of your own stored pictures; DELETE removes its files as well."""
 
     serializer_class = DetectedImageSerializer
     queryset = DetectedImage.objects.none()
@@ -144,7 +145,7 @@ class KeptPictureView(RetrieveDestroyAPIView):
 
 
 class DetectAgainView(APIView):
-    """Detect again in one of your own kept pictures, with any model.
+    """Detect again in one of your own stored pictures, with any model.
 
     The new result and its drawn picture replace the former ones; `drawn_url` changes.
     """
@@ -155,27 +156,29 @@ class DetectAgainView(APIView):
     def post(self, request: Request, pk: str) -> Response:
         serializer = DetectAgainSerializer(data=request.data)
         serializer.is_valid(raise_exception=True)
-        kept = get_object_or_404(services.own_pictures(request), pk=pk)
+        stored = get_object_or_404(services.own_pictures(request), pk=pk)
         model, queue_key = serializer.validated_data["model"], queue_key_of(request)
         try:
-            kept = services.detect_again(kept, model, queue_key=queue_key)
+            stored = services.detect_again(stored, model, queue_key=queue_key)
         except (FileNotFoundError, DetectedImage.DoesNotExist) as exc:
             raise Http404("The file of this picture is missing.") from exc
-        return Response(DetectedImageSerializer(kept).data, headers=server_timing(kept.timing_ms))
+        return Response(
+            DetectedImageSerializer(stored).data, headers=server_timing(stored.timing_ms)
+        )
 
 
 class ExportView(FileAPIView):
-    """The result of a kept picture in another tool's format, as a file."""
+    """The result of a stored picture in another tool's format, as a file."""
 
     @schema.export
     def get(self, request: Request, pk: str) -> HttpResponse:
         serializer = ExportRequestSerializer(data=request.query_params)
         serializer.is_valid(raise_exception=True)
         parameters = serializer.validated_data
-        kept = get_object_or_404(services.own_pictures(request), pk=pk)
-        name = str(kept)
+        stored = get_object_or_404(services.own_pictures(request), pk=pk)
+        name = str(stored)
         export = EXPORTS[parameters["as"]]
-        found = kept.found.filtered(parameters["score_threshold"], parameters.get("class_ids"))
+        found = stored.found.filtered(parameters["score_threshold"], parameters.get("class_ids"))
         response = HttpResponse(export.text(name, found), content_type=export.media_type)
         response.headers["Content-Disposition"] = content_disposition_header(
             True, PurePath(name).stem + export.suffix

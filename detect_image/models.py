@@ -9,7 +9,7 @@ from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
 from ml_core.results import Detection, Detections
-from web.storage.owners import KeptPicture
+from web.storage.owners import StoredPicture
 
 
 def original_path(detected: "DetectedImage", file_name: str) -> str:
@@ -28,14 +28,14 @@ def small_path(detected: "DetectedImage", file_name: str) -> str:
     return f"detect_image/{detected.pk}/small-{uuid.uuid4().hex[:8]}.jpeg"
 
 
-class DetectedImage(KeptPicture):
+class DetectedImage(StoredPicture):
     """A picture, a copy with the boxes drawn, and the detected objects.
 
     ``width``, ``height`` and the boxes are in pixels of the picture before it was shrunk for
-    the upload; the kept files may be smaller.
+    the upload; the stored files may be smaller.
     """
 
-    list_url_name = "detect_image:kept-list"
+    list_url_name = "detect_image:stored-list"
     picture_field = "original"
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -55,7 +55,7 @@ class DetectedImage(KeptPicture):
     iou_threshold = models.FloatField(_("IoU threshold"), editable=False)
     detections = models.JSONField(_("detections"), editable=False)
 
-    class Meta(KeptPicture.Meta):
+    class Meta(StoredPicture.Meta):
         verbose_name = _("picture")
         verbose_name_plural = _("pictures")
 
@@ -63,7 +63,7 @@ class DetectedImage(KeptPicture):
         return self.name or f"{self.created_at:%Y-%m-%d %H:%M}"
 
     def get_absolute_url(self) -> str:
-        return reverse("detect_image:kept", args=[self.pk])
+        return reverse("detect_image:stored", args=[self.pk])
 
     @property
     def original_url(self) -> str:

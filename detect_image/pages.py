@@ -25,9 +25,9 @@ PICTURES_PER_PAGE = 24
 
 def picture_page(request: HttpRequest, pk: UUID | None = None) -> HttpResponse:
     """Detect in pictures that the browser shrinks and draws, or reopen a stored result."""
-    kept = get_object_or_404(own_pictures(request), pk=pk) if pk else None
-    result_url = reverse("detect_image:api-kept", args=[pk]) if pk else ""
-    context = {**detector_context(), "kept": kept, "result_url": result_url}
+    stored = get_object_or_404(own_pictures(request), pk=pk) if pk else None
+    result_url = reverse("detect_image:api-stored", args=[pk]) if pk else ""
+    context = {**detector_context(), "stored": stored, "result_url": result_url}
     return render(request, "detect_image/picture.html", context)
 
 
@@ -36,7 +36,7 @@ def server_page(request: HttpRequest) -> HttpResponse:
     return render(request, "detect_image/server.html", _page_context())
 
 
-def kept_page(request: HttpRequest) -> HttpResponse:
+def stored_page(request: HttpRequest) -> HttpResponse:
     """The requester's stored pictures."""
     page = Paginator(own_pictures(request), PICTURES_PER_PAGE).get_page(request.GET.get("page"))
     owner = Owner.of(request)
@@ -44,18 +44,18 @@ def kept_page(request: HttpRequest) -> HttpResponse:
     return render(request, "detect_image/stored.html", context)
 
 
-def delete_kept(request: HttpRequest, pk: UUID) -> HttpResponse:
+def delete_stored(request: HttpRequest, pk: UUID) -> HttpResponse:
     """Delete one of the requester's pictures, after a confirmation."""
-    kept = get_object_or_404(own_pictures(request), pk=pk)
-    return delete_page(request, kept, name=str(kept), picture_url=kept.drawn_url)
+    stored = get_object_or_404(own_pictures(request), pk=pk)
+    return delete_page(request, stored, name=str(stored), picture_url=stored.drawn_url)
 
 
-def kept_file(request: HttpRequest, pk: UUID, file_name: str) -> HttpResponse:
+def stored_file(request: HttpRequest, pk: UUID, file_name: str) -> HttpResponse:
     """A file of one of the requester's pictures, or with ``?small`` its thumbnail."""
-    kept = get_object_or_404(own_pictures(request), pk=pk)
-    for field, url in (("original", kept.original_url), ("drawn", kept.drawn_url)):
+    stored = get_object_or_404(own_pictures(request), pk=pk)
+    for field, url in (("original", stored.original_url), ("drawn", stored.drawn_url)):
         if url == request.path:
-            return picture_response(request, kept, field, small="small" in request.GET)
+            return picture_response(request, stored, field, small="small" in request.GET)
     raise Http404("This picture has no such file.")
 
 

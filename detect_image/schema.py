@@ -28,18 +28,18 @@ from web.rest.schema import (
     problems,
 )
 from web.rest.serializers import DetectAgainSerializer, DetectionsSerializer
-from web.storage.choice import NotKeptSerializer
+from web.storage.choice import NotStoredSerializer
 
 
 class DetectAnswerSerializer(DetectionsSerializer):
     """What was found; with return=base64 and return=url the drawn picture; whether the picture is
-    kept, and if so where it is."""
+    stored, and if so where it is."""
 
     truncated = serializers.BooleanField(
         help_text="the file is truncated; only the part that could be read was used"
     )
-    kept = serializers.BooleanField()
-    not_kept = NotKeptSerializer(required=False)
+    stored = serializers.BooleanField()
+    not_stored = NotStoredSerializer(required=False)
     drawn = serializers.CharField(required=False, help_text="a data URL or an address")
     id = serializers.UUIDField(required=False)
     name = serializers.CharField(required=False)
@@ -95,8 +95,8 @@ gallery_picture = extend_schema(
     ],
     responses={200: GalleryAnswerSerializer, **problems(NotInGallery, InvalidParameters)},
 )
-kept_pictures = extend_schema_view(get=extend_schema(operation_id="pictures", tags=["pictures"]))
-kept_picture = extend_schema_view(
+stored_pictures = extend_schema_view(get=extend_schema(operation_id="pictures", tags=["pictures"]))
+stored_picture = extend_schema_view(
     get=extend_schema(operation_id="picture", tags=["pictures"], responses=DetectedImageSerializer),
     delete=extend_schema(operation_id="delete_picture", tags=["pictures"]),
 )

@@ -12,7 +12,7 @@ from ml_core.engine import IOU_THRESHOLD
 from web.exports import EXPORTS
 from web.rest.picture_uploads import PictureField
 from web.rest.serializers import DetectionsSerializer
-from web.storage.choice import Keep, KeepField
+from web.storage.choice import StoreChoice, StoreField
 
 RETURNS = ("json", "base64", "url")
 MAX_SIDE_PIXELS = 100_000
@@ -64,12 +64,12 @@ class DetectOptionsSerializer(serializers.Serializer):
     original_height = serializers.IntegerField(
         required=False, min_value=1, max_value=MAX_SIDE_PIXELS, help_text="height of the original"
     )
-    keep = KeepField(
+    store = StoreField(
         required=False,
-        default=Keep.NO,
+        default=StoreChoice.NO,
         help_text=(
-            "keep the picture; if_possible: return the result even if it cannot be kept; url "
-            "always keeps it"
+            "store the picture; if_possible: return the result even if it cannot be stored; url "
+            "always stores it"
         ),
     )
     show_names = serializers.BooleanField(
@@ -146,7 +146,7 @@ class GalleryRequestSerializer(serializers.Serializer):
 
 
 class DetectedImageSerializer(DetectionsSerializer):
-    """A kept picture: its result, and where to find it."""
+    """A stored picture: its result, and where to find it."""
 
     id = serializers.UUIDField()
     name = serializers.CharField(help_text="name; may be empty")

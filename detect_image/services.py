@@ -17,7 +17,7 @@ from ml_core.pictures.images import encode_jpeg, small_jpeg
 from ml_core.results import Detections
 from web.rest.picture_uploads import decode_upload, picture_in_memory
 from web.rest.serializers import DetectionSerializer
-from web.storage.media import keep_picture, replace_result
+from web.storage.media import replace_result, store_picture
 from web.storage.owners import OwnedQuerySet, Owner
 
 # Drawn boxes cannot be filtered later.
@@ -50,7 +50,7 @@ class DrawOptions:
 
 
 @dataclass(frozen=True)
-class KeptJpegs:
+class StoredJpegs:
     """JPEG files stored beside a picture: with its boxes drawn, and thumbnails of both."""
 
     drawn: bytes
@@ -94,15 +94,15 @@ def draw_in_file(
         return encode_jpeg(drawn), found
 
 
-def draw_to_keep(
+def draw_to_store(
     data: bytes, detect_options: DetectOptions, draw_options: DrawOptions, *, queue_key: str
-) -> tuple[KeptJpegs, Detections]:
+) -> tuple[StoredJpegs, Detections]:
     """Like ``draw_in_file``, with thumbnails, for a picture that will be stored."""
     engine.wait_until_loaded("detection", detect_options.model)
     with picture_in_memory(queue_key):
         image, drawn, found = _draw(data, detect_options, draw_options, queue_key)
         original_small = small_jpeg(Image.fromarray(image))
-        return KeptJpegs(encode_jpeg(drawn), small_jpeg(drawn), original_small), found
+        return StoredJpegs(encode_jpeg(drawn), small_jpeg(drawn), original_small), found
 
 
 def _draw(
@@ -131,9 +131,9 @@ def _detect(
     return picture.image, replace(found, timing_ms=timing_ms, is_truncated=picture.is_truncated)
 
 
-def keep(
+def store(
     data: bytes,
-    jpegs: KeptJpegs,
+    jpegs: StoredJpegs,
     found: Detections,
     detect_options: DetectOptions,
     *,
@@ -150,7 +150,7 @@ def keep(
         iou_threshold=detect_options.iou_threshold,
         **_result_fields(found),
     )
-    keep_picture(detected, data, vars(jpegs), owner)
+    store_picture(detected, data, vars(jpegs), owner)
     return detected
 
 
@@ -171,7 +171,7 @@ def detect_again(detected: DetectedImage, model: str, *, queue_key: str) -> Dete
     )
     drawn_from = max(detected.score_threshold, DRAWN_SCORE_THRESHOLD)
     draw_options = DrawOptions(drawn_from, language=get_language() or "en")
-    jpegs, found = draw_to_keep(data, detect_options, draw_options, queue_key=queue_key)
+    jpegs, found = draw_to_store(data, detect_options, draw_options, queue_key=queue_key)
     return replace_result(detected, data, vars(jpegs), _result_fields(found))
 
 

@@ -166,8 +166,8 @@ def _complete(video: Video, path: Path) -> None:
         fsync_file(poster_file)
     durable_rename(path, video.source_path)
     name = video.source_path.relative_to(settings.MEDIA_ROOT).as_posix()
-    kept = {"file": name, "sha256": sha256, "poster_bytes": len(poster)}
-    _update(video, state=State.QUEUED, address="", **kept, **_facts(info))
+    stored = {"file": name, "sha256": sha256, "poster_bytes": len(poster)}
+    _update(video, state=State.QUEUED, address="", **stored, **_facts(info))
 
 
 def _facts(info: VideoInfo) -> dict[str, Any]:

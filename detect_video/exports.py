@@ -10,7 +10,7 @@ from typing import Any
 from channels.db import database_sync_to_async
 
 from detect_video.models import Video
-from detect_video.services import kept_frames
+from detect_video.services import stored_frames
 from ml_core.results import Detection
 from web.exports import category_id, coco_annotation
 
@@ -49,7 +49,7 @@ class DetectionsByTime:
                 self._page.popleft()
             if self._page:
                 return self._page[0]
-            page = kept_frames(self._video.pk, first=self._next_index, limit=PAGE_FRAMES)
+            page = stored_frames(self._video.pk, first=self._next_index, limit=PAGE_FRAMES)
             if not page:
                 return None
             self._page.extend(page)
@@ -120,7 +120,7 @@ async def coco_lines(video: Video) -> AsyncIterator[str]:
 
 async def _frames(video: Video) -> AsyncIterator[dict[str, Any]]:
     """All stored results, fetched in pages so that no query stays open between them."""
-    read = database_sync_to_async(kept_frames)
+    read = database_sync_to_async(stored_frames)
     first = 0
     while page := await read(video.pk, first=first, limit=PAGE_FRAMES):
         for frame in page:

@@ -248,12 +248,12 @@ class Video(Owned, Job):
         """The file of an incomplete upload."""
         return self.folder / self.PART_NAME
 
-    def keep_frames(self, frames: "list[FrameResult]", *, detect_fps: float) -> None:
+    def store_frames(self, frames: "list[FrameResult]", *, detect_fps: float) -> None:
         """Store the results of the next frames, all or none. Raises ``RunLost``."""
         with transaction.atomic():
-            kept = self.frames_detected + len(frames)
+            stored = self.frames_detected + len(frames)
             # First, so that a run that has lost the video stores nothing.
-            self.checkpoint(frames_detected=kept, detect_fps=detect_fps, attempt=0)
+            self.checkpoint(frames_detected=stored, detect_fps=detect_fps, attempt=0)
             FrameResult.objects.bulk_create(frames)
 
 

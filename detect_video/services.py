@@ -177,11 +177,11 @@ def find_rendering(video: Video, rendering_id: uuid.UUID) -> Rendering:
     return rendering
 
 
-def kept_frames(video_id: uuid.UUID, *, first: int, limit: int) -> list[dict[str, Any]]:
+def stored_frames(video_id: uuid.UUID, *, first: int, limit: int) -> list[dict[str, Any]]:
     """Up to ``limit`` stored results from frame ``first`` on.
 
     Each has ``frame_index``, ``pts_us`` (the file's own timestamp in µs) and ``detections``.
     """
-    kept = FrameResult.objects.filter(video=video_id, frame_index__gte=first)
+    stored = FrameResult.objects.filter(video=video_id, frame_index__gte=first)
     fields = ["frame_index", "pts_us", "detections"]
-    return [{**row} for row in kept.order_by("frame_index").values(*fields)[:limit]]
+    return [{**row} for row in stored.order_by("frame_index").values(*fields)[:limit]]

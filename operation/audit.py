@@ -17,14 +17,14 @@ from web.storage.quota import owned_models
 NEW_FILE_S = 3600
 
 
-def kept_rows() -> Iterator[Model]:
+def rows_with_files() -> Iterator[Model]:
     """All rows with files."""
     models: list[type[Model]] = [*owned_models(), Rendering]
     for model in models:
         yield from model._base_manager.iterator()
 
 
-def kept_files(row: Model) -> list[tuple[Path, str]]:
+def files_of_row(row: Model) -> list[tuple[Path, str]]:
     """The files of a row, each with its SHA-256 or an empty text."""
     names = [field.name for field in row._meta.get_fields() if isinstance(field, FileField)]
     # The hash is that of the uploaded file, which is the first one.
@@ -38,7 +38,7 @@ def missing_and_corrupt() -> Iterator[str]:
 
     Files without a hash are compared by the total size of their row's files.
     """
-    for row in kept_rows():
+    for row in rows_with_files():
         if not problems_of(row):
             continue
         # The row may have been deleted or changed since it was loaded.
@@ -50,7 +50,7 @@ def missing_and_corrupt() -> Iterator[str]:
 def problems_of(row: Model) -> list[str]:
     """A line for each problem with the files of ``row``."""
     label = f"{row._meta.label} {row.pk}"
-    files = kept_files(row)
+    files = files_of_row(row)
     problems = []
     total = 0
     for path, sha256 in files:
@@ -78,7 +78,7 @@ def orphans() -> Iterator[Path]:
     root = Path(settings.MEDIA_ROOT)
     # Files are listed before rows, so that files stored in between are not taken for orphans.
     found = [*files_below(root), *empty_folders_below(root)]
-    known = {path for row in kept_rows() for path, _ in kept_files(row)}
+    known = {path for row in rows_with_files() for path, _ in files_of_row(row)}
     for video in Video.objects.iterator():
         known.add(video.poster_path)
         if video.state == State.UPLOADING:

@@ -77,7 +77,7 @@ class SiteCollector(Collector):
             engine.queued_pictures(),
         )
         yield _gauge("vision_open_sockets", "Open WebSockets", "kind", open_socket_counts())
-        yield _gauge("vision_stored_bytes", "Kept media", "kind", storage_bytes())
+        yield _gauge("vision_stored_bytes", "Stored media", "kind", storage_bytes())
         jobs = GaugeMetricFamily("vision_jobs", "Videos and renderings", labels=["kind", "state"])
         for kind, counts in job_counts().items():
             for state, count in counts.items():

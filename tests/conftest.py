@@ -25,10 +25,10 @@ CHROMIUM_ARGUMENTS = [
     "--disable-component-update",
     "--disable-sync",
 ]
-# Fields of a response whose picture could not be kept.
+# Fields of a response whose picture could not be stored.
 WITHOUT_ROOM = {
-    "kept": False,
-    "not_kept": {"status": 413, "code": "quota_exceeded", "detail": "There is no room."},
+    "stored": False,
+    "not_stored": {"status": 413, "code": "quota_exceeded", "detail": "There is no room."},
 }
 
 

@@ -41,9 +41,9 @@ def test_a_visitor_signs_up_finds_the_same_pictures_and_signs_out(
     page: Page, console_errors: list[str], server: Server
 ) -> None:
     page.goto("/detect-image/pictures/")
-    fields = {"gallery": "street.jpg", "keep": "true"}
-    kept = page.request.post(server.url + "/api/detect/image/", form=fields)
-    assert kept.ok, kept.text()
+    fields = {"gallery": "street.jpg", "store": "true"}
+    stored = page.request.post(server.url + "/api/detect/image/", form=fields)
+    assert stored.ok, stored.text()
 
     sign_up(page, "visitor")
     page.goto("/detect-image/pictures/")

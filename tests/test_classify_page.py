@@ -32,7 +32,7 @@ pytestmark = pytest.mark.usefixtures("console_errors")
 
 
 # Counts the tabs with data in IndexedDB.
-KEPT_TABS = """() => new Promise((resolve) => {
+STORED_TABS = """() => new Promise((resolve) => {
   indexedDB.open("pages").onsuccess = ({ target }) => {
     const store = target.result.transaction("pages").objectStore("pages");
     store.getAllKeys().onsuccess = ({ target }) =>
@@ -290,8 +290,8 @@ def test_a_large_picture_is_downscaled_for_upload_and_shown_with_its_original_si
 def test_a_small_picture_is_uploaded_unchanged(page, picture_path):
     classified(page, picture_path)
 
-    (kept,) = page.request.get("/api/classify/pictures/").json()["results"]
-    assert page.request.get(kept["file_url"]).body() == picture_path.read_bytes()
+    (stored,) = page.request.get("/api/classify/pictures/").json()["results"]
+    assert page.request.get(stored["file_url"]).body() == picture_path.read_bytes()
 
 
 @pytest.mark.parametrize("kind", ["avif", "gif", "svg"])
@@ -451,7 +451,7 @@ def test_the_terminal_client_is_described_and_can_be_downloaded(page, server: Se
     assert download.value.suggested_filename == "classify_client.py"
 
 
-def test_a_picture_that_is_not_kept_is_classified_and_the_page_says_why(page, picture_path):
+def test_a_picture_that_is_not_stored_is_classified_and_the_page_says_why(page, picture_path):
     open_page(page)
     answer = {
         "model": "a-model",
@@ -468,7 +468,9 @@ def test_a_picture_that_is_not_kept_is_classified_and_the_page_says_why(page, pi
     card = choose(page, picture_path)
 
     expect(card.locator(".class-name")).to_have_text(A_CLASS)
-    expect(card.locator(".not-kept")).to_have_text("This picture was not kept: There is no room.")
+    expect(card.locator(".not-stored")).to_have_text(
+        "This picture was not stored: There is no room."
+    )
 
 
 @pytest.mark.parametrize("way", ["reload", "language"])
@@ -517,7 +519,7 @@ def test_data_of_a_tab_is_deleted_a_day_after_its_last_use(page, picture_path):
     page.goto("about:blank")
     other.reload()
     expect(other.locator("#cards > li")).to_have_count(1)
-    assert other.evaluate(KEPT_TABS) == 1
+    assert other.evaluate(STORED_TABS) == 1
 
 
 def test_a_file_chosen_before_the_scripts_have_run_is_used(page, picture_path):
@@ -533,14 +535,14 @@ def test_a_file_chosen_before_the_scripts_have_run_is_used(page, picture_path):
     expect(page.locator("#cards .verdict")).to_be_visible()
 
 
-def test_a_picture_is_kept_only_with_the_checkbox_checked(page, picture_path, tmp_path):
+def test_a_picture_is_stored_only_with_the_checkbox_checked(page, picture_path, tmp_path):
     other = tmp_path / "other.png"
     scene("red").save(other)
     classified(page, picture_path)
-    page.get_by_label("Keep pictures and results on the server").uncheck()
+    page.get_by_label("Store pictures and results on the server").uncheck()
     choose(page, other)
     expect(page.locator(".verdict:visible")).to_have_count(2)
 
-    kept = page.request.get("/api/classify/pictures/").json()["results"]
+    stored = page.request.get("/api/classify/pictures/").json()["results"]
 
-    assert len(kept) == 1
+    assert len(stored) == 1

@@ -68,7 +68,7 @@ _, token = create_token(anna, "test")
 browser = Client()
 browser.force_login(anna)
 cookies = {"sessionid": browser.cookies["sessionid"].value}
-kept = picture(anna), picture(anna), video(anna, 1800)
+stored = picture(anna), picture(anna), video(anna, 1800)
 picture(bert), video(bert, 600)
 connection.close()
 url = f"http://127.0.0.1:{os.environ['PORT']}"
@@ -86,12 +86,12 @@ try:
     page = session.get(f"{url}/classify/pictures/")
     form = {"csrfmiddlewaretoken": page.text.partition('csrfmiddlewaretoken" value="')[2][:64]}
     fill_disk()
-    done = session.post(f"{url}/classify/pictures/{kept[0].pk}/delete/", data=form)
+    done = session.post(f"{url}/classify/pictures/{stored[0].pk}/delete/", data=form)
     print("page", done.status_code, done.url.rpartition("/classify")[2])
     # This uses up the reserved space.
     fill_disk()
     bearer = {"Authorization": f"Bearer {token}"}
-    address = f"{url}/api/videos/{kept[2].pk}/"
+    address = f"{url}/api/videos/{stored[2].pk}/"
     print("video", requests.delete(address, headers=bearer).status_code)
     fill_disk()
     bert.delete()

@@ -480,7 +480,7 @@ def test_the_request_is_shown_as_code(page, picture_path, server: Server, tmp_pa
     expect(snippet).to_contain_text("await fetch(")
 
 
-def test_a_kept_picture_is_reopened_and_deleted(page, picture_path):
+def test_a_stored_picture_is_reopened_and_deleted(page, picture_path):
     detect(page, picture_path)
 
     page.get_by_role("link", name="Link to this result").click()
@@ -490,19 +490,19 @@ def test_a_kept_picture_is_reopened_and_deleted(page, picture_path):
     expect(page.locator("#picture")).to_be_visible()
     assert colour_at(page, 320, 160, right=1)[3] == 255
     address = page.url
-    # The page of a kept picture links to its actions, but not to itself.
-    expect(page.locator("#kept-link")).to_be_hidden()
+    # The page of a stored picture links to its actions, but not to itself.
+    expect(page.locator("#stored-link")).to_be_hidden()
     expect(page.get_by_role("link", name="Delete this picture")).to_be_visible()
 
     page.get_by_role("link", name="My pictures").first.click()
-    expect(page.locator(".kept li")).to_have_count(1)
+    expect(page.locator(".stored li")).to_have_count(1)
     page.get_by_role("link", name="Delete cells.png").click()
     page.get_by_role("link", name="Cancel").click()
-    expect(page.locator(".kept li")).to_have_count(1)
+    expect(page.locator(".stored li")).to_have_count(1)
     page.get_by_role("link", name="Delete cells.png").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Delete cells.png?")
     page.get_by_role("button", name="Delete", exact=True).click()
-    expect(page.locator(".kept li")).to_have_count(0)
+    expect(page.locator(".stored li")).to_have_count(0)
     assert page.request.get(address).status == 404
 
 
@@ -513,12 +513,12 @@ def test_a_result_does_not_link_to_a_deleted_picture(page, picture_path, console
     link = page.get_by_role("link", name="Link to this result")
     if way == "reload":
         page.reload()
-        # Other kept pictures remain linked.
+        # Other stored pictures remain linked.
         expect(link).to_be_visible()
     link.click()
     page.get_by_role("link", name="Delete this picture").click()
     page.get_by_role("button", name="Delete", exact=True).click()
-    expect(page.locator(".kept li")).to_have_count(0)
+    expect(page.locator(".stored li")).to_have_count(0)
 
     if way == "back":
         page.go_back()
@@ -569,10 +569,10 @@ def test_an_unreachable_server_shows_an_error_and_can_be_retried(
     expect(page.get_by_role("alert").first).to_be_empty()
 
 
-def test_a_picture_that_is_not_kept_shows_its_objects_and_the_reason(page, picture_path):
+def test_a_picture_that_is_not_stored_shows_its_objects_and_the_reason(page, picture_path):
     def answered(route: Route) -> None:
-        assert route.request.post_data_json["keep"] == "if_possible"
-        answer = route.fetch(post_data={**route.request.post_data_json, "keep": False})
+        assert route.request.post_data_json["store"] == "if_possible"
+        answer = route.fetch(post_data={**route.request.post_data_json, "store": False})
         route.fulfill(json={**answer.json(), **WITHOUT_ROOM})
 
     page.route("**/api/detect/image/", answered)
@@ -580,9 +580,11 @@ def test_a_picture_that_is_not_kept_shows_its_objects_and_the_reason(page, pictu
     detect(page, picture_path)
 
     expect(page.locator("#objects li")).to_have_count(2)
-    expect(page.locator("#not-kept")).to_have_text("This picture was not kept: There is no room.")
-    for needs_the_kept_one in ("#kept-link", "#as-received-switch"):
-        expect(page.locator(needs_the_kept_one)).to_be_hidden()
+    expect(page.locator("#not-stored")).to_have_text(
+        "This picture was not stored: There is no room."
+    )
+    for needs_a_stored_picture in ("#stored-link", "#as-received-switch"):
+        expect(page.locator(needs_a_stored_picture)).to_be_hidden()
     for needs_only_the_answer in ("#download-drawn", "[data-export='csv']"):
         expect(page.locator(needs_only_the_answer)).to_be_visible()
 
@@ -754,21 +756,21 @@ def test_a_file_chosen_before_the_scripts_have_run_is_used(page, picture_path):
     expect(page.locator("#queue .name")).to_have_text("cells.png")
 
 
-def test_pictures_are_kept_only_with_the_checkbox_checked_and_the_choice_persists(
+def test_pictures_are_stored_only_with_the_checkbox_checked_and_the_choice_persists(
     page, picture_path
 ):
     detect(page, picture_path)
-    expect(page.locator("#kept-link")).to_be_visible()
-    page.get_by_label("Keep pictures and results on the server").uncheck()
+    expect(page.locator("#stored-link")).to_be_visible()
+    page.get_by_label("Store pictures and results on the server").uncheck()
     choose(page, picture_path)
     expect(page.locator("#queue [data-state=done]")).to_have_count(2)
     page.locator("#queue .select").last.click()
-    expect(page.locator("#kept-link")).to_be_hidden()
+    expect(page.locator("#stored-link")).to_be_hidden()
 
     page.goto("/classify/")
-    expect(page.locator("#keep")).not_to_be_checked()
+    expect(page.locator("#store")).not_to_be_checked()
     page.goto("/detect-image/server/")
-    expect(page.locator("#keep")).not_to_be_checked()
+    expect(page.locator("#store")).not_to_be_checked()
 
     page.get_by_role("link", name="My pictures").first.click()
-    expect(page.locator(".kept li")).to_have_count(1)
+    expect(page.locator(".stored li")).to_have_count(1)

@@ -106,7 +106,7 @@ def test_without_a_picture_an_error_is_shown(page):
     expect(page.get_by_role("button", name="Show the original")).to_be_disabled()
 
 
-def test_a_picture_that_is_not_kept_is_drawn_and_the_page_says_why(page, picture_path):
+def test_a_picture_that_is_not_stored_is_drawn_and_the_page_says_why(page, picture_path):
     page.goto("/detect-image/server/")
     drawn = "data:image/png;base64," + base64.b64encode(picture_path.read_bytes()).decode()
     answer = {"drawn": drawn, "detections": [], **WITHOUT_ROOM}
@@ -114,7 +114,9 @@ def test_a_picture_that_is_not_kept_is_drawn_and_the_page_says_why(page, picture
     page.locator("#file").set_input_files(picture_path)
 
     expect(page.locator("#picture")).to_be_visible()
-    expect(page.locator("#not-kept")).to_have_text("This picture was not kept: There is no room.")
+    expect(page.locator("#not-stored")).to_have_text(
+        "This picture was not stored: There is no room."
+    )
 
 
 def test_a_format_that_only_the_browser_decodes_is_converted_before_upload(page, tmp_path):

@@ -34,7 +34,7 @@ LIMITS_OF_CLIENTS = {
     "video_fps": "frames per second of a video",
     "recording_seconds": "of a recording that becomes an AVI file",
     "recording_bytes": "of that AVI file",
-    "owner_bytes": "of all that one account or visitor keeps; 0: no limit",
+    "owner_bytes": "of all that one account or visitor stores; 0: no limit",
 }
 
 

@@ -62,7 +62,7 @@ _TEXTS = {
     "quota_exceeded": gettext_noop("Your storage is full. Delete what you no longer need."),
     "server_error": gettext_noop("Internal server error; see the server log."),
     "session_ended": gettext_noop(
-        "You signed in or out during the request, so nothing was kept. Send it again."
+        "You signed in or out during the request, so nothing was stored. Send it again."
     ),
     "signed_out": gettext_noop("You were signed out. Sign in again."),
     "socket_idle": gettext_noop(

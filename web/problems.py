@@ -146,7 +146,7 @@ def _expected_error(request: Any, exc: BaseException) -> VisionError | None:
     user = getattr(request, "user", None)
     if user is None or user.pk is None or get_user_model().objects.filter(pk=user.pk).exists():
         return None
-    return SessionEnded("Your account was deleted during the request, so nothing was kept.")
+    return SessionEnded("Your account was deleted during the request, so nothing was stored.")
 
 
 class ProblemMiddleware:

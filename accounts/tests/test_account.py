@@ -23,10 +23,10 @@ from accounts import pages as views
 from accounts.forms import MAX_MAILS, TokenForm
 from accounts.models import ApiToken
 from accounts.tests.test_sign_in import (
-    KEPT,
     PASSWORD,
     SIGN_IN,
     SIGN_UP,
+    STORED,
     media_of,
     send,
     sign_in,
@@ -250,9 +250,9 @@ def test_changing_the_email_needs_the_password(client, user, mailing):
     assert "already been used" in Client().get(old_link).content.decode()
 
 
-def keep_everything(client: Client, media_root: Path) -> Video:
+def store_everything(client: Client, media_root: Path) -> Video:
     """Store a picture of each kind and a video with its file for the signed-in account."""
-    for path in ("/api/classify/?keep=true", "/api/detect/image/?keep=true"):
+    for path in ("/api/classify/?store=true", "/api/detect/image/?store=true"):
         response = client.post(path, {"image": SimpleUploadedFile("cells.png", PICTURE)})
         assert response.status_code == 200
     announced = {"name": "clip.mp4", "size_bytes": 9}
@@ -272,7 +272,7 @@ def test_deleting_an_account_deletes_its_media(client, user, toy_detector, setti
     other_browser = Client()
     sign_in(other_browser)
     _, token = create_token(user, "mine")
-    running = keep_everything(client, settings.MEDIA_ROOT)
+    running = store_everything(client, settings.MEDIA_ROOT)
     Video.objects.filter(pk=running.pk).update(state=State.QUEUED)
     running.refresh_from_db()
     assert running.claim()
@@ -289,8 +289,8 @@ def test_deleting_an_account_deletes_its_media(client, user, toy_detector, setti
     assert with_token.get("/api/videos/").status_code == 401
     assert sign_in(Client()).status_code == 200
     assert User.objects.get() == other
-    kept: list[Owned] = [row for kind in map(type, theirs) for row in kind.objects.all()]
-    assert kept == theirs
+    stored: list[Owned] = [row for kind in map(type, theirs) for row in kind.objects.all()]
+    assert stored == theirs
 
 
 def test_deleting_an_account_needs_the_password(client, user):
@@ -337,7 +337,7 @@ def test_uploads_during_account_deletion_are_rejected_and_leave_no_files(
 
     assert (response.status_code, response.json()["code"]) == (409, "session_ended")
     assert not User.objects.exists()
-    assert [row for model in KEPT for row in model.objects.all()] == []
+    assert [row for model in STORED for row in model.objects.all()] == []
     assert [path for path in settings.MEDIA_ROOT.rglob("*") if path.is_file()] == []
 
 
@@ -465,8 +465,8 @@ def test_wrong_old_passwords_count_towards_the_lockout(client, user):
 
     assert "Your old password was entered incorrectly." in pages[0].content.decode()
     assert (pages[4].status_code, right.status_code) == (429, 429)
-    kept = AccessAttempt.objects.get().post_data
-    assert "hunter two" not in kept and NEW not in kept
+    stored = AccessAttempt.objects.get().post_data
+    assert "hunter two" not in stored and NEW not in stored
 
 
 def test_the_admin_password_change_redirects_to_the_account(admin_client):

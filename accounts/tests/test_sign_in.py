@@ -17,7 +17,7 @@ from detect_image.tests.test_api import PICTURE
 from detect_video.models import Video
 from web.storage.owners import Owned, discard_if_session_ended
 
-KEPT = [Video, DetectedImage, ClassifiedImage]
+STORED = [Video, DetectedImage, ClassifiedImage]
 PASSWORD = "a rather long sentence"
 SIGN_IN, SIGN_UP = "/accounts/sign-in/", "/accounts/sign-up/"
 
@@ -91,7 +91,7 @@ def send(client: Client, kind: str):
     if kind == "video":
         body = {"name": "clip.mp4", "size_bytes": 9, "sha256": ""}
         return client.post("/api/videos/", body, content_type="application/json")
-    url = "/api/classify/?keep=true" if kind == "class" else "/api/detect/image/?return=url"
+    url = "/api/classify/?store=true" if kind == "class" else "/api/detect/image/?return=url"
     return client.post(url, {"image": SimpleUploadedFile("cells.png", PICTURE)})
 
 
@@ -116,11 +116,11 @@ def test_uploads_during_sign_in_are_rejected_with_an_error(
     response = send(client, kind)
 
     assert (response.status_code, response.json()["code"]) == (409, "session_ended")
-    assert [row for model in KEPT for row in model.objects.all()] == []
+    assert [row for model in STORED for row in model.objects.all()] == []
     assert [path for path in settings.MEDIA_ROOT.rglob("*") if path.is_file()] == []
 
 
-def test_media_adopted_before_the_check_is_kept(client, user, monkeypatch, toy_detector):
+def test_media_adopted_before_the_check_is_stored(client, user, monkeypatch, toy_detector):
     def adopted_at_once(row: Owned) -> None:
         sign_in(browser)
         discard_if_session_ended(row)

@@ -91,7 +91,7 @@ def test_raw_bodies_and_base64_get_the_same_answer(client):
     assert raw.json()["probabilities"] == as_json.json()["probabilities"] == expected
 
 
-def test_every_upload_is_kept_unchanged_with_its_result(client, settings):
+def test_every_upload_is_stored_unchanged_with_its_result(client, settings):
     answer = post(client).json()
 
     classified = ClassifiedImage.objects.get()
@@ -134,7 +134,7 @@ def test_an_upload_belongs_to_the_visitors_session_or_to_the_account(client, dja
         (PICTURE[:-30], 422, "image_truncated"),
     ],
 )
-def test_an_invalid_picture_is_rejected_and_not_kept(client, settings, data, status, code):
+def test_an_invalid_picture_is_rejected_and_not_stored(client, settings, data, status, code):
     assert_problem(post(client, data), status, code)
     assert not ClassifiedImage.objects.exists()
     assert not settings.MEDIA_ROOT.exists()
@@ -182,24 +182,24 @@ def test_only_staff_sees_uploads_in_the_admin(client):
     assert picture["X-Content-Type-Options"] == "nosniff"
 
 
-def test_kept_pictures_are_listed_for_their_owner(client):
+def test_stored_pictures_are_listed_for_their_owner(client):
     answer = post(client).json()
 
     page = client.get("/classify/pictures/").content.decode()
-    (kept,) = client.get("/api/classify/pictures/").json()["results"]
+    (stored,) = client.get("/api/classify/pictures/").json()["results"]
 
     assert f"{answer['class_name']} {answer['score'] * 100:.0f}%" in page
-    assert f'src="{kept["file_url"]}?small"' in page
-    small = client.get(f"{kept['file_url']}?small")
-    assert kept["class_name"] == answer["class_name"]
-    assert kept["size_bytes"] == len(PICTURE) + len(small.content)
-    assert client.get(kept["file_url"]).content == PICTURE
+    assert f'src="{stored["file_url"]}?small"' in page
+    small = client.get(f"{stored['file_url']}?small")
+    assert stored["class_name"] == answer["class_name"]
+    assert stored["size_bytes"] == len(PICTURE) + len(small.content)
+    assert client.get(stored["file_url"]).content == PICTURE
     assert small["Content-Type"] == "image/jpeg"
 
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("way", ["api", "page"])
-def test_deleting_a_kept_picture_deletes_its_file(client, settings, way):
+def test_deleting_a_stored_picture_deletes_its_file(client, settings, way):
     post(client)
     pk = ClassifiedImage.objects.get().pk
 
@@ -221,7 +221,7 @@ def test_an_unknown_picture_is_not_found(client, pk):
     assert client.get(f"/classify/pictures/{pk}/").status_code == 404
 
 
-def test_classes_of_kept_pictures_have_chinese_names(client):
+def test_classes_of_stored_pictures_have_chinese_names(client):
     answer = post(client).json()
 
     page = client.get("/classify/pictures/", headers={"Accept-Language": "zh-CN"}).content.decode()
@@ -229,11 +229,11 @@ def test_classes_of_kept_pictures_have_chinese_names(client):
     assert shown_name(answer["class_name"], "zh-hans") in page
 
 
-def test_the_page_says_that_pictures_are_kept_and_where(client):
+def test_the_page_says_that_pictures_are_stored_and_where(client):
     page = client.get("/classify/").content.decode()
 
     assert (
-        "kept with its class, as long as there is storage space" in page
+        "stored with its class, as long as there is storage space" in page
         and 'href="/classify/pictures/"' in page
     )
 

@@ -34,16 +34,16 @@ def test_a_picture_is_classified_without_a_server(settings, converted_dir, tmp_p
     assert "gone.png: No such file" in errors.getvalue()
 
 
-def test_the_client_says_when_a_picture_is_not_kept(monkeypatch, capsys):
+def test_the_client_says_when_a_picture_is_not_stored(monkeypatch, capsys):
     reason = {"status": 413, "code": "quota_exceeded", "detail": "There is no room."}
-    answer = {"class_name": "automobile", "score": 0.9, "kept": False, "not_kept": reason}
+    answer = {"class_name": "automobile", "score": 0.9, "stored": False, "not_stored": reason}
     monkeypatch.setattr(client, "classify", lambda path, url: answer)
 
     failures = client.run([CAR], client.DEFAULT_URL)
 
     printed = capsys.readouterr()
     assert failures == 0 and "automobile  90.0%" in printed.out
-    assert "car.jpg is not kept: There is no room." in printed.err
+    assert "car.jpg is not stored: There is no room." in printed.err
 
 
 @pytest.fixture(scope="module")

@@ -226,7 +226,7 @@ def test_a_missing_trailing_slash_redirects(client):
 
 def test_a_huge_limit_is_capped(client, toy_detector, settings, tmp_path):
     settings.MEDIA_ROOT = tmp_path
-    client.post("/api/detect/image/", {"image": jpeg(), "keep": "true"})
+    client.post("/api/detect/image/", {"image": jpeg(), "store": "true"})
     assert DetectedImage.objects.count() == 1
 
     response = client.get(f"/api/pictures/?limit={10**30}")

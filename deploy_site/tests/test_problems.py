@@ -223,7 +223,7 @@ def test_errors_of_writing_media_are_problems(client, monkeypatch, toy_detector,
 
     monkeypatch.setattr("web.storage.disk.make_folder", fail)
 
-    response = client.post("/api/detect/image/?keep=true", {"gallery": "street.jpg"})
+    response = client.post("/api/detect/image/?store=true", {"gallery": "street.jpg"})
 
     assert (response.status_code, response.json()["code"]) == (503, "storage_unusable")
 

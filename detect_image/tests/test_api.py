@@ -51,7 +51,7 @@ def assert_problem(response, status: int, code: str, *words: str) -> None:
         assert word in problem["detail"]
 
 
-@pytest.mark.parametrize("fields", [{}, {"return": "base64"}, {"keep": "true"}])
+@pytest.mark.parametrize("fields", [{}, {"return": "base64"}, {"store": "true"}])
 def test_a_jpeg_without_its_last_bytes_is_decoded_and_marked_as_truncated(client, fields):
     whole = encoded(cells_picture(CELLS, side=960), "JPEG", quality=95)
 

@@ -99,7 +99,7 @@ def test_drawn_pictures_use_a_higher_default_threshold(client):
 
 
 def test_boxes_refer_to_the_original_size(client):
-    answer = post(client, keep="true", original_width=1920, original_height=3840).json()
+    answer = post(client, store="true", original_width=1920, original_height=3840).json()
 
     assert answer["image"] == {"width": 1920, "height": 3840}
     assert answer["detections"][0]["box"] == [640, 0, 1280, 1280]
@@ -117,7 +117,7 @@ def test_boxes_refer_to_the_original_size(client):
         {"original_width": 10**6, "original_height": 10},
         {"return": "xml"},
         {"gallery": "street.jpg"},
-        {"keep": "perhaps"},
+        {"store": "perhaps"},
         {"name": "x" * 256},
     ],
 )
@@ -155,8 +155,8 @@ def test_the_seed_format_returns_errors_as_problem_details(client):
     assert_problem(response, 422, "base64_invalid")
 
 
-def test_a_kept_picture_is_visible_to_its_owner_only(client):
-    answer = post(client, keep="true", name="mine.png").json()
+def test_a_stored_picture_is_visible_to_its_owner_only(client):
+    answer = post(client, store="true", name="mine.png").json()
     addresses = [
         answer["original_url"],
         answer["drawn_url"],
@@ -176,13 +176,14 @@ def test_a_kept_picture_is_visible_to_its_owner_only(client):
         assert other.get("/api/pictures/").json()["results"] == []
         assert "mine.png" not in other.get("/detect-image/pictures/").content.decode()
     assert "mine.png" in client.get("/detect-image/pictures/").content.decode()
-    assert [kept["id"] for kept in client.get("/api/pictures/").json()["results"]] == [answer["id"]]
+    (stored,) = client.get("/api/pictures/").json()["results"]
+    assert stored["id"] == answer["id"]
 
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("way", ["api", "page"])
-def test_deleting_a_kept_picture_deletes_its_files(client, media, way):
-    answer = post(client, keep="true").json()
+def test_deleting_a_stored_picture_deletes_its_files(client, media, way):
+    answer = post(client, store="true").json()
     assert len([path for path in media.rglob("*") if path.is_file()]) == 4
 
     if way == "api":
@@ -206,12 +207,12 @@ def test_a_picture_whose_row_cannot_be_written_leaves_no_files(client, media, mo
     monkeypatch.setattr(DetectedImage, "save", fail)
     client.raise_request_exception = False
 
-    assert post(client, keep="true").status_code == 500
+    assert post(client, store="true").status_code == 500
     assert [*(media / "detect_image").iterdir()] == []
 
 
-def test_a_kept_picture_whose_file_is_gone_is_not_found(client, media):
-    answer = post(client, keep="true").json()
+def test_a_stored_picture_whose_file_is_gone_is_not_found(client, media):
+    answer = post(client, store="true").json()
     for path in media.rglob("*.jpeg"):
         path.unlink()
 
@@ -220,7 +221,7 @@ def test_a_kept_picture_whose_file_is_gone_is_not_found(client, media):
 
 @pytest.mark.parametrize("damaged", [b"", b"garbage", PICTURE[: len(PICTURE) // 2]])
 def test_a_small_copy_of_a_damaged_picture_is_not_found(client, media, damaged):
-    answer = post(client, keep="true").json()
+    answer = post(client, store="true").json()
     DetectedImage.objects.update(original_small="", drawn_small="")
     for path in media.rglob("*.*"):
         path.write_bytes(damaged)
@@ -235,7 +236,7 @@ def test_a_small_copy_of_a_damaged_picture_is_not_found(client, media, damaged):
 def test_a_picture_name_is_not_used_as_path_or_markup(client, media):
     name = "../../<script>alert(1)</script>\x01.png"
 
-    answer = post(client, keep="true", name=name).json()
+    answer = post(client, store="true", name=name).json()
 
     page = client.get("/detect-image/pictures/").content.decode()
     assert "<script>alert" not in page
@@ -256,7 +257,7 @@ def test_a_picture_name_is_not_used_as_path_or_markup(client, media):
     ],
 )
 def test_a_result_is_exported(client, parameters, media_type, text):
-    url = post(client, keep="true", name="cells.png").json()["export_url"]
+    url = post(client, store="true", name="cells.png").json()["export_url"]
 
     response = client.get(url, parameters)
 
@@ -266,7 +267,7 @@ def test_a_result_is_exported(client, parameters, media_type, text):
 
 
 def test_an_export_applies_the_filters(client):
-    url = post(client, keep="true").json()["export_url"]
+    url = post(client, store="true").json()["export_url"]
 
     def classes(**parameters) -> list[str]:
         answer = json.loads(client.get(url, {"as": "json", **parameters}).content)
@@ -283,16 +284,16 @@ def test_an_export_applies_the_filters(client):
     [{}, {"as": "pdf"}, {"as": "csv", "class_ids": "a"}, {"as": "csv", "class_ids": "²"}],
 )
 def test_invalid_export_parameters_are_rejected(client, parameters):
-    url = post(client, keep="true").json()["export_url"]
+    url = post(client, store="true").json()["export_url"]
 
     assert_problem(client.get(url, parameters), 422, "invalid_parameters")
 
 
 def test_the_admin_shows_both_pictures_and_reruns_detection(client, media):
-    kept = DetectedImage.objects.get(pk=post(client, keep="true", name="cells.png").json()["id"])
+    stored = DetectedImage.objects.get(pk=post(client, store="true", name="cells.png").json()["id"])
     DetectedImage.objects.update(detections=[])
     thumbnails = [
-        f"/admin/detect_image/detectedimage/{kept.pk}/picture/{field}/"
+        f"/admin/detect_image/detectedimage/{stored.pk}/picture/{field}/"
         for field in ("original", "drawn")
     ]
     assert [client.get(url).status_code for url in thumbnails] == [302, 302]
@@ -302,12 +303,12 @@ def test_the_admin_shows_both_pictures_and_reruns_detection(client, media):
     page = client.get(listing).content.decode()
     assert all(url in page for url in thumbnails)
     assert [client.get(url)["Content-Type"] for url in thumbnails] == ["image/jpeg"] * 2
-    assert client.get(f"{listing}{kept.pk}/picture/sha256/").status_code == 404
-    client.post(listing, {"action": "detect_again", "_selected_action": [kept.pk]})
+    assert client.get(f"{listing}{stored.pk}/picture/sha256/").status_code == 404
+    client.post(listing, {"action": "detect_again", "_selected_action": [stored.pk]})
 
     again = DetectedImage.objects.get()
     assert [d["class_name"] for d in again.detections] == ["tomato", "plum"]
-    assert again.drawn.name != kept.drawn.name
+    assert again.drawn.name != stored.drawn.name
 
 
 @pytest.fixture
@@ -374,12 +375,12 @@ def test_an_empty_file_field_does_not_conflict_with_the_gallery(client, gallery_
 def test_view_permission_does_not_allow_rerunning_detection(client, media):
     user = get_user_model().objects.create_user("viewer", is_staff=True)
     user.user_permissions.add(Permission.objects.get(codename="view_detectedimage"))
-    kept = post(client, keep="true").json()["id"]
+    stored = post(client, store="true").json()["id"]
     client.force_login(user)
 
     page = client.get("/admin/detect_image/detectedimage/").content.decode()
 
-    assert kept in page
+    assert stored in page
     assert "detect_again" not in page
 
 
@@ -433,8 +434,8 @@ def test_every_known_model_is_listed(client):
     assert models["resnet56v2-cifar10"]["is_default"]
 
 
-def test_only_the_page_of_a_kept_picture_offers_to_delete_it(client):
-    answer = post(client, keep="true").json()
+def test_only_the_page_of_a_stored_picture_offers_to_delete_it(client):
+    answer = post(client, store="true").json()
     address = f"/detect-image/pictures/{answer['id']}/delete/"
 
     assert address in client.get(answer["page_url"]).content.decode()

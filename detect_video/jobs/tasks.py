@@ -31,7 +31,7 @@ def run_detection(video: Video, stop: Event) -> None:
     wait_for_model(video.model, stop)
     last = video.frames.order_by("frame_index").last()
     queue_key = f"video {video.pk}"
-    kept_before, started = video.frames_detected, time.monotonic()
+    stored_before, started = video.frames_detected, time.monotonic()
     after_us = last.pts_us if last else None
     with (
         open_frames(video.source_path, model=video.model, after_pts_us=after_us) as reader,
@@ -44,8 +44,8 @@ def run_detection(video: Video, stop: Event) -> None:
         ):
             stream.count_done(len(found))
             rows = _frame_results(video, found)
-            frames = video.frames_detected + len(rows) - kept_before
-            video.keep_frames(rows, detect_fps=frames / (time.monotonic() - started))
+            frames = video.frames_detected + len(rows) - stored_before
+            video.store_frames(rows, detect_fps=frames / (time.monotonic() - started))
     video.end_run(State.DONE, truncated=reader.truncated)
 
 

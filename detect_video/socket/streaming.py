@@ -13,7 +13,7 @@ from django.conf import settings
 from detect_video.api.serializers import VideoSerializer
 from detect_video.errors import NotFound, WaitsForMemory
 from detect_video.models import ACTIVE, State, Video
-from detect_video.services import kept_frames
+from detect_video.services import stored_frames
 from detect_video.socket.limits import decoder_bytes, memory, owner_key
 from detect_video.socket.messages import Start, pack_picture
 from detect_video.video.reader import VideoFrame, VideoReader
@@ -77,7 +77,7 @@ async def send_frames(
     ``InvalidVideo`` if decoding the file again does not yield the detected frames.
     """
     if wanted.mode == "results":
-        async for frames in kept_batches(video.pk, first=wanted.first):
+        async for frames in stored_batches(video.pk, first=wanted.first):
             await send_json({"type": "frames", "frames": frames})
     else:
         await _send_pictures(video, wanted.first, credit, send_json, send_bytes)
@@ -110,7 +110,7 @@ async def _send_pictures(
         finally:
             arrival.cancel()
 
-    batches = kept_batches(video.pk, first=first)
+    batches = stored_batches(video.pk, first=first)
     try:
         while frames := await await_or_close(_next_batch(batches)):
             for result in frames:
@@ -125,7 +125,7 @@ async def _next_batch(batches: AsyncIterator[list[dict[str, Any]]]) -> list[dict
     return await anext(batches, [])
 
 
-async def kept_batches(video_id: uuid.UUID, *, first: int) -> AsyncIterator[list[dict[str, Any]]]:
+async def stored_batches(video_id: uuid.UUID, *, first: int) -> AsyncIterator[list[dict[str, Any]]]:
     """Yield batches of results from frame ``first`` on, as they are stored.
 
     Ends after the last frame of a finished video. Raises ``NotFound`` once the video is deleted.
@@ -209,7 +209,7 @@ def _info(video_id: uuid.UUID) -> dict[str, Any]:
 def _news(video_id: uuid.UUID, first: int) -> tuple[str, list[dict[str, Any]]]:
     # The state first: a result stored between the queries must not be missed.
     state = _video(video_id).state
-    return state, kept_frames(video_id, first=first, limit=BATCH_FRAMES)
+    return state, stored_frames(video_id, first=first, limit=BATCH_FRAMES)
 
 
 def _video(video_id: uuid.UUID) -> Video:

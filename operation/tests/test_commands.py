@@ -35,7 +35,7 @@ def media(settings, tmp_path: Path) -> Path:
     return settings.MEDIA_ROOT
 
 
-def kept(days: int = 0, data: bytes = b"picture", **owner: object) -> DetectedImage:
+def stored(days: int = 0, data: bytes = b"picture", **owner: object) -> DetectedImage:
     sizes = {"width": 8, "height": 8, "score_threshold": 0.5, "iou_threshold": 0.5}
     picture = DetectedImage(detections=[], timing_ms={}, **sizes, **owner)
     picture.sha256 = hashlib.sha256(data).hexdigest()
@@ -94,9 +94,9 @@ def old_file(path: Path, days: float = 2) -> Path:
 
 def test_old_media_is_deleted_with_its_files(media):
     user = User.objects.create_user("anna")
-    for make in (kept, classified, video):
+    for make in (stored, classified, video):
         make(days=31, user=user)
-    young = kept(days=29, user=user)
+    young = stored(days=29, user=user)
 
     output = output_of("purge_media", "--older-than", "30")
 
@@ -111,7 +111,7 @@ def test_old_media_is_deleted_with_its_files(media):
 
 def test_media_is_deleted_by_age_only_with_retention_days(settings):
     user = User.objects.create_user("anna")
-    kept(days=4000, user=user)
+    stored(days=4000, user=user)
 
     output_of("purge_media")
     assert DetectedImage.objects.exists()
@@ -122,7 +122,7 @@ def test_media_is_deleted_by_age_only_with_retention_days(settings):
 
 
 def test_a_dry_run_deletes_nothing(media):
-    kept(days=31)
+    stored(days=31)
     session(days=-1)
     part = old_file(media / "classify" / ".x.part")
 
@@ -135,9 +135,9 @@ def test_a_dry_run_deletes_nothing(media):
 def test_only_media_of_expired_sessions_is_deleted():
     alive, over = session(), session(days=-1)
     user = User.objects.create_user("anna")
-    stays = [kept(session_key=alive), kept(user=user), kept()]
+    stays = [stored(session_key=alive), stored(user=user), stored()]
     for key in (over, "gone"):
-        kept(session_key=key)
+        stored(session_key=key)
 
     output_of("purge_media")
 
@@ -183,7 +183,7 @@ def test_a_negative_age_is_rejected():
 
 
 def test_intact_media_has_no_problems():
-    kept(), classified(), video(), video(state=State.UPLOADING)
+    stored(), classified(), video(), video(state=State.UPLOADING)
 
     assert "All files are intact" in output_of("check_media")
 
@@ -196,7 +196,7 @@ def problems() -> str:
 
 
 def test_missing_corrupt_and_orphaned_files_are_listed(media):
-    missing, changed, empty = kept(), kept(), video()
+    missing, changed, empty = stored(), stored(), video()
     Path(missing.drawn.path).unlink()
     Path(changed.original.path).write_bytes(b"another")
     empty.source_path.write_bytes(b"")
@@ -222,7 +222,7 @@ def test_files_of_renderings_are_checked():
 
 
 def test_files_without_a_hash_are_compared_by_their_size():
-    drawn = kept()
+    drawn = stored()
     Path(drawn.drawn.path).write_bytes(b"not what was drawn")
     rendering(size_bytes=7)
 
@@ -234,15 +234,15 @@ def test_files_without_a_hash_are_compared_by_their_size():
 
 
 def test_rows_deleted_during_the_check_are_ignored(monkeypatch):
-    picture = kept()
-    kept_files = audit.kept_files
+    picture = stored()
+    files_of_row = audit.files_of_row
 
     def deleted_meanwhile(row):
-        files = kept_files(row)
+        files = files_of_row(row)
         DetectedImage.objects.filter(pk=picture.pk).delete()
         return files
 
-    monkeypatch.setattr(audit, "kept_files", deleted_meanwhile)
+    monkeypatch.setattr(audit, "files_of_row", deleted_meanwhile)
 
     assert [*audit.missing_and_corrupt()] == []
 
@@ -319,7 +319,7 @@ def test_empty_folders_and_partial_files_are_listed_and_deleted(media):
 
 
 def test_the_documented_cron_line_succeeds_after_a_crash(media):
-    kept()
+    stored()
     old_file(media / "detect_image" / str(uuid.uuid4()) / "original.png")
     old_file(media / "classify" / "new.png", days=0)
     old_file(media / "classify" / ".new.part", days=0)

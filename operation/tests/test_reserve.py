@@ -6,7 +6,7 @@ import pytest
 from django.core.management import call_command
 from django.db import transaction
 
-from operation.tests.test_commands import kept, media, video  # noqa: F401
+from operation.tests.test_commands import media, stored, video  # noqa: F401
 from web.storage import reserve
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("media")]
@@ -41,17 +41,17 @@ def test_purge_media_recreates_a_truncated_reserve(settings, path):
 def test_deleting_keeps_the_reserve_while_there_is_space(path):
     path.write_bytes(b"reserve")
 
-    kept().delete()
+    stored().delete()
 
     assert path.exists()
 
 
-@pytest.mark.parametrize("make", [kept, video])
+@pytest.mark.parametrize("make", [stored, video])
 def test_on_a_full_disk_the_reserve_and_files_are_deleted_before_the_row(path, monkeypatch, make):
     path.write_bytes(b"reserve")
     row = make()
     row.refresh_from_db()
-    file = Path(row.original.path if make is kept else row.file.path)
+    file = Path(row.original.path if make is stored else row.file.path)
     monkeypatch.setattr(reserve, "_free_bytes", lambda: 0)
 
     with pytest.raises(RuntimeError), transaction.atomic():

@@ -30,13 +30,13 @@ from web.errors import StorageFull
 from web.storage import quota
 from web.storage.owners import Owner
 
-CLASSIFY, DETECT = "/api/classify/?keep=true", "/api/detect/image/?return=url"
-# Requests that keep a picture only if possible.
-KEEPING_IF_POSSIBLE = [
+CLASSIFY, DETECT = "/api/classify/?store=true", "/api/detect/image/?return=url"
+# Requests that store a picture only if possible.
+STORING_IF_POSSIBLE = [
     "/api/classify/",
-    "/api/classify/?keep=if_possible",
-    "/api/detect/image/?keep=if_possible",
-    "/api/detect/image/?keep=if_possible&return=base64",
+    "/api/classify/?store=if_possible",
+    "/api/detect/image/?store=if_possible",
+    "/api/detect/image/?store=if_possible&return=base64",
 ]
 
 pytestmark = [pytest.mark.usefixtures("toy_detector"), pytest.mark.django_db(transaction=True)]
@@ -100,36 +100,36 @@ def test_a_locked_database_is_reported(client, monkeypatch, media):
     assert response["Retry-After"] == "2"
 
 
-def assert_answered_but_not_kept(response, code: str, media: Path) -> None:
+def assert_answered_but_not_stored(response, code: str, media: Path) -> None:
     answer = response.json()
     assert response.status_code == 200
     assert answer.get("class_name") or [d["class_name"] for d in answer["detections"]]
-    assert answer["kept"] is False and "id" not in answer
-    assert answer["not_kept"]["code"] == code and answer["not_kept"]["detail"]
+    assert answer["stored"] is False and "id" not in answer
+    assert answer["not_stored"]["code"] == code and answer["not_stored"]["detail"]
     assert not ClassifiedImage.objects.exists() and not DetectedImage.objects.exists()
     assert [*media.rglob("*.*")] == []
 
 
-@pytest.mark.parametrize("url", KEEPING_IF_POSSIBLE)
+@pytest.mark.parametrize("url", STORING_IF_POSSIBLE)
 @pytest.mark.parametrize("limit", ["visitors_bytes", "owner_bytes"])
 def test_with_if_possible_an_exhausted_quota_does_not_prevent_the_answer(
     client, url, limit, settings, media
 ):
     settings.LIMITS = {**settings.LIMITS, limit: len(PICTURE) - 1}
 
-    assert_answered_but_not_kept(post(client, url), "quota_exceeded", media)
+    assert_answered_but_not_stored(post(client, url), "quota_exceeded", media)
 
 
-@pytest.mark.parametrize("url", KEEPING_IF_POSSIBLE)
+@pytest.mark.parametrize("url", STORING_IF_POSSIBLE)
 def test_with_if_possible_a_nearly_full_disk_does_not_prevent_the_answer(
     client, url, settings, media
 ):
     settings.LIMITS = {**settings.LIMITS, "free_bytes": 2**62}
 
-    assert_answered_but_not_kept(post(client, url), "storage_full", media)
+    assert_answered_but_not_stored(post(client, url), "storage_full", media)
 
 
-@pytest.mark.parametrize("url", KEEPING_IF_POSSIBLE)
+@pytest.mark.parametrize("url", STORING_IF_POSSIBLE)
 @pytest.mark.parametrize(
     ("number", "code"),
     [
@@ -146,10 +146,10 @@ def test_with_if_possible_a_disk_error_does_not_prevent_the_answer(
 
     monkeypatch.setattr("web.storage.disk.os.fsync", fail)
 
-    assert_answered_but_not_kept(post(client, url), code, media)
+    assert_answered_but_not_stored(post(client, url), code, media)
 
 
-@pytest.mark.parametrize("url", KEEPING_IF_POSSIBLE)
+@pytest.mark.parametrize("url", STORING_IF_POSSIBLE)
 @pytest.mark.parametrize(
     ("words", "code"),
     [
@@ -166,14 +166,14 @@ def test_with_if_possible_a_database_error_does_not_prevent_the_answer(
 
     monkeypatch.setattr(SessionStore, "create", fail)
 
-    assert_answered_but_not_kept(post(client, url), code, media)
+    assert_answered_but_not_stored(post(client, url), code, media)
 
 
 @pytest.mark.parametrize(
     ("url", "module", "work"),
     [
-        (CLASSIFY, classify.services, "classify_to_keep"),
-        (DETECT, detect_image.services, "draw_to_keep"),
+        (CLASSIFY, classify.services, "classify_to_store"),
+        (DETECT, detect_image.services, "draw_to_store"),
     ],
 )
 def test_concurrent_requests_cannot_exceed_the_quota(
@@ -200,39 +200,39 @@ def test_concurrent_requests_cannot_exceed_the_quota(
     (folder,) = {path.parent for path in media.rglob("*.*")}
 
 
-@pytest.mark.parametrize("url", KEEPING_IF_POSSIBLE)
-def test_the_answer_says_that_the_picture_was_kept(client, url, media):
+@pytest.mark.parametrize("url", STORING_IF_POSSIBLE)
+def test_the_answer_says_that_the_picture_was_stored(client, url, media):
     answer = post(client, url).json()
 
-    assert answer["kept"] is True and "not_kept" not in answer
+    assert answer["stored"] is True and "not_stored" not in answer
     assert ClassifiedImage.objects.count() + DetectedImage.objects.count() == 1
 
 
-@pytest.mark.parametrize("url", ["/api/classify/?keep=false", "/api/detect/image/"])
-def test_keep_false_stores_nothing_and_creates_no_session(client, url, media):
+@pytest.mark.parametrize("url", ["/api/classify/?store=false", "/api/detect/image/"])
+def test_store_false_stores_nothing_and_creates_no_session(client, url, media):
     answer = post(client, url).json()
 
-    assert answer["kept"] is False and "not_kept" not in answer
+    assert answer["stored"] is False and "not_stored" not in answer
     assert not Session.objects.exists() and not media.exists()
 
 
 @pytest.mark.parametrize("url", ["/api/classify/", "/api/detect/image/"])
 @pytest.mark.parametrize("wish", [True, "true", "True", "1", False, "false", "if_possible"])
-def test_keep_may_be_a_json_value_or_text(client, url, wish):
+def test_store_may_be_a_json_value_or_text(client, url, wish):
     text = base64.b64encode(PICTURE).decode()
-    response = client.post(url, {"image": text, "keep": wish}, "application/json")
+    response = client.post(url, {"image": text, "store": wish}, "application/json")
 
-    assert response.json()["kept"] is (wish not in (False, "false"))
+    assert response.json()["stored"] is (wish not in (False, "false"))
 
 
 @pytest.mark.parametrize("wish", ["perhaps", 2, None, [], {"a": 1}])
-def test_an_invalid_keep_value_is_a_problem(client, wish):
-    body = {"image": base64.b64encode(PICTURE).decode(), "keep": wish}
+def test_an_invalid_store_value_is_a_problem(client, wish):
+    body = {"image": base64.b64encode(PICTURE).decode(), "store": wish}
 
     response = client.post("/api/classify/", body, "application/json")
 
     assert (response.status_code, response.json()["code"]) == (422, "invalid_parameters")
-    assert "keep" in response.json()["errors"]
+    assert "store" in response.json()["errors"]
 
 
 def test_a_chunk_that_does_not_fit_on_the_disk_leaves_the_upload_unchanged(
@@ -280,13 +280,13 @@ def test_pictures_above_the_quota_are_rejected_before_decoding(
 
 
 def test_deleted_media_does_not_count_towards_the_quota(client, settings):
-    kept = post(client, DETECT).json()
+    stored = post(client, DETECT).json()
     post(client, CLASSIFY)
     owner = Owner(session_key=client.session.session_key)
     files = [path.stat().st_size for path in settings.MEDIA_ROOT.rglob("*.*")]
 
     assert quota.used_bytes(owner) == sum(files) > 0
-    client.delete(f"/api/pictures/{kept['id']}/")
+    client.delete(f"/api/pictures/{stored['id']}/")
     classified = ClassifiedImage.objects.get()
     assert quota.used_bytes(owner) == len(PICTURE) + classified.file_small.size
 

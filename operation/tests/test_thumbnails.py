@@ -1,4 +1,4 @@
-"""The small copies of kept pictures: made once, kept beside them, counted, deleted with them."""
+"""Thumbnails of stored pictures: made once, stored, counted and deleted with the pictures."""
 
 import io
 from pathlib import Path
@@ -15,15 +15,15 @@ from detect_image.tests.test_api import PICTURE
 from web.rest import picture_uploads
 from web.storage import media
 
-KEPT = [
+STORED = [
     ("/api/classify/", ClassifiedImage, ["file"]),
-    ("/api/detect/image/?keep=true", DetectedImage, ["original", "drawn"]),
+    ("/api/detect/image/?store=true", DetectedImage, ["original", "drawn"]),
 ]
 
 pytestmark = [
     pytest.mark.usefixtures("toy_detector"),
     pytest.mark.django_db(transaction=True),
-    pytest.mark.parametrize(("url", "model", "fields"), KEPT),
+    pytest.mark.parametrize(("url", "model", "fields"), STORED),
 ]
 
 
@@ -33,16 +33,16 @@ def media_dir(settings, tmp_path: Path) -> Path:
     return settings.MEDIA_ROOT
 
 
-def keep(client: Client, url: str, model: type):
+def store(client: Client, url: str, model: type):
     """Upload a picture and return its row."""
     response = client.post(url, {"image": SimpleUploadedFile("cells.png", PICTURE)})
-    assert response.json()["kept"], response.json()
+    assert response.json()["stored"], response.json()
     return model.objects.get()
 
 
-def keep_as_before(client: Client, url: str, model: type, fields: list[str]):
+def store_without_thumbnails(client: Client, url: str, model: type, fields: list[str]):
     """A row from before there were small copies."""
-    row = keep(client, url, model)
+    row = store(client, url, model)
     for field in fields:
         file = getattr(row, field + "_small")
         row.size_bytes -= file.size
@@ -62,7 +62,7 @@ def stored_bytes(folder: Path) -> int:
 def test_small_copies_are_made_at_upload_and_served_without_decoding(
     client, monkeypatch, url, model, fields
 ):
-    row = keep(client, url, model)
+    row = store(client, url, model)
     monkeypatch.setattr(media, "decode_image", None)
     admin = f"/admin/{model._meta.app_label}/{model._meta.model_name}/{row.pk}/picture/"
 
@@ -78,7 +78,7 @@ def test_small_copies_are_made_at_upload_and_served_without_decoding(
 def test_small_copies_count_as_stored_and_are_deleted_with_the_picture(
     client, media_dir, url, model, fields
 ):
-    row = keep(client, url, model)
+    row = store(client, url, model)
 
     assert row.size_bytes == stored_bytes(media_dir)
     row.delete()
@@ -88,7 +88,7 @@ def test_small_copies_count_as_stored_and_are_deleted_with_the_picture(
 def test_missing_small_copies_are_made_at_the_first_request(
     client, media_dir, monkeypatch, url, model, fields
 ):
-    row = keep_as_before(client, url, model, fields)
+    row = store_without_thumbnails(client, url, model, fields)
     before_bytes = row.size_bytes
 
     first = [client.get(each).content for each in small_urls(row, fields)]
@@ -103,7 +103,7 @@ def test_missing_small_copies_are_made_at_the_first_request(
 def test_making_a_missing_small_copy_waits_for_a_memory_slot(
     client, monkeypatch, url, model, fields
 ):
-    row = keep_as_before(client, url, model, fields)
+    row = store_without_thumbnails(client, url, model, fields)
     places = []
 
     def counted(*arguments: object):
@@ -120,7 +120,7 @@ def test_making_a_missing_small_copy_waits_for_a_memory_slot(
 def test_missing_small_copies_are_served_even_on_a_full_disk(
     client, media_dir, settings, url, model, fields
 ):
-    row = keep_as_before(client, url, model, fields)
+    row = store_without_thumbnails(client, url, model, fields)
     before_bytes = stored_bytes(media_dir)
     settings.LIMITS = {**settings.LIMITS, "free_bytes": 2**62}
 
@@ -129,7 +129,7 @@ def test_missing_small_copies_are_served_even_on_a_full_disk(
 
 
 def test_the_admin_shows_no_image_for_a_missing_file(client, media_dir, url, model, fields):
-    keep(client, url, model)
+    store(client, url, model)
     for path in media_dir.rglob("*.*"):
         path.unlink()
     client.force_login(get_user_model().objects.create_superuser("root"))

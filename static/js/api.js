@@ -9,11 +9,11 @@
  * @property {Record<string, number>} timing_ms by stage
  */
 /** @typedef {Detections & {id: string, name: string, original_url: string, drawn_url: string,
- *   export_url: string, page_url: string}} KeptDetections
+ *   export_url: string, page_url: string}} StoredDetections
  */
 /** @typedef {{truncated: boolean}} Reading whether the picture's file is incomplete */
-/** @typedef {{kept: boolean, not_kept?: {code: string, detail: string}}} Keeping */
-/** @typedef {Detections & Partial<KeptDetections> & Partial<Reading & Keeping>} PictureAnswer */
+/** @typedef {{stored: boolean, not_stored?: {code: string, detail: string}}} Storing */
+/** @typedef {Detections & Partial<StoredDetections> & Partial<Reading & Storing>} PictureAnswer */
 
 /** An error response of the server. Its message can be shown to the user. */
 export class Problem extends Error {}

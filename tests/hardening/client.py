@@ -35,7 +35,7 @@ class Client:
         assert page.ok and name in page.text
 
     def classify(self, picture: bytes) -> requests.Response:
-        return self.ask("POST", "/api/classify/", files={"image": picture}, data={"keep": "true"})
+        return self.ask("POST", "/api/classify/", files={"image": picture}, data={"store": "true"})
 
     def detect(self, picture: bytes, **form: str) -> requests.Response:
         return self.ask("POST", "/api/detect/image/", files={"image": picture}, data=form)

@@ -57,7 +57,7 @@ def send_pictures(
     while not enough.is_set():
         until_done(lambda: answered(client.classify(picture)))
         noted.classified += 1
-        detected = until_done(lambda: answered(client.detect(picture, keep="true")))
+        detected = until_done(lambda: answered(client.detect(picture, store="true")))
         noted.pictures.append(detected["id"])
         enough.wait(0.3)
 
@@ -94,7 +94,7 @@ def test_fifty_kills_lose_nothing_that_was_acknowledged(
     enough = threading.Event()
     failures: list[BaseException] = []
 
-    def kept_failing(work: Callable[..., None], *arguments: Any) -> None:
+    def recording_failures(work: Callable[..., None], *arguments: Any) -> None:
         try:
             work(*arguments)
         except BaseException as exc:
@@ -102,8 +102,10 @@ def test_fifty_kills_lose_nothing_that_was_acknowledged(
             raise
 
     clients = [
-        threading.Thread(target=kept_failing, args=(send_pictures, client, picture, noted, enough)),
-        threading.Thread(target=kept_failing, args=(send_videos, client, clip, noted)),
+        threading.Thread(
+            target=recording_failures, args=(send_pictures, client, picture, noted, enough)
+        ),
+        threading.Thread(target=recording_failures, args=(send_videos, client, clip, noted)),
     ]
     for thread in clients:
         thread.start()
@@ -119,8 +121,8 @@ def test_fifty_kills_lose_nothing_that_was_acknowledged(
     assert failures == []
     killed_s = time.monotonic() - started
 
-    assert len(kept_ids(client, "/api/classify/pictures/")) >= noted.classified
-    assert set(noted.pictures) - kept_ids(client, "/api/pictures/") == set()
+    assert len(stored_ids(client, "/api/classify/pictures/")) >= noted.classified
+    assert set(noted.pictures) - stored_ids(client, "/api/pictures/") == set()
     for video_id, sha256 in noted.videos.items():
         video = wait_until_done(client, f"/api/videos/{video_id}/")
         file = client.ask("GET", video["urls"]["file"])
@@ -139,7 +141,7 @@ def test_fifty_kills_lose_nothing_that_was_acknowledged(
     )
 
 
-def kept_ids(client: Client, path: str) -> set[Any]:
+def stored_ids(client: Client, path: str) -> set[Any]:
     """The ids of everything in a list that comes in pages."""
     ids: set[Any] = set()
     address: str | None = f"{path}?limit=100"

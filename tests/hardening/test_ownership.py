@@ -56,7 +56,7 @@ class Owner(Client):
         drawn_path = detected.json()["drawn_url"]
         self.drawn = drawn_path.replace(self.ids["picture"], "{picture}")
 
-    def what_is_kept(self) -> list[Any]:
+    def what_is_stored(self) -> list[Any]:
         """Everything as its owner sees it; what goes on by itself left out."""
         video = self.ask("GET", f"/api/videos/{self.ids['video']}/").json()
         pictures = self.ask("GET", f"/api/pictures/{self.ids['picture']}/").json()
@@ -93,7 +93,7 @@ def test_nobody_sees_changes_or_deletes_what_is_somebody_elses(
     others["account"].sign_up("ben")
     tries, leaks = 0, []
     for owner_name, owner in owners.items():
-        before = owner.what_is_kept()
+        before = owner.what_is_stored()
         addresses = [*described_addresses(own_server), *PAGES, owner.drawn]
         for other_name, other in [*others.items(), *without(owners, owner_name)]:
             for address in addresses:
@@ -112,7 +112,7 @@ def test_nobody_sees_changes_or_deletes_what_is_somebody_elses(
             tries += 1
             if not is_socket_closed(other, f"/ws/videos/{owner.ids['video']}/"):
                 leaks.append((owner_name, other_name, "socket"))
-        assert owner.what_is_kept() == before
+        assert owner.what_is_stored() == before
     assert leaks == []
     print(f"\n0 leaks in {tries} tries")
 

@@ -130,9 +130,9 @@ def test_announcements_without_a_byte(own_server: Server, picture: bytes) -> Non
             body = {"name": f"{number}.mp4", "size_bytes": 500 * 10**6}
             answer = Client(own_server).ask("POST", "/api/videos/", json=body)
             statuses.append(answer.status_code)
-        # Who keeps pictures has room for them.
-        kept = Client(own_server).detect(picture, keep="true")
+        # Who stores pictures has room for them.
+        stored = Client(own_server).detect(picture, store="true")
         time.sleep(5)
 
     assert all(status in (201, 413, 429) for status in statuses), statuses
-    assert kept.status_code == 200 and kept.json()["id"]
+    assert stored.status_code == 200 and stored.json()["id"]

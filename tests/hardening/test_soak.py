@@ -46,7 +46,7 @@ class Users:
         self.failed: list[str] = []
 
     def start(self) -> None:
-        works = [self.ask_pictures, self.ask_pictures, self.keep_and_delete, self.send_videos]
+        works = [self.ask_pictures, self.ask_pictures, self.store_and_delete, self.send_videos]
         self.threads = [threading.Thread(target=self.repeat, args=(work,)) for work in works]
         self.threads.append(threading.Thread(target=self.show_cameras))
         for thread in self.threads:
@@ -65,12 +65,12 @@ class Users:
     def ask_pictures(self, client: Client, number: int) -> None:
         client.detect(self.picture).raise_for_status()
 
-    def keep_and_delete(self, client: Client, number: int) -> None:
+    def store_and_delete(self, client: Client, number: int) -> None:
         client.classify(self.picture).raise_for_status()
-        kept = client.detect(self.picture, **{"return": "url"})
-        kept.raise_for_status()
-        client.ask("GET", kept.json()["drawn_url"]).raise_for_status()
-        client.ask("DELETE", f"/api/pictures/{kept.json()['id']}/").raise_for_status()
+        stored = client.detect(self.picture, **{"return": "url"})
+        stored.raise_for_status()
+        client.ask("GET", stored.json()["drawn_url"]).raise_for_status()
+        client.ask("DELETE", f"/api/pictures/{stored.json()['id']}/").raise_for_status()
         newest = client.ask("GET", "/api/classify/pictures/?limit=1").json()["results"][0]
         client.ask("DELETE", f"/api/classify/pictures/{newest['id']}/").raise_for_status()
 

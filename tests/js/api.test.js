@@ -125,7 +125,7 @@ test("an abort after the response changes nothing", async (t) => {
 test("an object is posted as JSON, a form as it is", async (t) => {
   FakeXHR.install(t);
   const form = new FormData();
-  const answers = [{ keep: true }, form].map((body) => {
+  const answers = [{ store: true }, form].map((body) => {
     const answer = post("/", body, { signal });
     FakeXHR.last.responds(200, { body: { id: 1 } });
     return answer;
@@ -133,7 +133,7 @@ test("an object is posted as JSON, a form as it is", async (t) => {
 
   const [json, multipart] = FakeXHR.all;
   assert.equal(json.headers["Content-Type"], "application/json");
-  assert.equal(json.body, '{"keep":true}');
+  assert.equal(json.body, '{"store":true}');
   assert.equal(multipart.headers["Content-Type"], undefined, "the browser adds the boundary");
   assert.equal(multipart.body, form);
   assert.deepEqual(await Promise.all(answers), [{ id: 1 }, { id: 1 }]);

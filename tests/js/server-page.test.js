@@ -8,7 +8,7 @@ const ANSWER = {
   drawn: "data:image/jpeg;base64,AAAA",
   detections: [{}, {}],
   truncated: false,
-  not_kept: null,
+  not_stored: null,
 };
 
 /** The page with one gallery picture, and the user's own file if there is one. */
@@ -33,7 +33,7 @@ async function openPage(t, { file = null, way = "base64" } = {}) {
   Object.assign(form, { action: "/api/detect/", querySelectorAll: () => buttons });
   form.dataset.galleryUrl = "/api/gallery/";
   Object.assign(element("status").dataset, { shown: "{count} objects" });
-  Object.assign(element("not-kept").dataset, { reason: "Not kept: {reason}" });
+  Object.assign(element("not-stored").dataset, { reason: "Not stored: {reason}" });
   Object.assign(form.querySelector("input[name=return]:checked"), { value: way });
   const radio = form.querySelector("input[name=gallery]:checked");
   radio.value = "dog.jpg";
@@ -76,8 +76,8 @@ test("a picture of the gallery is drawn by the server, and what was transferred 
   assert.equal(page.element("compare").disabled, true);
   await page.respond();
 
-  const { gallery, return: way, name, keep } = page.sent();
-  assert.deepEqual([gallery, way, name, keep], ["dog.jpg", "base64", "Dog", "false"]);
+  const { gallery, return: way, name, store } = page.sent();
+  assert.deepEqual([gallery, way, name, store], ["dog.jpg", "base64", "Dog", "false"]);
   assert.equal(page.element("picture").src, ANSWER.drawn);
   assert.equal(page.element("stage").hidden, false);
   assert.equal(page.text("status"), "2 objects");
@@ -142,13 +142,13 @@ test("a server that cannot be reached is named, and the button works again", asy
   assert.equal(page.element("compare").disabled, false);
 });
 
-test("an incomplete file and a picture that is not kept are named", async (t) => {
+test("an incomplete file and a picture that is not stored are named", async (t) => {
   const page = await openPage(t);
   await page.submit();
 
-  await page.respond(200, { ...ANSWER, truncated: true, not_kept: { detail: "Quota." } });
+  await page.respond(200, { ...ANSWER, truncated: true, not_stored: { detail: "Quota." } });
 
-  assert.equal(page.text("not-kept"), "Not kept: Quota.");
+  assert.equal(page.text("not-stored"), "Not stored: Quota.");
   assert.equal(page.document.querySelector(".cut-off").hidden, false);
 });
 

@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { SNIPPETS } from "../../detect_image/static/detect_image/snippets.js";
 
 test("a file name can break out of no snippet", () => {
-  const sent = { url: "http://localhost/", fileName: `it's "a" \\ $(x).jpg`, fields: { keep: true } };
+  const sent = { url: "http://localhost/", fileName: `it's "a" \\ $(x).jpg`, fields: { store: true } };
 
   assert.ok(SNIPPETS.curl(sent).includes(`'image=@"it'\\''s \\"a\\" \\\\ $(x).jpg"'`));
   assert.ok(SNIPPETS.Python(sent).includes(`open("it's \\"a\\" \\\\ $(x).jpg", "rb")`));

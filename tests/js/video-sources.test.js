@@ -49,7 +49,7 @@ test("a message that is shorter than it says is refused", () => {
   assert.throws(() => parseFrameMessage(packed(7).slice(0, 20)), RangeError);
 });
 
-test("results are kept once each and without a gap", async () => {
+test("results are stored once each and without a gap", async () => {
   const store = new ResultStore();
   store.add([result(0), result(1)]);
   store.add([result(1), result(2), result(4)]);

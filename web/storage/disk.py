@@ -42,7 +42,7 @@ POSTGRES_UNUSABLE = ("25006", "XX")
 TABLES_LOST = "no such table"
 # Minimum interval between log entries for the same error.
 LOG_INTERVAL_S = 60
-FULL = "The server's storage is full; nothing was kept. Try again later."
+FULL = "The server's storage is full; nothing was stored. Try again later."
 UNUSABLE = (
     "The server cannot use its storage. Contact the site administrator; /readyz has the details."
 )

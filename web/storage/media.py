@@ -1,4 +1,4 @@
-"""Kept pictures: responses with their files, and their administration."""
+"""Stored pictures: responses with their files, and their administration."""
 
 import hashlib
 from collections.abc import Iterator
@@ -24,13 +24,13 @@ from ml_core.pictures.images import ImageLimits, decode_image, picture_suffix, s
 from web.errors import StorageFull
 from web.rest.picture_uploads import picture_in_memory, queue_key_of
 from web.storage.disk import check_room
-from web.storage.owners import KeptPicture, Owned, Owner, discard_if_session_ended
+from web.storage.owners import Owned, Owner, StoredPicture, discard_if_session_ended
 from web.storage.quota import check_quota, quota_lock
 from web.templatetags.sizes import size_text
 
 # Suffix of the field with the small copy of a picture field.
 SMALL = "_small"
-# Kept files never change, and browsers must not execute their content.
+# Stored files never change, and browsers must not execute their content.
 HEADERS = {
     "Cache-Control": "private, max-age=31536000, immutable",
     "X-Content-Type-Options": "nosniff",
@@ -49,8 +49,8 @@ def picture_response(
     file = getattr(row, field)
     if not small:
         return HttpResponse(_read(file), content_type=guess_type(file.name)[0], headers=HEADERS)
-    kept = getattr(row, field + SMALL)
-    data = _read(kept) if kept else _make_small(row, field, queue_key_of(request))
+    stored = getattr(row, field + SMALL)
+    data = _read(stored) if stored else _make_small(row, field, queue_key_of(request))
     return HttpResponse(data, content_type="image/jpeg", headers=HEADERS)
 
 
@@ -63,7 +63,7 @@ def _read(file: FieldFile) -> bytes:
 
 
 def _make_small(row: Owned, field: str, queue_key: str) -> bytes:
-    """Make and store the small copy of a picture that was kept before there were small copies."""
+    """Make and store the small copy of a picture that was stored before there were small copies."""
     data = _read(getattr(row, field))
     limits = ImageLimits(len(data), settings.LIMITS["image_pixels"])
     try:
@@ -76,7 +76,7 @@ def _make_small(row: Owned, field: str, queue_key: str) -> bytes:
         check_room(len(small))
         made: Any = type(row)()
         made.pk = row.pk
-        with files_of_kept_row(made):
+        with files_of_new_row(made):
             getattr(made, field + SMALL).save("_", ContentFile(small), save=False)
             unchanged = type(row)._base_manager.filter(**{"pk": row.pk, field + SMALL: ""})
             name = getattr(made, field + SMALL).name
@@ -87,7 +87,7 @@ def _make_small(row: Owned, field: str, queue_key: str) -> bytes:
 
 
 def delete_page(
-    request: HttpRequest, row: KeptPicture, *, name: str, picture_url: str
+    request: HttpRequest, row: StoredPicture, *, name: str, picture_url: str
 ) -> HttpResponse:
     """GET asks whether the picture should be deleted; POST deletes it and shows the others."""
     if request.method == "POST":
@@ -98,7 +98,7 @@ def delete_page(
 
 
 @contextmanager
-def files_of_kept_row(row: Model) -> Iterator[None]:
+def files_of_new_row(row: Model) -> Iterator[None]:
     """Write the files of a row and then the row within this context; errors delete the files."""
     try:
         yield
@@ -109,19 +109,19 @@ def files_of_kept_row(row: Model) -> Iterator[None]:
         raise
 
 
-def keep_picture(row: KeptPicture, data: bytes, jpegs: dict[str, bytes], owner: Owner) -> None:
+def store_picture(row: StoredPicture, data: bytes, jpegs: dict[str, bytes], owner: Owner) -> None:
     """Save a new row with its picture's file and the JPEG files made from it, by field.
 
-    Raises ``QuotaExceeded``, ``StorageFull`` and ``SessionEnded``; then nothing is kept.
+    Raises ``QuotaExceeded``, ``StorageFull`` and ``SessionEnded``; then nothing is stored.
     """
     row.user, row.session_key = owner.user, owner.session_key
     row.sha256 = hashlib.sha256(data).hexdigest()
     file = getattr(row, row.picture_field)
-    with files_of_kept_row(row):
+    with files_of_new_row(row):
         file.save(f"_.{picture_suffix(data)}", ContentFile(data), save=False)
         set_jpegs(row, data, jpegs)
         row.full_clean()
-        # Parallel requests may have kept pictures since the quota was checked.
+        # Parallel requests may have stored pictures since the quota was checked.
         with quota_lock():
             check_quota(owner, len(data))
             row.save()
@@ -129,7 +129,7 @@ def keep_picture(row: KeptPicture, data: bytes, jpegs: dict[str, bytes], owner: 
 
 
 def replace_result(
-    row: KeptPicture, data: bytes, jpegs: dict[str, bytes], fields: dict[str, Any]
+    row: StoredPicture, data: bytes, jpegs: dict[str, bytes], fields: dict[str, Any]
 ) -> Any:
     """Save a new result of the stored picture ``data``: its fields, and the JPEG files by field.
 
@@ -139,7 +139,7 @@ def replace_result(
     check_room(sum(map(len, jpegs.values())))
     made: Any = type(row)()
     made.pk = row.pk
-    with files_of_kept_row(made):
+    with files_of_new_row(made):
         set_jpegs(made, data, jpegs)
         with transaction.atomic():
             # Read again, as a parallel request may have replaced the files or changed the owner.
@@ -153,7 +153,7 @@ def replace_result(
     return saved
 
 
-def set_jpegs(row: KeptPicture, data: bytes, jpegs: dict[str, bytes]) -> None:
+def set_jpegs(row: StoredPicture, data: bytes, jpegs: dict[str, bytes]) -> None:
     """Write the JPEG files made from the picture ``data``, by field, without saving the row."""
     for field, jpeg in jpegs.items():
         getattr(row, field).save("_", ContentFile(jpeg), save=False)

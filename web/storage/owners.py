@@ -87,7 +87,7 @@ def discard_if_session_ended(row: "Owned") -> None:
     if left:
         left.delete()
         raise SessionEnded(
-            "You signed in or out during the request, so nothing was kept. Send it again."
+            "You signed in or out during the request, so nothing was stored. Send it again."
         )
 
 
@@ -124,7 +124,7 @@ class Owned(models.Model):
         return rows.aggregate(total=models.Sum("size_bytes"))["total"] or 0
 
 
-class KeptPicture(Owned):
+class StoredPicture(Owned):
     """A picture file as it was received, with the result of a model."""
 
     sha256 = models.CharField(_("SHA-256"), max_length=64, db_index=True, editable=False)

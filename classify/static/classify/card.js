@@ -82,14 +82,14 @@ export class Card {
 
   /**
    * @param {string} url the API's
-   * @param {string} keep the request's `keep` field
+   * @param {string} store the request's `store` field
    * @returns {Promise<Classification | null>} null after a failure, which the card shows
    */
-  async classify(url, keep) {
+  async classify(url, store) {
     const { signal } = this.leaving;
     if (signal.aborted) return null;
     const body = new FormData();
-    body.append("keep", keep);
+    body.append("store", store);
     body.append("image", this.upload);
     try {
       const answer = await post(url, body, { signal });
@@ -130,9 +130,9 @@ export class Card {
     part(this.root, ".score", HTMLElement).textContent = scoreText(answer.score);
     part(this.root, ".unsure", HTMLElement).hidden = !isUnsure(answer);
     part(this.root, ".cut-off", HTMLElement).hidden = !answer.truncated;
-    const notKept = part(this.root, ".not-kept", HTMLElement);
-    notKept.textContent = answer.not_kept
-      ? texts(notKept).reason.replace("{reason}", answer.not_kept.detail)
+    const notStored = part(this.root, ".not-stored", HTMLElement);
+    notStored.textContent = answer.not_stored
+      ? texts(notStored).reason.replace("{reason}", answer.not_stored.detail)
       : "";
     const image = { width: this.picture.naturalWidth, height: this.picture.naturalHeight };
     part(this.root, ".facts-line", HTMLElement).textContent = factsText({ ...answer, image });

@@ -11,7 +11,7 @@
  * @property {Probability[]} probabilities of every class, by class id
  * @property {Record<string, number>} timing_ms by stage
  * @property {boolean} truncated whether the picture's file is incomplete
- * @property {{code: string, detail: string}} [not_kept] why the picture was not kept
+ * @property {{code: string, detail: string}} [not_stored] why the picture was not stored
  */
 
 const CONFIDENT_FROM = 0.5;

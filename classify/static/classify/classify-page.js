@@ -2,7 +2,7 @@
 
 import { whenFilesChosen } from "../js/chosen-files.js";
 import { element, texts } from "../js/dom.js";
-import { keepChoice } from "../js/store-choice.js";
+import { storeChoice } from "../js/store-choice.js";
 import { remember, rememberControls, remembered } from "../js/memory.js";
 import { nextId, TabStore } from "../js/tab-store.js";
 import { Card } from "./card.js";
@@ -17,7 +17,7 @@ const list = element("cards", HTMLElement);
 const size = element("size", HTMLInputElement);
 const networkView = element("network-view", HTMLInputElement);
 
-const keep = keepChoice();
+const storeOnServer = storeChoice();
 const store = new TabStore(`${location.pathname} ${texts(form).owner}`);
 
 /** @type {Card[]} */
@@ -46,7 +46,7 @@ function add(files) {
 function send(card) {
   const loaded = card.load(Number(form.dataset.maxBytes));
   queue = queue.then(async () => {
-    const answer = (await loaded) && (await card.classify(form.action, keep()));
+    const answer = (await loaded) && (await card.classify(form.action, storeOnServer()));
     if (answer && cards.includes(card)) store.put(card.id, "answer", answer);
   });
 }

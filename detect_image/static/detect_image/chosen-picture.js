@@ -9,7 +9,7 @@ import { nextId } from "../js/tab-store.js";
 
 /** @typedef {import("../js/api.js").PictureAnswer} PictureAnswer */
 /** @typedef {{longestSide: number, quality: number, delay_ms: number, model: string,
- *   keep: string}} Settings
+ *   store: string}} Settings
  */
 /** @typedef {"waiting" | "sending" | "detecting" | "done" | "failed"} State */
 
@@ -108,7 +108,7 @@ export class ChosenPicture {
         throw new Problem(`${texts(this.stateText).tooLarge} (${sizeText(blob.size)})`);
       }
       this.fields = {
-        keep: settings.keep,
+        store: settings.store,
         name: this.file.name.slice(0, 255),
         original_width: this.image.naturalWidth,
         original_height: this.image.naturalHeight,

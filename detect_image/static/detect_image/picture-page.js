@@ -4,7 +4,7 @@ import { Problem, failureText, problemText, requestHeaders } from "../js/api.js"
 import { whenFilesChosen } from "../js/chosen-files.js";
 import { delay as pause } from "../js/delay.js";
 import { element, part, texts } from "../js/dom.js";
-import { keepChoice } from "../js/store-choice.js";
+import { storeChoice } from "../js/store-choice.js";
 import { remember, rememberControls, remembered } from "../js/memory.js";
 import { sizeText } from "../js/size-text.js";
 import { TabStore } from "../js/tab-store.js";
@@ -29,7 +29,7 @@ const model = form.querySelector("#model");
 const quality = element("quality", HTMLInputElement);
 const delay = element("delay", HTMLSelectElement);
 
-const keep = keepChoice();
+const storeOnServer = storeChoice();
 const store = new TabStore(`${location.pathname} ${texts(form).owner}`);
 
 /** @type {ChosenPicture[]} */
@@ -84,7 +84,7 @@ function select(one) {
 }
 
 /**
- * Remove the links of a kept picture if it was deleted on another page.
+ * Remove the links of a stored picture if it was deleted on another page.
  * @param {ChosenPicture} one
  */
 async function forgetIfDeleted(one) {
@@ -93,7 +93,7 @@ async function forgetIfDeleted(one) {
   const response = await fetch(answer.page_url, { method: "HEAD" }).catch(() => null);
   if (response?.status !== 404 || one.answer !== answer) return;
   const gone = { page_url: undefined, original_url: undefined, drawn_url: undefined };
-  one.answer = { ...answer, ...gone, export_url: undefined, kept: false };
+  one.answer = { ...answer, ...gone, export_url: undefined, stored: false };
   store.put(one.id, "result", { answer: one.answer, fields: one.fields });
   if (one === selected) arrange();
 }
@@ -172,7 +172,7 @@ function settings() {
     quality: quality.valueAsNumber / 100,
     delay_ms: Number(delay.value),
     model: model?.value ?? "",
-    keep: keep(),
+    store: storeOnServer(),
   };
 }
 
@@ -267,7 +267,7 @@ async function ownResult(url) {
   return null;
 }
 
-/** Show the page's own result while no picture is chosen: of a kept picture, or an example. */
+/** Show the page's own result while no picture is chosen: of a stored picture, or an example. */
 async function showOwnResult() {
   const { resultUrl } = texts(form);
   if (!resultUrl) return;

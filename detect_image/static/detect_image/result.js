@@ -30,7 +30,7 @@ const objects = element("objects", HTMLElement);
 
 /** @type {import("../js/api.js").PictureAnswer | null} */
 let result = null;
-/** @type {ChosenPicture | null} null for a kept picture */
+/** @type {ChosenPicture | null} null for a stored picture */
 let source = null;
 /** @type {Detection[]} */
 let visible = [];
@@ -39,7 +39,7 @@ let highlighted = null;
 
 /**
  * @param {import("../js/api.js").PictureAnswer} answer
- * @param {ChosenPicture | null} from the uploaded picture; null for a kept one
+ * @param {ChosenPicture | null} from the uploaded picture; null for a stored one
  */
 export function showResult(answer, from) {
   if (answer === result) return;
@@ -56,7 +56,7 @@ export function showResult(answer, from) {
   element("inference-ms", HTMLElement).textContent = `${Math.round(timing_ms.inference)} ms`;
   element("total-ms", HTMLElement).textContent = `${Math.round(total)} ms`;
   part(panel, ".cut-off", HTMLElement).hidden = !answer.truncated;
-  showKeeping(answer);
+  showStoring(answer);
   panel.hidden = false;
   showPicture();
   showSnippet(source);
@@ -64,15 +64,15 @@ export function showResult(answer, from) {
 }
 
 /**
- * Link to the page of a kept picture, or explain why it was not kept.
+ * Link to the page of a stored picture, or explain why it was not stored.
  * @param {import("../js/api.js").PictureAnswer} answer
  */
-function showKeeping({ page_url, not_kept }) {
-  const link = element("kept-link", HTMLAnchorElement);
+function showStoring({ page_url, not_stored }) {
+  const link = element("stored-link", HTMLAnchorElement);
   link.href = page_url ?? "";
   link.hidden = !page_url || page_url === location.pathname;
-  const reason = element("not-kept", HTMLElement);
-  reason.textContent = not_kept ? texts(reason).reason.replace("{reason}", not_kept.detail) : "";
+  const reason = element("not-stored", HTMLElement);
+  reason.textContent = not_stored ? texts(reason).reason.replace("{reason}", not_stored.detail) : "";
 }
 
 /** Hide the result, as the selected picture has none. */

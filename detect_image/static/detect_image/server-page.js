@@ -3,7 +3,7 @@
 import { Problem, failureText, post, problemText } from "../js/api.js";
 import { whenFilesDropped } from "../js/chosen-files.js";
 import { element, part, texts } from "../js/dom.js";
-import { keepChoice } from "../js/store-choice.js";
+import { storeChoice } from "../js/store-choice.js";
 import { rememberControls } from "../js/memory.js";
 import { isReadByServer, openPicture, shrink } from "../js/shrink.js";
 import { sizeText } from "../js/size-text.js";
@@ -16,7 +16,7 @@ import { TabStore } from "../js/tab-store.js";
  * @property {number} answerBytes
  * @property {number | null} objects the number of drawn objects; null for a plain picture
  * @property {boolean} isTruncated whether the uploaded file is incomplete
- * @property {string} notKept why the picture was not kept; empty if it was
+ * @property {string} notStored why the picture was not stored; empty if it was
  */
 
 const CONVERTED_QUALITY = 0.92;
@@ -26,7 +26,7 @@ const LAST = 0;
 const form = element("server-form", HTMLFormElement);
 const error = element("error", HTMLElement);
 const status = element("status", HTMLElement);
-const notKept = element("not-kept", HTMLElement);
+const notStored = element("not-stored", HTMLElement);
 const stage = element("stage", HTMLElement);
 const picture = element("picture", HTMLImageElement);
 const file = element("file", HTMLInputElement);
@@ -35,7 +35,7 @@ const byUpload = element("by-upload", HTMLInputElement);
 const byName = element("by-name", HTMLInputElement);
 const table = element("ways", HTMLElement);
 const buttons = form.querySelectorAll("button");
-const keep = keepChoice();
+const storeOnServer = storeChoice();
 const store = new TabStore(`${location.pathname} ${texts(form).owner}`);
 
 /** Aborted by the next request. */
@@ -70,7 +70,7 @@ async function detected(way) {
   const model = document.getElementById("model");
   const fields = {
     return: way,
-    keep: keep(),
+    store: storeOnServer(),
     name,
     score_threshold: element("threshold", HTMLInputElement).value,
     show_names: String(element("show-names", HTMLInputElement).checked),
@@ -85,7 +85,7 @@ async function detected(way) {
     answerBytes: JSON.stringify(answer).length,
     objects: answer.detections.length,
     isTruncated: answer.truncated,
-    notKept: answer.not_kept?.detail ?? "",
+    notStored: answer.not_stored?.detail ?? "",
   };
 }
 
@@ -127,7 +127,7 @@ async function plain(way) {
     answerBytes: text.length,
     objects: null,
     isTruncated: false,
-    notKept: "",
+    notStored: "",
   };
 }
 
@@ -170,8 +170,8 @@ async function showPicture(answer) {
   status.textContent =
     answer.objects === null ? original : shown.replace("{count}", String(answer.objects));
   part(document, ".cut-off", HTMLElement).hidden = !answer.isTruncated;
-  notKept.textContent =
-    answer.notKept && texts(notKept).reason.replace("{reason}", answer.notKept);
+  notStored.textContent =
+    answer.notStored && texts(notStored).reason.replace("{reason}", answer.notStored);
 }
 
 /** @param {boolean} isShown whether there is a picture; otherwise the invitation is shown */
@@ -184,7 +184,7 @@ function showStage(isShown) {
 function clear() {
   error.textContent = "";
   status.textContent = "";
-  notKept.textContent = "";
+  notStored.textContent = "";
   part(document, ".cut-off", HTMLElement).hidden = true;
   showStage(false);
   store.put(LAST, "answer", null);
@@ -313,7 +313,7 @@ element("compare", HTMLButtonElement).addEventListener("click", () => {
   run(detected, ["base64", "url"]);
 });
 /** @type {NodeListOf<HTMLInputElement | HTMLSelectElement>} */
-const controls = form.querySelectorAll("input:not([type=file], #keep), select");
+const controls = form.querySelectorAll("input:not([type=file], #store), select");
 rememberControls("server", [...controls], "sessionStorage");
 // On a slow network, a file may be chosen before this module runs.
 if (file.files?.length) file.dispatchEvent(new Event("change"));

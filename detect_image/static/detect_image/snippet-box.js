@@ -13,7 +13,7 @@ const copyButton = element("copy", HTMLButtonElement);
 /** @type {ChosenPicture | null} */
 let sent = null;
 
-/** @param {ChosenPicture | null} picture the uploaded one; null for a kept one */
+/** @param {ChosenPicture | null} picture the uploaded one; null for a stored one */
 export function showSnippet(picture) {
   sent = picture;
   box.hidden = !sent;

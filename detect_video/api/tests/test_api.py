@@ -20,7 +20,7 @@ from detect_video.api.responses import parse_range
 from detect_video.api.tests.test_uploads import announced, assert_problem, upload
 from detect_video.jobs.tests.test_jobs import queued_video, rendering_of, work_off
 from detect_video.models import FrameResult, Rendering, State, Video
-from detect_video.services import kept_frames
+from detect_video.services import stored_frames
 from detect_video.tests.clips import frame_number, write_clip
 from web.storage.owners import Owner
 from web.storage.quota import used_bytes
@@ -309,14 +309,14 @@ async def test_coco_has_an_image_for_each_annotation_while_detection_goes_on(
     reader, done_video, monkeypatch
 ):
     def found_meanwhile(video_id, *, first: int, limit: int):
-        page = kept_frames(video_id, first=first, limit=limit)
+        page = stored_frames(video_id, first=first, limit=limit)
         if not page and first == 20:
             last = done_video.frames.last()
             last.pk, last.frame_index, last.pts_us = None, 20, 2_000_000
             last.save()
         return page
 
-    monkeypatch.setattr(exports, "kept_frames", found_meanwhile)
+    monkeypatch.setattr(exports, "stored_frames", found_meanwhile)
     response = await reader.get(url(done_video, "results.coco.json"))
     document = json.loads(await body_of(response))
 

@@ -97,8 +97,8 @@ def test_a_video_sent_in_chunks_is_complete_and_queued(client, clip, media):
     assert (video["state"], video["received_bytes"]) == ("queued", len(clip))
     assert (video["width"], video["height"], video["rate"]) == (96, 96, "10/1")
     assert video["duration_s"] == pytest.approx(2)
-    kept = sorted(path.name for path in media.rglob("*") if path.is_file())
-    assert kept == ["source", "source.jpg"]
+    stored = sorted(path.name for path in media.rglob("*") if path.is_file())
+    assert stored == ["source", "source.jpg"]
 
 
 def test_an_interrupted_upload_resumes_at_its_offset(client, clip):
@@ -192,7 +192,7 @@ def test_a_file_that_differs_from_the_announced_one_starts_over(client, clip):
     assert send(client, video, clip, 0).status_code == 204
 
 
-def test_a_file_that_is_no_video_fails_and_is_not_kept(client, media):
+def test_a_file_that_is_no_video_fails_and_is_not_stored(client, media):
     text = b"#EXTM3U\nsecret.ts\n" * 50
     video = announced(client, text)
 

@@ -61,14 +61,14 @@ def done_video(data: bytes) -> Video:
 
 
 def cancel_during_detection(monkeypatch) -> None:
-    keep_frames = Video.keep_frames
+    store_frames = Video.store_frames
 
-    def keep_and_cancel(self, frames, **more):
-        keep_frames(self, frames, **more)
+    def store_and_cancel(self, frames, **more):
+        store_frames(self, frames, **more)
         Video.objects.get().cancel()
 
     with monkeypatch.context() as patched:
-        patched.setattr(Video, "keep_frames", keep_and_cancel)
+        patched.setattr(Video, "store_frames", store_and_cancel)
         work_off()
 
 
@@ -84,12 +84,12 @@ def expected_box(frame_index: int) -> list[float]:
 def assert_complete(video: Video, frames: int) -> None:
     """Assert that every frame has exactly one result, with its own box."""
     video.refresh_from_db()
-    kept = list(video.frames.order_by("frame_index"))
+    stored = list(video.frames.order_by("frame_index"))
     assert (video.state, video.error) == (State.DONE, "")
     assert video.frames_detected == frames
-    assert [frame.frame_index for frame in kept] == list(range(frames))
-    assert [frame.pts_us for frame in kept] == [index * 100_000 for index in range(frames)]
-    for frame in kept:
+    assert [frame.frame_index for frame in stored] == list(range(frames))
+    assert [frame.pts_us for frame in stored] == [index * 100_000 for index in range(frames)]
+    for frame in stored:
         assert boxes_of(frame) == [pytest.approx(expected_box(frame.frame_index), abs=2)]
 
 
@@ -118,20 +118,20 @@ def test_every_frame_of_a_queued_video_is_detected(clip):
 def test_detection_resumes_after_the_last_stored_frame_of_a_dead_run(clip, monkeypatch):
     video = queued_video(clip)
     claimed = jobs.claim_next(Video)
-    keep_frames = Video.keep_frames
+    store_frames = Video.store_frames
 
     def die_after_seven(self, frames, **more):
-        keep_frames(self, frames, **more)
+        store_frames(self, frames, **more)
         if self.frames_detected >= 7:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(Video, "keep_frames", die_after_seven)
+    monkeypatch.setattr(Video, "store_frames", die_after_seven)
     with pytest.raises(KeyboardInterrupt):
         jobs.run(claimed, run_detection, threading.Event())
     monkeypatch.undo()
     video.refresh_from_db()
-    kept = video.frames_detected
-    assert (video.state, 7 <= kept < 20) == (State.RUNNING, True)
+    stored = video.frames_detected
+    assert (video.state, 7 <= stored < 20) == (State.RUNNING, True)
     assert jobs.claim_next(Video) is None
     first_rows = list(video.frames.values_list("pk", flat=True))
 
@@ -139,7 +139,7 @@ def test_detection_resumes_after_the_last_stored_frame_of_a_dead_run(clip, monke
     work_off()
 
     assert_complete(video, 20)
-    assert list(video.frames.order_by("frame_index").values_list("pk", flat=True))[:kept] == (
+    assert list(video.frames.order_by("frame_index").values_list("pk", flat=True))[:stored] == (
         first_rows
     )
 
@@ -153,14 +153,14 @@ def test_a_run_that_was_taken_over_cannot_write(clip):
 
     row = FrameResult(video=first, frame_index=0, pts_us=0, detections=[])
     with pytest.raises(RunLost):
-        first.keep_frames([row], detect_fps=1)
+        first.store_frames([row], detect_fps=1)
     with pytest.raises(RunLost):
         first.checkpoint()
     with pytest.raises(RunLost):
         first.end_run(State.DONE)
 
     assert not FrameResult.objects.exists()
-    second.keep_frames([row], detect_fps=1)
+    second.store_frames([row], detect_fps=1)
 
 
 def test_only_one_of_two_workers_claims_a_job(clip):
@@ -226,7 +226,7 @@ def test_new_frames_reset_the_number_of_attempts(clip):
         crash(Video, 2)
         claimed = jobs.claim_next(Video)
         row = FrameResult(video=claimed, frame_index=index, pts_us=index, detections=[])
-        claimed.keep_frames([row], detect_fps=1)
+        claimed.store_frames([row], detect_fps=1)
         make_stale(video)
 
     assert jobs.claim_next(Video) is not None
@@ -256,13 +256,13 @@ def test_a_job_that_is_not_active_is_not_cancelled(clip, state):
 
 def test_a_video_deleted_during_detection_stays_deleted(clip, monkeypatch, media):
     queued_video(clip)
-    keep_frames = Video.keep_frames
+    store_frames = Video.store_frames
 
     def deleted_soon(self, frames, **more):
-        keep_frames(self, frames, **more)
+        store_frames(self, frames, **more)
         Video.objects.get().delete()
 
-    monkeypatch.setattr(Video, "keep_frames", deleted_soon)
+    monkeypatch.setattr(Video, "store_frames", deleted_soon)
     work_off()
 
     assert not Video.objects.exists() and not FrameResult.objects.exists()
@@ -315,7 +315,7 @@ def damaged_database() -> Exception:
 def test_a_transient_server_error_leaves_the_job_for_the_next_attempt(clip, monkeypatch, error):
     video = queued_video(clip)
     with monkeypatch.context() as patched:
-        patched.setattr(Video, "keep_frames", Mock(side_effect=error))
+        patched.setattr(Video, "store_frames", Mock(side_effect=error))
         work_off()
     video.refresh_from_db()
     assert video.state == State.RUNNING
@@ -740,16 +740,16 @@ def test_videos_of_ended_sessions_are_deleted_whatever_their_age(clip):
     alive = SessionStore()
     alive.create()
     user = get_user_model().objects.create_user("owner")
-    kept, old, _ = (
+    of_account, of_visitor, _ = (
         queued_video(clip, user=user),
         queued_video(clip, session_key=alive.session_key),
         queued_video(clip, session_key="over"),
     )
-    Video.objects.filter(pk=old.pk).update(created_at=timezone.now() - timedelta(days=100))
+    Video.objects.filter(pk=of_visitor.pk).update(created_at=timezone.now() - timedelta(days=100))
 
     chunked_uploads.sweep()
 
-    assert set(Video.objects.all()) == {kept, old}
+    assert set(Video.objects.all()) == {of_account, of_visitor}
 
 
 def test_a_truncated_file_is_detected_and_reported_as_truncated(tmp_path):

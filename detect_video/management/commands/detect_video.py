@@ -98,12 +98,12 @@ class Command(BaseCommand):
 
 
 def _line(name: str, frame_index: int, frame: VideoFrame, found: Detections) -> str:
-    kept = {
+    stored = {
         "frame_index": frame_index,
         "pts_us": frame.pts_us,
         "detections": DetectionSerializer(found.detections, many=True).data,
     }
-    return jsonl_line(name, found.model, found.resolution_wh, kept)
+    return jsonl_line(name, found.model, found.resolution_wh, stored)
 
 
 def _frames(info: VideoInfo) -> int | None:

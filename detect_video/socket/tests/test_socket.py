@@ -89,7 +89,7 @@ async def frames_until_end(communicator: WebsocketCommunicator) -> tuple[list[di
             return frames, message["total"]
 
 
-async def keep(video: Video, indices: range) -> None:
+async def store(video: Video, indices: range) -> None:
     rows = [FrameResult(video=video, frame_index=i, pts_us=i, detections=[]) for i in indices]
     await FrameResult.objects.abulk_create(rows)
     await Video.objects.filter(pk=video.pk).aupdate(frames_detected=indices.stop)
@@ -132,14 +132,14 @@ async def test_all_results_of_a_finished_video_are_sent_in_order_with_an_end(cli
 
 async def test_new_results_follow_the_stored_ones(client, owner, clip):
     video = await sync_to_async(queued_video)(clip, user=owner)
-    await keep(video, range(100))
+    await store(video, range(100))
     communicator = socket(client, video)
     await communicator.connect()
     await communicator.send_json_to({"type": "start", "mode": "results", "from": 30})
     first = (await next_json(communicator, "frames"))["frames"]
     second = (await next_json(communicator, "frames"))["frames"]
 
-    await keep(video, range(100, 105))
+    await store(video, range(100, 105))
     third = (await next_json(communicator, "frames"))["frames"]
     await Video.objects.filter(pk=video.pk).aupdate(state=State.DONE)
     end = await next_json(communicator, "end")
@@ -625,7 +625,7 @@ async def test_an_inactive_video_is_polled_rarely_and_streams_again_after_a_retr
     await communicator.send_json_to({"type": "start", "mode": "results", "from": 0})
 
     await until(lambda: looks > 2)
-    await keep(video, range(1))
+    await store(video, range(1))
     await Video.objects.filter(pk=video.pk).aupdate(state=State.QUEUED)
 
     assert (await next_json(communicator, "frames"))["frames"][0]["frame_index"] == 0

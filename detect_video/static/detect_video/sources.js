@@ -58,7 +58,7 @@ export class ServerSource {
   /** @param {any} message */
   receive(message) {
     if (message instanceof ArrayBuffer) {
-      this.#keep(parseFrameMessage(message));
+      this.#store(parseFrameMessage(message));
     } else if (message.type === "end") {
       this.#total = message.total;
     }
@@ -66,7 +66,7 @@ export class ServerSource {
   }
 
   /** @param {ReturnType<typeof parseFrameMessage>} message */
-  #keep(message) {
+  #store(message) {
     if (message.result.frame_index === this.#next + this.#arrived.length) {
       this.#arrived.push(message);
     } else {

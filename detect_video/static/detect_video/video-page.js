@@ -63,8 +63,8 @@ async function watch(video, file) {
   else player.step();
   addEventListener("pagehide", () => {
     const { position: frameIndex, isPlaying } = player;
-    const kept = { id: video.id, frameIndex: Math.max(0, frameIndex), isPlaying };
-    remember(POSITION_KEY, JSON.stringify(kept), "sessionStorage");
+    const stored = { id: video.id, frameIndex: Math.max(0, frameIndex), isPlaying };
+    remember(POSITION_KEY, JSON.stringify(stored), "sessionStorage");
   });
   (function animate(/** @type {number} */ nowMs) {
     player.tick(nowMs);

@@ -27,7 +27,7 @@ from django.core.files.base import ContentFile
 from web.errors import StorageFull
 from web.storage.disk import WholeFileStorage
 storage = WholeFileStorage(location=sys.argv[1])
-storage.save("kept/first.bin", ContentFile(bytes(600_000)))
+storage.save("stored/first.bin", ContentFile(bytes(600_000)))
 try:
     storage.save("lost/second.bin", ContentFile(bytes(600_000)))
 except StorageFull as exc:
@@ -108,7 +108,7 @@ def test_a_really_full_disk_raises_storage_full_and_keeps_existing_files(tmp_pat
 
     assert child.stdout.splitlines() == [
         "507 storage_full",
-        "['first.bin', 'kept']",
+        "['first.bin', 'stored']",
     ], child.stderr
 
 
