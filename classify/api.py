@@ -53,9 +53,9 @@ class ClassifyView(PictureAPIView):
                 check_storage(Owner.of(request), len(data))
         options = {"model": parameters["model"], "queue_key": queue_key_of(request)}
         if storing.is_wanted:
-            small, found = services.classify_to_store(data, **options)
+            thumbnail, found = services.classify_to_store(data, **options)
             with storing.attempt():
-                services.store(data, small, found, owner=Owner.with_session(request))
+                services.store(data, thumbnail, found, owner=Owner.with_session(request))
         else:
             found = services.classify_file(data, **options)
         answer = ClassificationSerializer(found).data

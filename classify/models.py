@@ -15,9 +15,9 @@ def upload_path(classified: "ClassifiedImage", file_name: str) -> str:
     return f"classify/{uuid.uuid4().hex}.{suffix}"
 
 
-def small_path(classified: "ClassifiedImage", file_name: str) -> str:
+def thumbnail_path(classified: "ClassifiedImage", file_name: str) -> str:
     """Path of a picture's thumbnail."""
-    return f"classify/{uuid.uuid4().hex}-small.jpeg"
+    return f"classify/{uuid.uuid4().hex}-thumbnail.jpeg"
 
 
 class ClassifiedImage(StoredPicture):
@@ -27,7 +27,9 @@ class ClassifiedImage(StoredPicture):
     picture_field = "file"
 
     file = models.FileField(_("file"), upload_to=upload_path, editable=False)
-    file_small = models.FileField(_("thumbnail"), upload_to=small_path, blank=True, editable=False)
+    file_thumbnail = models.FileField(
+        _("thumbnail"), upload_to=thumbnail_path, blank=True, editable=False
+    )
     class_name = models.CharField(_("class"), max_length=100, db_index=True, editable=False)
     score = models.FloatField(_("score"), editable=False)
     probabilities = models.JSONField(_("probabilities"), editable=False)

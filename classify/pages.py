@@ -61,6 +61,6 @@ def delete_stored(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 def stored_file(request: HttpRequest, pk: int) -> HttpResponse:
-    """The file of one of the requester's pictures, or with ``?small`` its thumbnail."""
+    """The file of one of the requester's pictures, or with ``?thumbnail`` its thumbnail."""
     stored = get_object_or_404(services.own_pictures(request), pk=pk)
-    return picture_response(request, stored, "file", small="small" in request.GET)
+    return picture_response(request, stored, "file", thumbnail="thumbnail" in request.GET)

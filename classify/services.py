@@ -10,7 +10,7 @@ from PIL import Image
 
 from classify.models import ClassifiedImage
 from ml_core import engine
-from ml_core.pictures.images import small_jpeg
+from ml_core.pictures.images import thumbnail_jpeg
 from ml_core.results import Classification
 from web.rest.picture_uploads import decode_upload, picture_in_memory
 from web.storage.media import store_picture
@@ -35,7 +35,7 @@ def classify_to_store(data: bytes, *, model: str, queue_key: str) -> tuple[bytes
     engine.wait_until_loaded("classification", model)
     with picture_in_memory(queue_key):
         image, found = _classify(data, model, queue_key)
-        return small_jpeg(Image.fromarray(image)), found
+        return thumbnail_jpeg(Image.fromarray(image)), found
 
 
 def _classify(data: bytes, model: str, queue_key: str) -> tuple[np.ndarray, Classification]:
@@ -45,7 +45,7 @@ def _classify(data: bytes, model: str, queue_key: str) -> tuple[np.ndarray, Clas
     return picture.image, replace(found, timing_ms=timing_ms, is_truncated=picture.is_truncated)
 
 
-def store(data: bytes, small: bytes, found: Classification, *, owner: Owner) -> ClassifiedImage:
+def store(data: bytes, thumbnail: bytes, found: Classification, *, owner: Owner) -> ClassifiedImage:
     """Store a picture's file and its thumbnail with its result; they belong to ``owner``.
 
     Raises ``QuotaExceeded``, ``StorageFull`` and ``SessionEnded``; then nothing is stored.
@@ -58,7 +58,7 @@ def store(data: bytes, small: bytes, found: Classification, *, owner: Owner) -> 
         probabilities=dict(found.probabilities),
         timing_ms={stage: round(ms, 2) for stage, ms in found.timing_ms.items()},
     )
-    store_picture(classified, data, {"file_small": small}, owner)
+    store_picture(classified, data, {"file_thumbnail": thumbnail}, owner)
     logger.info(
         "stored %s: received in %.1f ms, predicted %s in %.1f ms",
         classified.file.name,

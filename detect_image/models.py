@@ -23,9 +23,9 @@ def drawn_path(detected: "DetectedImage", file_name: str) -> str:
     return f"detect_image/{detected.pk}/drawn-{uuid.uuid4().hex[:8]}.jpeg"
 
 
-def small_path(detected: "DetectedImage", file_name: str) -> str:
+def thumbnail_path(detected: "DetectedImage", file_name: str) -> str:
     """Path of a thumbnail of the original or the drawn picture."""
-    return f"detect_image/{detected.pk}/small-{uuid.uuid4().hex[:8]}.jpeg"
+    return f"detect_image/{detected.pk}/thumbnail-{uuid.uuid4().hex[:8]}.jpeg"
 
 
 class DetectedImage(StoredPicture):
@@ -43,11 +43,11 @@ class DetectedImage(StoredPicture):
     name = models.CharField(_("name"), max_length=255, blank=True, editable=False)
     original = models.FileField(_("original"), upload_to=original_path, editable=False)
     drawn = models.FileField(_("drawn"), upload_to=drawn_path, editable=False)
-    original_small = models.FileField(
-        _("thumbnail of the original"), upload_to=small_path, blank=True, editable=False
+    original_thumbnail = models.FileField(
+        _("thumbnail of the original"), upload_to=thumbnail_path, blank=True, editable=False
     )
-    drawn_small = models.FileField(
-        _("thumbnail of the drawn picture"), upload_to=small_path, blank=True, editable=False
+    drawn_thumbnail = models.FileField(
+        _("thumbnail of the drawn picture"), upload_to=thumbnail_path, blank=True, editable=False
     )
     width = models.PositiveIntegerField(_("width"), editable=False)
     height = models.PositiveIntegerField(_("height"), editable=False)

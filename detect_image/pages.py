@@ -51,11 +51,11 @@ def delete_stored(request: HttpRequest, pk: UUID) -> HttpResponse:
 
 
 def stored_file(request: HttpRequest, pk: UUID, file_name: str) -> HttpResponse:
-    """A file of one of the requester's pictures, or with ``?small`` its thumbnail."""
+    """A file of one of the requester's pictures, or with ``?thumbnail`` its thumbnail."""
     stored = get_object_or_404(own_pictures(request), pk=pk)
     for field, url in (("original", stored.original_url), ("drawn", stored.drawn_url)):
         if url == request.path:
-            return picture_response(request, stored, field, small="small" in request.GET)
+            return picture_response(request, stored, field, thumbnail="thumbnail" in request.GET)
     raise Http404("This picture has no such file.")
 
 

@@ -13,7 +13,7 @@ from detect_image.models import DetectedImage
 from ml_core import engine
 from ml_core.metrics import measured
 from ml_core.pictures.drawing import draw_detections
-from ml_core.pictures.images import encode_jpeg, small_jpeg
+from ml_core.pictures.images import encode_jpeg, thumbnail_jpeg
 from ml_core.results import Detections
 from web.rest.picture_uploads import decode_upload, picture_in_memory
 from web.rest.serializers import DetectionSerializer
@@ -54,8 +54,8 @@ class StoredJpegs:
     """JPEG files stored beside a picture: with its boxes drawn, and thumbnails of both."""
 
     drawn: bytes
-    drawn_small: bytes
-    original_small: bytes
+    drawn_thumbnail: bytes
+    original_thumbnail: bytes
 
 
 @dataclass(frozen=True)
@@ -101,8 +101,8 @@ def draw_to_store(
     engine.wait_until_loaded("detection", detect_options.model)
     with picture_in_memory(queue_key):
         image, drawn, found = _draw(data, detect_options, draw_options, queue_key)
-        original_small = small_jpeg(Image.fromarray(image))
-        return StoredJpegs(encode_jpeg(drawn), small_jpeg(drawn), original_small), found
+        original_thumbnail = thumbnail_jpeg(Image.fromarray(image))
+        return StoredJpegs(encode_jpeg(drawn), thumbnail_jpeg(drawn), original_thumbnail), found
 
 
 def _draw(

@@ -13,7 +13,7 @@ from detect_video.models import Rendering, Video
 from detect_video.services import retry_video
 from detect_video.video.reader import VideoReader
 from ml_core.errors import VisionError
-from ml_core.pictures.images import SMALL_SIDE_PIXELS
+from ml_core.pictures.images import THUMBNAIL_SIDE_PIXELS
 from web.storage.media import HEADERS
 from web.templatetags.sizes import size_text
 
@@ -52,9 +52,9 @@ def _frame_of(video: Video, *, height: int) -> str | None:
 class VideoAdmin(admin.ModelAdmin):
     """All videos: staff can view, cancel, retry and delete them, but not edit them."""
 
-    list_display = ["small_frame", "name", "owner", "size", "length", "state", "progress"]
+    list_display = ["thumbnail", "name", "owner", "size", "length", "state", "progress"]
     list_display += ["renderings", "created_at"]
-    list_display_links = ["small_frame", "name"]
+    list_display_links = ["thumbnail", "name"]
     # A video without a poster starts a decoder process for its first frame.
     list_per_page = 20
     list_filter = ["state", "model", "created_at"]
@@ -106,7 +106,7 @@ class VideoAdmin(admin.ModelAdmin):
         video = self.get_object(request, pk)
         if video is None or not self.has_view_permission(request, video):
             raise Http404
-        source, side = video.source_path, SMALL_SIDE_PIXELS
+        source, side = video.source_path, THUMBNAIL_SIDE_PIXELS
         if video.poster_path.exists():
             poster = video.poster_path.read_bytes()
             return HttpResponse(poster, content_type="image/jpeg", headers=HEADERS)
@@ -122,7 +122,7 @@ class VideoAdmin(admin.ModelAdmin):
         return _frame_of(video, height=160)
 
     @admin.display(description=_("first frame"))
-    def small_frame(self, video: Video) -> str | None:
+    def thumbnail(self, video: Video) -> str | None:
         return _frame_of(video, height=80)
 
     @admin.display(description=_("size"), ordering="size_bytes")

@@ -15,7 +15,7 @@ class Migration(migrations.Migration):
             field=models.FileField(
                 blank=True,
                 editable=False,
-                upload_to=classify.models.small_path,
+                upload_to=classify.models.thumbnail_path,
                 verbose_name="thumbnail",
             ),
         ),

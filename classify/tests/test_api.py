@@ -189,12 +189,12 @@ def test_stored_pictures_are_listed_for_their_owner(client):
     (stored,) = client.get("/api/classify/pictures/").json()["results"]
 
     assert f"{answer['class_name']} {answer['score'] * 100:.0f}%" in page
-    assert f'src="{stored["file_url"]}?small"' in page
-    small = client.get(f"{stored['file_url']}?small")
+    assert f'src="{stored["file_url"]}?thumbnail"' in page
+    thumbnail = client.get(f"{stored['file_url']}?thumbnail")
     assert stored["class_name"] == answer["class_name"]
-    assert stored["size_bytes"] == len(PICTURE) + len(small.content)
+    assert stored["size_bytes"] == len(PICTURE) + len(thumbnail.content)
     assert client.get(stored["file_url"]).content == PICTURE
-    assert small["Content-Type"] == "image/jpeg"
+    assert thumbnail["Content-Type"] == "image/jpeg"
 
 
 @pytest.mark.django_db(transaction=True)

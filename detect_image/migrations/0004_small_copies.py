@@ -17,7 +17,7 @@ class Migration(migrations.Migration):
             field=models.FileField(
                 blank=True,
                 editable=False,
-                upload_to=detect_image.models.small_path,
+                upload_to=detect_image.models.thumbnail_path,
                 verbose_name="small copy of the drawn",
             ),
         ),
@@ -27,7 +27,7 @@ class Migration(migrations.Migration):
             field=models.FileField(
                 blank=True,
                 editable=False,
-                upload_to=detect_image.models.small_path,
+                upload_to=detect_image.models.thumbnail_path,
                 verbose_name="small copy of the original",
             ),
         ),

@@ -15,7 +15,7 @@ class Migration(migrations.Migration):
             field=models.FileField(
                 blank=True,
                 editable=False,
-                upload_to=detect_image.models.small_path,
+                upload_to=detect_image.models.thumbnail_path,
                 verbose_name="thumbnail of the drawn picture",
             ),
         ),
@@ -25,7 +25,7 @@ class Migration(migrations.Migration):
             field=models.FileField(
                 blank=True,
                 editable=False,
-                upload_to=detect_image.models.small_path,
+                upload_to=detect_image.models.thumbnail_path,
                 verbose_name="thumbnail of the original",
             ),
         ),

@@ -63,7 +63,7 @@ def test_the_drawn_picture_is_returned_as_a_cacheable_url(client):
     assert "private" in picture["Cache-Control"] and "max-age" in picture["Cache-Control"]
     assert_near(opened(picture.content).getpixel((322, 200)), class_colour(TOMATO))
     assert client.get(answer["original_url"]).content == PICTURE
-    assert opened(client.get(f"{answer['drawn']}?small").content).size == (480, 480)
+    assert opened(client.get(f"{answer['drawn']}?thumbnail").content).size == (480, 480)
 
 
 def test_the_response_format_may_be_in_the_query(client):
@@ -220,15 +220,15 @@ def test_a_stored_picture_whose_file_is_gone_is_not_found(client, media):
 
 
 @pytest.mark.parametrize("damaged", [b"", b"garbage", PICTURE[: len(PICTURE) // 2]])
-def test_a_small_copy_of_a_damaged_picture_is_not_found(client, media, damaged):
+def test_a_thumbnail_of_a_damaged_picture_is_not_found(client, media, damaged):
     answer = post(client, store="true").json()
-    DetectedImage.objects.update(original_small="", drawn_small="")
+    DetectedImage.objects.update(original_thumbnail="", drawn_thumbnail="")
     for path in media.rglob("*.*"):
         path.write_bytes(damaged)
     thumbnail = f"/admin/detect_image/detectedimage/{answer['id']}/picture/drawn/"
 
     for url in (answer["original_url"], answer["drawn_url"]):
-        assert client.get(f"{url}?small").status_code == 404
+        assert client.get(f"{url}?thumbnail").status_code == 404
     client.force_login(get_user_model().objects.create_superuser("root"))
     assert client.get(thumbnail).status_code == 404
 

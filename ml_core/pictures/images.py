@@ -19,7 +19,7 @@ FORMATS = ("JPEG", "PNG", "WEBP", "BMP")
 PICTURE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
 MIN_SIDE_PIXELS = 8
 # The longer side of the thumbnails in lists.
-SMALL_SIDE_PIXELS = 480
+THUMBNAIL_SIDE_PIXELS = 480
 
 JPEG_START, JPEG_END = b"\xff\xd8", b"\xff\xd9"
 # The share of rows that a JPEG may lack. With more missing, "nothing found" would be misleading.
@@ -152,11 +152,11 @@ def encode_jpeg(picture: Image.Image) -> bytes:
     return output.getvalue()
 
 
-def small_jpeg(picture: Image.Image) -> bytes:
+def thumbnail_jpeg(picture: Image.Image) -> bytes:
     """Encode a thumbnail of an RGB picture as JPEG."""
     # Much faster in two steps: reduce() makes most of the picture smaller at almost no cost.
-    small = picture.reduce(max(1, max(picture.size) // (2 * SMALL_SIDE_PIXELS)))
-    small.thumbnail((SMALL_SIDE_PIXELS, SMALL_SIDE_PIXELS))
+    small = picture.reduce(max(1, max(picture.size) // (2 * THUMBNAIL_SIDE_PIXELS)))
+    small.thumbnail((THUMBNAIL_SIDE_PIXELS, THUMBNAIL_SIDE_PIXELS))
     output = io.BytesIO()
     small.save(output, "JPEG", quality=80)
     return output.getvalue()

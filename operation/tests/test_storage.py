@@ -288,7 +288,7 @@ def test_deleted_media_does_not_count_towards_the_quota(client, settings):
     assert quota.used_bytes(owner) == sum(files) > 0
     client.delete(f"/api/pictures/{stored['id']}/")
     classified = ClassifiedImage.objects.get()
-    assert quota.used_bytes(owner) == len(PICTURE) + classified.file_small.size
+    assert quota.used_bytes(owner) == len(PICTURE) + classified.file_thumbnail.size
 
 
 def test_each_owner_has_a_separate_quota(settings):

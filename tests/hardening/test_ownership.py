@@ -17,7 +17,7 @@ from tests.hardening.client import Client
 # Pages are in no description of the API.
 PAGES = [
     "/classify/pictures/{classified}/",
-    "/classify/pictures/{classified}/?small",
+    "/classify/pictures/{classified}/?thumbnail",
     "/classify/pictures/{classified}/delete/",
     "/detect-image/pictures/{picture}/",
     "/detect-image/pictures/{picture}/delete/",

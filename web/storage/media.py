@@ -20,7 +20,7 @@ from django.utils.translation import gettext_lazy as _
 from PIL import Image
 
 from ml_core.errors import InvalidImage, UnsupportedImage
-from ml_core.pictures.images import ImageLimits, decode_image, picture_suffix, small_jpeg
+from ml_core.pictures.images import ImageLimits, decode_image, picture_suffix, thumbnail_jpeg
 from web.errors import StorageFull
 from web.rest.picture_uploads import picture_in_memory, queue_key_of
 from web.storage.disk import check_room
@@ -28,8 +28,8 @@ from web.storage.owners import Owned, Owner, StoredPicture, discard_if_session_e
 from web.storage.quota import check_quota, quota_lock
 from web.templatetags.sizes import size_text
 
-# Suffix of the field with the small copy of a picture field.
-SMALL = "_small"
+# Suffix of the field with the thumbnail of a picture field.
+THUMBNAIL = "_thumbnail"
 # Stored files never change, and browsers must not execute their content.
 HEADERS = {
     "Cache-Control": "private, max-age=31536000, immutable",
@@ -39,18 +39,18 @@ HEADERS = {
 
 
 def picture_response(
-    request: HttpRequest, row: Owned, field: str, *, small: bool = False
+    request: HttpRequest, row: Owned, field: str, *, thumbnail: bool = False
 ) -> HttpResponse:
-    """Respond with the picture in a file field of ``row``, or with its small copy.
+    """Respond with the picture in a file field of ``row``, or with its thumbnail.
 
-    Raises ``Http404`` when the file is missing or damaged, and ``Busy`` when a missing small copy
+    Raises ``Http404`` when the file is missing or damaged, and ``Busy`` when a missing thumbnail
     cannot be made soon enough.
     """
     file = getattr(row, field)
-    if not small:
+    if not thumbnail:
         return HttpResponse(_read(file), content_type=guess_type(file.name)[0], headers=HEADERS)
-    stored = getattr(row, field + SMALL)
-    data = _read(stored) if stored else _make_small(row, field, queue_key_of(request))
+    stored = getattr(row, field + THUMBNAIL)
+    data = _read(stored) if stored else _make_thumbnail(row, field, queue_key_of(request))
     return HttpResponse(data, content_type="image/jpeg", headers=HEADERS)
 
 
@@ -62,28 +62,28 @@ def _read(file: FieldFile) -> bytes:
         raise Http404("The file of this picture is missing.") from exc
 
 
-def _make_small(row: Owned, field: str, queue_key: str) -> bytes:
-    """Make and store the small copy of a picture that was stored before there were small copies."""
+def _make_thumbnail(row: Owned, field: str, queue_key: str) -> bytes:
+    """Make and store the thumbnail of a picture that was stored before there were thumbnails."""
     data = _read(getattr(row, field))
     limits = ImageLimits(len(data), settings.LIMITS["image_pixels"])
     try:
         with picture_in_memory(queue_key):
-            small = small_jpeg(Image.fromarray(decode_image(data, limits)))
+            thumbnail = thumbnail_jpeg(Image.fromarray(decode_image(data, limits)))
     except (InvalidImage, UnsupportedImage) as exc:
         raise Http404("The file of this picture is damaged.") from exc
     # If it cannot be stored, the next request makes it again.
     with suppress(StorageFull, OSError, DatabaseError):
-        check_room(len(small))
+        check_room(len(thumbnail))
         made: Any = type(row)()
         made.pk = row.pk
         with files_of_new_row(made):
-            getattr(made, field + SMALL).save("_", ContentFile(small), save=False)
-            unchanged = type(row)._base_manager.filter(**{"pk": row.pk, field + SMALL: ""})
-            name = getattr(made, field + SMALL).name
-            size_bytes = F("size_bytes") + len(small)
-            if not unchanged.update(**{field + SMALL: name, "size_bytes": size_bytes}):
+            getattr(made, field + THUMBNAIL).save("_", ContentFile(thumbnail), save=False)
+            unchanged = type(row)._base_manager.filter(**{"pk": row.pk, field + THUMBNAIL: ""})
+            name = getattr(made, field + THUMBNAIL).name
+            size_bytes = F("size_bytes") + len(thumbnail)
+            if not unchanged.update(**{field + THUMBNAIL: name, "size_bytes": size_bytes}):
                 raise FileExistsError("Another request was faster, or the row was deleted.")
-    return small
+    return thumbnail
 
 
 def delete_page(
@@ -190,13 +190,13 @@ class PictureAdmin(admin.ModelAdmin):
         return [picture, *super().get_urls()]
 
     def picture(self, request: HttpRequest, pk: str, field: str) -> HttpResponse:
-        """Respond with the small copy of a row's picture."""
+        """Respond with the thumbnail of a row's picture."""
         # None for malformed keys, too.
         row: Any = self.get_object(request, pk)
-        is_picture = row is not None and hasattr(row, field + SMALL)
+        is_picture = row is not None and hasattr(row, field + THUMBNAIL)
         if not is_picture or not self.has_view_permission(request, row):
             raise Http404
-        return picture_response(request, row, field, small=True)
+        return picture_response(request, row, field, thumbnail=True)
 
     @property
     def _picture_url_name(self) -> str:

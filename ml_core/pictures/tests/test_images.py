@@ -14,7 +14,7 @@ from ml_core.pictures.images import (
     decode_base64,
     decode_image,
     read_picture,
-    small_jpeg,
+    thumbnail_jpeg,
 )
 
 LIMITS = ImageLimits(max_bytes=10 * 2**20, max_pixels=25_000_000)
@@ -296,7 +296,7 @@ def test_too_much_base64_is_refused_before_decoding():
 def test_a_thumbnail_is_never_larger_than_the_picture(size_wh, small_wh):
     picture = Image.new("RGB", size_wh, (10, 200, 30))
 
-    small = Image.open(io.BytesIO(small_jpeg(picture)))
+    small = Image.open(io.BytesIO(thumbnail_jpeg(picture)))
 
     assert (small.format, small.size) == ("JPEG", small_wh)
     assert max(abs(a - b) for a, b in zip(small.getpixel((0, 0)), (10, 200, 30), strict=True)) < 8
