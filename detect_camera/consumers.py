@@ -3,7 +3,6 @@
 import asyncio
 import logging
 import time
-from collections import Counter
 from functools import lru_cache
 from typing import Any
 from urllib.parse import parse_qs
@@ -19,6 +18,7 @@ from web.addresses import scope_address
 from web.errors import SocketIdle
 from web.problem_texts import as_message
 from web.rest.serializers import DetectionsSerializer
+from web.socket_limits import Slot, SocketLimiter
 from web.storage.owners import Owner
 from web.streams import Stream
 
@@ -27,8 +27,7 @@ logger = logging.getLogger(__name__)
 # A client that does not read for this long is considered gone.
 SEND_TIMEOUT_SECONDS = 30
 
-# Open cameras by queue key and address.
-_cameras: "Counter[tuple[str, str]]" = Counter()
+open_cameras = SocketLimiter("cameras", "cameras")
 
 
 class CameraConsumer(AsyncJsonWebsocketConsumer):
@@ -44,28 +43,18 @@ class CameraConsumer(AsyncJsonWebsocketConsumer):
         self.idle_timer: asyncio.TimerHandle | None = None
         self.next_frame: Frame | None = None
         self.second, self.frames_in_second = 0, 0
-        self.is_counted = self.is_refused = False
+        self.slot: Slot | None = None
+        self.is_refused = False
         owner = Owner.of_scope(self.scope)
         self.stream = Stream("camera", owner)
         query = parse_qs(self.scope["query_string"].decode("latin-1"))
         self.model = query.get("model", [""])[0][:100]
-        self.address = scope_address(self.scope)
-        self.queue_key = _queue_key(owner, self.address)
-        limits = settings.LIMITS
-        if _count_cameras(0, self.queue_key) >= limits["cameras_per_owner"]:
-            return await self.refuse(
-                Busy("You have reached the maximum number of open cameras. Close one.")
-            )
-        if _count_cameras(1, self.address) >= limits["cameras_per_address"]:
-            return await self.refuse(
-                Busy(
-                    "Your address has reached the maximum number of open cameras. Try again later."
-                )
-            )
-        if _cameras.total() >= limits["cameras"]:
-            return await self.refuse(Busy("Too many cameras are open. Try again later."))
-        _cameras[self.queue_key, self.address] += 1
-        self.is_counted = True
+        address = scope_address(self.scope)
+        self.queue_key = owner.client_key(address)
+        try:
+            self.slot = open_cameras.acquire(self.queue_key, address)
+        except VisionError as exc:
+            return await self.refuse(exc)
         self.stream.open()
         try:
             await engine.wait_until_loaded_async("detection", self.model)
@@ -108,12 +97,9 @@ class CameraConsumer(AsyncJsonWebsocketConsumer):
             self.idle_timer.cancel()
         for task in self.tasks:
             task.cancel()
-        if self.is_counted:
-            self.is_counted = False
-            key = self.queue_key, self.address
-            _cameras[key] -= 1
-            if not _cameras[key]:
-                del _cameras[key]
+        if self.slot:
+            open_cameras.release(self.slot)
+            self.slot = None
 
     def check_frame_rate(self) -> None:
         """Count a frame. Raises ``Busy`` above the limit of frames per second."""
@@ -152,7 +138,7 @@ class CameraConsumer(AsyncJsonWebsocketConsumer):
         if self.next_frame:
             frame, self.next_frame = self.next_frame, None
             self.start_processing(frame)
-        elif self.is_counted and not self.tasks:
+        elif self.slot and not self.tasks:
             self.start_idle_timer()
 
     async def process(self, frame: Frame) -> None:
@@ -190,11 +176,6 @@ class CameraConsumer(AsyncJsonWebsocketConsumer):
         await self.close(4000 + exc.status)
 
 
-def open_cameras() -> int:
-    """The number of cameras open in this process."""
-    return _cameras.total()
-
-
 @lru_cache(maxsize=1)
 def _frame_slots(loop: asyncio.AbstractEventLoop) -> asyncio.Semaphore:
     """Limits how many frames of all cameras are decoded or inferred at once.
@@ -202,15 +183,3 @@ def _frame_slots(loop: asyncio.AbstractEventLoop) -> asyncio.Semaphore:
     A frame that waits for a slot is still an undecoded JPEG.
     """
     return asyncio.Semaphore(settings.LIMITS["camera_frames_in_work"])
-
-
-def _count_cameras(part: int, value: str) -> int:
-    """The number of open cameras whose queue key (part 0) or address (part 1) is ``value``."""
-    return sum(count for key, count in _cameras.items() if key[part] == value)
-
-
-def _queue_key(owner: Owner, address: str) -> str:
-    """The account, the session, or else the address: what queue and limits count as one client."""
-    if owner.user is not None:
-        return f"user {owner.user.pk}"
-    return f"session {owner.session_key}" if owner.session_key else f"address {address}"

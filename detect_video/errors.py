@@ -89,13 +89,6 @@ class BadMessage(VisionError):
     code = "bad_message"
 
 
-class TooManySockets(VisionError):
-    """The owner, the client address or the site has reached its limit of WebSockets."""
-
-    status = 429
-    code = "too_many_sockets"
-
-
 class WaitsForMemory(VisionError):
     """Other viewers' decoders use all memory reserved for them."""
 

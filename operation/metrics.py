@@ -11,7 +11,7 @@ from prometheus_client.registry import Collector
 
 from detect_camera.consumers import open_cameras
 from detect_video.models import Rendering, Video
-from detect_video.socket.limits import open_sockets
+from detect_video.socket.consumer import open_sockets
 from ml_core import engine
 from ml_core.metrics import registry
 from operation import readiness
@@ -47,7 +47,7 @@ class RequestMetrics:
 
 def open_socket_counts() -> dict[str, int]:
     """Number of WebSockets that are open in this process, by kind."""
-    return {"camera": open_cameras(), "video": open_sockets.total()}
+    return {"camera": open_cameras.total(), "video": open_sockets.total()}
 
 
 def job_counts() -> dict[str, dict[str, int]]:

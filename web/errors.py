@@ -40,6 +40,13 @@ class SessionEnded(VisionError):
     code = "session_ended"
 
 
+class TooManySockets(VisionError):
+    """The owner, the client address or the site has reached its limit of WebSockets."""
+
+    status = 429
+    code = "too_many_sockets"
+
+
 class SocketIdle(VisionError):
     """The WebSocket was idle for too long."""
 

@@ -79,7 +79,7 @@ _TEXTS = {
         "Content-Type: image/jpeg."
     ),
     "too_many_files": gettext_noop("The form has too many files."),
-    "too_many_sockets": gettext_noop("Too many open videos. Close one."),
+    "too_many_sockets": gettext_noop("Too many open cameras or videos. Close one."),
     "too_many_uploads": gettext_noop("Too many incomplete uploads. Complete or delete one first."),
     "unknown_model": gettext_noop("There is no model with this name."),
     "unsupported_media_type": gettext_noop("This file type is not supported."),

@@ -15,6 +15,7 @@ from detect_camera import consumers, services
 from detect_camera.frames import frame_message
 from ml_core.errors import InferenceFailed
 from ml_core.tests.toy_network import BLUE, RED, cells_picture
+from web.storage.owners import Owner
 
 HEADERS = [(b"origin", b"http://localhost")]
 
@@ -178,7 +179,7 @@ async def test_cameras_per_owner_are_limited_and_closing_one_admits_another(sett
     third = camera()
     await third.connect()
     error, code = await error_and_close_code(third)
-    assert (error["code"], code) == ("busy", 4429)
+    assert (error["code"], code) == ("too_many_sockets", 4429)
 
     await open_cameras[0].disconnect()
     fourth = camera()
@@ -186,7 +187,7 @@ async def test_cameras_per_owner_are_limited_and_closing_one_admits_another(sett
     assert (await fourth.receive_json_from(30))["type"] == "ready"
     for each in (open_cameras[1], fourth):
         await each.disconnect()
-    assert consumers._cameras.total() == 0
+    assert consumers.open_cameras.total() == 0
 
 
 async def test_a_camera_that_sends_no_frames_is_disconnected(settings):
@@ -199,7 +200,7 @@ async def test_a_camera_that_sends_no_frames_is_disconnected(settings):
 
     assert (error["code"], code) == ("socket_idle", 4408)
     await idle.disconnect()
-    assert consumers._cameras.total() == 0
+    assert consumers.open_cameras.total() == 0
 
 
 async def test_a_camera_that_waits_for_an_answer_is_not_idle(
@@ -249,8 +250,8 @@ async def test_cameras_in_one_ipv6_network_count_as_one_address(settings):
 
 async def test_cameras_per_address_are_limited_across_sessions(settings, monkeypatch):
     settings.LIMITS = {**settings.LIMITS, "cameras_per_address": 2, "cameras_per_owner": 1}
-    queue_keys = (f"session {number}" for number in range(4))
-    monkeypatch.setattr(consumers, "_queue_key", lambda *_: next(queue_keys))
+    client_keys = (f"session {number}" for number in range(4))
+    monkeypatch.setattr(Owner, "client_key", lambda *_: next(client_keys))
     first, second, third, other_address = cameras = [camera() for _ in range(4)]
     for each in cameras:
         each.scope["client"] = ["192.0.2.1", 1]
@@ -263,12 +264,12 @@ async def test_cameras_per_address_are_limited_across_sessions(settings, monkeyp
     await other_address.connect()
 
     error, code = await error_and_close_code(third)
-    assert (error["code"], code) == ("busy", 4429)
-    assert "Your address" in error["detail"]
+    assert (error["code"], code) == ("too_many_sockets", 4429)
+    assert "From one address, at most 2 cameras" in error["detail"]
     assert (await other_address.receive_json_from(30))["type"] == "ready"
     for each in cameras:
         await each.disconnect()
-    assert consumers._cameras.total() == 0
+    assert consumers.open_cameras.total() == 0
 
 
 async def test_an_unknown_model_closes_the_socket():
@@ -279,7 +280,7 @@ async def test_an_unknown_model_closes_the_socket():
 
     assert (error["code"], code) == ("unknown_model", 4422)
     await communicator.disconnect()
-    assert consumers._cameras.total() == 0
+    assert consumers.open_cameras.total() == 0
 
 
 async def test_a_camera_whose_model_cannot_be_read_frees_its_place(monkeypatch):
@@ -293,7 +294,7 @@ async def test_a_camera_whose_model_cannot_be_read_frees_its_place(monkeypatch):
     with pytest.raises(OSError, match="I/O error"):
         await communicator.wait()
 
-    assert consumers._cameras.total() == 0
+    assert consumers.open_cameras.total() == 0
 
 
 async def test_a_page_of_another_site_cannot_connect():

@@ -13,13 +13,13 @@ from django.conf import settings
 
 from detect_video.models import Video
 from detect_video.services import find_video
-from detect_video.socket.limits import Slot, acquire_slot, release_slot
 from detect_video.socket.messages import Start, parse_message
 from detect_video.socket.streaming import send_frames, send_info
 from ml_core.errors import VisionError
 from web.addresses import scope_address
 from web.errors import SocketIdle
 from web.problem_texts import as_message
+from web.socket_limits import Slot, SocketLimiter
 from web.storage.disk import as_vision_error, log_vision_error
 from web.storage.owners import Owner
 
@@ -27,6 +27,8 @@ logger = logging.getLogger(__name__)
 
 # While the user seeks, wait for the position to settle before opening a decoder.
 SETTLE_S = 0.1
+
+open_sockets = SocketLimiter("video_sockets", "videos")
 
 
 class VideoConsumer(AsyncWebsocketConsumer):
@@ -46,7 +48,7 @@ class VideoConsumer(AsyncWebsocketConsumer):
         address = scope_address(self.scope)
         await self.accept()
         try:
-            self.slot = acquire_slot(self.owner, address)
+            self.slot = open_sockets.acquire(self.owner.client_key(address), address)
             video_id = self.scope["url_route"]["kwargs"]["video_id"]
             self.video = await database_sync_to_async(find_video)(self.owner, video_id)
         except Exception as exc:
@@ -78,7 +80,7 @@ class VideoConsumer(AsyncWebsocketConsumer):
                 pass
         finally:
             if self.slot:
-                release_slot(self.slot)
+                open_sockets.release(self.slot)
 
     async def fail(self, exc: Exception) -> None:
         """Report an error without internal details, and close."""

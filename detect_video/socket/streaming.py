@@ -14,7 +14,7 @@ from detect_video.api.serializers import VideoSerializer
 from detect_video.errors import NotFound, WaitsForMemory
 from detect_video.models import ACTIVE, State, Video
 from detect_video.services import stored_frames
-from detect_video.socket.limits import decoder_bytes, memory, owner_key
+from detect_video.socket.decoder_memory import decoder_bytes, memory, owner_key
 from detect_video.socket.messages import Start, pack_picture
 from detect_video.video.reader import VideoFrame, VideoReader
 from ml_core.errors import InvalidVideo

@@ -46,6 +46,12 @@ class Owner:
             return cls(user=user)
         return cls(session_key=session.session_key or "")
 
+    def client_key(self, address: str) -> str:
+        """The account, the session, or else ``address``, as text: who counts as one client."""
+        if self.user is not None:
+            return f"user {self.user.pk}"
+        return f"session {self.session_key}" if self.session_key else f"address {address}"
+
     @property
     def label(self) -> str:
         """Name shown to staff: the account's, or the first characters of the session key."""

@@ -21,10 +21,10 @@ from deploy_site.asgi import application
 from detect_video.jobs import scheduler
 from detect_video.jobs.tests.test_jobs import queued_video, work_off
 from detect_video.models import FrameResult, State, Video
-from detect_video.socket import limits, streaming
+from detect_video.socket import decoder_memory, streaming
+from detect_video.socket.consumer import open_sockets
 from detect_video.tests.clips import frame_number
 from detect_video.video.reader import VideoReader
-from web.storage.owners import Owner
 
 pytestmark = [pytest.mark.usefixtures("toy_detector"), pytest.mark.django_db(transaction=True)]
 
@@ -318,7 +318,7 @@ async def test_an_error_while_connecting_is_reported_and_releases_the_slot(
     await communicator.connect()
     await assert_refused(communicator, status, code)
 
-    assert not limits.open_sockets
+    assert open_sockets.total() == 0
 
 
 async def test_deleting_a_video_closes_its_connections(client, done_video):
@@ -350,14 +350,14 @@ async def test_an_owner_may_watch_as_many_as_the_limit_and_not_one_more(
     await next_json(instead, "info")
     for communicator in [*sockets[1:], instead]:
         await communicator.disconnect()
-    assert not limits.open_sockets
+    assert open_sockets.total() == 0
 
 
 async def test_one_address_may_watch_as_many_as_the_limit_whatever_sessions_it_makes(
     client, done_video, settings
 ):
     settings.LIMITS = {**settings.LIMITS, "video_sockets_per_address": 3}
-    others = [limits.acquire_slot(Owner(session_key=key), "192.0.2.1") for key in ("a", "b")]
+    others = [open_sockets.acquire(f"session {key}", "192.0.2.1") for key in ("a", "b")]
     last, one_more, elsewhere = sockets = [socket(client, done_video) for _ in range(3)]
     for communicator, address in zip(sockets, ("1", "1", "2"), strict=True):
         communicator.scope["client"] = [f"192.0.2.{address}", 1]
@@ -372,18 +372,19 @@ async def test_one_address_may_watch_as_many_as_the_limit_whatever_sessions_it_m
     for communicator in (last, elsewhere):
         await communicator.disconnect()
     for slot in others:
-        limits.release_slot(slot)
-    assert not limits.open_sockets
+        open_sockets.release(slot)
+    assert open_sockets.total() == 0
 
 
 async def test_the_site_has_a_limit_too(client, done_video, settings):
     settings.LIMITS = {**settings.LIMITS, "video_sockets": 2}
-    limits.open_sockets[Owner(session_key="others"), "192.0.2.1"] = 2
+    others = [open_sockets.acquire("session others", "192.0.2.1") for _ in range(2)]
     communicator = socket(client, done_video)
     await communicator.connect()
 
     await assert_refused(communicator, 429, "too_many_sockets")
-    limits.open_sockets.clear()
+    for slot in others:
+        open_sockets.release(slot)
 
 
 async def test_detection_goes_on_while_a_client_takes_no_pictures(client, owner, clip):
@@ -412,9 +413,9 @@ async def test_frames_of_a_video_whose_file_is_missing_are_refused(client, done_
 
 
 @pytest.fixture(autouse=True)
-def memory(monkeypatch) -> limits.Memory:
+def memory(monkeypatch) -> decoder_memory.Memory:
     """A budget per test: a test may end before its decoder has released its memory."""
-    memory = limits.Memory()
+    memory = decoder_memory.Memory()
     monkeypatch.setattr(streaming, "memory", memory)
     return memory
 
@@ -504,7 +505,7 @@ async def test_a_decoder_is_closed_while_it_still_opens_its_file(
 async def test_viewers_share_the_memory_for_decoders_and_are_notified_while_waiting(
     client, done_video, settings
 ):
-    needed = limits.decoder_bytes(done_video)
+    needed = decoder_memory.decoder_bytes(done_video)
     settings.LIMITS = {**settings.LIMITS, "watched_videos_bytes": 4 * needed}
     start = {"type": "start", "mode": "frames", "from": 0, "credit": 1}
     sockets = [socket(client, done_video) for _ in range(3)]
@@ -639,7 +640,7 @@ async def test_an_idle_connection_is_closed_and_releases_its_slot(client, done_v
 
     await assert_refused(communicator, 408, "socket_idle")
 
-    assert not limits.open_sockets
+    assert open_sockets.total() == 0
 
 
 async def test_a_connection_stays_open_while_detection_is_pending(

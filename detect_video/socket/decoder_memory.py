@@ -1,4 +1,4 @@
-"""Limits on video WebSockets in this process: connections, and memory of their decoders."""
+"""The memory of the decoders of all viewers in this process, and the limit on it."""
 
 import asyncio
 from collections import Counter
@@ -7,44 +7,7 @@ from dataclasses import dataclass
 
 from django.conf import settings
 
-from detect_video.errors import TooManySockets
 from detect_video.models import Video
-from web.storage.owners import Owner
-
-# Owner and client address.
-Slot = tuple[Owner, str]
-
-open_sockets: Counter[Slot] = Counter()
-
-
-def acquire_slot(owner: Owner, address: str) -> Slot:
-    """Count one more socket, until ``release_slot``. Raises ``TooManySockets``.
-
-    ``address`` is the client address, normalised as for all limits.
-    """
-    of_owner = settings.LIMITS["video_sockets_per_owner"]
-    if sum(count for slot, count in open_sockets.items() if slot[0] == owner) >= of_owner:
-        raise TooManySockets(
-            f"At most {of_owner} connections to videos may be open at the same time. Close one."
-        )
-    of_address = settings.LIMITS["video_sockets_per_address"]
-    if sum(count for slot, count in open_sockets.items() if slot[1] == address) >= of_address:
-        raise TooManySockets(
-            f"From one address, at most {of_address} connections to videos may be open at the same "
-            f"time. Close one, or try again later."
-        )
-    if open_sockets.total() >= settings.LIMITS["video_sockets"]:
-        raise TooManySockets("Too many videos are being watched. Try again later.")
-    open_sockets[owner, address] += 1
-    return owner, address
-
-
-def release_slot(slot: Slot) -> None:
-    """Count one socket less."""
-    open_sockets[slot] -= 1
-    if not open_sockets[slot]:
-        del open_sockets[slot]
-
 
 # Memory of one decoder: the process itself, and the reference frames of H.264, HEVC, VP9 and AV1.
 # At most 20 bytes per pixel were measured; the rest is for 10-bit colour.
