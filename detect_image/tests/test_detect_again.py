@@ -47,7 +47,7 @@ def names(answer: dict) -> list[str]:
 
 @pytest.mark.django_db(transaction=True)
 def test_the_new_result_and_drawing_replace_the_former_ones(client, media):
-    stored = post(client, keep="true", name="mine.png").json()
+    stored = post(client, store="true", name="mine.png").json()
 
     answer = again(client, stored)
 
@@ -61,14 +61,14 @@ def test_the_new_result_and_drawing_replace_the_former_ones(client, media):
     assert client.get(new["original_url"]).content == PICTURE
     assert client.get(new["drawn_url"]).status_code == 200
     assert client.get(stored["drawn_url"]).status_code == 404
-    assert client.get(f"{new['drawn_url']}?small").status_code == 200
+    assert client.get(f"{new['drawn_url']}?thumbnail").status_code == 200
     files = [path for path in media.rglob("*") if path.is_file()]
     assert len(files) == 4
     assert DetectedImage.objects.get().size_bytes == sum(path.stat().st_size for path in files)
 
 
 def test_without_a_model_the_default_one_detects_again(client):
-    stored = post(client, keep="true", model="red").json()
+    stored = post(client, store="true", model="red").json()
 
     answer = client.post(stored["detect_again_url"]).json()
 
@@ -77,7 +77,7 @@ def test_without_a_model_the_default_one_detects_again(client):
 
 def test_boxes_still_refer_to_the_original_size_with_the_former_thresholds(client):
     size = {"original_width": 1920, "original_height": 3840}
-    stored = post(client, keep="true", score_threshold=0.4, iou_threshold=0.3, **size).json()
+    stored = post(client, store="true", score_threshold=0.4, iou_threshold=0.3, **size).json()
 
     answer = again(client, stored).json()
 
@@ -88,7 +88,7 @@ def test_boxes_still_refer_to_the_original_size_with_the_former_thresholds(clien
 
 
 def test_only_the_owner_detects_again(client):
-    stored = post(client, keep="true").json()
+    stored = post(client, store="true").json()
     account = Client()
     account.force_login(get_user_model().objects.create_superuser("root"))
 
@@ -107,14 +107,14 @@ def test_only_the_owner_detects_again(client):
     ],
 )
 def test_a_model_that_cannot_detect_leaves_the_result_as_it_is(client, model, status, code):
-    stored = post(client, keep="true").json()
+    stored = post(client, store="true").json()
 
     assert_problem(again(client, stored, model), status, code)
     assert_unchanged(client, stored)
 
 
 def test_a_body_that_is_no_object_is_rejected(client):
-    stored = post(client, keep="true").json()
+    stored = post(client, store="true").json()
 
     answer = client.post(stored["detect_again_url"], json.dumps(["red"]), "application/json")
 
@@ -122,7 +122,7 @@ def test_a_body_that_is_no_object_is_rejected(client):
 
 
 def test_a_missing_file_is_not_found_and_leaves_the_result_as_it_is(client, media):
-    stored = post(client, keep="true").json()
+    stored = post(client, store="true").json()
     Path(DetectedImage.objects.get().original.path).unlink()
 
     assert_problem(again(client, stored), 404, "not_found")
@@ -131,14 +131,14 @@ def test_a_missing_file_is_not_found_and_leaves_the_result_as_it_is(client, medi
 
 @pytest.mark.django_db(transaction=True)
 def test_a_picture_deleted_during_the_detection_stays_deleted(client, media, monkeypatch):
-    stored = post(client, keep="true").json()
-    detect = services.draw_to_keep
+    stored = post(client, store="true").json()
+    detect = services.draw_to_store
 
     def deleted_soon(*arguments, **options):
         DetectedImage.objects.all().delete()
         return detect(*arguments, **options)
 
-    monkeypatch.setattr(services, "draw_to_keep", deleted_soon)
+    monkeypatch.setattr(services, "draw_to_store", deleted_soon)
 
     assert_problem(again(client, stored), 404, "not_found")
     assert not DetectedImage.objects.exists()
@@ -147,30 +147,30 @@ def test_a_picture_deleted_during_the_detection_stays_deleted(client, media, mon
 
 @pytest.mark.django_db(transaction=True)
 def test_parallel_detections_leave_the_files_of_the_last_one(client, media, monkeypatch):
-    stored = post(client, keep="true").json()
-    detect = services.draw_to_keep
+    stored = post(client, store="true").json()
+    detect = services.draw_to_store
 
     def overtaken(*arguments, **options):
-        monkeypatch.setattr(services, "draw_to_keep", detect)
+        monkeypatch.setattr(services, "draw_to_store", detect)
         assert again(client, stored, "toy").status_code == 200
         return detect(*arguments, **options)
 
-    monkeypatch.setattr(services, "draw_to_keep", overtaken)
+    monkeypatch.setattr(services, "draw_to_store", overtaken)
 
     assert again(client, stored).json()["model"] == "red"
     assert len([path for path in media.rglob("*") if path.is_file()]) == 4
 
 
 def test_a_picture_adopted_by_an_account_during_the_detection_stays_its_own(client, monkeypatch):
-    stored = post(client, keep="true").json()
+    stored = post(client, store="true").json()
     user = get_user_model().objects.create_user("ada")
-    detect = services.draw_to_keep
+    detect = services.draw_to_store
 
     def adopted_soon(*arguments, **options):
         DetectedImage.objects.update(user=user, session_key="")
         return detect(*arguments, **options)
 
-    monkeypatch.setattr(services, "draw_to_keep", adopted_soon)
+    monkeypatch.setattr(services, "draw_to_store", adopted_soon)
     again(client, stored)
 
     row = DetectedImage.objects.get()
@@ -179,7 +179,7 @@ def test_a_picture_adopted_by_an_account_during_the_detection_stays_its_own(clie
 
 @pytest.mark.django_db(transaction=True)
 def test_a_full_disk_leaves_the_result_as_it_is(client, settings, media):
-    stored = post(client, keep="true").json()
+    stored = post(client, store="true").json()
     settings.LIMITS = {**settings.LIMITS, "free_bytes": 2**60}
 
     assert_problem(again(client, stored), 507, "storage_full")
