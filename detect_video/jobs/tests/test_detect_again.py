@@ -193,23 +193,23 @@ def test_a_run_of_the_former_results_cannot_write_any_more(clip):
 
     row = FrameResult(video=claimed, frame_index=0, pts_us=0, detections=[])
     with pytest.raises(RunLost):
-        claimed.keep_frames([row], detect_fps=1)
+        claimed.store_frames([row], detect_fps=1)
     jobs.run(claimed, run_detection, threading.Event())
     video.refresh_from_db()
     assert (video.state, video.model, FrameResult.objects.count()) == (State.QUEUED, "red", 0)
 
 
 def test_a_new_detection_that_dies_resumes_with_the_new_model(video, monkeypatch):
-    keep_frames = Video.keep_frames
+    store_frames = Video.store_frames
 
     def die_after_seven(self, frames, **more):
-        keep_frames(self, frames, **more)
+        store_frames(self, frames, **more)
         if self.frames_detected >= 7:
             raise KeyboardInterrupt
 
     detect_again(video, "red")
     with monkeypatch.context() as patched:
-        patched.setattr(Video, "keep_frames", die_after_seven)
+        patched.setattr(Video, "store_frames", die_after_seven)
         with pytest.raises(KeyboardInterrupt):
             work_off()
     assert 7 <= FrameResult.objects.count() < 20
