@@ -5,8 +5,6 @@ By default the site runs on the loopback interface, with SQLite and in one proce
 
 import mimetypes
 import os
-import tempfile
-from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 
@@ -15,6 +13,8 @@ from csp.constants import NONE, SELF
 from django.core.management.utils import get_random_secret_key
 from django.utils.translation import gettext_lazy as _
 from pythonjsonlogger.core import RESERVED_ATTRS
+
+from ml_core.locks import short_lock
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = environ.Env()
@@ -28,12 +28,13 @@ def stored_secret_key(path: Path) -> str:
     """The key in ``path``, generated at the first start and readable by the owner only."""
     path.parent.mkdir(parents=True, exist_ok=True)
     if not path.exists():
-        # Linking is atomic: the file is complete, and concurrent processes agree on one key.
-        with tempfile.NamedTemporaryFile("w", encoding="utf-8", dir=path.parent) as file:
-            file.write(get_random_secret_key())
-            file.flush()
-            with suppress(FileExistsError):
-                os.link(file.name, path)
+        with short_lock(path.with_suffix(".lock"), timeout_s=10):
+            # Another process may have generated it in the meantime.
+            if not path.exists():
+                part = path.with_suffix(".part")
+                part.touch(mode=0o600)
+                part.write_text(get_random_secret_key(), encoding="utf-8")
+                part.replace(path)
     return path.read_text(encoding="utf-8")
 
 
@@ -238,7 +239,9 @@ TEMPLATES = [
 
 # --- Data ---
 
-DATABASES = {"default": env.db("DATABASE_URL", default=f"sqlite:///{DATA_DIR / 'db.sqlite3'}")}
+# Not as a URL, in which some characters of a path would have a meaning.
+sqlite = {"ENGINE": "django.db.backends.sqlite3", "NAME": DATA_DIR / "db.sqlite3"}
+DATABASES = {"default": env.db("DATABASE_URL") if env("DATABASE_URL", default="") else sqlite}
 if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
     # Without WAL and IMMEDIATE, concurrent writers fail instead of waiting. FULL makes commits
     # survive a power failure, for a third of a millisecond per transaction.

@@ -3,10 +3,30 @@
 import subprocess
 import time
 from contextlib import suppress
+from importlib import import_module
+from typing import Any, NamedTuple
 
 import psutil
 
 WATCH_SECONDS = 0.05
+
+
+class Usage(NamedTuple):
+    """What a process uses: memory that is resident, and CPU time so far."""
+
+    memory_bytes: int
+    cpu_seconds: float
+
+
+def usage_of(child: psutil.Process) -> Usage:
+    """What a child process uses. Raises ``psutil.NoSuchProcess`` if it has ended."""
+    # On Windows, the python.exe of a virtual environment starts the actual interpreter.
+    processes = [child, *child.children()] if psutil.WINDOWS else [child]
+    times = [process.cpu_times() for process in processes]
+    return Usage(
+        sum(process.memory_info().rss for process in processes),
+        sum(used.user + used.system for used in times),
+    )
 
 
 def wait_limited(child: subprocess.Popen, *, seconds: float, memory_bytes: int) -> str:
@@ -24,7 +44,7 @@ def wait_limited(child: subprocess.Popen, *, seconds: float, memory_bytes: int) 
             pass
         exceeded = ""
         with suppress(psutil.NoSuchProcess):
-            if psutil.Process(child.pid).memory_info().rss > memory_bytes:
+            if usage_of(psutil.Process(child.pid)).memory_bytes > memory_bytes:
                 exceeded = f"it needs more than {memory_bytes / 1e9:.1f} GB of memory"
         if time.monotonic() > deadline_s:
             exceeded = f"it takes more than {seconds:.0f} seconds"
@@ -37,7 +57,7 @@ def wait_limited(child: subprocess.Popen, *, seconds: float, memory_bytes: int) 
 def lower_own_limits(*, memory_bytes: int, file_bytes: int) -> None:
     """Limit this process' memory and the size of files it writes, where the system can."""
     try:
-        import resource
+        resource: Any = import_module("resource")
     except ImportError:
         return
     limits = {

@@ -8,12 +8,12 @@ from filelock import FileLock
 
 
 @contextmanager
-def short_lock(path: Path) -> Iterator[None]:
+def short_lock(path: Path, *, timeout_s: float = 0) -> Iterator[None]:
     """Hold the lock file ``path``, which is deleted at the end.
 
-    Raises ``filelock.Timeout`` if another process or thread holds it.
+    Raises ``filelock.Timeout`` if another process or thread holds it for longer than ``timeout_s``.
     """
-    with FileLock(path, blocking=False):
+    with FileLock(path, timeout=timeout_s):
         try:
             yield
         finally:

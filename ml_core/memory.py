@@ -19,7 +19,8 @@ def keep_freed_memory() -> None:
     Otherwise the system provides zeroed pages for every picture again, which takes longer than
     decoding a photo. Does nothing without glibc. See mallopt(3).
     """
-    with suppress(OSError, AttributeError):
+    # TypeError: on Windows, None is not the name of a library.
+    with suppress(OSError, AttributeError, TypeError):
         libc = ctypes.CDLL(None)
         libc.mallopt(M_MMAP_THRESHOLD, MMAP_BYTES)
         libc.mallopt(M_TRIM_THRESHOLD, TRIM_BYTES)

@@ -15,6 +15,8 @@ from typing import Any, BinaryIO
 
 import psutil
 
+from ml_core.limited_child import usage_of
+
 # Until the next measurement, a child can allocate a few hundred megabytes more.
 WATCH_EVERY_S = 0.1
 # The maximum for unprivileged processes on Linux (pipe-max-size).
@@ -106,14 +108,11 @@ class WatchedProcess(subprocess.Popen[bytes]):
             self.kill()
 
     def _exceeded_limit(self, child: psutil.Process) -> Exceeded | None:
-        # On Windows, the python.exe of a virtual environment starts the actual interpreter.
-        processes = [child, *child.children()] if psutil.WINDOWS else [child]
-        if sum(process.memory_info().rss for process in processes) > self._memory_bytes:
+        usage = usage_of(child)
+        if usage.memory_bytes > self._memory_bytes:
             return Exceeded.MEMORY
-        times = [process.cpu_times() for process in processes]
-        if sum(used.user + used.system for used in times) > self._cpu_seconds:
-            return Exceeded.TIME
-        return Exceeded.TIME if time.monotonic() > self._deadline_s else None
+        is_late = time.monotonic() > self._deadline_s
+        return Exceeded.TIME if is_late or usage.cpu_seconds > self._cpu_seconds else None
 
 
 def widen_pipe(pipe: Any) -> None:
