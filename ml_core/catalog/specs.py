@@ -49,6 +49,8 @@ class ModelSpec:
     ``.json`` and ``.weights.h5`` of a classifier of ``train_classifier``, the model file and those
     that belong to it otherwise. ``input_wh`` is the network's input size in pixels, ``resizing``
     the way pictures are resized to it. ``output`` is None where the format defines the outputs.
+    ``trained_masks`` are the anchor masks of a Darknet network's ``[yolo]`` sections, in their
+    order, if it was trained with others than those in its ``.cfg`` file.
     ``accuracy_percent`` is the published value of ``metric``, or None. ``training`` describes the
     training and test data of a shipped model. ``is_trial`` marks the detector that is the default
     only if no other is installed. ``problem`` says why a model of the user cannot be
@@ -65,6 +67,7 @@ class ModelSpec:
     resizing: Resizing
     input: InputFormat = InputFormat()
     output: OutputFormat | None = None
+    trained_masks: tuple[tuple[int, ...], ...] = ()
     labels: tuple[str, ...] = COCO_LABELS
     accuracy_percent: float | None = None
     licence: str = "unknown"

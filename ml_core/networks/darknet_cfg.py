@@ -5,8 +5,8 @@ https://github.com/AlexeyAB/darknet: ``[section]`` headers in network order, ``k
 options below them, ``#`` and ``;`` comments.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -127,6 +127,15 @@ class DarknetConfig:
     def yolo_layers(self) -> list[YoloLayer]:
         """The network's heads, in the order of its outputs."""
         return [_yolo_layer(section) for section in self.sections if section.kind == "yolo"]
+
+    def with_masks(self, masks: Iterable[tuple[int, ...]]) -> "DarknetConfig":
+        """The same network with other anchor masks, one for each of the first heads."""
+        sections = list(self.sections)
+        heads = (n for n, section in enumerate(sections) if section.kind == "yolo")
+        for number, mask in zip(heads, masks, strict=False):
+            changed = {"mask": ",".join(map(str, mask))}
+            sections[number] = replace(sections[number], options=sections[number].options | changed)
+        return replace(self, sections=tuple(sections))
 
 
 def read_config(path: Path) -> DarknetConfig:

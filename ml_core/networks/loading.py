@@ -61,7 +61,7 @@ def make_decoder(
         return lambda outputs: [probabilities(values, spec) for values in outputs[0]]
     if spec.output:
         return partial(_decode_layout, spec=spec, output=spec.output, score_floor=score_floor)
-    yolo_layers = read_config(spec.paths[0]).yolo_layers
+    yolo_layers = read_config(spec.paths[0]).with_masks(spec.trained_masks).yolo_layers
 
     def decode(heads: list[np.ndarray]) -> list[Prediction]:
         return [

@@ -22,6 +22,16 @@ def test_comments_spaces_and_trailing_commas_are_accepted():
     assert config.yolo_layers[0].anchors_wh.tolist() == [[3, 4], [5, 6]]
 
 
+def test_the_masks_of_heads_can_be_replaced():
+    head = "[yolo]\nmask=0\nanchors=1,2, 3,4, 5,6\nclasses=2\nnum=3\n"
+    config = parse_config(NET + head + head)
+
+    anchors = [layer.anchors_wh.tolist() for layer in config.with_masks([(2,), (1,)]).yolo_layers]
+
+    assert anchors == [[[5, 6]], [[3, 4]]]
+    assert config.with_masks(()) == config
+
+
 def test_the_letter_box_option_of_the_fork_is_read():
     assert parse_config(NET + "letter_box=1\n" + YOLO).letter_box
     assert not parse_config(NET + YOLO).letter_box
