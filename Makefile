@@ -28,7 +28,7 @@ test: .venv/dev node_modules ## Set everything up and run every check and test
 	for platform in linux darwin win32; do $(BIN)/mypy --platform $$platform --cache-dir .mypy_cache/$$platform || exit; done
 	npm run --silent check
 	npm test --silent
-	$(BIN)/pytest --numprocesses 2
+	$(BIN)/pytest --numprocesses 2 --dist worksteal
 	CHROMIUM=$(CHROMIUM) $(BIN)/pytest tests --numprocesses 3 --dist loadfile
 
 test-pythons: .venv/runtime ## Serve the site with every supported Python of this machine, and try it
