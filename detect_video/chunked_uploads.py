@@ -194,10 +194,10 @@ def _size_bytes(path: Path) -> int:
     return path.stat().st_size if path.exists() else 0
 
 
-def keep_open(video: Video) -> None:
-    """Mark an incomplete upload as active, so that it is not deleted as abandoned."""
+def keep_open(video: Video, *, model: str) -> None:
+    """Mark an incomplete upload as active, so that it is not deleted; ``model`` will detect."""
     if video.state == State.UPLOADING:
-        _update(video)
+        _update(video, model=model)
 
 
 def sweep() -> None:

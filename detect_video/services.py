@@ -33,15 +33,16 @@ def announce_video(
 
     Returns the video and whether it is new. A file that the owner has uploaded before is found by
     its SHA-256 (64 hexadecimal digits) or, without one, by name and size while its upload is
-    incomplete. An empty ``model`` selects the default detector. No storage is reserved yet. Raises
-    ``UnknownModel``, ``TooManyUploads``, ``QuotaExceeded``, ``StorageFull``, ``SessionEnded``.
+    incomplete; ``model`` then replaces that of an incomplete upload. An empty one selects the
+    default detector. No storage is reserved yet. Raises ``UnknownModel``, ``TooManyUploads``,
+    ``QuotaExceeded``, ``StorageFull``, ``SessionEnded``.
     """
     if model:
         installed.find_model(engine.models(), "detection", model)
     with quota_lock():
         known = _same_file(owner, name, size_bytes, sha256)
         if known:
-            chunked_uploads.keep_open(known)
+            chunked_uploads.keep_open(known, model=model or known.model)
             return known, False
         _check_open_uploads(owner, address)
         check_quota(owner, size_bytes)

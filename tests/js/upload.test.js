@@ -25,7 +25,7 @@ function start(t, video, { file = FILE, signal = new AbortController().signal } 
   };
   const steps = [];
   const progress = (step, share) => steps.push([step, share]);
-  const sending = sendVideo(file, { api: "/api/", chunkBytes: 4, sha256Url, signal, progress });
+  const sending = sendVideo(file, { api: "/api/", model: "small", chunkBytes: 4, sha256Url, signal, progress });
   return { sending, requests, steps };
 }
 
@@ -55,7 +55,7 @@ test("a file is announced, sent in chunks, and returned as the server then descr
 
   assert.equal((await sending).state, "queued");
   assert.deepEqual(requests, [
-    ["POST", "/api/", { name: "clip.mp4", size_bytes: 10, sha256: FILE_SHA256 }],
+    ["POST", "/api/", { name: "clip.mp4", size_bytes: 10, sha256: FILE_SHA256, model: "small" }],
     ["GET", "/api/1/", undefined],
   ]);
   const chunks = await Promise.all(FakeXHR.all.map(({ body }) => body.text()));
@@ -88,7 +88,7 @@ test("a file is announced with its hash, which is computed in parts", async (t) 
   await sending;
 
   const sha256 = createHash("sha256").update(bytes).digest("hex");
-  assert.deepEqual(requests[0][2], { name: "clip.mp4", size_bytes: bytes.length, sha256 });
+  assert.deepEqual(requests[0][2], { name: "clip.mp4", size_bytes: bytes.length, sha256, model: "small" });
   assert.deepEqual(steps, [["checking", 0], ["checking", 0.8]]);
 });
 

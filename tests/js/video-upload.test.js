@@ -4,6 +4,7 @@ import { test } from "node:test";
 import { sendChunks } from "../../detect_video/static/detect_video/chunks.js";
 import {
   frameCount,
+  isDetectedAgain,
   progressShare,
   remainingSeconds,
   timeText,
@@ -115,4 +116,15 @@ test("the remaining time follows from the pace, and is unknown without one or wi
   assert.equal(remainingSeconds({ ...video, frames_hint: 0, duration_s: null }), null);
   assert.equal(remainingSeconds({ ...video, state: "queued" }), null);
   assert.equal(remainingSeconds({ ...video, state: "done" }), null);
+});
+
+test("results were discarded if there are fewer frames, or if they are those of another model", () => {
+  const before = { model: "small", frames_detected: 20 };
+
+  assert.equal(isDetectedAgain(before, { model: "small", frames_detected: 0 }), true);
+  assert.equal(isDetectedAgain(before, { model: "large", frames_detected: 30 }), true);
+  assert.equal(isDetectedAgain(before, { model: "small", frames_detected: 30 }), false);
+  // The default model gets its name when detection begins.
+  const queued = { model: "", frames_detected: 0 };
+  assert.equal(isDetectedAgain(queued, { model: "small", frames_detected: 0 }), false);
 });

@@ -56,6 +56,13 @@ export function showFrame(frame, source) {
   picture.dataset.drawn = String(Number(picture.dataset.drawn ?? 0) + 1);
 }
 
+/** Remove the boxes and the chips, as there will be those of another model. */
+export function clearBoxes() {
+  detections = [];
+  chips.clear();
+  redraw();
+}
+
 /** The current filters, as fields of a request for a rendering. */
 export function shownOptions() {
   return {

@@ -58,10 +58,11 @@ function updateRow(row, item) {
  * What distinguishes a rendering from the others.
  * @param {Rendering} item
  */
-function facts({ score_threshold, hidden_class_names, state, size_bytes, created_at }) {
+function facts({ model, score_threshold, hidden_class_names, state, size_bytes, created_at }) {
   const { without, all } = texts(list);
   const hidden = hidden_class_names.map(shownName).join(", ");
   return [
+    ...(model ? [model] : []),
     `≥ ${percent(score_threshold)}`,
     hidden ? without.replace("{names}", () => hidden) : all,
     ...(state === "done" ? [sizeText(size_bytes)] : []),

@@ -11,6 +11,7 @@
  * @typedef {object} FrameSource
  * @property {"browser" | "server"} name
  * @property {() => object} startMessage the first message of a new connection
+ * @property {() => void} reset forgets all results, as there will be others
  * @property {(message: any) => void} receive takes a message of the server
  * @property {(from: number, signal: AbortSignal) => AsyncGenerator<Frame>} frames all frames from an
  *   index on. Throws if the source fails or `signal` is aborted. Request the next frame after the
@@ -47,6 +48,10 @@ export class ServerSource {
   /** @param {(message: object) => void} send sends to the server if there is a connection */
   constructor(send) {
     this.send = send;
+  }
+
+  reset() {
+    this.#total = Infinity;
   }
 
   startMessage() {
@@ -150,6 +155,10 @@ export class BrowserSource {
     const track = await input.getPrimaryVideoTrack();
     if (!track || !(await track.canDecode())) return null;
     return new BrowserSource(new reader.VideoSampleSink(track));
+  }
+
+  reset() {
+    this.#results = new ResultStore();
   }
 
   startMessage() {

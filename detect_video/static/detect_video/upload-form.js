@@ -4,6 +4,7 @@ import { failureText } from "../js/api.js";
 import { percent } from "../js/boxes.js";
 import { whenFilesChosen } from "../js/chosen-files.js";
 import { element, texts } from "../js/dom.js";
+import { rememberControls } from "../js/memory.js";
 import { sendVideo } from "./upload.js";
 
 /** @typedef {import("./video.js").Video} Video */
@@ -14,8 +15,11 @@ const status = element("upload-status", HTMLElement);
 const bar = element("upload-bar", HTMLProgressElement);
 const error = element("upload-error", HTMLElement);
 const cancel = element("upload-cancel", HTMLButtonElement);
+const model = element("model", HTMLSelectElement);
 
 let uploading = new AbortController();
+
+rememberControls("video", [model], "sessionStorage");
 
 /**
  * @param {(video: Video, file: File) => void} uploaded is called when the server has the whole file
@@ -48,6 +52,7 @@ async function send(file, signal) {
   try {
     return await sendVideo(file, {
       api,
+      model: model.value,
       chunkBytes: Number(chunkBytes),
       sha256Url,
       signal,

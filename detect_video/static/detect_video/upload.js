@@ -12,6 +12,7 @@ import { UploadRequests } from "./upload-requests.js";
 /**
  * @typedef {object} Settings
  * @property {string} api
+ * @property {string} model empty for the default one
  * @property {number} chunkBytes
  * @property {string} sha256Url the address of the hash module
  * @property {AbortSignal} signal
@@ -29,8 +30,8 @@ const HASH_CHUNK_BYTES = 4 * 2 ** 20;
  */
 export async function sendVideo(file, settings) {
   const sha256 = await hashFile(file, settings);
-  const body = { name: file.name, size_bytes: file.size, sha256 };
-  const { api, signal } = settings;
+  const { api, model, signal } = settings;
+  const body = { name: file.name, size_bytes: file.size, sha256, model };
   /** @type {Video} */
   const video = await requestJson(api, { method: "POST", body, signal });
   if (video.state !== "uploading") return video;

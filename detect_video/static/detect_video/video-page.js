@@ -4,12 +4,14 @@ import { failureText, requestJson } from "../js/api.js";
 import { element, texts } from "../js/dom.js";
 import { remember, remembered } from "../js/memory.js";
 import { Controls } from "./controls.js";
+import { showDetectAgain, whenDetectedAgain } from "./detect-again.js";
 import { showRenderings } from "./renderings.js";
-import { prepareView, showFrame } from "./frame-view.js";
+import { clearBoxes, prepareView, showFrame } from "./frame-view.js";
 import { showState } from "./job-state.js";
 import { Player } from "./player.js";
 import { BrowserSource, ServerSource } from "./sources.js";
 import { whenVideoUploaded } from "./upload-form.js";
+import { isDetectedAgain } from "./video.js";
 import { keepVideoList } from "./video-list.js";
 import { VideoSocket } from "./video-socket.js";
 
@@ -44,18 +46,32 @@ async function watch(video, file) {
     },
   });
   const controls = new Controls(player);
+  let shown = video;
+  /** @param {Video} current */
+  const update = (current) => {
+    const { source } = player;
+    if (source && isDetectedAgain(shown, current)) {
+      source.reset();
+      clearBoxes();
+      player.seek(0);
+      socket.send(source.startMessage());
+    }
+    shown = current;
+    show(current, controls);
+  };
   show(video, controls);
   const source = (await browserSource(file)) ?? server;
   const socket = new VideoSocket(video.urls.socket, {
     startMessage: () => player.source?.startMessage() ?? {},
     receive(message) {
-      if (message.type === "info") show(message, controls);
+      if (message.type === "info") update(message);
       else player.source?.receive(message);
     },
     fail: (detail) => {
       playerError.textContent = detail && (texts(playerError)[detail] ?? detail);
     },
   });
+  whenDetectedAgain(update);
   const last = lastPosition(video);
   player.next = last?.frameIndex ?? 0;
   player.use(source);
@@ -89,6 +105,7 @@ function lastPosition({ id }) {
 function show(video, controls) {
   controls.update(video);
   showState(video);
+  showDetectAgain(video);
   showRenderings(video);
 }
 

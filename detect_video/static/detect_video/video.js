@@ -5,6 +5,7 @@
  *
  * @typedef {object} Rendering
  * @property {string} id
+ * @property {string} model the one whose boxes are drawn
  * @property {string} codec
  * @property {State} state
  * @property {number} frames_done
@@ -43,6 +44,16 @@
  */
 export function isActive({ state }) {
   return state === "queued" || state === "running";
+}
+
+/**
+ * Whether a video's results were discarded, as it is detected again.
+ * @param {Video} before
+ * @param {Video} now
+ */
+export function isDetectedAgain(before, now) {
+  const isOtherModel = before.model !== "" && before.model !== now.model;
+  return isOtherModel || now.frames_detected < before.frames_detected;
 }
 
 /**
