@@ -33,6 +33,8 @@ LOCK = ".lock"
 UNFINISHED = ".unfinished-"
 # What subprocess reports for SIGKILL, which Linux sends when memory runs out.
 KILLED = -9
+# What Python and C++ programs write when the limit of their memory is reached.
+OUT_OF_MEMORY = ("MemoryError", "bad_alloc", "Cannot allocate memory")
 
 
 def ensure_converted(spec: ModelSpec, cache_dir: Path) -> Path:
@@ -169,6 +171,6 @@ def _failure_text(code: int, stderr: str) -> str:
         # The message of the exception, without the warnings before it.
         return stderr.rsplit("\n", 1)[-1]
     logger.error("the conversion ended with code %d:\n%s", code, stderr)
-    if code == KILLED:
-        return "its conversion was killed, probably because memory ran out."
+    if code == KILLED or any(sign in stderr for sign in OUT_OF_MEMORY):
+        return "its conversion was stopped, as memory ran out."
     return "its conversion failed; see the server log."

@@ -29,9 +29,13 @@ def read_network(path: Path) -> ov.Model:
     try:
         return ov.Core().read_model(path)
     except RuntimeError as exc:
-        # The lines between these two name places in OpenVINO's source code.
-        lines = [line.strip() for line in str(exc).splitlines() if line.strip()]
-        raise ModelFileError(f"OpenVINO cannot read it: {lines[-1][:300]}") from exc
+        text = str(exc)
+        lines = [line.strip() for line in text.splitlines() if line.strip()]
+        # The last line is about the model, those before it about places in OpenVINO's source code.
+        why = lines[-1].replace(str(path), path.name)[:300]
+        if "Unable to read the model" in text:
+            why = f"{path.name} is damaged, or no model of the format that its name says."
+        raise ModelFileError(f"OpenVINO cannot read it: {why}") from exc
 
 
 def image_input(network: ov.Model) -> ov.Output:

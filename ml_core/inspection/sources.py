@@ -112,7 +112,8 @@ def _safe_name(member: zipfile.ZipInfo, archive: Path) -> str:
 
 
 def _is_hidden(name: str) -> bool:
-    return any(part.startswith((".", "__MACOSX")) for part in PurePosixPath(name).parts)
+    parts = PurePosixPath(name).parts
+    return any(part.startswith((".", "__MACOSX")) and part != ".." for part in parts)
 
 
 def _copy_folder(source: Path, folder: Path, max_bytes: int) -> None:
