@@ -39,6 +39,7 @@ OWNED = [
     ("GET", PICTURE_API, "", 200),
     ("DELETE", PICTURE_API, "", 204),
     ("GET", PICTURE_API + "export/", "?as=coco", 200),
+    ("POST", PICTURE_API + "detect-again/", "", 200),
     ("GET", CLASSIFIED, "", 200),
     ("POST", CLASSIFIED + "delete/", "", 302),
     ("GET", CLASSIFIED_API, "", 200),
@@ -52,6 +53,7 @@ OWNED = [
     ("GET", VIDEO_API + "poster/", "", 200),
     ("POST", VIDEO_API + "cancel/", "", 200),
     ("POST", VIDEO_API + "retry/", "", 200),
+    ("POST", VIDEO_API + "detect-again/", "", 200),
     ("GET", VIDEO_API + "results.jsonl", "", 200),
     ("GET", VIDEO_API + "results.csv", "", 200),
     ("GET", VIDEO_API + "results.coco.json", "", 200),
@@ -138,6 +140,7 @@ class Media:
         self.video.file.save("clip.mp4", ContentFile(b"video"))
         self.video.folder.mkdir(parents=True)
         self.video.poster_path.write_bytes(jpeg().read())
+        self.video.source_path.write_bytes(b"video")
         self.rendering = Rendering(
             video=self.video, codec="h264", score_threshold=0.5, state=State.DONE
         )

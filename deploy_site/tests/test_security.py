@@ -157,6 +157,6 @@ def test_the_server_trusts_proxies_only_with_trusted_proxies(
     settings.TRUSTED_PROXIES = proxies
     settings.DATA_DIR = tmp_path
 
-    serve.Command().handle(https=False)
+    serve.Command().handle(https=False, open=False)
 
     assert (options["proxy_headers"], options["forwarded_allow_ips"]) == (bool(proxies), proxies)
