@@ -89,6 +89,8 @@ LIMITS = {
     "model_bytes": 2 * 10**9,
     "conversion_seconds": 900,
     "conversion_bytes": 8 * 10**9,
+    # Models in memory; beyond it the one least recently used is closed. The defaults stay.
+    "loaded_models": 4,
     # Boxes in one response.
     "detections": 300,
     # Decoded pictures in memory; further requests wait before decoding.

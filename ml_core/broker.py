@@ -128,6 +128,11 @@ class Broker:
         """The number of waiting pictures."""
         return self._queued
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether no picture is waiting or being computed."""
+        return not self._queued and not self._pool.running
+
     def _start_workers(self) -> None:
         for number in range(self.engine.workers):
             name = f"inference-{number}"

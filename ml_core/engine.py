@@ -9,6 +9,7 @@ import threading
 import time
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -22,6 +23,7 @@ from ml_core.catalog import installed
 from ml_core.catalog.specs import ModelSpec, Task
 from ml_core.catalog.weights import verify
 from ml_core.engines import load_engine
+from ml_core.engines.converted import remove_stale
 from ml_core.errors import (
     InferenceTimeout,
     ModelLoading,
@@ -295,14 +297,45 @@ def _broker_future(spec: ModelSpec) -> "Future[Broker]":
     """The future broker of ``spec``; starts loading once, and again if the files change."""
     version = (spec, *map(_file_version, spec.paths))
     with _loads_lock:
-        former = _loads.get(spec.name)
+        # In the order of use: the least recently used is the first.
+        former = _loads.pop(spec.name, None)
         if former and former.is_current(version):
+            _loads[spec.name] = former
             return former.future
         load = _loads[spec.name] = _Load(version)
     if former:
         former.future.add_done_callback(_close)
     threading.Thread(target=_load, args=(spec, load.future), daemon=True).start()
     return load.future
+
+
+def _close_unused(newest: str) -> None:
+    """Close the models least recently used, down to the limit.
+
+    Not those that stay, nor busy ones, nor the ``newest``, whose first picture is still to come.
+    """
+    kept = {newest, *(spec.name for spec in _resident_models())}
+    with _loads_lock:
+        ready = {
+            name: load.future.result()
+            for name, load in _loads.items()
+            if load.future.done() and not load.future.exception()
+        }
+        unused = [name for name, broker in ready.items() if name not in kept and broker.is_idle]
+        surplus = len(ready) - settings.LIMITS["loaded_models"]
+        for name in unused[: max(0, surplus)]:
+            del _loads[name]
+            ready[name].close()
+            logger.info("%s is closed: other models were used more recently", name)
+
+
+def _resident_models() -> list[ModelSpec]:
+    """The models that stay loaded: the default one of each task."""
+    resident = []
+    for task in TASKS:
+        with suppress(VisionError):
+            resident.append(default_model(task))
+    return resident
 
 
 def _file_version(path: Path) -> tuple[int, int] | None:
@@ -358,6 +391,9 @@ def _load(spec: ModelSpec, future: "Future[Broker]") -> None:
         logger.info("%s is ready after %.1f s: %s", spec.name, seconds, broker.engine.info())
         freeze_gc()
         future.set_result(broker)
+        _close_unused(spec.name)
+        with suppress(OSError):
+            remove_stale(settings.CONVERTED_DIR, models())
 
 
 def _milliseconds_since(started: float) -> float:

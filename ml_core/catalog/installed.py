@@ -6,7 +6,9 @@ optionally one ``.names`` file, or a classifier with the ``.weights.h5`` and ``.
 ``train_classifier`` writes.
 """
 
+import os
 from dataclasses import replace
+from functools import cache, lru_cache
 from pathlib import Path
 
 from ml_core.catalog.catalogue import CATALOG, VISION_SMALL
@@ -26,21 +28,40 @@ from ml_core.networks.darknet_cfg import DarknetError, read_config
 
 def read_catalog(model_dir: Path) -> dict[str, ModelSpec]:
     """All models by name: catalogued, shipped, then those the user added to ``model_dir``."""
-    shipped = _classifier(CIFAR10_WEIGHTS.parent.name, CIFAR10_WEIGHTS)
     specs = {spec.name: replace(spec, directory=model_dir) for spec in CATALOG}
-    specs[shipped.name] = replace(shipped, licence="part of this project")
+    shipped = _shipped_classifier()
+    specs[shipped.name] = shipped
     specs[VISION_SMALL.name] = VISION_SMALL
     folders = model_dir.iterdir() if model_dir.is_dir() else []
     # Hidden folders are those of models that are being added.
     shown = (path for path in folders if path.is_dir() and not path.name.startswith("."))
     for folder in sorted(shown):
-        spec = _described(folder) or read_user_detector(folder) or _user_classifier(folder)
+        spec = _user_model(folder, _versions(folder))
         if spec and folder.name in specs:
             taken = f"The catalogue already has a model {folder.name}: rename this folder."
             spec = replace(spec, name=f"{folder.name} (yours)", problem=taken)
         if spec:
             specs[spec.name] = spec
     return specs
+
+
+@lru_cache(maxsize=512)
+def _user_model(folder: Path, versions: frozenset[tuple[object, ...]]) -> ModelSpec | None:
+    """The model in ``folder``, read again when its files have other ``versions``."""
+    return _described(folder) or read_user_detector(folder) or _user_classifier(folder)
+
+
+def _versions(folder: Path) -> frozenset[tuple[object, ...]]:
+    """Name, modification time and size of all files in ``folder``."""
+    with os.scandir(folder) as entries:
+        statuses = [(entry.name, entry.stat()) for entry in entries]
+    return frozenset((name, status.st_mtime_ns, status.st_size) for name, status in statuses)
+
+
+@cache
+def _shipped_classifier() -> ModelSpec:
+    shipped = _classifier(CIFAR10_WEIGHTS.parent.name, CIFAR10_WEIGHTS)
+    return replace(shipped, licence="part of this project")
 
 
 def default_model(specs: dict[str, ModelSpec], task: Task, preferred: str) -> ModelSpec:

@@ -10,6 +10,7 @@ import openvino as ov
 
 from ml_core.catalog.specs import ModelSpec
 from ml_core.engines.conversion import discard, ensure_converted, write_checksums
+from ml_core.engines.converted import hold
 from ml_core.engines.quantized import has_quantized, read_quantized
 from ml_core.networks.loading import Prediction, make_decoder
 
@@ -30,6 +31,8 @@ class OpenVinoEngine:
     def __init__(self, spec: ModelSpec, *, precision: str, cache_dir: Path) -> None:
         self._decode = make_decoder(spec)
         path = ensure_converted(spec, cache_dir)
+        # Released with this engine.
+        self._in_use = hold(path.parent)
         self._is_quantized = precision == "int8" and has_quantized(spec)
         if self._is_quantized:
             self._compiled = _compile(read_quantized(spec, path), path.parent, precision)

@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import re
+import shutil
 import threading
 import time
 import weakref
@@ -213,3 +214,47 @@ def test_readyz_names_a_hanging_model_until_its_engine_is_replaced(client, setti
     assert len(engine.detect(PICTURE).detections) == 2
     assert client.get("/readyz").status_code == 200
     go_on.set()
+
+
+def test_beyond_the_limit_the_model_least_recently_used_is_closed(settings, tmp_path):
+    settings.MODEL_DIR, settings.DETECTOR = tmp_path, "toy"
+    settings.LIMITS = {**settings.LIMITS, "loaded_models": 2}
+    install_toy_network(tmp_path)
+    for name in ("second", "third"):
+        shutil.copytree(tmp_path / "toy", tmp_path / name)
+    engine._loads.clear()
+
+    for name in ("toy", "second", "third"):
+        engine.detect(PICTURE, model=name)
+        while set(engine.loaded_models()) - {"toy", name}:
+            time.sleep(0.01)
+
+    # The default stays, though it was used before the others.
+    assert set(engine.loaded_models()) == {"toy", "third"}
+    assert len(engine.detect(PICTURE, model="second").detections) == 2
+
+
+def test_a_model_that_is_computing_is_not_closed(settings, tmp_path, monkeypatch):
+    settings.MODEL_DIR, settings.DETECTOR = tmp_path, "toy"
+    settings.LIMITS = {**settings.LIMITS, "loaded_models": 1}
+    install_toy_network(tmp_path)
+    shutil.copytree(tmp_path / "toy", tmp_path / "second")
+    engine._loads.clear()
+    engine.detect(PICTURE, model="second")
+    broker = engine._loads["second"].future.result()
+    go_on = threading.Event()
+    infer = broker.engine.infer
+    monkeypatch.setattr(broker.engine, "infer", lambda batch: go_on.wait(60) and infer(batch))
+
+    with ThreadPoolExecutor(1) as threads:
+        answer = threads.submit(engine.detect, PICTURE, model="second")
+        while broker.is_idle:
+            time.sleep(0.01)
+        engine.wait_until_loaded("detection", "toy")
+        engine._close_unused("toy")
+        go_on.set()
+        assert len(answer.result().detections) == 2
+
+    assert set(engine.loaded_models()) == {"toy", "second"}
+    engine._close_unused("toy")
+    assert set(engine.loaded_models()) == {"toy"}

@@ -3,6 +3,7 @@ import shutil
 
 import pytest
 
+from ml_core.catalog import installed
 from ml_core.catalog.catalogue import CATALOG, VISION_SMALL
 from ml_core.catalog.installed import default_model, find_model, read_catalog
 from ml_core.errors import ModelNotInstalled, UnknownModel
@@ -231,3 +232,22 @@ def test_a_folder_named_like_a_catalogued_model_is_reported(tmp_path):
 
     assert "rename this folder" in specs["yolov3 (yours)"].problem
     assert specs["yolov3"].family == "YOLOv3"
+
+
+def test_a_folder_is_read_again_only_when_its_files_changed(tmp_path, monkeypatch):
+    install_toy_network(tmp_path)
+    read = []
+    original = installed.read_user_detector
+    monkeypatch.setattr(
+        installed, "read_user_detector", lambda folder: read.append(folder) or original(folder)
+    )
+
+    first = read_catalog(tmp_path)["toy"]
+    assert read_catalog(tmp_path)["toy"] is first
+    tmp_path.joinpath("toy", "toy.names").write_text("pepper\nberry\n")
+    changed = read_catalog(tmp_path)["toy"]
+    shutil.rmtree(tmp_path / "toy")
+
+    assert changed.labels == ("pepper", "berry")
+    assert "toy" not in read_catalog(tmp_path)
+    assert len(read) == 2
