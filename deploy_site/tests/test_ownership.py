@@ -139,6 +139,7 @@ class Media:
         self.video.user, self.video.session_key = owner.get("user"), owner.get("session_key", "")
         self.video.file.save("clip.mp4", ContentFile(b"video"))
         self.video.folder.mkdir(parents=True)
+        self.video.source_path.write_bytes(b"video")
         self.video.poster_path.write_bytes(jpeg().read())
         self.video.source_path.write_bytes(b"video")
         self.rendering = Rendering(
