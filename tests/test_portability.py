@@ -6,6 +6,7 @@ import subprocess
 import sys
 import sysconfig
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -44,6 +45,13 @@ def python(tmp_path: Path) -> Path:
     return folder / "bin" / "python"
 
 
+@pytest.fixture
+def data_dir(tmp_path: Path) -> Path:
+    folder = tmp_path / "data"
+    folder.mkdir()
+    return folder
+
+
 def test_the_imitation_of_windows_lacks_what_windows_lacks(python: Path) -> None:
     # Isolated, as the decoder's process is.
     done = subprocess.run([python, "-I", "-c", ATTEMPTS], capture_output=True, check=True)
@@ -51,16 +59,25 @@ def test_the_imitation_of_windows_lacks_what_windows_lacks(python: Path) -> None
     assert done.stdout.split() == [b"ModuleNotFoundError"] * 3 + [b"AttributeError"] * 4
 
 
-def test_the_site_works_without_posix(
-    python: Path, tmp_path: Path, toy_model_dir: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def windows_server(
+    python: Path, data_dir: Path, toy_model_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Server]:
+    """A running server that follows the rules of Windows."""
     monkeypatch.setattr(sys, "executable", str(python))
-    data_dir = tmp_path / "data"
-    data_dir.mkdir()
     server = Server(data_dir, toy_model_dir)
     server.manage("migrate", "--verbosity", "0")
     server.manage("collectstatic", "--noinput", "--verbosity", "0")
     server.start()
+    yield server
+    server.process.kill()
+    server.process.wait()
+
+
+def test_the_site_works_without_posix(
+    windows_server: Server, data_dir: Path, tmp_path: Path
+) -> None:
+    server = windows_server
     clip = write_tomatoes(tmp_path / "clip.mp4", 5).read_bytes()
     browser = requests.Session()
 
