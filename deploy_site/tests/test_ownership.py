@@ -141,7 +141,6 @@ class Media:
         self.video.folder.mkdir(parents=True)
         self.video.source_path.write_bytes(b"video")
         self.video.poster_path.write_bytes(jpeg().read())
-        self.video.source_path.write_bytes(b"video")
         self.rendering = Rendering(
             video=self.video, codec="h264", score_threshold=0.5, state=State.DONE
         )
