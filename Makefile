@@ -25,7 +25,7 @@ test: .venv/dev node_modules ## Set everything up and run every check and test
 	@scripts/install-system-package "$$(command -v jq || echo /usr/bin/jq)" jq
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	for platform in linux darwin win32; do $(BIN)/mypy --platform $$platform --cache-dir .mypy_cache/$$platform || exit; done
+	printf "%s\n" linux darwin win32 | xargs -P 2 -I % $(BIN)/mypy --platform % --cache-dir .mypy_cache/%
 	npm run --silent check
 	npm test --silent
 	$(BIN)/pytest --numprocesses 2 --dist worksteal
