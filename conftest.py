@@ -1,6 +1,8 @@
 """Fixtures for all tests: shared data, if present, and detectors with and without it."""
 
 import os
+from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,6 +21,8 @@ from ml_core.tests.toy_network import install_toy_network
 settings.RUN_JOBS = False
 # The site's hasher is slow on purpose.
 settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+# The first request of a test waits until its model is loaded.
+settings.LIMITS["loading_seconds"] = 600
 # Converted models are cached between runs; their names contain the hash of the source.
 settings.CONVERTED_DIR = settings.BASE_DIR / "var" / "test-converted"
 SHARED_DIR = Path(os.environ.get("SHARED_DIR", Path(__file__).parent.parent / "shared")).resolve()
@@ -94,6 +98,28 @@ def toy_detector(settings, patient, toy_model_dir: Path, converted_dir: Path) ->
     settings.DETECTOR = ""
     settings.ENGINE = "openvino"
     settings.PRECISION = "float32"
+
+
+@pytest.fixture
+def loading_detector(settings, toy_detector, tmp_path: Path) -> Iterator[ExitStack]:
+    """A site whose detector is being loaded until the stack is closed."""
+    # Imported here, as this takes seconds.
+    from ml_core import engine
+    from ml_core.tests.held_conversion import held_conversions
+
+    converted_dir, settings.CONVERTED_DIR = settings.CONVERTED_DIR, tmp_path / "converted"
+    settings.LIMITS = {**settings.LIMITS, "loading_seconds": 0.05}
+    engine._loads.pop("toy", None)
+    with ExitStack() as loading:
+        loading.enter_context(
+            held_conversions(
+                model_dir=settings.MODEL_DIR,
+                converted_dir=converted_dir,
+                cache_dir=settings.CONVERTED_DIR,
+            )
+        )
+        yield loading
+    engine._loads.pop("toy", None)
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ import argparse
 import os
 import shlex
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -27,17 +28,25 @@ class ClientError(Exception):
 def classify(path: Path, url: str) -> dict:
     """Send a picture file to the server at ``url`` and return the JSON of the response.
 
-    Raises ``ClientError`` if the file cannot be read, the server cannot be reached, or the server
-    rejects the picture.
+    Waits while the server is loading its model. Raises ``ClientError`` if the file cannot be read,
+    the server cannot be reached, or the server rejects the picture.
     """
+    is_waiting = False
     try:
-        with path.open("rb") as picture:
-            response = requests.post(
-                url.rstrip("/") + "/api/classify/",
-                files={"image": picture},
-                timeout=TIMEOUT_SECONDS,
-            )
-        answer = response.json()
+        while True:
+            with path.open("rb") as picture:
+                response = requests.post(
+                    url.rstrip("/") + "/api/classify/",
+                    files={"image": picture},
+                    timeout=TIMEOUT_SECONDS,
+                )
+            answer = response.json()
+            if answer.get("code") != "model_loading":
+                break
+            if not is_waiting:
+                print("The server is loading the model ...", file=sys.stderr)
+            is_waiting = True
+            time.sleep(int(response.headers["Retry-After"]))
     except OSError as exc:
         if isinstance(exc, requests.RequestException):
             raise ClientError(

@@ -25,14 +25,12 @@ def classify_file(data: bytes, *, model: str, queue_key: str) -> Classification:
     An empty ``model`` is the default one; the queue takes turns between keys.
     Raises a ``VisionError``.
     """
-    engine.wait_until_loaded("classification", model)
     with picture_in_memory(queue_key):
         return _classify(data, model, queue_key)[1]
 
 
 def classify_to_store(data: bytes, *, model: str, queue_key: str) -> tuple[bytes, Classification]:
     """Like ``classify_file``, with a JPEG thumbnail, for a picture that will be stored."""
-    engine.wait_until_loaded("classification", model)
     with picture_in_memory(queue_key):
         image, found = _classify(data, model, queue_key)
         return thumbnail_jpeg(Image.fromarray(image)), found

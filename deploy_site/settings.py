@@ -99,6 +99,8 @@ LIMITS = {
     "queued_pictures": 64,
     # Time in the queue and for inference together.
     "inference_seconds": 30,
+    # How long a request waits for a model that is being loaded.
+    "loading_seconds": 3,
     # A camera frame, and the frame rate of one camera above which its socket is closed.
     "camera_frame_bytes": 500 * 10**3,
     "camera_frame_pixels": 2_500_000,

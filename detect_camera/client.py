@@ -94,23 +94,37 @@ async def run_camera(
     seconds: float,
     score_threshold: float,
     on_result: Callable[[CameraStats], None] = lambda stats: None,
+    on_loading: Callable[[], None] = lambda: None,
 ) -> CameraStats:
     """Run one camera for ``seconds``, sending the newest frame whenever one is answered.
 
-    Raises what ``connect`` raises, and an ``ExceptionGroup`` with a ``CameraError`` when the
-    server refuses the camera, or with a ``ConnectionClosed`` when the connection is lost.
+    The time begins once the server has loaded its model; ``on_loading`` is called if that takes
+    seconds. Raises what ``connect`` raises, a ``CameraError`` when the server refuses the camera,
+    and a ``ConnectionClosed`` when the connection is lost; both in an ``ExceptionGroup`` once
+    frames are sent.
     """
     stats = CameraStats()
     sent_at: dict[int, float] = {}
     slots = asyncio.Semaphore(FRAMES_IN_FLIGHT)
     origin = urlunsplit(urlsplit(url)._replace(scheme="http", path="", query=""))
     async with connect(url, origin=origin, max_size=2**20, compression=None) as socket:  # type: ignore[arg-type]
+        await _wait_until_ready(socket, on_loading)
         receiving = _receive(socket, sent_at, slots, stats, score_threshold, on_result)
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds), asyncio.TaskGroup() as tasks:
                 tasks.create_task(receiving)
                 tasks.create_task(_send(socket, source, sent_at, slots))
     return stats
+
+
+async def _wait_until_ready(socket: ClientConnection, on_loading: Callable[[], None]) -> None:
+    is_loading = False
+    while (message := json.loads(await socket.recv()))["type"] != "ready":
+        if message["type"] == "error":
+            raise CameraError(message["detail"])
+        if not is_loading:
+            on_loading()
+        is_loading = True
 
 
 async def _send(

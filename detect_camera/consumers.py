@@ -13,7 +13,7 @@ from django.conf import settings
 from detect_camera.frames import FRAMES_IN_FLIGHT, BadFrameMessage, Frame, parse_frame
 from detect_camera.services import detect_in_frame
 from ml_core import engine
-from ml_core.errors import Busy, ImageTooManyBytes, VisionError
+from ml_core.errors import Busy, ImageTooManyBytes, ModelLoading, VisionError
 from web.addresses import scope_address
 from web.errors import SocketIdle
 from web.problem_texts import as_message
@@ -34,7 +34,8 @@ class CameraConsumer(AsyncJsonWebsocketConsumer):
     """One camera.
 
     At most ``FRAMES_IN_FLIGHT`` frames are processed at a time, and only the newest of the others
-    is held. Every frame is answered exactly once: "result", "error" or "dropped".
+    is held. Every frame is answered exactly once: "result", "error" or "dropped", which all those
+    before "ready" are.
     """
 
     async def connect(self) -> None:
@@ -43,8 +44,9 @@ class CameraConsumer(AsyncJsonWebsocketConsumer):
         self.idle_timer: asyncio.TimerHandle | None = None
         self.next_frame: Frame | None = None
         self.second, self.frames_in_second = 0, 0
+        self.loading: asyncio.Task | None = None
         self.slot: Slot | None = None
-        self.is_refused = False
+        self.is_refused = self.is_ready = False
         owner = Owner.of_scope(self.scope)
         self.stream = Stream("camera", owner)
         query = parse_qs(self.scope["query_string"].decode("latin-1"))
@@ -56,16 +58,8 @@ class CameraConsumer(AsyncJsonWebsocketConsumer):
         except VisionError as exc:
             return await self.refuse(exc)
         self.stream.open()
-        try:
-            await engine.wait_until_loaded_async("detection", self.model)
-        except VisionError as exc:
-            return await self.refuse(exc)
-        except BaseException:
-            # Channels does not call disconnect() after an error here, so the place would leak.
-            await self.disconnect(1011)
-            raise
-        await self.send_json({"type": "ready", "frames_in_work": FRAMES_IN_FLIGHT})
-        self.start_idle_timer()
+        # In a task, so that a client may leave while the model is being loaded.
+        self.loading = asyncio.create_task(self.wait_for_model())
 
     async def receive(
         self, text_data: str | None = None, bytes_data: bytes | None = None, **kwargs: Any
@@ -83,6 +77,9 @@ class CameraConsumer(AsyncJsonWebsocketConsumer):
             frame = parse_frame(bytes_data)
         except VisionError as exc:
             return await self.refuse(exc)
+        if not self.is_ready:
+            self.stream.count_dropped()
+            return await self.answer({"type": "dropped", "seq": frame.sequence})
         if len(self.tasks) < FRAMES_IN_FLIGHT:
             return self.start_processing(frame)
         dropped, self.next_frame = self.next_frame, frame
@@ -97,9 +94,28 @@ class CameraConsumer(AsyncJsonWebsocketConsumer):
             self.idle_timer.cancel()
         for task in self.tasks:
             task.cancel()
+        if self.loading:
+            self.loading.cancel()
         if self.slot:
             open_cameras.release(self.slot)
             self.slot = None
+
+    async def wait_for_model(self) -> None:
+        """Send "ready" once the model is loaded, and "loading" every few seconds until then."""
+        while not self.is_ready:
+            try:
+                await engine.wait_until_loaded_async("detection", self.model)
+                self.is_ready = True
+            except ModelLoading as exc:
+                await self.answer({"type": "loading", **as_message(exc)})
+            except VisionError as exc:
+                return await self.refuse(exc)
+            except Exception:
+                logger.exception("the model of a camera could not be read")
+                detail = "Internal server error; see the server log."
+                return await self.refuse(VisionError(detail, code="server_error"))
+        await self.send_json({"type": "ready", "frames_in_work": FRAMES_IN_FLIGHT})
+        self.start_idle_timer()
 
     def check_frame_rate(self) -> None:
         """Count a frame. Raises ``Busy`` above the limit of frames per second."""

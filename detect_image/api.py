@@ -24,6 +24,7 @@ from detect_image.serializers import (
     GalleryPictureSerializer,
     GalleryRequestSerializer,
 )
+from ml_core import engine
 from ml_core.networks.loading import SCORE_FLOOR
 from web.exports import EXPORTS
 from web.rest.file_views import FileAPIView
@@ -66,6 +67,7 @@ class DetectImageView(PictureAPIView):
         if storing.is_wanted:
             with storing.attempt():
                 check_storage(Owner.of(request), len(data))
+        engine.wait_until_loaded("detection", detect_options.model)
 
         if answer_as == "json" and not storing.is_wanted:
             _, found = services.detect_in_file(data, detect_options, queue_key=queue_key)

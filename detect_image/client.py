@@ -13,6 +13,7 @@ import io
 import os
 import shlex
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -43,10 +44,21 @@ def failure_reason(exc: requests.RequestException) -> str:
 
 
 def request_json(method: str, url: str, **options) -> dict:
-    """Send a request and return the JSON response. Raises ``ClientError`` if it fails."""
+    """Send a request and return the JSON response. Raises ``ClientError`` if it fails.
+
+    Waits while the server is loading the model.
+    """
+    is_waiting = False
     try:
-        response = requests.request(method, url, timeout=TIMEOUT_SECONDS, **options)
-        answer = response.json()
+        while True:
+            response = requests.request(method, url, timeout=TIMEOUT_SECONDS, **options)
+            answer = response.json()
+            if response.ok or answer.get("code") != "model_loading":
+                break
+            if not is_waiting:
+                print("The server is loading the model ...", file=sys.stderr)
+            is_waiting = True
+            time.sleep(int(response.headers["Retry-After"]))
     except requests.RequestException as exc:
         raise ClientError(f"The server at {url} {failure_reason(exc)}") from exc
     if not response.ok:

@@ -79,7 +79,6 @@ def detect_in_file(
     Returns the upright (H, W, 3) uint8 RGB picture and its detections. The queue takes turns
     between keys. Raises a ``VisionError``.
     """
-    engine.wait_until_loaded("detection", detect_options.model)
     with picture_in_memory(queue_key):
         return _detect(data, detect_options, queue_key)
 
@@ -88,7 +87,6 @@ def draw_in_file(
     data: bytes, detect_options: DetectOptions, draw_options: DrawOptions, *, queue_key: str
 ) -> tuple[bytes, Detections]:
     """Like ``detect_in_file``, but returns the picture with its boxes drawn, as a JPEG file."""
-    engine.wait_until_loaded("detection", detect_options.model)
     with picture_in_memory(queue_key):
         _, drawn, found = _draw(data, detect_options, draw_options, queue_key)
         return encode_jpeg(drawn), found
@@ -98,7 +96,6 @@ def draw_to_store(
     data: bytes, detect_options: DetectOptions, draw_options: DrawOptions, *, queue_key: str
 ) -> tuple[StoredJpegs, Detections]:
     """Like ``draw_in_file``, with thumbnails, for a picture that will be stored."""
-    engine.wait_until_loaded("detection", detect_options.model)
     with picture_in_memory(queue_key):
         image, drawn, found = _draw(data, detect_options, draw_options, queue_key)
         original_thumbnail = thumbnail_jpeg(Image.fromarray(image))

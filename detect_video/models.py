@@ -178,6 +178,8 @@ class Video(Owned, Job):
     poster_bytes = models.PositiveIntegerField(default=0, editable=False)
     truncated = models.TextField(_("truncated"), blank=True, editable=False)
     model = models.CharField(_("model"), max_length=100, blank=True, editable=False)
+    # Whether the current run, or else the last one, waits for its model to be loaded.
+    is_loading = models.BooleanField(default=False, editable=False)
     frames_detected = models.PositiveIntegerField(_("frames detected"), default=0, editable=False)
     detect_fps = models.FloatField(_("detection rate (fps)"), default=0, editable=False)
     updated_at = models.DateTimeField(_("updated"), auto_now=True, editable=False)

@@ -1,6 +1,7 @@
 """The interface to the models: ``classify``, ``detect``, and ``detect_async`` for coroutines.
 
-Models are loaded once per process, on first use or earlier by ``start_loading``.
+Models are loaded once per process, on first use or earlier by ``start_loading``. This takes up to a
+minute, so web requests call ``wait_until_loaded`` first.
 """
 
 import asyncio
@@ -80,7 +81,7 @@ class _Prepared:
 
 
 def classify(image: np.ndarray, *, model: str = "", queue_key: str = "local") -> Classification:
-    """Classify an (H, W, 3) uint8 RGB picture; blocks until the result is ready.
+    """Classify an (H, W, 3) uint8 RGB picture with a model, which is loaded first.
 
     ``model`` names a classification model, the default one if empty. Requests with the same
     ``queue_key`` share one turn in the queue. Raises a ``VisionError``.
@@ -106,7 +107,7 @@ def detect(
     original_wh: tuple[int, int] | None = None,
     queue_key: str = "local",
 ) -> Detections:
-    """Detect objects in an (H, W, 3) uint8 RGB picture; blocks until the result is ready.
+    """Detect objects in an (H, W, 3) uint8 RGB picture with a model, which is loaded first.
 
     ``model`` names a detection model, the default one if empty; thresholds are in [0, 1]. If the
     picture is a downscaled copy, ``original_wh`` is the (width, height) of the original, which the
@@ -126,7 +127,10 @@ async def detect_async(
     iou_threshold: float = IOU_THRESHOLD,
     queue_key: str = "local",
 ) -> Detections:
-    """``detect`` for coroutines: does not block the event loop; cancelling removes the request."""
+    """``detect`` for coroutines: does not block the event loop; cancelling removes the request.
+
+    Raises ``ModelLoading`` instead of waiting until the model is loaded.
+    """
     timeout_s = settings.LIMITS["inference_seconds"]
     await wait_until_loaded_async("detection", model)
     prepared = await asyncio.to_thread(_prepare, image, "detection", model)
@@ -186,11 +190,16 @@ def queued_pictures() -> dict[str, int]:
 
 
 def wait_until_loaded(task: Task, model: str) -> None:
-    """Wait for the named model, or the default one, before a request allocates memory.
+    """Wait briefly for the named model, or the default one, before a request allocates memory.
 
-    Raises the ``VisionError`` that says why the model cannot be used.
+    Raises ``ModelLoading`` after ``LIMITS["loading_seconds"]``, or the ``VisionError`` that says
+    why the model cannot be used.
     """
-    _broker(find(task, model))
+    spec = find(task, model)
+    try:
+        _broker_future(spec).result(settings.LIMITS["loading_seconds"])
+    except FutureTimeout as exc:
+        raise _still_loading(spec) from exc
 
 
 async def wait_until_loaded_async(task: Task, model: str) -> None:
@@ -199,9 +208,9 @@ async def wait_until_loaded_async(task: Task, model: str) -> None:
     # Shielded: cancelling one waiter must not cancel the loading.
     loading = asyncio.shield(asyncio.wrap_future(_broker_future(spec)))
     try:
-        await asyncio.wait_for(loading, settings.LIMITS["inference_seconds"])
+        await asyncio.wait_for(loading, settings.LIMITS["loading_seconds"])
     except TimeoutError as exc:
-        raise ModelLoading(f"{spec.name} is still loading. Try again in a moment.") from exc
+        raise _still_loading(spec) from exc
 
 
 def find(task: Task, model: str) -> ModelSpec:
@@ -286,11 +295,12 @@ def _detections(
 
 def _broker(spec: ModelSpec) -> Broker:
     """The broker of ``spec``; waits while it is being loaded."""
-    future = _broker_future(spec)
-    try:
-        return future.result(settings.LIMITS["inference_seconds"])
-    except FutureTimeout as exc:
-        raise ModelLoading(f"{spec.name} is still loading. Try again in a moment.") from exc
+    return _broker_future(spec).result()
+
+
+def _still_loading(spec: ModelSpec) -> ModelLoading:
+    seconds = ModelLoading.retry_after_s
+    return ModelLoading(f"{spec.name} is loading. Send the request again in {seconds} seconds.")
 
 
 def _broker_future(spec: ModelSpec) -> "Future[Broker]":

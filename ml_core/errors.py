@@ -79,11 +79,11 @@ class ModelUnusable(VisionError):
 
 
 class ModelLoading(VisionError):
-    """The model is still being loaded."""
+    """The model is being loaded; the same request succeeds later."""
 
     status = 503
     code = "model_loading"
-    retry_after_s = 5
+    retry_after_s = 2
 
 
 class Busy(VisionError):

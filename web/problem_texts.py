@@ -50,7 +50,7 @@ _TEXTS = {
         "is less busy."
     ),
     "length_required": gettext_noop("The request has no Content-Length header. Send it with one."),
-    "model_loading": gettext_noop("The model is still loading. Try again in a moment."),
+    "model_loading": gettext_noop("The model is loading. Send the request again in a moment."),
     "model_not_installed": gettext_noop("The model is not installed on this server."),
     "model_unusable": gettext_noop("The model is installed but cannot be used."),
     "no_video_frames": gettext_noop("No frame of the video can be decoded."),

@@ -288,11 +288,45 @@ async def test_a_camera_whose_model_cannot_be_read_frees_its_place(monkeypatch):
         raise OSError("I/O error")
 
     monkeypatch.setattr(consumers.engine, "wait_until_loaded_async", fail)
+    monkeypatch.setattr(consumers.logger, "disabled", True)
     communicator = camera()
-
     await communicator.connect()
-    with pytest.raises(OSError, match="I/O error"):
-        await communicator.wait()
+
+    error, code = await error_and_close_code(communicator)
+
+    assert (error["code"], code) == ("server_error", 4500)
+    await communicator.disconnect()
+    assert consumers._cameras.total() == 0
+
+
+async def test_a_camera_is_told_that_its_model_is_loading_and_when_it_is_ready(loading_detector):
+    communicator = camera()
+    await communicator.connect()
+
+    loading = await communicator.receive_json_from(30)
+    await communicator.send_to(bytes_data=frame_message(1, jpeg(), 0))
+    answers = [await communicator.receive_json_from(30)]
+    while answers[-1]["type"] == "loading":
+        answers[-1] = await communicator.receive_json_from(30)
+    loading_detector.close()
+    while answers[-1]["type"] != "ready":
+        answers.append(await communicator.receive_json_from(60))
+    await communicator.send_to(bytes_data=frame_message(2, jpeg(), 0))
+    result = await communicator.receive_json_from(30)
+
+    assert (loading["type"], loading["code"]) == ("loading", "model_loading")
+    assert answers[0] == {"type": "dropped", "seq": 1}
+    assert {answer["type"] for answer in answers[1:-1]} <= {"loading"}
+    assert (result["type"], result["seq"]) == ("result", 2)
+    await communicator.disconnect()
+
+
+async def test_a_camera_that_leaves_while_its_model_is_loading_frees_its_place(loading_detector):
+    communicator = camera()
+    await communicator.connect()
+    await communicator.receive_json_from(30)
+
+    await communicator.disconnect()
 
     assert consumers.open_cameras.total() == 0
 

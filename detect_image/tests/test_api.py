@@ -6,6 +6,7 @@ import json
 import time
 from concurrent.futures import ThreadPoolExecutor
 
+import numpy as np
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client, override_settings
@@ -393,6 +394,18 @@ def test_waiting_requests_are_admitted_in_order_of_arrival(settings):
                 time.sleep(0.001)
 
     assert served == list(range(8))
+
+
+@pytest.mark.parametrize("fields", [{}, {"return": "base64"}, {"keep": "true"}, {"model": "toy"}])
+def test_a_model_that_is_loading_is_a_problem_with_retry_after(client, loading_detector, fields):
+    first = post_file(client, PICTURE, **fields)
+    loading_detector.close()
+    engine.detect(np.zeros((96, 96, 3), np.uint8))
+    second = post_file(client, PICTURE, **fields)
+
+    assert_problem(first, 503, "model_loading", "toy is loading")
+    assert first["Retry-After"] == "2"
+    assert second.status_code == 200
 
 
 def test_waiting_for_a_model_uses_no_memory_slot(client, monkeypatch):

@@ -123,6 +123,9 @@ class RenderingSerializer(JobSerializer):
 class VideoSerializer(JobSerializer):
     """A video with the state and progress of its detection."""
 
+    is_loading = serializers.SerializerMethodField(
+        help_text="whether detection waits for the model, which is being loaded"
+    )
     urls = serializers.SerializerMethodField()
     renderings = RenderingSerializer(many=True)
 
@@ -147,10 +150,14 @@ class VideoSerializer(JobSerializer):
             "frames_detected",
             "detect_fps",
             "model",
+            "is_loading",
             "created_at",
             "urls",
             "renderings",
         ]
+
+    def get_is_loading(self, video: Video) -> bool:
+        return video.state == State.RUNNING and video.is_loading
 
     def get_urls(self, video: Video) -> dict[str, str]:
         def url(name: str) -> str:

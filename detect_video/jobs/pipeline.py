@@ -9,7 +9,7 @@ from threading import Event
 from detect_video.errors import RunLost
 from detect_video.video.reader import VideoFrame, VideoReader
 from ml_core import engine
-from ml_core.errors import Busy, InferenceTimeout, ModelLoading
+from ml_core.errors import Busy, InferenceTimeout
 from ml_core.results import Detections
 
 # Frames in flight, so that the model never waits for decoding or storage.
@@ -30,17 +30,6 @@ def open_frames(path: Path, *, model: str, after_pts_us: int | None = None) -> V
     return VideoReader(path, after_pts_us=after_pts_us, side=side)
 
 
-def wait_for_model(model: str, stop: Event) -> None:
-    """Block until a model is loaded. Raises ``VisionError``, or ``RunLost`` after ``stop``."""
-    while not stop.is_set():
-        try:
-            engine.wait_until_loaded("detection", model)
-            return
-        except ModelLoading:
-            pass
-    raise RunLost
-
-
 def detect_frames(
     frames: Iterable[VideoFrame],
     *,
@@ -53,7 +42,7 @@ def detect_frames(
 
     Boxes are in pixels of ``resolution_wh``, the video's own (width, height). An empty ``model``
     selects the default; the model's queue is fair between ``queue_key`` values. Retries while the
-    model is busy, times out or is loading. Raises ``VisionError``, or ``RunLost`` when ``stop`` is
+    model is busy or times out. Raises ``VisionError``, or ``RunLost`` when ``stop`` is
     set or the process exits.
     """
     stop = stop or Event()
@@ -95,6 +84,6 @@ def _detect(
             return engine.detect(
                 frame.image, model=model, original_wh=resolution_wh, queue_key=queue_key
             )
-        except (Busy, InferenceTimeout, ModelLoading):
+        except (Busy, InferenceTimeout):
             stop.wait(RETRY_AFTER_S)
     raise RunLost

@@ -20,7 +20,7 @@ from detect_video import chunked_uploads
 from detect_video.errors import RunLost
 from detect_video.jobs.tasks import run_detection, run_rendering
 from detect_video.models import MAX_ATTEMPTS, Job, Rendering, State, Video
-from ml_core.errors import Busy, InferenceTimeout, ModelLoading, VisionError
+from ml_core.errors import Busy, InferenceTimeout, VisionError
 from web.errors import StorageFull
 from web.storage.disk import FULL, as_vision_error, is_full, is_unusable, log_vision_error
 
@@ -38,7 +38,6 @@ TRANSIENT = (
     MemoryError,
     OperationalError,
     Busy,
-    ModelLoading,
     InferenceTimeout,
 )
 

@@ -7,10 +7,11 @@ from django.conf import settings
 
 from detect_video.errors import RunLost
 from detect_video.exports import DetectionsByTime
-from detect_video.jobs.pipeline import Found, detect_frames, open_frames, wait_for_model
+from detect_video.jobs.pipeline import Found, detect_frames, open_frames
 from detect_video.models import FrameResult, Rendering, State, Video
 from detect_video.video.rendering import CODECS, render_video
 from ml_core import engine
+from ml_core.errors import ModelLoading
 from ml_core.results import Detection
 from web.rest.serializers import DetectionSerializer
 from web.storage.disk import check_room, delete_file
@@ -28,7 +29,7 @@ def run_detection(video: Video, stop: Event) -> None:
     """
     if not video.model:
         video.checkpoint(model=engine.default_model("detection").name)
-    wait_for_model(video.model, stop)
+    _wait_for_model(video, stop)
     last = video.frames.order_by("frame_index").last()
     queue_key = f"video {video.pk}"
     stored_before, started = video.frames_detected, time.monotonic()
@@ -47,6 +48,22 @@ def run_detection(video: Video, stop: Event) -> None:
             frames = video.frames_detected + len(rows) - stored_before
             video.store_frames(rows, detect_fps=frames / (time.monotonic() - started))
     video.end_run(State.DONE, truncated=reader.truncated)
+
+
+def _wait_for_model(video: Video, stop: Event) -> None:
+    """Wait until the model is loaded, and mark the video meanwhile.
+
+    Raises ``VisionError``, or ``RunLost``.
+    """
+    while not stop.is_set():
+        try:
+            engine.wait_until_loaded("detection", video.model)
+        except ModelLoading:
+            video.checkpoint(is_loading=True)
+        else:
+            video.checkpoint(is_loading=False)
+            return
+    raise RunLost
 
 
 def _frame_results(video: Video, found: list[Found]) -> list[FrameResult]:

@@ -18,6 +18,7 @@ from ml_core.errors import (
     Busy,
     InferenceFailed,
     InferenceTimeout,
+    ModelLoading,
     ModelNotInstalled,
     ModelUnusable,
     UnknownModel,
@@ -86,6 +87,35 @@ async def test_detection_does_not_block_the_event_loop():
     watcher.cancel()
 
     assert longest_pause_s < 0.5
+
+
+def test_requests_wait_briefly_for_a_model_that_is_loading(loading_detector):
+    with pytest.raises(ModelLoading, match="toy is loading. Send the request again"):
+        engine.wait_until_loaded("detection", "")
+
+    assert engine.loaded_models()["toy"] == "loading"
+    loading_detector.close()
+    assert len(engine.detect(PICTURE).detections) == 2
+    engine.wait_until_loaded("detection", "")
+
+
+async def test_coroutines_wait_briefly_for_a_model_that_is_loading(loading_detector):
+    with pytest.raises(ModelLoading):
+        await engine.detect_async(PICTURE)
+
+    loading_detector.close()
+    await asyncio.to_thread(engine.detect, PICTURE)
+    assert len((await engine.detect_async(PICTURE)).detections) == 2
+
+
+def test_detection_in_a_command_waits_until_the_model_is_loaded(loading_detector):
+    with ThreadPoolExecutor(1) as threads:
+        found = threads.submit(engine.detect, PICTURE)
+        time.sleep(0.2)
+        assert not found.done()
+        loading_detector.close()
+
+        assert len(found.result(300).detections) == 2
 
 
 def test_many_threads_load_a_model_once_and_share_it():

@@ -1,5 +1,7 @@
 /** Requests to the site's own API. */
 
+import { delay } from "./delay.js";
+
 /** @typedef {import("./boxes.js").Detection} Detection */
 /**
  * @typedef {object} Detections
@@ -14,6 +16,12 @@
 /** @typedef {{truncated: boolean}} Reading whether the picture's file is incomplete */
 /** @typedef {{stored: boolean, not_stored?: {code: string, detail: string}}} Storing */
 /** @typedef {Detections & Partial<StoredDetections> & Partial<Reading & Storing>} PictureAnswer */
+
+// The server says when to ask again; a restarting one cannot.
+const RETRY_S = 2;
+const PROBLEM_TYPE = "application/problem+json";
+// Enough for a restart.
+const TRIES_WITHOUT_ANSWER = 30;
 
 /** An error response of the server. Its message can be shown to the user. */
 export class Problem extends Error {}
@@ -77,23 +85,69 @@ function responseOf(request) {
 }
 
 /**
- * Upload a form or JSON and return the JSON of the response. Throws `Problem` for an error
- * response, and what `upload` throws.
+ * Upload a form or JSON and return the JSON of the response. It is sent again while the server
+ * loads its model. Throws `Problem` for an error response, and what `upload` throws.
  * @param {string} url
  * @param {FormData | object} body
- * @param {{signal: AbortSignal, onProgress?: (share: number) => void}} options `onProgress`
- *   receives the sent share of the body, from 0 to 1
+ * @param {object} options
+ * @param {AbortSignal} options.signal
+ * @param {(share: number) => void} [options.onProgress] receives the sent share of the body, from
+ *   0 to 1
+ * @param {() => void} [options.onLoading] called whenever the server says that it loads its model
  * @returns {Promise<any>}
  */
-export async function post(url, body, { signal, onProgress }) {
+export async function post(url, body, { signal, onProgress, onLoading }) {
   const isForm = body instanceof FormData;
-  const response = await upload(url, isForm ? body : JSON.stringify(body), {
-    headers: isForm ? {} : { "Content-Type": "application/json" },
-    signal,
-    onProgress: ({ loaded, total }) => onProgress?.(loaded / total),
-  });
+  const send = () =>
+    upload(url, isForm ? body : JSON.stringify(body), {
+      headers: isForm ? {} : { "Content-Type": "application/json" },
+      signal,
+      onProgress: ({ loaded, total }) => onProgress?.(loaded / total),
+    });
+  const response = await onceLoaded(send, { signal, onLoading });
   if (!response.ok) throw new Problem(await problemText(response));
   return response.json();
+}
+
+/**
+ * Send a request until the server has loaded its model, even if it restarts meanwhile.
+ * @param {() => Promise<Response>} send
+ * @param {{signal: AbortSignal, onLoading?: () => void}} options
+ * @returns {Promise<Response>} with any other status
+ */
+async function onceLoaded(send, { signal, onLoading }) {
+  let tries = 1;
+  for (;;) {
+    const response = await send().catch((reason) => {
+      if (tries === 1 || signal.aborted) throw reason;
+      return null;
+    });
+    if (response && (await isLoading(response))) {
+      tries = TRIES_WITHOUT_ANSWER;
+      onLoading?.();
+    } else if (response && (tries === 1 || !isFromProxy(response))) {
+      return response;
+    } else {
+      tries -= 1;
+    }
+    const seconds = Number(response?.headers.get("Retry-After")) || RETRY_S;
+    await delay(seconds * 1000, signal);
+  }
+}
+
+/** @param {Response} response */
+async function isLoading(response) {
+  if (response.status !== 503) return false;
+  const { code } = await response.clone().json().catch(() => ({}));
+  return code === "model_loading";
+}
+
+/**
+ * Whether a proxy in front of the server says that the server does not answer.
+ * @param {Response} response
+ */
+function isFromProxy({ status, headers }) {
+  return status >= 502 && status <= 504 && headers.get("Content-Type") !== PROBLEM_TYPE;
 }
 
 /**

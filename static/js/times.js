@@ -22,6 +22,16 @@ export function roughDuration(seconds, locale = language) {
 }
 
 /**
+ * @param {number} seconds
+ * @param {string} [locale] defaults to the page's language
+ * @returns {string} whole seconds, such as `75s`
+ */
+export function secondsText(seconds, locale = language) {
+  const format = new Intl.NumberFormat(locale, { style: "unit", unit: "second", unitDisplay: "narrow" });
+  return format.format(Math.floor(seconds));
+}
+
+/**
  * @param {number | null} seconds
  * @param {string} text with `{time}` in it
  * @returns {string} empty if the time is unknown

@@ -199,3 +199,91 @@ test("a request that gets no response is no problem of the server's", async () =
 
   await assert.rejects(requestJson("/"), TypeError);
 });
+
+/** What `post` does while the server loads its model. */
+function posting(t) {
+  FakeXHR.install(t);
+  t.mock.timers.enable({ apis: ["setTimeout"] });
+  const leaving = new AbortController();
+  const page = { leaving, told: 0 };
+  page.answer = post("/", {}, { signal: leaving.signal, onLoading: () => (page.told += 1) });
+  page.answer.catch(() => {});
+  page.respond = async (...response) => {
+    FakeXHR.last.responds(...response);
+    await settled();
+  };
+  page.pass = async (ms) => {
+    t.mock.timers.tick(ms);
+    await settled();
+  };
+  return page;
+}
+
+const settled = () => new Promise((resolve) => setImmediate(() => setImmediate(resolve)));
+const problem = (code, detail = "") => ({
+  body: { code, detail },
+  headers: { "Content-Type": "application/problem+json", "Retry-After": "2" },
+});
+
+test("a post is sent again while the server loads its model", async (t) => {
+  const page = posting(t);
+
+  await page.respond(503, problem("model_loading"));
+  await page.pass(1999);
+  assert.deepEqual([FakeXHR.all.length, page.told], [1, 1]);
+  await page.pass(1);
+  await page.respond(503, problem("model_loading"));
+  await page.pass(2000);
+  await page.respond(200, { body: { id: 1 } });
+
+  assert.deepEqual(await page.answer, { id: 1 });
+  assert.deepEqual([FakeXHR.all.length, page.told], [3, 2]);
+});
+
+test("a model that could not be loaded ends the post with the reason", async (t) => {
+  const page = posting(t);
+
+  await page.respond(503, problem("model_loading"));
+  await page.pass(2000);
+  await page.respond(503, problem("model_unusable", "The file is damaged."));
+
+  await assert.rejects(page.answer, new Problem("The file is damaged."));
+});
+
+test("a post goes on after a restart of the server that loads its model", async (t) => {
+  const page = posting(t);
+
+  await page.respond(503, problem("model_loading"));
+  await page.pass(2000);
+  await page.respond();
+  await page.pass(2000);
+  await page.respond(502, { body: "<html>", headers: { "Content-Type": "text/html" } });
+  await page.pass(2000);
+  await page.respond(200, { body: { id: 1 } });
+
+  assert.deepEqual(await page.answer, { id: 1 });
+});
+
+test("a server that stays away ends the post after a minute", async (t) => {
+  const page = posting(t);
+
+  await page.respond(503, problem("model_loading"));
+  for (let second = 2; second <= 60; second += 2) {
+    await page.pass(2000);
+    await page.respond();
+  }
+
+  await assert.rejects(page.answer, TypeError);
+  assert.equal(FakeXHR.all.length, 31);
+});
+
+test("a post that waits for the model can be aborted", async (t) => {
+  const page = posting(t);
+  await page.respond(503, problem("model_loading"));
+
+  page.leaving.abort(new Error("another picture"));
+
+  await assert.rejects(page.answer, /another picture/);
+  await page.pass(60_000);
+  assert.equal(FakeXHR.all.length, 1);
+});

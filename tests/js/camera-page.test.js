@@ -6,7 +6,7 @@ import { FakeWebSocket } from "./fake-websocket.js";
 
 const TEXTS = {
   play: "start pause play",
-  status: "off starting live paused reconnecting",
+  status: "off starting loading live paused reconnecting",
   error: "insecure denied none inUse failed unreadable ended unreachable hidden",
   record: "record stop",
   "as-avi": "label busy",
@@ -273,6 +273,26 @@ test("frames wait until the server is ready", async (t) => {
   serverIsReady();
   await page.frame();
 
+  assert.equal(sentFrames().length, 1);
+});
+
+test("while the server loads the model the page says so, and it goes on by itself", async (t) => {
+  const page = await openPage(t);
+  page.play();
+  await page.cameras.allow();
+  assert.equal(page.text("status"), "starting");
+  FakeWebSocket.last.serverOpens();
+  FakeWebSocket.last.serverSends({ type: "loading", detail: "small is loading" });
+  await page.frame();
+
+  const [text, timer] = page.element("status").children;
+  assert.deepEqual([text, timer.textContent], ["loading ", "0s"]);
+  assert.deepEqual([page.state(), page.text("error"), sentFrames()], ["live", "", []]);
+
+  FakeWebSocket.last.serverSends({ type: "ready", frames_in_work: 2 });
+  await page.frame();
+
+  assert.equal(page.text("status"), "live");
   assert.equal(sentFrames().length, 1);
 });
 

@@ -23,7 +23,7 @@ function readySocket() {
 
 function socketWithLog() {
   const log = [];
-  const names = ["ready", "result", "lost", "problem", "signedOut", "disconnected"];
+  const names = ["loading", "ready", "result", "lost", "problem", "signedOut", "disconnected"];
   const events = names.map((name) => [name, (...values) => log.push([name, ...values])]);
   return { socket: new CameraSocket("/ws/camera/", Object.fromEntries(events)), log };
 }
@@ -37,6 +37,25 @@ test("frames may be sent once the server is ready, not when the connection opens
 
   assert.equal(socket.isReady, true);
   assert.deepEqual(log, [["ready"]]);
+});
+
+test("a server that loads its model is waited for", () => {
+  const { socket, log } = socketWithLog();
+  FakeWebSocket.last.serverOpens();
+
+  FakeWebSocket.last.serverSends({ type: "loading", code: "model_loading", detail: "small is loading" });
+
+  assert.equal(socket.isReady, false);
+  assert.deepEqual(log, [["loading"]]);
+});
+
+test("a frame that came while the model was replaced is lost without an error message", () => {
+  const { socket, connection, log } = readySocket();
+  const sequence = socket.send(JPEG, 1);
+
+  connection.serverSends({ type: "error", seq: sequence, code: "model_loading", detail: "loading" });
+
+  assert.deepEqual(log, [["lost", sequence], ["loading"]]);
 });
 
 test("a result belongs to the frame with its sequence number, whichever comes first", () => {

@@ -63,10 +63,15 @@ export class FakeElement extends EventTarget {
   insertBefore(child, next) {
     const index = next ? this.children.indexOf(next) : this.children.length;
     this.children.splice(index, 0, child);
-    if (child instanceof FakeElement) child.remove = () => this.#removeChild(child);
+    if (!(child instanceof FakeElement)) return;
+    child.holder = this;
+    child.remove = () => this.#removeChild(child);
   }
 
   replaceChildren(...children) {
+    for (const child of this.children) {
+      if (child instanceof FakeElement) child.holder = null;
+    }
     this.children = [];
     this.append(...children);
   }
@@ -75,6 +80,10 @@ export class FakeElement extends EventTarget {
 
   #removeChild(child) {
     this.children = this.children.filter((other) => other !== child);
+  }
+
+  get firstElementChild() {
+    return this.children.find((child) => child instanceof FakeElement) ?? null;
   }
 
   get lastElementChild() {
@@ -90,7 +99,7 @@ export class FakeElement extends EventTarget {
   }
 
   get parentElement() {
-    return this.querySelector("parent");
+    return this.holder === undefined ? this.querySelector("parent") : this.holder;
   }
 
   get valueAsNumber() {

@@ -30,7 +30,7 @@ async function openPage(t, video, { answers = [], confirms = true } = {}) {
   const requests = [];
   const left = [];
   const page = fakePage(t, {
-    texts: { state: "queued running done failed cancelled", "state-error": "truncated unreachable", delete: "sure then" },
+    texts: { state: "loading queued running done failed cancelled", "state-error": "truncated unreachable", delete: "sure then" },
     globals: {
       confirm: () => confirms,
       location: { assign: (url) => left.push(url) },
@@ -59,6 +59,14 @@ test("a running detection shows its share and the remaining time, and can be can
   assert.equal(page.text("state"), "running");
   assert.match(page.text("state-share"), /^25 ?% · 15 sec left$/);
   assert.equal(page.element("state-bar").value, 0.25);
+  assert.deepEqual(page.buttons(), ["cancel"]);
+});
+
+test("while the model is loading there is no share, and detection can be cancelled", async (t) => {
+  const page = await openPage(t, { is_loading: true, frames_detected: 0 });
+
+  assert.equal(page.element("state").children[0], "loading ");
+  assert.equal(page.text("state-share"), "");
   assert.deepEqual(page.buttons(), ["cancel"]);
 });
 

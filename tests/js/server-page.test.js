@@ -17,7 +17,7 @@ async function openPage(t, { file = null, way = "base64" } = {}) {
   const fetched = [];
   const answers = [];
   const page = fakePage(t, {
-    texts: { error: "choose unreachable", status: "busy plain" },
+    texts: { error: "choose unreachable", status: "busy loading plain" },
     globals: {
       XMLHttpRequest: FakeXHR,
       fetch: async (url) => {
@@ -139,6 +139,20 @@ test("a server that cannot be reached is named, and the button works again", asy
   await page.flush();
 
   assert.equal(page.text("error"), "unreachable");
+  assert.equal(page.element("compare").disabled, false);
+});
+
+test("another choice while the server loads the model ends the request", async (t) => {
+  const page = await openPage(t);
+  await page.submit();
+  await page.respond(503, { code: "model_loading" });
+  assert.equal(page.element("status").children[0], "loading ");
+  assert.equal(page.element("compare").disabled, true);
+
+  page.element("server-form").change();
+  await page.flush();
+
+  assert.deepEqual([page.text("status"), page.text("error")], ["", ""]);
   assert.equal(page.element("compare").disabled, false);
 });
 

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { fileStamp, remainingText, roughDuration } from "../../static/js/times.js";
+import { fileStamp, remainingText, roughDuration, secondsText } from "../../static/js/times.js";
 
 test("a rough duration has one unit, and is never less than what it tells", () => {
   assert.equal(roughDuration(0.2, "en"), "1 sec");
@@ -9,6 +9,12 @@ test("a rough duration has one unit, and is never less than what it tells", () =
   assert.equal(roughDuration(61, "en"), "2 min");
   assert.equal(roughDuration(3601, "en"), "2 hr");
   assert.equal(roughDuration(90, "zh-Hans"), "2分钟");
+});
+
+test("passing seconds are counted in full", () => {
+  assert.equal(secondsText(0.9, "en"), "0s");
+  assert.equal(secondsText(75.2, "en"), "75s");
+  assert.equal(secondsText(75, "zh-Hans"), "75秒");
 });
 
 test("what cannot be known is not told", () => {

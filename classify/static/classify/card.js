@@ -4,6 +4,7 @@ import { failureText, post } from "../js/api.js";
 import { context2d } from "../js/canvas.js";
 import { shownName } from "../js/class-names.js";
 import { element, part, texts } from "../js/dom.js";
+import { showLoading } from "../js/loading.js";
 import { isReadByServer, shrink } from "../js/shrink.js";
 import { factsText, isUnsure, ranked, scoreText } from "./classification.js";
 
@@ -92,7 +93,9 @@ export class Card {
     body.append("store", store);
     body.append("image", this.upload);
     try {
-      const answer = await post(url, body, { signal });
+      const sinceMs = performance.now();
+      const onLoading = () => showLoading(this.waiting, sinceMs);
+      const answer = await post(url, body, { signal, onLoading });
       this.show(answer);
       return answer;
     } catch (reason) {
@@ -107,6 +110,7 @@ export class Card {
   wait() {
     this.alert.textContent = "";
     this.retry.hidden = true;
+    this.waiting.textContent = texts(this.waiting).waiting;
     this.waiting.hidden = false;
     this.root.focus({ preventScroll: true });
   }

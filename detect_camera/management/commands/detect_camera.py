@@ -62,12 +62,16 @@ class Command(BaseCommand):
                 seconds=options["seconds"],
                 score_threshold=options["score_threshold"],
                 on_result=self._reporter() if number == 0 else lambda stats: None,
+                on_loading=self._report_loading if number == 0 else lambda: None,
             )
             for number in range(options["cameras"])
         ]
         async with asyncio.TaskGroup() as tasks:
             running = [tasks.create_task(camera) for camera in cameras]
         return [task.result() for task in running]
+
+    def _report_loading(self) -> None:
+        self.stderr.write("The server is loading the model ...")
 
     def _reporter(self) -> Any:
         """Return a callback that prints the rate and the visible objects once a second."""

@@ -3,6 +3,7 @@
 import { Problem, failureText, problemText, requestHeaders } from "../js/api.js";
 import { jpegBlob } from "../js/canvas.js";
 import { element, texts, usesSpace } from "../js/dom.js";
+import { showLoading } from "../js/loading.js";
 import { remember, rememberControls, remembered } from "../js/memory.js";
 import { RateMeter } from "../js/rate-meter.js";
 import { saveFile } from "../js/save-file.js";
@@ -49,6 +50,8 @@ let socket = null;
 const sent = new Map();
 /** The sequence number of the frame that is shown; 0 before the first. */
 let newest = 0;
+/** Since when the server has been loading the model; 0 if it is not. */
+let loadingSinceMs = 0;
 /** @type {{blob: Blob, name: string} | null} the name has no extension */
 let recording = null;
 /** An index of `LEVELS`, for automatic quality. */
@@ -66,10 +69,16 @@ function setState(next) {
   const { start, pause, play } = texts(playButton);
   playButton.textContent = { off: start, starting: start, live: pause, paused: play }[next];
   playButton.disabled = next === "starting";
-  status.textContent = texts(status)[next];
+  showStatus();
   stage.setAttribute("aria-busy", String(next === "starting"));
   element("snapshot", HTMLButtonElement).disabled = newest === 0;
   recordButton.disabled = next !== "live" && !recorder.isRecording;
+}
+
+function showStatus() {
+  const isConnecting = state === "live" && !socket?.isReady;
+  if (state === "live" && loadingSinceMs) showLoading(status, loadingSinceMs);
+  else status.textContent = texts(status)[isConnecting ? "starting" : state];
 }
 
 async function play() {
@@ -95,6 +104,7 @@ async function play() {
   element("invitation", HTMLElement).hidden = true;
   element("live", HTMLElement).hidden = false;
   socket ??= new CameraSocket(socketPath(), {
+    loading,
     ready,
     result,
     lost,
@@ -119,10 +129,15 @@ function pause(reason = "") {
   discardSent();
   turnOff();
   // The server limits how many cameras are connected.
-  socket?.close();
-  socket = null;
+  disconnect();
   error.textContent = reason;
   setState("paused");
+}
+
+function disconnect() {
+  socket?.close();
+  socket = null;
+  loadingSinceMs = 0;
 }
 
 function turnOff() {
@@ -173,9 +188,17 @@ function frameOptions() {
   return { side: Number(resolution.value), quality: Number(quality.value) };
 }
 
-function ready() {
-  if (state === "live") status.textContent = texts(status).live;
+function loading() {
+  if (state !== "live") return;
+  loadingSinceMs ||= performance.now();
   error.textContent = "";
+  showStatus();
+}
+
+function ready() {
+  loadingSinceMs = 0;
+  error.textContent = "";
+  showStatus();
 }
 
 /**
@@ -191,6 +214,7 @@ function result(sequence, answer) {
     return;
   }
   newest = sequence;
+  if (loadingSinceMs) ready();
   show(frame.bitmap, answer);
   recorder.frameDrawn();
   const nowMs = performance.now();
@@ -362,8 +386,7 @@ facing.addEventListener("change", () => {
 });
 resolution.addEventListener("change", restart);
 model?.addEventListener("change", () => {
-  socket?.close();
-  socket = null;
+  disconnect();
   restart();
 });
 document.addEventListener("visibilitychange", () => {

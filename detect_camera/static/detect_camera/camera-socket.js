@@ -6,6 +6,7 @@ import { frameMessage } from "./frame-message.js";
 /** @typedef {import("../js/api.js").Detections & {server_ms: number}} FrameResult */
 /**
  * @typedef {object} Events none is fired after `close()`, except `lost`
+ * @property {() => void} loading the server is loading the model; sent again every few seconds
  * @property {() => void} ready frames may be sent
  * @property {(sequence: number, result: FrameResult) => void} result
  * @property {(sequence: number) => void} lost no result will come for this frame
@@ -66,19 +67,24 @@ export class CameraSocket {
     this.#loseAll();
   }
 
-  /** @param {{type: string, seq?: number, detail?: string} & FrameResult} message */
+  /** @param {{type: string, seq?: number, code?: string, detail?: string} & FrameResult} message */
   #receive(message) {
     const { type, seq } = message;
     if (type === "ready") {
       this.isReady = true;
       this.socket.settle();
       this.events.ready();
+    } else if (type === "loading") {
+      this.socket.settle();
+      this.events.loading();
     } else if (type === "result" && seq !== undefined) {
       this.#release(seq);
       this.events.result(seq, message);
     } else {
       if (seq !== undefined) this.#lose(seq);
-      if (message.detail) this.events.problem(message.detail);
+      // The model's files were replaced.
+      if (message.code === "model_loading") this.events.loading();
+      else if (message.detail) this.events.problem(message.detail);
     }
   }
 

@@ -3,6 +3,7 @@
 import { Problem, failureText, post } from "../js/api.js";
 import { delay } from "../js/delay.js";
 import { element, part, texts } from "../js/dom.js";
+import { showLoading } from "../js/loading.js";
 import { dataUrl, openPicture, shrink } from "../js/shrink.js";
 import { sizeText } from "../js/size-text.js";
 import { nextId } from "../js/tab-store.js";
@@ -11,7 +12,7 @@ import { nextId } from "../js/tab-store.js";
 /** @typedef {{longestSide: number, quality: number, delay_ms: number, model: string,
  *   store: string}} Settings
  */
-/** @typedef {"waiting" | "sending" | "detecting" | "done" | "failed"} State */
+/** @typedef {"waiting" | "sending" | "detecting" | "loading" | "done" | "failed"} State */
 
 const template = element("queued", HTMLTemplateElement);
 
@@ -44,6 +45,8 @@ export class ChosenPicture {
     /** @type {import("./snippets.js").Sent["fields"]} */
     this.fields = {};
     this.error = "";
+    /** Since when the server has been loading the model; only while the state is `loading`. */
+    this.loadingSinceMs = 0;
     part(copy, ".name", HTMLElement).textContent = file.name;
     part(copy, "img", HTMLImageElement).src = image.src;
     const remove = part(copy, ".remove", HTMLButtonElement);
@@ -55,7 +58,8 @@ export class ChosenPicture {
   setState(state) {
     this.state = state;
     this.row.dataset.state = state;
-    this.stateText.textContent = texts(this.stateText)[state];
+    if (state === "loading") showLoading(this.stateText, this.loadingSinceMs);
+    else this.stateText.textContent = texts(this.stateText)[state];
     this.row.dispatchEvent(new CustomEvent("statechange", { bubbles: true }));
   }
 
@@ -115,7 +119,11 @@ export class ChosenPicture {
         ...(settings.model && { model: settings.model }),
       };
       const body = { image: await dataUrl(blob), ...this.fields };
-      const answer = await post(url, body, { signal, onProgress: (share) => this.showProgress(share) });
+      const answer = await post(url, body, {
+        signal,
+        onProgress: (share) => this.showProgress(share),
+        onLoading: () => this.wait(),
+      });
       if (signal.aborted) return;
       this.answer = answer;
       this.setState("done");
@@ -128,12 +136,20 @@ export class ChosenPicture {
 
   /** @param {number} share of the upload that is done */
   showProgress(share) {
+    if (this.state !== "sending") return;
     this.progress.value = share;
+    if (share < 1) return;
     // Uploaded. How long the server takes is unknown.
-    if (share === 1 && this.state === "sending") {
-      this.progress.removeAttribute("value");
-      this.setState("detecting");
-    }
+    this.progress.removeAttribute("value");
+    this.setState("detecting");
+  }
+
+  /** The server is loading the model; the picture is sent again until that is done. */
+  wait() {
+    if (this.state === "loading") return;
+    this.loadingSinceMs = performance.now();
+    this.progress.removeAttribute("value");
+    this.setState("loading");
   }
 
   remove() {

@@ -4,6 +4,7 @@ import { Problem, failureText, problemText, requestHeaders } from "../js/api.js"
 import { whenFilesChosen } from "../js/chosen-files.js";
 import { delay as pause } from "../js/delay.js";
 import { element, part, texts } from "../js/dom.js";
+import { showLoading } from "../js/loading.js";
 import { storeChoice } from "../js/store-choice.js";
 import { remember, rememberControls, remembered } from "../js/memory.js";
 import { sizeText } from "../js/size-text.js";
@@ -12,7 +13,6 @@ import { ChosenPicture } from "./chosen-picture.js";
 import { showQueue } from "./queue-bar.js";
 import { clearResult, showResult } from "./result.js";
 
-const STILL_BUSY_INTERVAL_MS = 3000;
 const SELECTED_KEY = `selected ${location.pathname}`;
 
 const form = element("picture-form", HTMLFormElement);
@@ -126,14 +126,15 @@ function remove(one) {
 function arrange() {
   showQueue(chosen);
   detectButton.disabled = isRunning || !chosen.some(isOpen);
-  const isBusy = selected?.state === "sending" || selected?.state === "detecting";
+  const isBusy = ["sending", "detecting", "loading"].includes(selected?.state ?? "");
   stage.setAttribute("aria-busy", String(isBusy));
   error.textContent = selected?.error || refusal;
   if (selected?.answer) {
     showResult(selected.answer, selected);
   } else {
     clearResult();
-    status.textContent = texts(status)[selected?.state ?? "empty"];
+    if (selected?.state === "loading") showLoading(status, selected.loadingSinceMs);
+    else status.textContent = texts(status)[selected?.state ?? "empty"];
   }
 }
 
@@ -151,16 +152,12 @@ async function detectIn(pictures) {
   if (isRunning || !pending.length) return;
   isRunning = true;
   refusal = "";
-  const timer = setInterval(() => {
-    if (selected?.state === "detecting") status.textContent = texts(status).stillBusy;
-  }, STILL_BUSY_INTERVAL_MS);
   for (let one = pending.shift(); one; one = pending.shift()) {
     if (!chosen.includes(one)) continue;
     await one.detect(form.action, settings(), Number(form.dataset.maxBytes));
     const { id, answer, fields } = one;
     if (answer && chosen.includes(one)) store.put(id, "result", { answer, fields });
   }
-  clearInterval(timer);
   isRunning = false;
   arrange();
 }
@@ -196,6 +193,10 @@ function settingsChanged() {
   element("quality-text", HTMLOutputElement).value = `${quality.value}%`;
   quality.disabled = settings().longestSide === Infinity;
   showUploadSize();
+  // Another model may be chosen instead of waiting.
+  const loading = chosen.find(({ state }) => state === "loading");
+  loading?.reset();
+  if (loading) detectIn([loading]);
   if (isRunning) return;
   for (const one of chosen) {
     one.reset();
@@ -256,12 +257,13 @@ for (const sample of samples) {
  * @returns {Promise<import("../js/api.js").PictureAnswer | null>} null once a picture is chosen
  */
 async function ownResult(url) {
+  const startedMs = performance.now();
   while (!selected) {
     const response = await fetch(url, { headers: requestHeaders() });
     const waitSeconds = Number(response.headers.get("Retry-After"));
     if (response.ok) return response.json();
     if (response.status !== 503 || !waitSeconds) throw new Problem(await problemText(response));
-    status.textContent = texts(status).loading;
+    showLoading(status, startedMs);
     await pause(waitSeconds * 1000, new AbortController().signal);
   }
   return null;

@@ -3,6 +3,7 @@
 import { Problem, failureText, post, problemText } from "../js/api.js";
 import { whenFilesDropped } from "../js/chosen-files.js";
 import { element, part, texts } from "../js/dom.js";
+import { showLoading } from "../js/loading.js";
 import { storeChoice } from "../js/store-choice.js";
 import { rememberControls } from "../js/memory.js";
 import { isReadByServer, openPicture, shrink } from "../js/shrink.js";
@@ -40,6 +41,8 @@ const store = new TabStore(`${location.pathname} ${texts(form).owner}`);
 
 /** Aborted by the next request. */
 let current = new AbortController();
+/** Since when the server has been loading the model; 0 if it is not. */
+let loadingSinceMs = 0;
 /** @type {Record<string, string>[]} the rows of the table, the newest last */
 const rows = [];
 
@@ -78,7 +81,7 @@ async function detected(way) {
     ...(model instanceof HTMLSelectElement && { model: model.value }),
   };
   Object.entries(fields).forEach(([field, value]) => body.append(field, value));
-  const answer = await post(form.action, body, { signal });
+  const answer = await post(form.action, body, { signal, onLoading: waitForModel });
   return {
     picture: answer.drawn,
     sentBytes: upload?.size ?? 0,
@@ -87,6 +90,11 @@ async function detected(way) {
     isTruncated: answer.truncated,
     notStored: answer.not_stored?.detail ?? "",
   };
+}
+
+function waitForModel() {
+  loadingSinceMs ||= performance.now();
+  showLoading(status, loadingSinceMs);
 }
 
 /**
@@ -215,6 +223,7 @@ async function run(ask, ways) {
   current.abort();
   current = new AbortController();
   const { signal } = current;
+  loadingSinceMs = 0;
   clear();
   const { name } = chosen();
   if (!name) {
@@ -229,6 +238,15 @@ async function run(ask, ways) {
     clear();
     error.textContent = failureText(reason, texts(error).unreachable);
   }
+  loadingSinceMs = 0;
+  setBusy(false);
+}
+
+/** Another model may be chosen instead of waiting for this one. */
+function stopWaiting() {
+  current.abort();
+  loadingSinceMs = 0;
+  clear();
   setBusy(false);
 }
 
@@ -288,7 +306,10 @@ async function restore() {
   }
 }
 
-form.addEventListener("change", arrange);
+form.addEventListener("change", () => {
+  if (loadingSinceMs) stopWaiting();
+  arrange();
+});
 file.addEventListener("change", () => {
   const own = file.files?.[0] ?? null;
   element("own-name", HTMLElement).textContent = own?.name ?? "";

@@ -31,7 +31,7 @@ from detect_video.video import rendering as video_rendering
 from detect_video.video.reader import VideoReader
 from detect_video.video.rendering import render_video
 from ml_core import engine
-from ml_core.errors import Busy, InferenceTimeout, ModelLoading
+from ml_core.errors import Busy, InferenceTimeout
 
 pytestmark = [pytest.mark.usefixtures("toy_detector"), pytest.mark.django_db(transaction=True)]
 
@@ -279,7 +279,41 @@ def test_a_missing_model_fails_the_job_and_says_so(clip, no_detector):
     assert video.error == "No detection model is installed on this server."
 
 
-@pytest.mark.parametrize("error", [Busy, InferenceTimeout, ModelLoading])
+def described(video: Video) -> dict:
+    return VideoSerializer(Video.objects.get(pk=video.pk)).data
+
+
+def start_loading(video: Video) -> jobs.Running:
+    """Start detection, and return once it waits for its model."""
+    running = jobs.Running(jobs.claim_next(Video), run_detection)
+    running.start()
+    wait_until(lambda: described(video)["is_loading"])
+    return running
+
+
+def test_a_video_tells_that_it_waits_for_its_model(clip, loading_detector):
+    video = queued_video(clip)
+    running = start_loading(video)
+
+    loading_detector.close()
+    running.thread.join(120)
+
+    assert_complete(video, 20)
+    assert described(video)["is_loading"] is False
+
+
+def test_a_video_that_waits_for_its_model_can_be_cancelled(clip, loading_detector):
+    video = queued_video(clip)
+    running = start_loading(video)
+
+    Video.objects.get(pk=video.pk).cancel()
+    running.thread.join(30)
+
+    assert not running.thread.is_alive()
+    assert (described(video)["state"], described(video)["is_loading"]) == ("cancelled", False)
+
+
+@pytest.mark.parametrize("error", [Busy, InferenceTimeout])
 def test_a_busy_model_is_waited_for(clip, monkeypatch, error):
     detect = engine.detect
     refusals = iter([True, True])

@@ -3,6 +3,7 @@
 import { failureText, requestJson } from "../js/api.js";
 import { percent } from "../js/boxes.js";
 import { element, part, texts } from "../js/dom.js";
+import { showLoading } from "../js/loading.js";
 import { sizeText } from "../js/size-text.js";
 import { remainingText } from "../js/times.js";
 import { isActive, progressShare, remainingSeconds, timeText } from "./video.js";
@@ -19,20 +20,26 @@ const downloads = element("downloads", HTMLElement);
 
 /** @type {Video | null} */
 let video = null;
+/** Since when the server has been loading the model; 0 if it is not. */
+let loadingSinceMs = 0;
 
 /** @param {Video} current */
 export function showState(current) {
   video = current;
   const share = progressShare(current);
+  if (!current.is_loading) loadingSinceMs = 0;
+  else loadingSinceMs ||= performance.now();
   const text = texts(state)[current.state];
   // This is a live region: the percentage, which changes all the time, is in another element.
-  if (state.textContent !== text) state.textContent = text;
+  if (loadingSinceMs) showLoading(state, loadingSinceMs);
+  else if (state.textContent !== text) state.textContent = text;
   const pace = [percent(share), remainingText(remainingSeconds(current), texts(state).remaining)];
   const place = texts(state).place.replace("{position}", String(current.queue_position));
   element("state-share", HTMLElement).textContent =
-    current.state === "running" ? pace.filter(Boolean).join(" · ") : current.queue_position ? place : "";
+    current.state === "running" && !current.is_loading ? pace.filter(Boolean).join(" · ") : current.queue_position ? place : "";
   bar.hidden = current.state === "done";
-  bar.value = share;
+  if (current.is_loading) bar.removeAttribute("value");
+  else bar.value = share;
   error.textContent = current.error || (current.truncated && texts(error).truncated);
   cancel.hidden = !isActive(current);
   retry.hidden = isActive(current) || current.state === "done";

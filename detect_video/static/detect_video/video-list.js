@@ -59,7 +59,7 @@ function updateRow(row, video) {
     poster.hidden = false;
   }
   part(row, ".facts-line", HTMLElement).textContent = facts(video).join(" · ");
-  const { remaining, [video.state]: state } = texts(list);
+  const { remaining, [video.is_loading ? "loading" : video.state]: state } = texts(list);
   const left = remainingText(remainingSeconds(video), remaining);
   part(row, "span", HTMLElement).textContent = [state, left].filter(Boolean).join(" · ");
   const bar = part(row, "progress", HTMLProgressElement);

@@ -1,6 +1,7 @@
 """``manage.py evaluate_detector``: mean average precision on labelled pictures."""
 
 import json
+import time
 from argparse import ArgumentParser
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -104,12 +105,17 @@ def _problem_text(response: requests.Response) -> str:
 
 def _remote_detector(url: str, model: str) -> Detect:
     def detect(path: Path) -> list[Detection]:
-        response = requests.post(
-            f"{url.rstrip('/')}/api/detect/image/",
-            data={"model": model, "score_threshold": SCORE_FLOOR},
-            files={"image": path.read_bytes()},
-            timeout=REQUEST_SECONDS,
-        )
+        while True:
+            response = requests.post(
+                f"{url.rstrip('/')}/api/detect/image/",
+                data={"model": model, "score_threshold": SCORE_FLOOR},
+                files={"image": path.read_bytes()},
+                timeout=REQUEST_SECONDS,
+            )
+            # The server is loading the model.
+            if response.status_code != 503 or "Retry-After" not in response.headers:
+                break
+            time.sleep(int(response.headers["Retry-After"]))
         if not response.ok:
             raise CommandError(f"The server's answer to {path}: {_problem_text(response)}")
         return [
