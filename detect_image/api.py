@@ -160,6 +160,7 @@ class DetectAgainView(APIView):
         serializer.is_valid(raise_exception=True)
         stored = get_object_or_404(services.own_pictures(request), pk=pk)
         model, queue_key = serializer.validated_data["model"], queue_key_of(request)
+        engine.wait_until_loaded("detection", model)
         try:
             stored = services.detect_again(stored, model, queue_key=queue_key)
         except (FileNotFoundError, DetectedImage.DoesNotExist) as exc:

@@ -275,6 +275,27 @@ def test_a_denied_camera_permission_shows_an_error(camera_browser, base_url):
     context.close()
 
 
+def test_the_sample_clip_takes_the_place_of_a_denied_camera(camera_browser, base_url):
+    context = camera_browser.new_context(base_url=base_url, permissions=[])
+    page = context.new_page()
+    page.goto("/detect-camera/")
+    page.get_by_role("button", name="Start the camera").click()
+    expect(page.get_by_role("alert").first).to_contain_text("denied")
+
+    page.get_by_role("button", name="Try the sample clip").click()
+    # More frames than the clip has: it starts again at its end.
+    expect(page.locator("#camera-page")).to_have_attribute(
+        "data-frames", re.compile(r"\d{3}"), timeout=60_000
+    )
+
+    expect(page.get_by_role("alert").first).to_be_empty()
+    expect(page.locator("#sample-label")).to_have_text("Sample clip")
+    expect(page.locator("#frame-size")).to_have_text(re.compile(r"^640 × 360, \d\d%$"))
+    page.get_by_role("button", name="Pause").click()
+    assert page.evaluate("() => document.querySelector('#video').paused")
+    context.close()
+
+
 def test_the_page_reconnects_after_a_server_restart(page, server: Server, console_errors):
     start(page)
 

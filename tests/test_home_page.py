@@ -1,5 +1,6 @@
 """End-to-end tests of the home page's example, and of the first screen of all pages on a phone."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -77,7 +78,7 @@ def test_the_page_waits_for_the_example_while_the_model_is_loading(page, console
     page.route("**/api/example/", answer)
     page.goto("/")
 
-    expect(page.locator("#status")).to_have_text("Loading the model…")
+    expect(page.locator("#status")).to_have_text(re.compile(r"^Loading the model… \d+s$"))
     expect(page.locator("#status")).to_have_text("Objects shown: 2")
     assert len(console_errors) == 2 and "503" in console_errors[0]
     console_errors.clear()

@@ -295,6 +295,16 @@ def upload_offsets(page: Page) -> list[int]:
     return offsets
 
 
+def test_one_click_detects_in_the_sample_clip(page):
+    page.goto("/detect-video/")
+
+    page.get_by_role("button", name="Try the sample clip").click()
+
+    expect(page.locator("#state")).to_have_text("Detection is complete.", timeout=60_000)
+    expect(page.locator("#detected")).to_have_text("90")
+    expect(page.get_by_role("heading", level=1)).to_have_text("street.mp4")
+
+
 def test_an_upload_resumes_after_a_lost_connection(page, large_clip, console_errors):
     broken = []
 

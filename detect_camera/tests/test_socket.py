@@ -296,7 +296,7 @@ async def test_a_camera_whose_model_cannot_be_read_frees_its_place(monkeypatch):
 
     assert (error["code"], code) == ("server_error", 4500)
     await communicator.disconnect()
-    assert consumers._cameras.total() == 0
+    assert consumers.open_cameras.total() == 0
 
 
 async def test_a_camera_is_told_that_its_model_is_loading_and_when_it_is_ready(loading_detector):

@@ -10,9 +10,10 @@ const TEXTS = {
   error: "insecure denied none inUse failed unreadable ended unreachable hidden",
   record: "record stop",
   "as-avi": "label busy",
+  sample: "label camera url",
 };
 
-beforeEach((t) => t.mock.timers.enable({ apis: ["setTimeout"] }));
+beforeEach((t) => t.mock.timers.enable({ apis: ["setTimeout", "setInterval"] }));
 
 /** A camera that the browser opens once the test allows it. */
 class FakeCamera {
@@ -36,6 +37,17 @@ class FakeCamera {
 
   isTakenAway() {
     this.track.dispatchEvent(new Event("ended"));
+  }
+}
+
+/** A stream without tracks. */
+class FakeStream {
+  getTracks() {
+    return [];
+  }
+
+  getVideoTracks() {
+    return [];
   }
 }
 
@@ -80,6 +92,7 @@ async function openPage(t, { isSecureContext = true, globals = {}, ...options } 
     globals: {
       isSecureContext,
       navigator: { mediaDevices: cameras },
+      MediaStream: FakeStream,
       createImageBitmap: async () => {
         if (!bitmaps.isReadable) throw new DOMException("no frame", "InvalidStateError");
         bitmaps.open += 1;
@@ -94,7 +107,7 @@ async function openPage(t, { isSecureContext = true, globals = {}, ...options } 
   Object.assign(element("resolution"), { value: "640" });
   Object.assign(element("quality"), { value: "auto" });
   Object.assign(element("threshold"), { value: "0.35" });
-  element("camera").append(new Option("Camera", ""));
+  element("camera").append(new Option("Camera", ""), new Option("Sample clip", "sample"));
   element("camera-page").querySelector("#model").value = "small";
   let frameArrives = () => {};
   const video = Object.assign(element("video"), {
@@ -570,6 +583,50 @@ test("the other side's camera is asked for instead of the chosen one", async (t)
   assert.deepEqual(page.cameras.requests.at(-1).video, { width, facingMode: "user" });
 });
 
+test("the sample clip takes the place of a camera that was refused, and says what it is", async (t) => {
+  const page = await openPage(t);
+  page.play();
+  await page.cameras.refuse("NotAllowedError");
+
+  page.element("sample").click();
+  await settled();
+  serverIsReady();
+  await page.frame();
+
+  assert.equal(page.text("error"), "");
+  assert.equal(page.state(), "live");
+  assert.deepEqual([page.video.src, page.video.loop], ["url", true]);
+  assert.equal(page.element("sample-label").hidden, false);
+  assert.equal(page.text("sample"), "camera");
+  assert.equal(page.cameras.requests.length, 1);
+  assert.equal(sentFrames().length, 1);
+});
+
+test("from the sample clip one click leads to the camera", async (t) => {
+  const page = await openPage(t, { stored: { "camera.camera": "rear" } });
+  page.element("sample").click();
+  await settled();
+
+  page.element("sample").click();
+  await page.cameras.allow();
+
+  assert.equal(page.state(), "live");
+  assert.equal(page.cameras.requests.at(-1).video.deviceId, "rear");
+  assert.equal(page.element("sample-label").hidden, true);
+  assert.equal(page.text("sample"), "label");
+});
+
+test("a sample clip that cannot be fetched is explained", async (t) => {
+  const page = await openPage(t);
+  page.video.play = () => Promise.reject(new DOMException("no source", "NotSupportedError"));
+
+  page.element("sample").click();
+  await settled();
+
+  assert.equal(page.text("error"), "unreachable");
+  assert.equal(page.state(), "off");
+});
+
 test("another model needs another connection", async (t) => {
   const page = await livePage(t);
 
@@ -594,7 +651,7 @@ test("the cameras are listed by name once permission is granted, unnamed ones by
   const page = await livePage(t);
 
   const listed = page.element("camera").options.map(({ text, value }) => [text, value]);
-  assert.deepEqual(listed, [["Camera", ""], ["Front", "front"], ["Camera 2", "rear"]]);
+  assert.deepEqual(listed, [["Camera", ""], ["Front", "front"], ["Camera 2", "rear"], ["Sample clip", "sample"]]);
 });
 
 test("the space bar pauses and plays, unless it means something else", async (t) => {

@@ -63,6 +63,7 @@ test("a running detection shows its share and the remaining time, and can be can
 });
 
 test("while the model is loading there is no share, and detection can be cancelled", async (t) => {
+  t.mock.timers.enable({ apis: ["setInterval"] });
   const page = await openPage(t, { is_loading: true, frames_detected: 0 });
 
   assert.equal(page.element("state").children[0], "loading ");

@@ -143,6 +143,7 @@ test("a server that cannot be reached is named, and the button works again", asy
 });
 
 test("another choice while the server loads the model ends the request", async (t) => {
+  t.mock.timers.enable({ apis: ["setTimeout", "setInterval"] });
   const page = await openPage(t);
   await page.submit();
   await page.respond(503, { code: "model_loading" });

@@ -9,7 +9,7 @@ import { RateMeter } from "../js/rate-meter.js";
 import { saveFile } from "../js/save-file.js";
 import { fileStamp } from "../js/times.js";
 import { CameraSocket } from "./camera-socket.js";
-import { cameras, openCamera, playCamera, problemOf, stopCamera } from "./camera.js";
+import { cameras, openCamera, playCamera, playClip, problemOf, stopCamera } from "./camera.js";
 import { capture, nextFrame } from "./capture.js";
 import { paint, show, snapshot } from "./frame-view.js";
 import { ExponentialAverage, FramesInFlight, LEVELS, nextLevel } from "./pace.js";
@@ -18,6 +18,8 @@ import { Recorder } from "./recorder.js";
 /** @typedef {"off" | "starting" | "live" | "paused"} State */
 
 const CAMERA_KEY = "camera.camera";
+// In the menu of cameras.
+const SAMPLE = "sample";
 const ADAPT_INTERVAL_MS = 2000;
 const RATE_WINDOW_MS = 2000;
 const SNAPSHOT_QUALITY = 0.92;
@@ -30,6 +32,7 @@ const status = element("status", HTMLElement);
 const video = element("video", HTMLVideoElement);
 const stage = element("stage", HTMLElement);
 const chooser = element("camera", HTMLSelectElement);
+const sampleButton = element("sample", HTMLButtonElement);
 const facing = element("facing", HTMLSelectElement);
 const resolution = element("resolution", HTMLSelectElement);
 const quality = element("quality", HTMLSelectElement);
@@ -68,32 +71,31 @@ function setState(next) {
   page.dataset.state = next;
   const { start, pause, play } = texts(playButton);
   playButton.textContent = { off: start, starting: start, live: pause, paused: play }[next];
+  const { label, camera } = texts(sampleButton);
+  sampleButton.textContent = isSample() ? camera : label;
+  sampleButton.disabled = next === "starting";
   playButton.disabled = next === "starting";
   showStatus();
-  stage.setAttribute("aria-busy", String(next === "starting"));
   element("snapshot", HTMLButtonElement).disabled = newest === 0;
   recordButton.disabled = next !== "live" && !recorder.isRecording;
 }
 
 function showStatus() {
   const isConnecting = state === "live" && !socket?.isReady;
-  if (state === "live" && loadingSinceMs) showLoading(status, loadingSinceMs);
+  const isLoading = state === "live" && loadingSinceMs > 0;
+  if (isLoading) showLoading(status, loadingSinceMs);
   else status.textContent = texts(status)[isConnecting ? "starting" : state];
+  stage.setAttribute("aria-busy", String(state === "starting" || isConnecting || isLoading));
 }
 
 async function play() {
   error.textContent = "";
   setState("starting");
   try {
-    stream = await openCamera({
-      deviceId: chooser.value || (remembered(CAMERA_KEY) ?? ""),
-      facing: facing.value,
-      width: Number(resolution.value),
-    });
-    await playCamera(stream, video);
+    stream = await openSource();
   } catch (reason) {
     stream = null;
-    error.textContent = texts(error)[problemOf(reason, isSecureContext)];
+    error.textContent = texts(error)[isSample() ? "unreachable" : problemOf(reason, isSecureContext)];
     setState(newest ? "paused" : "off");
     return;
   }
@@ -120,6 +122,23 @@ async function play() {
   run(stream);
   // The tab may have been hidden while the browser asked for permission.
   if (document.hidden) pause(texts(error).hidden);
+}
+
+function isSample() {
+  return chooser.value === SAMPLE;
+}
+
+/** Play the chosen camera or the sample clip. */
+async function openSource() {
+  element("sample-label", HTMLElement).hidden = !isSample();
+  if (isSample()) return playClip(texts(sampleButton).url, video);
+  const opened = await openCamera({
+    deviceId: chooser.value || (remembered(CAMERA_KEY) ?? ""),
+    facing: facing.value,
+    width: Number(resolution.value),
+  });
+  await playCamera(opened, video);
+  return opened;
 }
 
 /** @param {string} [reason] shown as an error; empty if the user paused */
@@ -283,13 +302,14 @@ async function listCameras() {
   const found = (await cameras()).filter(({ deviceId }) => deviceId);
   const open = stream?.getVideoTracks()[0]?.getSettings().deviceId;
   const chosen = open ?? (chooser.value || remembered(CAMERA_KEY));
-  const any = /** @type {HTMLOptionElement} */ (chooser.options[0]);
-  const options = found.map(({ deviceId, label }, index) => {
+  const [any, ...others] = chooser.options;
+  const sample = others.at(-1) ?? null;
+  others.slice(0, -1).forEach((option) => option.remove());
+  found.forEach(({ deviceId, label }, index) => {
     const option = new Option(label || `${any.text} ${index + 1}`, deviceId);
     option.selected = deviceId === chosen;
-    return option;
+    chooser.insertBefore(option, sample);
   });
-  chooser.replaceChildren(any, ...options);
 }
 
 function socketPath() {
@@ -375,8 +395,14 @@ element("snapshot", HTMLButtonElement).addEventListener("click", takeSnapshot);
 recordButton.addEventListener("click", toggleRecording);
 element("as-avi", HTMLButtonElement).addEventListener("click", saveAsAvi);
 recordButton.hidden = !Recorder.isSupported;
+sampleButton.addEventListener("click", () => {
+  chooser.value = isSample() ? "" : SAMPLE;
+  if (state === "live") restart();
+  else play();
+});
 chooser.addEventListener("change", () => {
-  remember(CAMERA_KEY, chooser.value);
+  if (!isSample()) remember(CAMERA_KEY, chooser.value);
+  setState(state);
   restart();
 });
 facing.addEventListener("change", () => {

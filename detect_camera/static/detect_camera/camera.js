@@ -43,12 +43,27 @@ export async function playCamera(stream, video) {
 }
 
 /**
+ * Play a clip over and over instead of a camera.
+ * @param {string} url
+ * @param {HTMLVideoElement} video
+ * @returns {Promise<MediaStream>} without tracks
+ */
+export async function playClip(url, video) {
+  video.src = url;
+  video.loop = true;
+  await video.play();
+  return new MediaStream();
+}
+
+/**
+ * Stop a camera or a clip.
  * @param {MediaStream | null} stream
  * @param {HTMLVideoElement} video
  */
 export function stopCamera(stream, video) {
   stream?.getTracks().forEach((track) => track.stop());
   video.srcObject = null;
+  video.removeAttribute("src");
 }
 
 /** @returns {Promise<MediaDeviceInfo[]>} the cameras; unlabelled until permission is granted */

@@ -16,6 +16,7 @@ const bar = element("upload-bar", HTMLProgressElement);
 const error = element("upload-error", HTMLElement);
 const cancel = element("upload-cancel", HTMLButtonElement);
 const model = element("model", HTMLSelectElement);
+const sample = element("sample", HTMLButtonElement);
 
 let uploading = new AbortController();
 
@@ -25,13 +26,25 @@ rememberControls("video", [model], "sessionStorage");
  * @param {(video: Video, file: File) => void} uploaded is called when the server has the whole file
  */
 export function whenVideoUploaded(uploaded) {
-  whenFilesChosen(element("file", HTMLInputElement), element("drop", HTMLElement), async ([file]) => {
+  /** @param {File} file */
+  const upload = async (file) => {
     if (form.closest("[hidden]")) return;
     uploading.abort();
     uploading = new AbortController();
     const { signal } = uploading;
     const video = await send(file, signal);
     if (video && !signal.aborted) uploaded(video, file);
+  };
+  whenFilesChosen(element("file", HTMLInputElement), element("drop", HTMLElement), ([file]) => upload(file));
+  sample.disabled = false;
+  sample.addEventListener("click", async () => {
+    const { url, name } = texts(sample);
+    try {
+      const response = await fetch(url);
+      upload(new File([await response.blob()], name));
+    } catch {
+      error.textContent = texts(error).unreachable;
+    }
   });
   cancel.addEventListener("click", () => {
     uploading.abort();
