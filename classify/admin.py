@@ -2,7 +2,7 @@ from django.contrib import admin
 from django.utils.translation import gettext_lazy as _
 
 from classify.models import ClassifiedImage
-from web.storage.media import PictureAdmin
+from web.storage.admin import PictureAdmin
 
 
 @admin.register(ClassifiedImage)

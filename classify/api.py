@@ -15,10 +15,11 @@ from classify.serializers import (
     ClassifyRequestSerializer,
 )
 from ml_core import engine
+from web.rest.owner_filter import OwnerFilter
 from web.rest.picture_uploads import PictureAPIView, picture_request, queue_key_of, server_timing
 from web.rest.schema import MODEL_ERRORS, PICTURE_ERRORS, STORAGE_ERRORS, problems
 from web.storage.choice import Storing
-from web.storage.owners import OwnedQuerySet, Owner
+from web.storage.owners import Owner
 from web.storage.quota import check_storage
 
 TAGS = ["classification"]
@@ -70,10 +71,8 @@ class StoredPicturesView(ListAPIView):
     """Your own classified pictures, the newest first."""
 
     serializer_class = ClassifiedImageSerializer
-    queryset = ClassifiedImage.objects.none()
-
-    def get_queryset(self) -> OwnedQuerySet:
-        return services.own_pictures(self.request)
+    queryset = ClassifiedImage.objects.all()
+    filter_backends = [OwnerFilter]
 
 
 @extend_schema_view(
@@ -84,7 +83,5 @@ class StoredPictureView(RetrieveDestroyAPIView):
     """One of your own classified pictures; DELETE removes its file as well."""
 
     serializer_class = ClassifiedImageSerializer
-    queryset = ClassifiedImage.objects.none()
-
-    def get_queryset(self) -> OwnedQuerySet:
-        return services.own_pictures(self.request)
+    queryset = ClassifiedImage.objects.all()
+    filter_backends = [OwnerFilter]

@@ -3,23 +3,21 @@
 from pathlib import Path
 
 from django.conf import settings
-from django.core.paginator import Paginator
 from django.http import FileResponse, HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, render
+from django.shortcuts import render
 from django.templatetags.static import static
 from django.utils.translation import get_language
 
-from classify import services
+from classify.models import ClassifiedImage
 from ml_core import engine
 from ml_core.errors import VisionError
 from ml_core.labels import shown_name
 from web.problem_texts import shown_error
-from web.storage.media import delete_page, picture_response
 from web.storage.owners import Owner
+from web.storage.pages import delete_page, own_picture_or_404, picture_response, pictures_page
 from web.storage.quota import storage_usage
 
 CLIENT_FILE = Path(__file__).with_name("client.py")
-PICTURES_PER_PAGE = 24
 
 
 def classify_page(request: HttpRequest) -> HttpResponse:
@@ -46,21 +44,17 @@ def client_file(request: HttpRequest) -> FileResponse:
 
 def stored_page(request: HttpRequest) -> HttpResponse:
     """The requester's stored pictures."""
-    page = Paginator(services.own_pictures(request), PICTURES_PER_PAGE).get_page(
-        request.GET.get("page")
-    )
-    owner = Owner.of(request)
-    return render(request, "classify/stored.html", {"page": page, "storage": storage_usage(owner)})
+    return pictures_page(request, ClassifiedImage, "classify/stored.html")
 
 
 def delete_stored(request: HttpRequest, pk: int) -> HttpResponse:
     """Delete one of the requester's pictures, after a confirmation."""
-    stored = get_object_or_404(services.own_pictures(request), pk=pk)
+    stored = own_picture_or_404(request, ClassifiedImage, pk)
     name = shown_name(stored.class_name, get_language() or "en")
     return delete_page(request, stored, name=name, picture_url=stored.file_url)
 
 
 def stored_file(request: HttpRequest, pk: int) -> HttpResponse:
     """The file of one of the requester's pictures, or with ``?thumbnail`` its thumbnail."""
-    stored = get_object_or_404(services.own_pictures(request), pk=pk)
+    stored = own_picture_or_404(request, ClassifiedImage, pk)
     return picture_response(request, stored, "file", thumbnail="thumbnail" in request.GET)

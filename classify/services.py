@@ -5,7 +5,6 @@ import time
 from dataclasses import replace
 
 import numpy as np
-from django.http import HttpRequest
 from PIL import Image
 
 from classify.models import ClassifiedImage
@@ -14,7 +13,7 @@ from ml_core.pictures.images import thumbnail_jpeg
 from ml_core.results import Classification
 from web.rest.picture_uploads import decode_upload, picture_in_memory
 from web.storage.media import store_picture
-from web.storage.owners import OwnedQuerySet, Owner
+from web.storage.owners import Owner
 
 logger = logging.getLogger(__name__)
 
@@ -65,8 +64,3 @@ def store(data: bytes, thumbnail: bytes, found: Classification, *, owner: Owner)
         found.timing_ms["inference"],
     )
     return classified
-
-
-def own_pictures(request: HttpRequest) -> OwnedQuerySet:
-    """The requester's pictures, the newest first."""
-    return ClassifiedImage.objects.of(Owner.of(request))

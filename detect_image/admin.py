@@ -7,7 +7,7 @@ from django.utils.translation import ngettext
 from detect_image.models import DetectedImage
 from detect_image.services import detect_again
 from ml_core.errors import VisionError
-from web.storage.media import PictureAdmin
+from web.storage.admin import PictureAdmin
 
 
 @admin.register(DetectedImage)

@@ -6,7 +6,6 @@ from pathlib import PurePath
 from typing import Any
 
 from django.http import Http404, HttpResponse
-from django.shortcuts import get_object_or_404
 from django.utils.http import content_disposition_header
 from django.utils.translation import get_language
 from rest_framework.generics import ListAPIView, RetrieveDestroyAPIView
@@ -28,10 +27,12 @@ from ml_core import engine
 from ml_core.networks.loading import SCORE_FLOOR
 from web.exports import EXPORTS
 from web.rest.file_views import FileAPIView
+from web.rest.owner_filter import OwnerFilter
 from web.rest.picture_uploads import PictureAPIView, queue_key_of, server_timing
 from web.rest.serializers import DetectAgainSerializer, DetectionsSerializer
 from web.storage.choice import StoreChoice, Storing
-from web.storage.owners import OwnedQuerySet, Owner
+from web.storage.owners import Owner
+from web.storage.pages import own_picture_or_404
 from web.storage.quota import check_storage
 
 
@@ -129,10 +130,8 @@ class StoredPicturesView(ListAPIView):
     """Your own stored pictures, the newest first."""
 
     serializer_class = DetectedImageSerializer
-    queryset = DetectedImage.objects.none()
-
-    def get_queryset(self) -> OwnedQuerySet:
-        return services.own_pictures(self.request)
+    queryset = DetectedImage.objects.all()
+    filter_backends = [OwnerFilter]
 
 
 @schema.stored_picture
@@ -140,10 +139,8 @@ class StoredPictureView(RetrieveDestroyAPIView):
     """One of your own stored pictures; DELETE removes its files as well."""
 
     serializer_class = DetectedImageSerializer
-    queryset = DetectedImage.objects.none()
-
-    def get_queryset(self) -> OwnedQuerySet:
-        return services.own_pictures(self.request)
+    queryset = DetectedImage.objects.all()
+    filter_backends = [OwnerFilter]
 
 
 class DetectAgainView(APIView):
@@ -158,7 +155,7 @@ class DetectAgainView(APIView):
     def post(self, request: Request, pk: str) -> Response:
         serializer = DetectAgainSerializer(data=request.data)
         serializer.is_valid(raise_exception=True)
-        stored = get_object_or_404(services.own_pictures(request), pk=pk)
+        stored = own_picture_or_404(request, DetectedImage, pk)
         model, queue_key = serializer.validated_data["model"], queue_key_of(request)
         engine.wait_until_loaded("detection", model)
         try:
@@ -178,7 +175,7 @@ class ExportView(FileAPIView):
         serializer = ExportRequestSerializer(data=request.query_params)
         serializer.is_valid(raise_exception=True)
         parameters = serializer.validated_data
-        stored = get_object_or_404(services.own_pictures(request), pk=pk)
+        stored = own_picture_or_404(request, DetectedImage, pk)
         name = str(stored)
         export = EXPORTS[parameters["as"]]
         found = stored.found.filtered(parameters["score_threshold"], parameters.get("class_ids"))

@@ -4,28 +4,30 @@ from pathlib import Path
 from uuid import UUID
 
 from django.conf import settings
-from django.core.paginator import Paginator
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, render
+from django.shortcuts import render
 from django.urls import reverse
 
 from detect_image import gallery
+from detect_image.models import DetectedImage
 from detect_image.serializers import GalleryPictureSerializer
-from detect_image.services import own_pictures
 from ml_core import engine
 from ml_core.labels import COCO_LABELS, coco_category_id
 from web.exports import EXPORTS
-from web.storage.media import HEADERS, delete_page, picture_response
-from web.storage.owners import Owner
-from web.storage.quota import storage_usage
+from web.storage.pages import (
+    HEADERS,
+    delete_page,
+    own_picture_or_404,
+    picture_response,
+    pictures_page,
+)
 
 CLIENT_FILE = Path(__file__).with_name("client.py")
-PICTURES_PER_PAGE = 24
 
 
 def picture_page(request: HttpRequest, pk: UUID | None = None) -> HttpResponse:
     """Detect in pictures that the browser shrinks and draws, or reopen a stored result."""
-    stored = get_object_or_404(own_pictures(request), pk=pk) if pk else None
+    stored = own_picture_or_404(request, DetectedImage, pk) if pk else None
     result_url = reverse("detect_image:api-stored", args=[pk]) if pk else ""
     context = {**detector_context(), "stored": stored, "result_url": result_url}
     return render(request, "detect_image/picture.html", context)
@@ -38,21 +40,18 @@ def server_page(request: HttpRequest) -> HttpResponse:
 
 def stored_page(request: HttpRequest) -> HttpResponse:
     """The requester's stored pictures."""
-    page = Paginator(own_pictures(request), PICTURES_PER_PAGE).get_page(request.GET.get("page"))
-    owner = Owner.of(request)
-    context = {"page": page, "storage": storage_usage(owner)}
-    return render(request, "detect_image/stored.html", context)
+    return pictures_page(request, DetectedImage, "detect_image/stored.html")
 
 
 def delete_stored(request: HttpRequest, pk: UUID) -> HttpResponse:
     """Delete one of the requester's pictures, after a confirmation."""
-    stored = get_object_or_404(own_pictures(request), pk=pk)
+    stored = own_picture_or_404(request, DetectedImage, pk)
     return delete_page(request, stored, name=str(stored), picture_url=stored.drawn_url)
 
 
 def stored_file(request: HttpRequest, pk: UUID, file_name: str) -> HttpResponse:
     """A file of one of the requester's pictures, or with ``?thumbnail`` its thumbnail."""
-    stored = get_object_or_404(own_pictures(request), pk=pk)
+    stored = own_picture_or_404(request, DetectedImage, pk)
     for field, url in (("original", stored.original_url), ("drawn", stored.drawn_url)):
         if url == request.path:
             return picture_response(request, stored, field, thumbnail="thumbnail" in request.GET)

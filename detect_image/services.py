@@ -5,7 +5,6 @@ import time
 from dataclasses import dataclass, replace
 
 import numpy as np
-from django.http import HttpRequest
 from django.utils.translation import get_language
 from PIL import Image
 
@@ -18,7 +17,7 @@ from ml_core.results import Detections
 from web.rest.picture_uploads import decode_upload, picture_in_memory
 from web.rest.serializers import DetectionSerializer
 from web.storage.media import replace_result, store_picture
-from web.storage.owners import OwnedQuerySet, Owner
+from web.storage.owners import Owner
 
 # Drawn boxes cannot be filtered later.
 DRAWN_SCORE_THRESHOLD = 0.25
@@ -170,11 +169,6 @@ def detect_again(detected: DetectedImage, model: str, *, queue_key: str) -> Dete
     draw_options = DrawOptions(drawn_from, language=get_language() or "en")
     jpegs, found = draw_to_store(data, detect_options, draw_options, queue_key=queue_key)
     return replace_result(detected, data, vars(jpegs), _result_fields(found))
-
-
-def own_pictures(request: HttpRequest) -> OwnedQuerySet:
-    """The requester's pictures, the newest first."""
-    return DetectedImage.objects.of(Owner.of(request))
 
 
 def data_url(jpeg: bytes) -> str:

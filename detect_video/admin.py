@@ -14,7 +14,7 @@ from detect_video.services import retry_video
 from detect_video.video.reader import VideoReader
 from ml_core.errors import VisionError
 from ml_core.pictures.images import THUMBNAIL_SIDE_PIXELS
-from web.storage.media import HEADERS
+from web.storage.pages import HEADERS
 from web.templatetags.sizes import size_text
 
 # The list page requests many first frames; decode only one at a time.

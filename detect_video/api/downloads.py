@@ -18,7 +18,7 @@ from detect_video.api.videos import requested_video
 from detect_video.errors import NotFinished, NotFound
 from detect_video.models import Video
 from web.rest.file_views import FileAPIView
-from web.storage.media import HEADERS
+from web.storage.pages import HEADERS
 
 RESULTS: dict[str, tuple[Callable[[Video], AsyncIterator[str]], str]] = {
     "jsonl": (exports.jsonl_lines, "application/jsonl"),

@@ -13,7 +13,7 @@ from classify.models import ClassifiedImage
 from detect_image.models import DetectedImage
 from detect_image.tests.test_api import PICTURE
 from web.rest import picture_uploads
-from web.storage import media
+from web.storage import pages
 
 STORED = [
     ("/api/classify/", ClassifiedImage, ["file"]),
@@ -63,7 +63,7 @@ def test_thumbnails_are_made_at_upload_and_served_without_decoding(
     client, monkeypatch, url, model, fields
 ):
     row = store(client, url, model)
-    monkeypatch.setattr(media, "decode_image", None)
+    monkeypatch.setattr(pages, "decode_image", None)
     admin = f"/admin/{model._meta.app_label}/{model._meta.model_name}/{row.pk}/picture/"
 
     answers = [client.get(each) for each in thumbnail_urls(row, fields)]
@@ -92,7 +92,7 @@ def test_missing_thumbnails_are_made_at_the_first_request(
     before_bytes = row.size_bytes
 
     first = [client.get(each).content for each in thumbnail_urls(row, fields)]
-    monkeypatch.setattr(media, "decode_image", None)
+    monkeypatch.setattr(pages, "decode_image", None)
     second = [client.get(each).content for each in thumbnail_urls(row, fields)]
 
     row.refresh_from_db()
@@ -110,8 +110,8 @@ def test_making_a_missing_thumbnail_waits_for_a_memory_slot(
         places.append(picture_uploads._in_memory.total())
         return decode_image(*arguments)
 
-    decode_image = media.decode_image
-    monkeypatch.setattr(media, "decode_image", counted)
+    decode_image = pages.decode_image
+    monkeypatch.setattr(pages, "decode_image", counted)
 
     assert {client.get(each).status_code for each in thumbnail_urls(row, fields)} == {200}
     assert places == [1] * len(fields)
