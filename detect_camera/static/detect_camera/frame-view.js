@@ -1,11 +1,11 @@
 /** Shows a frame with its boxes, the current counts, and their chart. */
 
-import { classColour, classCounts, cssColour, percent, visibleDetections } from "../js/boxes.js";
+import { classColour, classCounts, cssColour } from "../js/boxes.js";
 import { context2d, screenContext } from "../js/canvas.js";
-import { ClassChips, colourDot } from "../js/class-chips.js";
+import { colourDot } from "../js/class-chips.js";
 import { shownName } from "../js/class-names.js";
-import { drawDetections } from "../js/detection-canvas.js";
 import { element, texts } from "../js/dom.js";
+import { Filters } from "../js/filters.js";
 import { rememberControls } from "../js/memory.js";
 import { CountHistory, drawHistory } from "./history.js";
 
@@ -19,12 +19,9 @@ const frameCanvas = element("frame", HTMLCanvasElement);
 const boxesCanvas = element("boxes", HTMLCanvasElement);
 const chart = element("chart", HTMLCanvasElement);
 const legend = element("chart-legend", HTMLElement);
-const threshold = element("threshold", HTMLInputElement);
-const showNames = element("show-names", HTMLInputElement);
-const showScores = element("show-scores", HTMLInputElement);
+const filters = new Filters("camera");
 const mirror = element("mirror", HTMLInputElement);
 const inSight = element("in-sight", HTMLElement);
-const chips = new ClassChips(element("classes", HTMLElement), "camera.hidden");
 const history = new CountHistory();
 /** @type {Map<number, string>} by class id */
 const classNames = new Map();
@@ -43,7 +40,7 @@ export function show(bitmap, result) {
   shown = { bitmap, result };
   draw();
   const nowMs = performance.now();
-  history.add(nowMs, classCounts(visible(), threshold.valueAsNumber));
+  history.add(nowMs, classCounts(visible(), filters.threshold));
   for (const { class_id, class_name } of visible()) classNames.set(class_id, class_name);
   drawChart();
   if (nowMs - textUpdatedMs > TEXT_INTERVAL_MS) {
@@ -114,14 +111,7 @@ function drawFrame(ctx, width, height) {
 function drawBoxes(ctx, width, height) {
   const imageWidth = shown?.result.image.width ?? width;
   const detections = mirror.checked ? mirrored(visible(), imageWidth) : visible();
-  drawDetections(ctx, detections, {
-    width,
-    height,
-    scale: width / imageWidth,
-    showNames: showNames.checked,
-    showScores: showScores.checked,
-    highlighted: null,
-  });
+  filters.draw(ctx, detections, { width, height, imageWidth });
 }
 
 /**
@@ -138,18 +128,13 @@ export function mirrored(detections, width) {
 }
 
 function visible() {
-  const detections = shown?.result.detections ?? [];
-  chips.update(detections, threshold.valueAsNumber);
-  return visibleDetections(detections, {
-    threshold: threshold.valueAsNumber,
-    hiddenClasses: chips.hidden,
-  });
+  return filters.apply(shown?.result.detections ?? []);
 }
 
 /** List the visible objects as text. */
 function showCounts() {
   const names = new Map(visible().map(({ class_id, class_name }) => [class_id, class_name]));
-  const counts = classCounts(visible(), threshold.valueAsNumber);
+  const counts = classCounts(visible(), filters.threshold);
   const parts = [...counts].map(([classId, count]) => `${count} × ${shownName(names.get(classId) ?? "")}`);
   inSight.textContent = parts.join(", ") || texts(inSight).nothing;
 }
@@ -176,14 +161,12 @@ function showLegend() {
 }
 
 function redraw() {
-  element("threshold-text", HTMLOutputElement).value = percent(threshold.valueAsNumber);
+  visible();
   draw();
   if (shown) showCounts();
 }
 
-rememberControls("camera", [threshold, showNames, showScores, mirror]);
-for (const control of [threshold, showNames, showScores, mirror, chips.container]) {
-  control.addEventListener("input", redraw);
-}
+rememberControls("camera", [mirror]);
+for (const control of [...filters.controls, mirror]) control.addEventListener("input", redraw);
 new ResizeObserver(draw).observe(boxesCanvas);
 redraw();

@@ -1,11 +1,11 @@
 /** Shows a result over and beside the picture. Filters need no request: all boxes are here. */
 
-import { detectionAt, percent, visibleDetections } from "../js/boxes.js";
+import { detectionAt, percent } from "../js/boxes.js";
 import { context2d, jpegBlob, screenContext } from "../js/canvas.js";
-import { ClassChips, colourDot } from "../js/class-chips.js";
+import { colourDot } from "../js/class-chips.js";
 import { shownName } from "../js/class-names.js";
-import { drawDetections } from "../js/detection-canvas.js";
 import { element, part, texts } from "../js/dom.js";
+import { Filters } from "../js/filters.js";
 import { rememberControls } from "../js/memory.js";
 import { saveFile } from "../js/save-file.js";
 import { saveResult } from "./downloads.js";
@@ -21,11 +21,8 @@ const panel = element("result", HTMLElement);
 const status = element("status", HTMLElement);
 const picture = element("picture", HTMLImageElement);
 const canvas = element("boxes", HTMLCanvasElement);
-const threshold = element("threshold", HTMLInputElement);
-const showNames = element("show-names", HTMLInputElement);
-const showScores = element("show-scores", HTMLInputElement);
+const filters = new Filters("picture", "sessionStorage");
 const asReceived = element("as-received", HTMLInputElement);
-const classes = new ClassChips(element("classes", HTMLElement), "picture.hidden");
 const objects = element("objects", HTMLElement);
 
 /** @type {import("../js/api.js").PictureAnswer | null} */
@@ -47,7 +44,7 @@ export function showResult(answer, from) {
   result = answer;
   source = from;
   highlighted = null;
-  classes.clear();
+  filters.chips.clear();
   objects.replaceChildren(...detections.map(objectRow));
 
   const total = Object.values(timing_ms).reduce((sum, ms) => sum + ms, 0);
@@ -86,13 +83,10 @@ export function clearResult() {
 function filter() {
   if (!result) return;
   const { detections } = result;
-  const score = threshold.valueAsNumber;
-  classes.update(detections, score);
-  visible = visibleDetections(detections, { threshold: score, hiddenClasses: classes.hidden });
+  visible = filters.apply(detections);
   detections.forEach((detection, index) => {
     /** @type {HTMLElement} */ (objects.children[index]).hidden = !visible.includes(detection);
   });
-  element("threshold-text", HTMLOutputElement).value = percent(score);
   status.textContent = statusText(detections.length);
   draw();
 }
@@ -110,9 +104,9 @@ function statusText(found) {
  * @returns {import("../js/api.js").PictureAnswer}
  */
 export function shownPart(answer) {
-  const score = threshold.valueAsNumber;
+  const { threshold, chips } = filters;
   const detections = answer.detections.filter(
-    (detection) => detection.score >= score && !classes.hiddenNames.has(detection.class_name),
+    ({ score, class_name }) => score >= threshold && !chips.hiddenNames.has(class_name),
   );
   return { ...answer, detections };
 }
@@ -120,24 +114,7 @@ export function shownPart(answer) {
 function draw() {
   const { ctx, width, height } = screenContext(canvas);
   if (!result) return;
-  drawOn(ctx, visible, { width, height, imageWidth: result.image.width, highlighted });
-}
-
-/**
- * @param {CanvasRenderingContext2D} ctx
- * @param {Detection[]} detections
- * @param {{width: number, height: number, imageWidth: number, highlighted: Detection | null}} size
- *   of the canvas in its units, and the width of the picture in pixels
- */
-function drawOn(ctx, detections, { width, height, imageWidth, highlighted }) {
-  drawDetections(ctx, detections, {
-    width,
-    height,
-    scale: width / imageWidth,
-    showNames: showNames.checked,
-    showScores: showScores.checked,
-    highlighted,
-  });
+  filters.draw(ctx, visible, { width, height, imageWidth: result.image.width, highlighted });
 }
 
 /** Show the chosen file, or the copy that the server received. */
@@ -168,8 +145,8 @@ export function drawnJpeg(image, answer) {
   const boxes = document.createElement("canvas");
   const [width, height] = [image.naturalWidth, image.naturalHeight];
   for (const one of [full, boxes]) Object.assign(one, { width, height });
-  const size = { width, height, imageWidth: answer.image.width, highlighted: null };
-  drawOn(context2d(boxes), shownPart(answer).detections, size);
+  const size = { width, height, imageWidth: answer.image.width };
+  filters.draw(context2d(boxes), shownPart(answer).detections, size);
   const ctx = context2d(full);
   // JPEG has no transparency; without a background, transparent parts would be black.
   ctx.fillStyle = "white";
@@ -216,10 +193,7 @@ function pointedAt({ offsetX, offsetY }) {
   return detectionAt(visible, offsetX / scale, offsetY / scale);
 }
 
-threshold.addEventListener("input", filter);
-classes.container.addEventListener("change", filter);
-showNames.addEventListener("change", draw);
-showScores.addEventListener("change", draw);
+for (const control of filters.controls) control.addEventListener("input", filter);
 asReceived.addEventListener("change", showPicture);
 canvas.addEventListener("mousemove", (event) => highlight(pointedAt(event)));
 canvas.addEventListener("mouseleave", () => highlight(null));
@@ -235,5 +209,5 @@ for (const button of document.querySelectorAll("button[data-export]")) {
     if (result) saveResult(format, { name: fileName(), found: shownPart(result) });
   });
 }
-rememberControls("picture", [threshold, showNames, showScores, asReceived], "sessionStorage");
+rememberControls("picture", [asReceived], "sessionStorage");
 new ResizeObserver(draw).observe(canvas);

@@ -1,11 +1,8 @@
 /** Shows a frame, and over it the boxes that pass the filters. */
 
-import { percent, visibleDetections } from "../js/boxes.js";
 import { context2d, screenContext } from "../js/canvas.js";
-import { ClassChips } from "../js/class-chips.js";
-import { drawDetections } from "../js/detection-canvas.js";
 import { element } from "../js/dom.js";
-import { rememberControls } from "../js/memory.js";
+import { Filters } from "../js/filters.js";
 import { shrunkSize } from "../js/shrink.js";
 
 /** @typedef {import("./sources.js").Frame} Frame */
@@ -16,10 +13,7 @@ const LONGEST_SIDE = 1920;
 const frameBox = element("frame", HTMLElement);
 const picture = element("picture", HTMLCanvasElement);
 const boxes = element("boxes", HTMLCanvasElement);
-const threshold = element("threshold", HTMLInputElement);
-const showNames = element("show-names", HTMLInputElement);
-const showScores = element("show-scores", HTMLInputElement);
-const chips = new ClassChips(element("classes", HTMLElement), "video.hidden");
+const filters = new Filters("video");
 
 /** @type {import("../js/boxes.js").Detection[]} */
 let detections = [];
@@ -66,31 +60,21 @@ export function clearBoxes() {
 /** The current filters, as fields of a request for a rendering. */
 export function shownOptions() {
   return {
-    score_threshold: threshold.valueAsNumber,
-    hidden_classes: [...chips.hidden],
-    show_names: showNames.checked,
-    show_scores: showScores.checked,
+    score_threshold: filters.threshold,
+    hidden_classes: [...filters.chips.hidden],
+    show_names: filters.showNames.checked,
+    show_scores: filters.showScores.checked,
   };
 }
 
 /** Apply the filters to the boxes and the chips. */
 function redraw() {
-  const score = threshold.valueAsNumber;
-  element("threshold-text", HTMLOutputElement).value = percent(score);
-  chips.update(detections, score);
+  const visible = filters.apply(detections);
   if (!videoWidth) return;
   const { ctx, width, height } = screenContext(boxes);
-  drawDetections(ctx, visibleDetections(detections, { threshold: score, hiddenClasses: chips.hidden }), {
-    width,
-    height,
-    scale: width / videoWidth,
-    showNames: showNames.checked,
-    showScores: showScores.checked,
-    highlighted: null,
-  });
+  filters.draw(ctx, visible, { width, height, imageWidth: videoWidth });
 }
 
-rememberControls("video", [threshold, showNames, showScores]);
-element("filters", HTMLElement).addEventListener("input", redraw);
+for (const control of filters.controls) control.addEventListener("input", redraw);
 addEventListener("resize", fitWindow);
 new ResizeObserver(redraw).observe(boxes);
