@@ -15,12 +15,11 @@ from ml_core.labels import COCO_LABELS, read_names
 from ml_core.networks.darknet_cfg import read_config
 from ml_core.pictures.labelled_pictures import LabelError, read_labelled_pictures
 from ml_core.training.detection.state import DetectorSettings, DetectorState
-from ml_core.training.settings import PRECISIONS, positive_int
+from ml_core.training.settings import add_common_arguments, positive_int
 
 if TYPE_CHECKING:
     import keras
 
-DEFAULTS = DetectorSettings(name="")
 VISION_SMALL = Path(__file__).parent.parent / "shipped" / "vision-small" / "vision-small.cfg"
 
 
@@ -42,24 +41,7 @@ def add_arguments(parser: ArgumentParser) -> None:
         metavar="FILE",
         help="file with one class name per line (default: COCO's 80)",
     )
-    parser.add_argument(
-        "--resume",
-        action="store_true",
-        help="resume the training in --output with its original settings",
-    )
-    parser.add_argument("--epochs", type=positive_int, default=DEFAULTS.epochs)
-    parser.add_argument("--batch-size", type=positive_int, default=DEFAULTS.batch_size)
-    parser.add_argument(
-        "--learning-rate", type=float, default=DEFAULTS.learning_rate, help="its peak"
-    )
-    parser.add_argument(
-        "--precision",
-        choices=PRECISIONS,
-        default=DEFAULTS.precision,
-        help=(
-            "mixed precision is faster only on GPUs: bfloat16 on recent ones, float16 on older ones"
-        ),
-    )
+    add_common_arguments(parser, DetectorSettings(name=""))
     parser.add_argument(
         "--side", type=positive_int, help="input size in pixels (default: the model's)"
     )
@@ -69,7 +51,6 @@ def add_arguments(parser: ArgumentParser) -> None:
         default=math.inf,
         help="stop after the last epoch within this time; --resume continues",
     )
-    parser.add_argument("--seed", type=int, default=DEFAULTS.seed)
 
 
 def train(

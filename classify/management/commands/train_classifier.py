@@ -11,7 +11,7 @@ from django.core.management.base import BaseCommand, CommandError
 from ml_core.networks.classifier_description import DescriptionError
 from ml_core.pictures.limits import image_limits
 from ml_core.training.classification.state import ClassifierSettings
-from ml_core.training.settings import PRECISIONS, TrainingError, positive_int
+from ml_core.training.settings import TrainingError, add_common_arguments
 
 DEFAULTS = ClassifierSettings(name="")
 INTERRUPTED = 130
@@ -29,19 +29,10 @@ class Command(BaseCommand):
             "--output", type=Path, metavar="DIR", help="default: MODEL_DIR/NAME; NAME is its name"
         )
         parser.add_argument(
-            "--resume",
-            action="store_true",
-            help="resume the training in --output with its original settings",
-        )
-        parser.add_argument(
             "--weights", type=Path, metavar="START.weights.h5", help="start from these weights"
         )
         parser.add_argument("--depth", type=int, default=DEFAULTS.depth, help="9n + 2")
-        parser.add_argument("--epochs", type=positive_int, default=DEFAULTS.epochs)
-        parser.add_argument("--batch-size", type=positive_int, default=DEFAULTS.batch_size)
-        parser.add_argument(
-            "--learning-rate", type=float, default=DEFAULTS.learning_rate, help="its peak"
-        )
+        add_common_arguments(parser, DEFAULTS)
         parser.add_argument("--weight-decay", type=float, default=DEFAULTS.weight_decay)
         parser.add_argument("--label-smoothing", type=float, default=DEFAULTS.label_smoothing)
         parser.add_argument(
@@ -50,16 +41,6 @@ class Command(BaseCommand):
             default=DEFAULTS.cutout,
             help="size of the random cutout, in pixels",
         )
-        parser.add_argument(
-            "--precision",
-            choices=PRECISIONS,
-            default=DEFAULTS.precision,
-            help=(
-                "mixed precision is faster only on GPUs: bfloat16 on recent ones, float16 on "
-                "older ones"
-            ),
-        )
-        parser.add_argument("--seed", type=int, default=DEFAULTS.seed)
 
     def handle(self, *args: Any, **options: Any) -> None:
         # Keras takes seconds to import, so invalid arguments are reported first.
