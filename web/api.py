@@ -20,21 +20,30 @@ from web.rest.serializers import ModelSpecSerializer
 
 # The entries of LIMITS that clients can act on; the others protect the server.
 LIMITS_OF_CLIENTS = {
-    "image_bytes": "of a picture's file",
-    "image_pixels": "of a picture",
-    "detections": "boxes in one answer",
-    "camera_frame_bytes": "of one frame of a camera",
-    "camera_frame_pixels": "of one frame of a camera",
-    "camera_frames_per_second": "frames of one camera",
-    "video_bytes": "of a video's file",
-    "video_chunk_bytes": "of one part of an upload",
-    "video_longer_side": "of a frame, in pixels",
-    "video_shorter_side": "of a frame, in pixels",
-    "video_seconds": "of a video",
-    "video_fps": "frames per second of a video",
-    "recording_seconds": "of a recording that becomes an AVI file",
-    "recording_bytes": "of that AVI file",
-    "owner_bytes": "of all that one account or visitor stores; 0: no limit",
+    "image_bytes": "Maximum size of a picture file, in bytes.",
+    "image_pixels": "Maximum width times height of a picture, in pixels.",
+    "detections": "Maximum number of boxes in one response.",
+    "camera_frame_bytes": "Maximum size of a camera frame, in bytes.",
+    "camera_frame_pixels": "Maximum width times height of a camera frame, in pixels.",
+    "camera_frames_per_second": "Maximum number of frames per second that one camera may send.",
+    "video_bytes": "Maximum size of a video file, in bytes.",
+    "video_chunk_bytes": "Maximum size of one chunk of an upload, in bytes.",
+    "video_longer_side": "Maximum length of the longer side of a video's frames, in pixels.",
+    "video_shorter_side": "Maximum length of the shorter side of a video's frames, in pixels.",
+    "video_seconds": "Maximum duration of a video, in seconds.",
+    "video_fps": "Maximum frame rate of a video, in frames per second.",
+    "job_seconds": (
+        "Time limit of all runs of a detection or rendering, in seconds, to which "
+        "job_seconds_per_video_second is added."
+    ),
+    "job_seconds_per_video_second": (
+        "Additional time limit per second of the video's duration, in seconds."
+    ),
+    "recording_seconds": "Maximum duration of a recording to convert to AVI, in seconds.",
+    "recording_bytes": "Maximum size of the AVI file of a recording, in bytes.",
+    "owner_bytes": (
+        "Maximum size of everything that one account or visitor stores, in bytes; 0 means no limit."
+    ),
 }
 
 

@@ -1,4 +1,4 @@
-"""Somebody who uses the site, and what an attack leaves in the server's log."""
+"""An HTTP client of the site, and the tracebacks in the server's log."""
 
 import hashlib
 import re
@@ -14,7 +14,7 @@ TIMEOUT_S = 60
 
 
 class Client:
-    """Somebody who uses the site: a visitor with a cookie, or an account that signed up."""
+    """A user of the site: an anonymous visitor, or after ``sign_up`` an account."""
 
     def __init__(self, server: Server) -> None:
         self.server = server
@@ -50,7 +50,7 @@ class Client:
         return self.ask("PATCH", upload_path, data=chunk, headers=headers)
 
     def send_video(self, data: bytes) -> dict[str, Any]:
-        """The video as the API shows it, once all of it is there."""
+        """Upload a video, resuming an interrupted upload, and return its JSON."""
         announced = self.announce(data)
         announced.raise_for_status()
         video = announced.json()
@@ -58,7 +58,8 @@ class Client:
         answer = self.ask("HEAD", upload)
         answer.raise_for_status()
         offset = int(answer.headers["Upload-Offset"])
-        # Where all bytes were there already, an empty chunk asks for what comes after the last.
+        # At least one chunk is sent, as the server may have been killed before it completed the
+        # upload of a file whose bytes it had all received.
         while True:
             chunk = data[offset : offset + CHUNK_BYTES]
             self.send_chunk(upload, chunk, offset).raise_for_status()
@@ -68,8 +69,8 @@ class Client:
         return video
 
 
-def unlike_any_other(clip: bytes, number: int) -> bytes:
-    """The same video with a box that players pass over, so that its file is a new one."""
+def unique_clip(clip: bytes, number: int) -> bytes:
+    """The same video with an empty MP4 box that players skip, so that its hash is unique."""
     return clip + (16).to_bytes(4, "big") + b"free" + number.to_bytes(8, "big")
 
 

@@ -1,4 +1,4 @@
-"""A server for each program, and what is sent to it."""
+"""Fixtures of the hardening tests: a server per module, a picture and a video."""
 
 import io
 from collections.abc import Iterator
@@ -29,6 +29,6 @@ def picture() -> bytes:
 
 @pytest.fixture(scope="session")
 def clip(tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    """An mp4 of 10 seconds at 30 frames a second, a tomato in each."""
+    """An MP4 file of 10 seconds at 30 frames per second, with a tomato in each frame."""
     path = tmp_path_factory.mktemp("clips") / "clip.mp4"
     return write_clip(path, frames=300, cells=lambda number: {cell_of(number): RED}).read_bytes()

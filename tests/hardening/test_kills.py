@@ -1,4 +1,4 @@
-"""The server is killed again and again while people use it: what it acknowledged is there."""
+"""The server is killed repeatedly while clients use it; no acknowledged data may be lost."""
 
 import hashlib
 import json
@@ -12,10 +12,10 @@ from typing import Any
 import requests
 
 from tests.conftest import Server
-from tests.hardening.client import Client, unlike_any_other
+from tests.hardening.client import Client, unique_clip
 
 KILLS = 50
-# From the moment the site answers again until it is killed.
+# Range of the time from a start until the next kill.
 LIVES_S = 0.3, 4.0
 VIDEOS = 80
 WORK_S = 600
@@ -23,25 +23,25 @@ WORK_S = 600
 
 @dataclass
 class Acknowledged:
-    """What the server has said that it has."""
+    """Everything whose storage the server has acknowledged."""
 
     classified: int = 0
     pictures: list[str] = field(default_factory=list)
-    # The SHA-256 of each video by its id.
+    # SHA-256 of each video by id.
     videos: dict[str, str] = field(default_factory=dict)
     renderings: list[str] = field(default_factory=list)
 
 
 def until_done(step: Callable[[], Any]) -> Any:
-    """Repeat a request until the server lives long enough to answer it."""
+    """Repeat a request until the server responds before it is killed."""
     while True:
         try:
             return step()
         except requests.HTTPError as exc:
-            # Busy, warming up, or the upload of a moment ago is still open: try again.
+            # Busy, warming up, or the previous request for this upload is still open.
             assert exc.response.status_code in (409, 429, 503), exc.response.text
         except requests.RequestException:
-            # Killed before, or in the midst of its answer.
+            # The server was killed before or during the response.
             pass
         time.sleep(0.2)
 
@@ -64,7 +64,7 @@ def send_pictures(
 
 def send_videos(client: Client, clip: bytes, noted: Acknowledged) -> None:
     for number in range(VIDEOS):
-        data = unlike_any_other(clip, number)
+        data = unique_clip(clip, number)
         video = until_done(lambda: client.send_video(data))  # noqa: B023
         noted.videos[video["id"]] = hashlib.sha256(data).hexdigest()
         if number % 3 == 0:
@@ -89,7 +89,7 @@ def test_fifty_kills_lose_nothing_that_was_acknowledged(
     chance = random.Random(50)
     noted = Acknowledged()
     client = Client(own_server)
-    # The cookie of one session, so that everything has the same owner.
+    # Creates the session, so that all data has the same owner.
     until_done(lambda: answered(client.classify(picture)))
     enough = threading.Event()
     failures: list[BaseException] = []
@@ -137,12 +137,12 @@ def test_fifty_kills_lose_nothing_that_was_acknowledged(
     print(
         f"\n{KILLS} kills in {killed_s:.0f} s, 0 lost of {noted.classified} classified and "
         f"{len(noted.pictures)} detected pictures, {len(noted.videos)} videos and "
-        f"{len(noted.renderings)} renderings; 0 given up; check_media clean"
+        f"{len(noted.renderings)} renderings; no job failed; check_media clean"
     )
 
 
 def stored_ids(client: Client, path: str) -> set[Any]:
-    """The ids of everything in a list that comes in pages."""
+    """The ids of all rows of a paginated list."""
     ids: set[Any] = set()
     address: str | None = f"{path}?limit=100"
     while address:

@@ -1,4 +1,4 @@
-"""Damaged pictures and videos: each is answered, and none leaves anything behind."""
+"""Damaged pictures and videos cause no server error and leave no files or processes behind."""
 
 import io
 import random
@@ -27,7 +27,7 @@ DAMAGED_VIDEOS = 24
 Damage = Callable[[bytearray, random.Random], bytearray]
 
 
-def cut(data: bytearray, chance: random.Random) -> bytearray:
+def truncate(data: bytearray, chance: random.Random) -> bytearray:
     return data[: chance.randrange(1, len(data))]
 
 
@@ -64,7 +64,7 @@ def zero_a_part(data: bytearray, chance: random.Random) -> bytearray:
 
 
 DAMAGES: list[Damage] = [
-    cut,
+    truncate,
     flip_bits,
     damage_the_beginning,
     write_extreme_numbers,
@@ -124,7 +124,7 @@ def test_damaged_pictures_are_answered_without_a_server_error(
     print(f"\ndamaged pictures: {dict(statuses)}")
 
 
-def test_damaged_videos_end_with_a_word_and_leave_no_process(
+def test_damaged_videos_end_in_a_final_state_and_leave_no_files(
     own_server: Server, valid_clips: dict[str, bytes], clip: bytes
 ) -> None:
     client = Client(own_server)
@@ -141,16 +141,18 @@ def test_damaged_videos_end_with_a_word_and_leave_no_process(
             statuses[answer.status_code] += 1
             if answer.ok:
                 waiting.append(video["urls"]["self"])
-    states = Counter(state_at_the_end(client, path) for path in waiting)
+    states = Counter(final_state(client, path) for path in waiting)
 
     assert client.send_video(clip)
     assert tracebacks(own_server) == []
     own_server.manage("check_media")
-    print(f"\ndamaged videos: {dict(statuses)} at the upload, {dict(states)} in the end")
+    print(
+        f"\ndamaged videos: {dict(statuses)} responses to uploads, {dict(states)} as final states"
+    )
 
 
-def state_at_the_end(client: Client, path: str) -> str:
+def final_state(client: Client, path: str) -> str:
     while (video := client.ask("GET", path).json())["state"] in ("queued", "running"):
         pass
     assert video["state"] == "done" or video["error"], video
-    return video["state"] + (" (cut off)" if video["truncated"] else "")
+    return video["state"] + (" (truncated)" if video["truncated"] else "")

@@ -1,4 +1,4 @@
-"""Everything of one owner is tried by everybody else, at every address that the site has."""
+"""Every address of the site is requested with the ids of other owners' data."""
 
 import json
 import re
@@ -14,7 +14,7 @@ from websockets.typing import Origin
 from tests.conftest import Server
 from tests.hardening.client import Client
 
-# Pages are in no description of the API.
+# Pages, which the OpenAPI schema does not list.
 PAGES = [
     "/classify/pictures/{classified}/",
     "/classify/pictures/{classified}/?thumbnail",
@@ -27,8 +27,8 @@ PAGES = [
 LISTS = ["/api/pictures/", "/api/classify/pictures/", "/api/videos/"]
 LISTS += ["/detect-image/pictures/", "/classify/pictures/", "/detect-video/"]
 METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]
-# Of the right form, and nobody's.
-MADE_UP = {
+# Valid ids that do not exist.
+UNUSED_IDS = {
     "classified": "999999999",
     "picture": "00000000-0000-4000-8000-000000000001",
     "video": "00000000-0000-4000-8000-000000000002",
@@ -37,7 +37,7 @@ MADE_UP = {
 
 
 class Owner(Client):
-    """Has one of each kind."""
+    """Owns one row of each kind."""
 
     def fill(self, picture: bytes, clip: bytes) -> None:
         self.classify(picture).raise_for_status()
@@ -56,8 +56,8 @@ class Owner(Client):
         drawn_path = detected.json()["drawn_url"]
         self.drawn = drawn_path.replace(self.ids["picture"], "{picture}")
 
-    def what_is_stored(self) -> list[Any]:
-        """Everything as its owner sees it; what goes on by itself left out."""
+    def stored_data(self) -> list[Any]:
+        """The owner's data, without fields that change on their own."""
         video = self.ask("GET", f"/api/videos/{self.ids['video']}/").json()
         pictures = self.ask("GET", f"/api/pictures/{self.ids['picture']}/").json()
         classified = self.ask("GET", "/api/classify/pictures/").json()
@@ -65,7 +65,7 @@ class Owner(Client):
 
 
 def described_addresses(server: Server) -> Iterator[str]:
-    """Each path of the API's description that stands for something of an owner."""
+    """Each path of the OpenAPI schema that contains the id of an owner's row."""
     schema = Client(server).ask("GET", "/api/schema/?format=json").json()
     for path in schema["paths"]:
         if "{" not in path:
@@ -84,37 +84,37 @@ def owners(own_server: Server, picture: bytes, clip: bytes) -> dict[str, Owner]:
     return owners
 
 
-def test_nobody_sees_changes_or_deletes_what_is_somebody_elses(
+def test_nobody_can_see_change_or_delete_data_of_other_owners(
     own_server: Server, owners: dict[str, Owner]
 ) -> None:
     others = {"nobody": Client(own_server), "visitor": Client(own_server)}
     others["visitor"].ask("GET", "/classify/")
     others["account"] = Client(own_server)
     others["account"].sign_up("ben")
-    tries, leaks = 0, []
+    requests_sent, leaks = 0, []
     for owner_name, owner in owners.items():
-        before = owner.what_is_stored()
+        before = owner.stored_data()
         addresses = [*described_addresses(own_server), *PAGES, owner.drawn]
         for other_name, other in [*others.items(), *without(owners, owner_name)]:
             for address in addresses:
                 for method in METHODS:
-                    # To everybody else it is as if it were not there.
-                    hidden = other.ask(method, address.format(**MADE_UP), allow_redirects=False)
+                    # For all others, the response is that for a row that does not exist.
+                    hidden = other.ask(method, address.format(**UNUSED_IDS), allow_redirects=False)
                     answer = other.ask(method, address.format(**owner.ids), allow_redirects=False)
-                    tries += 1
+                    requests_sent += 1
                     if answer.ok and answer.status_code != 302 or not is_alike(answer, hidden):
                         leaks.append((owner_name, other_name, method, address, answer.status_code))
             for address in LISTS:
                 text = other.ask("GET", address).text
-                tries += 1
+                requests_sent += 1
                 mine = [owner.ids[kind] for kind in ("picture", "video", "rendering")]
                 leaks += [(owner_name, other_name, address) for key in mine if key in text]
-            tries += 1
+            requests_sent += 1
             if not is_socket_closed(other, f"/ws/videos/{owner.ids['video']}/"):
                 leaks.append((owner_name, other_name, "socket"))
-        assert owner.what_is_stored() == before
+        assert owner.stored_data() == before
     assert leaks == []
-    print(f"\n0 leaks in {tries} tries")
+    print(f"\n0 leaks in {requests_sent} requests")
 
 
 def is_alike(answer: requests.Response, hidden: requests.Response) -> bool:
@@ -128,7 +128,7 @@ def without(owners: dict[str, Owner], name: str) -> list[tuple[str, Client]]:
 
 
 def is_socket_closed(client: Client, path: str) -> bool:
-    """Whether the socket says no word of the video."""
+    """Whether the WebSocket is rejected as if the video did not exist."""
     cookies = "; ".join(f"{name}={value}" for name, value in client.session.cookies.items())
     url = client.server.url
     try:

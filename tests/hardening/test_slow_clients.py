@@ -1,4 +1,4 @@
-"""Clients that take their time on purpose: everybody else is answered meanwhile."""
+"""Deliberately slow clients must not block the others."""
 
 import json
 import socket
@@ -16,7 +16,7 @@ from tests.conftest import Server
 from tests.hardening.client import Client
 
 SECONDS = 60
-# Other addresses than the one that everybody else has.
+# Client addresses of the slow clients; the others use 127.0.0.1.
 ATTACKERS = [f"127.0.0.{number}" for number in range(2, 8)]
 HEAD = (
     b"POST /api/detect/image/ HTTP/1.1\r\nHost: 127.0.0.1\r\n"
@@ -24,8 +24,8 @@ HEAD = (
 )
 
 
-class Everybody(threading.Thread):
-    """Asks for ``/livez`` and for the objects in a picture, once a second each."""
+class NormalClient(threading.Thread):
+    """Requests ``/livez`` and a detection once a second each."""
 
     def __init__(self, server: Server, picture: bytes) -> None:
         super().__init__()
@@ -47,18 +47,18 @@ class Everybody(threading.Thread):
 
 
 @contextmanager
-def everybody_else(server: Server, picture: bytes) -> Iterator[None]:
-    """Everybody else is answered for as long as the block takes."""
-    everybody = Everybody(server, picture)
-    everybody.start()
+def others_are_served(server: Server, picture: bytes) -> Iterator[None]:
+    """Check that a normal client gets all its responses while the block runs."""
+    normal = NormalClient(server, picture)
+    normal.start()
     try:
         yield
     finally:
-        everybody.ended.set()
-        everybody.join()
-    print(f"\n{len(everybody.probes)} probes and {len(everybody.answers)} pictures answered")
-    assert set(everybody.probes) == {200}
-    assert set(everybody.answers) == {200}
+        normal.ended.set()
+        normal.join()
+    print(f"\n{len(normal.probes)} probes and {len(normal.answers)} pictures answered")
+    assert set(normal.probes) == {200}
+    assert set(normal.answers) == {200}
 
 
 def connected(stack: ExitStack, server: Server, number: int) -> socket.socket:
@@ -68,7 +68,7 @@ def connected(stack: ExitStack, server: Server, number: int) -> socket.socket:
 
 
 def drip(connections: list[socket.socket], byte: bytes, every_s: float) -> None:
-    """Send a byte on each connection that is still open, again and again."""
+    """Send ``byte`` repeatedly on each connection that is still open."""
     deadline = time.monotonic() + SECONDS
     while time.monotonic() < deadline:
         for connection in list(connections):
@@ -80,8 +80,10 @@ def drip(connections: list[socket.socket], byte: bytes, every_s: float) -> None:
 
 
 @pytest.mark.parametrize("count", [6, 60, 210])
-def test_half_sent_bodies(own_server: Server, picture: bytes, count: int) -> None:
-    with everybody_else(own_server, picture), ExitStack() as stack:
+def test_incomplete_bodies_do_not_block_other_clients(
+    own_server: Server, picture: bytes, count: int
+) -> None:
+    with others_are_served(own_server, picture), ExitStack() as stack:
         connections = [connected(stack, own_server, number) for number in range(count)]
         for connection in connections:
             connection.sendall(HEAD + b"\x89PNG")
@@ -89,22 +91,24 @@ def test_half_sent_bodies(own_server: Server, picture: bytes, count: int) -> Non
 
 
 @pytest.mark.parametrize("beginning", [HEAD, b"GET / HTTP/1.1\r\nX: ", b""])
-def test_a_byte_every_three_seconds(own_server: Server, picture: bytes, beginning: bytes) -> None:
-    with everybody_else(own_server, picture), ExitStack() as stack:
+def test_a_byte_every_three_seconds_does_not_block_other_clients(
+    own_server: Server, picture: bytes, beginning: bytes
+) -> None:
+    with others_are_served(own_server, picture), ExitStack() as stack:
         connections = [connected(stack, own_server, number) for number in range(210)]
         for connection in connections:
             connection.sendall(beginning)
         drip(connections, b"\n" if not beginning else b"x", 3)
 
 
-def test_sockets_that_never_read_or_say_nothing(
+def test_sockets_that_never_read_or_send_nothing_do_not_block_other_clients(
     own_server: Server, picture: bytes, clip: bytes
 ) -> None:
     watcher = Client(own_server)
     video = watcher.send_video(clip)
     cookies = "; ".join(f"{name}={value}" for name, value in watcher.session.cookies.items())
     address = own_server.url.replace("http", "ws")
-    with everybody_else(own_server, picture), ExitStack() as stack:
+    with others_are_served(own_server, picture), ExitStack() as stack:
         for path in ["/ws/camera/"] * 60 + [video["urls"]["socket"]] * 60:
             try:
                 websocket = stack.enter_context(
@@ -118,19 +122,21 @@ def test_sockets_that_never_read_or_say_nothing(
                 start = {"type": "start", "mode": "frames", "from": 0, "credit": 1000}
                 websocket.send(json.dumps(start))
             except (OSError, Exception):  # noqa: B014
-                # Refused or closed at once: there is no place for it.
+                # Rejected or closed at once, above the limits.
                 continue
         time.sleep(SECONDS)
 
 
-def test_announcements_without_a_byte(own_server: Server, picture: bytes) -> None:
-    with everybody_else(own_server, picture):
+def test_announced_videos_without_data_do_not_use_up_the_storage(
+    own_server: Server, picture: bytes
+) -> None:
+    with others_are_served(own_server, picture):
         statuses = []
         for number in range(65):
             body = {"name": f"{number}.mp4", "size_bytes": 500 * 10**6}
             answer = Client(own_server).ask("POST", "/api/videos/", json=body)
             statuses.append(answer.status_code)
-        # Who stores pictures has room for them.
+        # Pictures can still be stored.
         stored = Client(own_server).detect(picture, store="true")
         time.sleep(5)
 

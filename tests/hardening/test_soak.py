@@ -1,4 +1,4 @@
-"""Everything at once for a while: what the process holds does not grow."""
+"""Load of all stages at once: memory, threads and open files of the process do not grow."""
 
 import os
 import statistics
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.conftest import ROOT, Server
-from tests.hardening.client import Client, tracebacks, unlike_any_other
+from tests.hardening.client import Client, tracebacks, unique_clip
 
 MINUTES = float(os.environ.get("SOAK_MINUTES", "15"))
 SAMPLE_S = 5
@@ -20,7 +20,7 @@ SAMPLE_S = 5
 
 @dataclass
 class Sample:
-    """What the serving process holds at one moment."""
+    """Resources of the serving process at one moment."""
 
     memory_mb: float
     threads: int
@@ -37,7 +37,7 @@ def sample(process_id: int) -> Sample:
 
 
 class Users:
-    """Clients of all stages; each begins anew as soon as it has its answer."""
+    """Clients of all stages; each repeats its requests without a pause."""
 
     def __init__(self, server: Server, picture: bytes, clip: bytes) -> None:
         self.server, self.picture, self.clip = server, picture, clip
@@ -75,7 +75,7 @@ class Users:
         client.ask("DELETE", f"/api/classify/pictures/{newest['id']}/").raise_for_status()
 
     def send_videos(self, client: Client, number: int) -> None:
-        video = client.send_video(unlike_any_other(self.clip, number))
+        video = client.send_video(unique_clip(self.clip, number))
         path = video["urls"]["self"]
         while (state := client.ask("GET", path).json()["state"]) != "done":
             assert state in ("queued", "running"), state
@@ -88,7 +88,7 @@ class Users:
         client.ask("DELETE", path).raise_for_status()
 
     def show_cameras(self) -> None:
-        """Three cameras for 20 seconds each, as the project's own command has them."""
+        """Run three cameras for 20 seconds at a time with ``manage.py detect_camera``."""
         picture_path = ROOT / "static" / "samples" / "street.jpg"
         command = [sys.executable, "manage.py", "detect_camera", "--url", self.server.url]
         command += ["--source", str(picture_path), "--cameras", "3", "--seconds", "20"]
@@ -116,7 +116,7 @@ def test_memory_threads_and_open_files_stay_flat(
         samples.append(sample(own_server.process.pid))
     users.stop()
 
-    # The first third is for caches and pools to fill.
+    # During the first third, caches and pools fill up.
     third = len(samples) // 3
     middle, last = samples[third : 2 * third], samples[2 * third :]
 
