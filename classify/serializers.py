@@ -30,13 +30,13 @@ class ClassifyOptionsSerializer(serializers.Serializer):
 
 
 class ClassifyRequestSerializer(ClassifyOptionsSerializer):
-    """A picture, and what is to be done with it."""
+    """A picture with the options of its classification."""
 
     image = PictureField(help_text="the picture: a file, base64 text or a data URL")
 
 
 class ClassScore(TypedDict):
-    """How sure the model is of one class, from 0 to 1."""
+    """The probability of one class, from 0 to 1."""
 
     class_id: int
     class_name: str
@@ -44,7 +44,7 @@ class ClassScore(TypedDict):
 
 
 class ClassifiedImageSerializer(serializers.Serializer):
-    """A stored picture: its class, and where to find it."""
+    """A stored picture: its class and its URL."""
 
     id = serializers.IntegerField(source="pk")
     model = serializers.CharField()
@@ -56,7 +56,7 @@ class ClassifiedImageSerializer(serializers.Serializer):
 
 
 class ClassificationSerializer(serializers.Serializer):
-    """Classify a picture, with the probability of every class."""
+    """The class of a picture, and the probabilities of all classes."""
 
     model = serializers.CharField()
     image = serializers.SerializerMethodField()
@@ -81,7 +81,7 @@ class ClassificationSerializer(serializers.Serializer):
 
 
 class ClassifyAnswerSerializer(ClassificationSerializer):
-    """For the API's description: the class, and whether the picture is stored."""
+    """The response in the OpenAPI schema: the class, and whether the picture is stored."""
 
     truncated = serializers.BooleanField(
         help_text="the file is truncated; only the part that could be read was used"

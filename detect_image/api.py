@@ -105,10 +105,10 @@ class GalleryView(APIView):
 
 
 class GalleryPictureView(APIView):
-    """One of the server's own pictures, whose id or file name stands in "?key=".
+    """One of the server's own pictures; "key" is its id or file name.
 
-    "return=base64" answers with the picture itself in "picture", as a data URL that can be put
-    into img.src; without it "picture" is the picture's address.
+    With "return=base64", "picture" in the response is a data URL, which can be used as img.src;
+    without it, "picture" is the URL of the picture.
     """
 
     @schema.gallery_picture

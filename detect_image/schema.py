@@ -32,8 +32,8 @@ from web.storage.choice import NotStoredSerializer
 
 
 class DetectAnswerSerializer(DetectionsSerializer):
-    """What was found; with return=base64 and return=url the drawn picture; whether the picture is
-    stored, and if so where it is."""
+    """The detections; with return=base64 and return=url the drawn picture; whether the picture is
+    stored, and its URLs if so."""
 
     truncated = serializers.BooleanField(
         help_text="the file is truncated; only the part that could be read was used"
@@ -60,7 +60,7 @@ class SeedSerializer(serializers.Serializer):
 
 
 class GalleryAnswerSerializer(GalleryPictureSerializer):
-    """A picture of the gallery, in the way that was asked for."""
+    """A picture of the gallery, as base64 or as a URL."""
 
     picture = serializers.CharField(help_text="a data URL or an address")
 

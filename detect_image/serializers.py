@@ -34,7 +34,7 @@ class UnitIntervalField(serializers.FloatField):
 
 
 class DetectOptionsSerializer(serializers.Serializer):
-    """Which model and thresholds to use, and in which way to answer."""
+    """Options of a detection: model, thresholds, and the format of the response."""
 
     gallery = serializers.CharField(
         required=False, help_text="instead of an image: id or name of a picture in the gallery"
@@ -92,7 +92,7 @@ class DetectOptionsSerializer(serializers.Serializer):
 
 
 class DetectRequestSerializer(DetectOptionsSerializer):
-    """A picture, and what is to be done with it."""
+    """A picture with the options of its detection."""
 
     image = PictureField(required=False, help_text="the picture: a file, base64 text or a data URL")
 
@@ -113,7 +113,7 @@ class DetectRequestSerializer(DetectOptionsSerializer):
 
 @extend_schema_field({"type": "string", "pattern": "^[0-9]{0,9}(,[0-9]{0,9})*$"})
 class ClassIdsField(serializers.Field):
-    """Class ids with commas between them, such as ``0,16``; an empty text is no class at all."""
+    """Comma-separated class ids, such as ``0,16``; an empty text means no class."""
 
     allow_blank = True
 
@@ -127,7 +127,7 @@ class ClassIdsField(serializers.Field):
 
 
 class ExportRequestSerializer(serializers.Serializer):
-    """Which format, and which of the boxes."""
+    """The format of an export, and its filters."""
 
     score_threshold = UnitIntervalField(required=False, default=0.0)
     class_ids = ClassIdsField(required=False, help_text="only these classes: comma-separated ids")
@@ -138,7 +138,7 @@ class ExportRequestSerializer(serializers.Serializer):
 
 
 class GalleryRequestSerializer(serializers.Serializer):
-    """Whether a picture of the gallery comes with its bytes or its address."""
+    """Whether to return a picture of the gallery as base64 or as a URL."""
 
     def get_fields(self) -> dict[str, serializers.Field]:
         answer = serializers.ChoiceField(["url", "base64"], required=False, default="url")
@@ -146,7 +146,7 @@ class GalleryRequestSerializer(serializers.Serializer):
 
 
 class DetectedImageSerializer(DetectionsSerializer):
-    """A stored picture: its result, and where to find it."""
+    """A stored picture: its result and its URLs."""
 
     id = serializers.UUIDField()
     name = serializers.CharField(help_text="name; may be empty")

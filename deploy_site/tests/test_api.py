@@ -18,7 +18,7 @@ from ml_core import engine
 from ml_core.errors import ModelUnusable
 from ml_core.tests.toy_network import install_toy_network
 
-# A page, the way to it, and what answers where there is nothing.
+# The page of the API, the redirect to it, and the handler of unknown paths.
 UNDESCRIBED = {"api/docs/", "api/", "api/<path:rest>"}
 VIDEO = "/api/videos/8d2fbb4e-2a5c-4b3e-9d3e-0d2b6d6f0c11/"
 

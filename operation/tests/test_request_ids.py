@@ -1,4 +1,4 @@
-"""Every answer and every line of the log says which request it belongs to."""
+"""Request ids in response headers and log records."""
 
 import json
 import logging
@@ -26,21 +26,21 @@ async def header_for(*given: bytes) -> str:
     return dict(start["headers"])[b"x-request-id"].decode()
 
 
-async def test_a_given_name_is_taken_over():
+async def test_a_valid_id_of_the_client_is_used():
     assert await header_for(b"Proxy-1.a_b") == "Proxy-1.a_b"
 
 
 @pytest.mark.parametrize("given", [b"", b"a b", b"a\nb", b"<script>", b"x" * 65, "ä".encode()])
-async def test_what_is_no_name_is_replaced(given):
+async def test_an_invalid_id_is_replaced(given):
     assert re.fullmatch("[0-9a-f]{32}", await header_for(given))
 
 
-async def test_without_a_name_each_request_gets_one_of_its_own():
+async def test_without_an_id_each_request_gets_its_own():
     assert await header_for() != await header_for()
 
 
 def formatted(kind: str) -> str:
-    """A record as the handler of the settings with that ``LOG_FORMAT`` writes it."""
+    """A log record in one of the formats of ``LOG_FORMAT``."""
     configurator = logging.config.DictConfigurator(settings.LOGGING)
     formatter = configurator.configure_formatter(configurator.config["formatters"][kind])
     record = logging.makeLogRecord({"name": "a.b", "levelname": "INFO", "msg": "it %s", "args": 1})
@@ -49,7 +49,7 @@ def formatted(kind: str) -> str:
     return formatter.format(record)
 
 
-def test_lines_of_the_log_name_their_request():
+def test_log_records_have_the_request_id():
     token = request_id.set("abc")
     try:
         line, json_line = formatted("line"), json.loads(formatted("json"))
@@ -66,5 +66,5 @@ def test_lines_of_the_log_name_their_request():
     }
 
 
-def test_what_no_request_began_has_a_dash():
+def test_log_records_outside_of_requests_have_a_dash():
     assert formatted("line").endswith("[-]: it 1")

@@ -20,7 +20,7 @@ afterEach(() => {
   delete globalThis.document;
 });
 
-/** Let `fetch` answer with a response, and return the requests that it gets. */
+/** Replace `fetch` by one that returns `response`; returns its requests. */
 function fakeFetch(response, cookie = "") {
   const requests = [];
   globalThis.document = { cookie };
@@ -38,24 +38,24 @@ test("the token is found among other cookies, and is empty without one", () => {
   assert.equal(csrfToken(""), "");
 });
 
-test("the text of a problem is its detail", async () => {
+test("the message of a problem is its detail", async () => {
   const response = new Response(JSON.stringify({ detail: "The picture is empty." }));
   assert.equal(await problemText(response), "The picture is empty.");
 });
 
-test("the text of any other error response is its status", async () => {
+test("the message of any other error response is its status", async () => {
   for (const body of ["<html>", "{}", ""]) {
     const response = new Response(body, { status: 502, statusText: "Bad Gateway" });
     assert.equal(await problemText(response), "HTTP 502 Bad Gateway");
   }
 });
 
-test("a failure is shown in the server's words, or else as an unreachable server", () => {
+test("a failure shows the server's message, or else that the server is unreachable", () => {
   assert.equal(failureText(new Problem("Too large."), "No connection."), "Too large.");
   assert.equal(failureText(new TypeError("Failed to fetch"), "No connection."), "No connection.");
 });
 
-test("an upload reports its progress, and returns the response with its headers", async (t) => {
+test("an upload reports its progress and returns the response with its headers", async (t) => {
   FakeXHR.install(t, "csrftoken=abc");
   const shares = [];
   const sending = upload("/there", "body", {
@@ -122,7 +122,7 @@ test("an abort after the response changes nothing", async (t) => {
   assert.equal(FakeXHR.last.isAborted, false);
 });
 
-test("an object is posted as JSON, a form as it is", async (t) => {
+test("an object is posted as JSON, a form unchanged", async (t) => {
   FakeXHR.install(t);
   const form = new FormData();
   const answers = [{ store: true }, form].map((body) => {
@@ -139,7 +139,7 @@ test("an object is posted as JSON, a form as it is", async (t) => {
   assert.deepEqual(await Promise.all(answers), [{ id: 1 }, { id: 1 }]);
 });
 
-test("a post reports the share that was sent", async (t) => {
+test("a post reports the share of the body that was sent", async (t) => {
   FakeXHR.install(t);
   const shares = [];
   const answer = post("/", {}, { signal, onProgress: (share) => shares.push(share) });
@@ -150,7 +150,7 @@ test("a post reports the share that was sent", async (t) => {
   assert.deepEqual(shares, [0.5]);
 });
 
-test("a refused post throws the server's problem, or the status of a proxy's page", async (t) => {
+test("a rejected post throws the server's problem, or the status of a proxy's page", async (t) => {
   FakeXHR.install(t);
   const refused = post("/", {}, { signal });
   FakeXHR.last.responds(413, { body: { detail: "Too large." } });
@@ -178,7 +178,7 @@ test("a request sends JSON with the visitor's token, and returns JSON", async ()
   ]);
 });
 
-test("a request without a body names no type, and a response may be empty", async () => {
+test("a request without a body has no content type, and a response may be empty", async () => {
   const requests = fakeFetch(new Response(null, { status: 204 }));
 
   assert.equal(await requestJson("/videos/1/", { method: "DELETE" }), null);
@@ -186,7 +186,7 @@ test("a request without a body names no type, and a response may be empty", asyn
   assert.deepEqual(requests[0].headers, { Accept: "application/json" });
 });
 
-test("a refused request throws the server's problem", async () => {
+test("a rejected request throws the server's problem", async () => {
   fakeFetch(new Response('{"detail": "Not yours."}', { status: 404 }));
 
   await assert.rejects(requestJson("/"), (reason) => {
@@ -194,7 +194,7 @@ test("a refused request throws the server's problem", async () => {
   });
 });
 
-test("a request that gets no response is no problem of the server's", async () => {
+test("a request without a response does not throw a problem of the server", async () => {
   fakeFetch(new TypeError("Failed to fetch"));
 
   await assert.rejects(requestJson("/"), TypeError);

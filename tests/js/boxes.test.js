@@ -17,7 +17,7 @@ const dog = { box: [10, 20, 30, 40], class_id: 16, class_name: "dog", score: 0.9
 const cat = { box: [0, 0, 5, 5], class_id: 15, class_name: "cat", score: 0.3 };
 const pale = { ...dog, score: 0.1 };
 
-test("browser and server give the classes the same colours", () => {
+test("browser and server use the same colours for classes", () => {
   const contract = new URL("../contract/class_colours.json", import.meta.url);
   for (const { class_id, colour, text_colour } of JSON.parse(readFileSync(contract, "utf8"))) {
     assert.deepEqual(classColour(class_id), colour);
@@ -25,14 +25,14 @@ test("browser and server give the classes the same colours", () => {
   }
 });
 
-test("a label holds what is asked for", () => {
+test("a label has the requested parts", () => {
   assert.equal(labelText(dog, { showNames: true, showScores: true }), "dog 98%");
   assert.equal(labelText(dog, { showNames: true, showScores: false }), "dog");
   assert.equal(labelText(dog, { showNames: false, showScores: true }), "98%");
   assert.equal(labelText(dog, { showNames: false, showScores: false }), "");
 });
 
-test("a share becomes whole percent", () => {
+test("a share is shown in whole percent", () => {
   assert.equal(percent(0.256), "26%");
 });
 
@@ -45,7 +45,7 @@ test("no detections stay no detections", () => {
   assert.equal(classCounts([], 0).size, 0);
 });
 
-test("the threshold and the hidden classes decide what is shown", () => {
+test("detections below the threshold and of hidden classes are not visible", () => {
   const all = [dog, cat, pale];
   const shown = (threshold, ...hidden) =>
     visibleDetections(all, { threshold, hiddenClasses: new Set(hidden) });
@@ -54,13 +54,13 @@ test("the threshold and the hidden classes decide what is shown", () => {
   assert.deepEqual(shown(0, 16), [cat]);
 });
 
-test("classes are counted above the threshold, in the order of the surest", () => {
+test("classes are counted above the threshold, in the order of their highest scores", () => {
   assert.deepEqual([...classCounts([dog, cat, pale], 0.3)], [[16, 1], [15, 1]]);
   assert.deepEqual([...classCounts([dog, cat, pale], 0.05)], [[16, 2], [15, 1]]);
   assert.deepEqual([...classCounts([dog, cat, pale], 0.5)], [[16, 1], [15, 0]]);
 });
 
-test("the smallest box around a place is the one pointed at", () => {
+test("the smallest box around a point is selected", () => {
   const room = { box: /** @type {Box} */ ([0, 0, 100, 100]), class_id: 0, class_name: "room", score: 1 };
   const cup = { box: /** @type {Box} */ ([10, 10, 20, 20]), class_id: 1, class_name: "cup", score: 0.5 };
 

@@ -6,7 +6,7 @@ import { fakePage, load } from "./fake-page.js";
 const DOG = { box: [10, 5, 30, 25], class_id: 16, class_name: "dog", score: 0.9 };
 const CAT = { box: [40, 5, 60, 25], class_id: 15, class_name: "cat", score: 0.5 };
 
-/** The view of the camera page, at a moment that the test moves. */
+/** The view of the camera page, with a clock that the test sets. */
 async function openView(t) {
   const clock = { nowMs: 10_000 };
   t.mock.method(performance, "now", () => clock.nowMs);
@@ -68,7 +68,7 @@ test("counts as text change once a second, the picture with every frame", async 
   assert.equal(view.text("in-sight"), "nothing");
 });
 
-test("another threshold counts and draws the current frame anew", async (t) => {
+test("another threshold updates the counts and redraws the current frame", async (t) => {
   const view = await openView(t);
   view.showFrame(DOG, CAT);
   const draws = view.element("frame").drawn.length;

@@ -15,7 +15,7 @@ const TEXTS = {
 
 beforeEach((t) => t.mock.timers.enable({ apis: ["setTimeout", "setInterval"] }));
 
-/** A camera that the browser opens once the test allows it. */
+/** A camera that opens once the test grants permission. */
 class FakeCamera {
   isOn = true;
   track = Object.assign(new EventTarget(), {
@@ -82,7 +82,7 @@ class FakeCameras {
   }
 }
 
-/** The page as it was just loaded. */
+/** The page after loading. */
 async function openPage(t, { isSecureContext = true, globals = {}, ...options } = {}) {
   FakeWebSocket.install(t);
   const cameras = new FakeCameras();
@@ -179,7 +179,7 @@ function answer() {
   FakeWebSocket.last.serverSends(resultOf(sentFrames().at(-1)));
 }
 
-test("a page that was just loaded is off, and asks for nothing", async (t) => {
+test("after loading, the camera is off and no permission is requested", async (t) => {
   const page = await openPage(t);
 
   assert.equal(page.state(), "off");
@@ -192,13 +192,13 @@ test("a page that was just loaded is off, and asks for nothing", async (t) => {
   assert.equal(FakeWebSocket.all.length, 0);
 });
 
-test("a page without https says so before the camera is asked for", async (t) => {
+test("a page without HTTPS shows an error before it requests the camera", async (t) => {
   const page = await openPage(t, { isSecureContext: false });
 
   assert.equal(page.text("error"), "insecure");
 });
 
-test("while the browser asks for permission the page is starting and its button does nothing", async (t) => {
+test("while the browser asks for permission, the page is starting and its button does nothing", async (t) => {
   const page = await openPage(t);
 
   page.play();
@@ -209,7 +209,7 @@ test("while the browser asks for permission the page is starting and its button 
   assert.equal(page.cameras.requests.length, 1);
 });
 
-test("an allowed camera is live, and connects with the chosen model", async (t) => {
+test("an allowed camera is live and connects with the chosen model", async (t) => {
   const page = await livePage(t);
 
   assert.equal(page.state(), "live");
@@ -239,7 +239,7 @@ for (const [name, text] of [
   });
 }
 
-test("a camera that the browser does not play is turned off again", async (t) => {
+test("a camera that the browser refuses to play is turned off", async (t) => {
   const page = await openPage(t);
   page.video.play = () => Promise.reject(new DOMException("no gesture", "NotAllowedError"));
   page.play();
@@ -251,7 +251,7 @@ test("a camera that the browser does not play is turned off again", async (t) =>
   assert.equal(page.cameras.opened[0].isOn, false);
 });
 
-test("another try after a refused one clears the message", async (t) => {
+test("another attempt clears the error message", async (t) => {
   const page = await openPage(t);
   page.play();
   await page.cameras.refuse("NotAllowedError");
@@ -263,7 +263,7 @@ test("another try after a refused one clears the message", async (t) => {
   assert.equal(page.state(), "live");
 });
 
-test("a camera that cannot be had again leaves the last frame on the page", async (t) => {
+test("if the camera cannot be reopened, the last frame stays on the page", async (t) => {
   const page = await livePage(t);
   await page.frame();
   answer();
@@ -309,7 +309,7 @@ test("while the server loads the model the page says so, and it goes on by itsel
   assert.equal(sentFrames().length, 1);
 });
 
-test("one frame is in flight at first: the next one is sent after its result", async (t) => {
+test("at first one frame is in flight: the next one is sent after its result", async (t) => {
   const page = await livePage(t);
   await page.frame();
   await page.frame();
@@ -338,7 +338,7 @@ test("a result is shown with the model, the frame's size and its timing", async 
   assert.ok(page.element("boxes").drawn.includes("strokeRect"));
 });
 
-test("a video without a picture yet is not captured", async (t) => {
+test("a video without a first frame is not captured", async (t) => {
   const page = await livePage(t);
   page.video.videoWidth = 0;
   await page.frame();
@@ -350,7 +350,7 @@ test("a video without a picture yet is not captured", async (t) => {
   assert.equal(sentFrames().length, 1);
 });
 
-test("a result that was overtaken is not shown, and its frame's memory is freed", async (t) => {
+test("an outdated result is not shown, and its frame's memory is freed", async (t) => {
   let nowMs = 10_000;
   t.mock.method(performance, "now", () => nowMs);
   const page = await livePage(t);
@@ -367,7 +367,7 @@ test("a result that was overtaken is not shown, and its frame's memory is freed"
   assert.equal(page.bitmaps.open, 1, "only that of the frame that is shown");
 });
 
-test("a result that comes after the frame was given up is not shown", async (t) => {
+test("a result that arrives after the timeout of its frame is not shown", async (t) => {
   const page = await livePage(t);
   await page.frame();
   t.mock.timers.tick(5000);
@@ -378,7 +378,7 @@ test("a result that comes after the frame was given up is not shown", async (t) 
   assert.equal(page.shownFrames(), 0);
 });
 
-test("a frame that the server refuses gives the reason and makes room for the next one", async (t) => {
+test("a frame that the server rejects shows the reason, and the next one is sent", async (t) => {
   const page = await livePage(t);
   await page.frame();
   const [seq] = sentFrames();
@@ -392,7 +392,7 @@ test("a frame that the server refuses gives the reason and makes room for the ne
   assert.equal(page.bitmaps.open, 1);
 });
 
-test("frames by hand have the chosen size and quality, automatic ones adapt to the network", async (t) => {
+test("with manual quality, frames have the chosen size and quality; automatic ones adapt to the network", async (t) => {
   let nowMs = 10_000;
   t.mock.method(performance, "now", () => nowMs);
   const page = await livePage(t);
@@ -414,7 +414,7 @@ test("frames by hand have the chosen size and quality, automatic ones adapt to t
   assert.equal(page.text("frame-size"), "64 × 48, 85%");
 });
 
-test("a pause turns the camera off, disconnects, and keeps the frame that is shown", async (t) => {
+test("a pause turns the camera off, disconnects, and leaves the current frame on the page", async (t) => {
   const page = await livePage(t);
   await page.frame();
   answer();
@@ -431,7 +431,7 @@ test("a pause turns the camera off, disconnects, and keeps the frame that is sho
   assert.equal(page.bitmaps.open, 1, "only that of the frame that is shown");
 });
 
-test("play after a pause opens the camera and a connection again", async (t) => {
+test("play after a pause opens the camera and a new connection", async (t) => {
   const page = await livePage(t);
   await page.frame();
   answer();
@@ -460,7 +460,7 @@ test("a frame that is captured while the user pauses is not sent", async (t) => 
   assert.equal(page.bitmaps.open, 0);
 });
 
-test("a hidden tab pauses and says so", async (t) => {
+test("a hidden tab pauses with a message", async (t) => {
   const page = await livePage(t);
 
   page.document.hidden = true;
@@ -486,7 +486,7 @@ test("a tab that is hidden while the browser asks for permission pauses at once"
   assert.equal(page.cameras.opened[0].isOn, false);
 });
 
-test("a camera that is taken away pauses the page and says so", async (t) => {
+test("a camera that is disconnected pauses the page with a message", async (t) => {
   const page = await livePage(t);
 
   page.cameras.opened[0].isTakenAway();
@@ -511,7 +511,7 @@ test("a camera whose frames cannot be read pauses the page, and play tries again
   assert.equal(page.text("error"), "");
 });
 
-test("a lost connection is named, and frames go on when there is another one", async (t) => {
+test("a lost connection shows a message, and frames continue on the next one", async (t) => {
   const page = await livePage(t);
   await page.frame();
   FakeWebSocket.last.serverCloses(1006);
@@ -545,7 +545,7 @@ test("a busy server's reason is shown until it is ready", async (t) => {
   assert.equal(page.text("status"), "live");
 });
 
-test("after a sign-out the page pauses with the server's words", async (t) => {
+test("after a sign-out, the page pauses with the server's message", async (t) => {
   const page = await livePage(t);
 
   FakeWebSocket.last.serverSends({ type: "error", detail: "You were signed out." });
@@ -558,7 +558,7 @@ test("after a sign-out the page pauses with the server's words", async (t) => {
   assert.equal(FakeWebSocket.all.length, 1);
 });
 
-test("another camera takes the place of the first on the same connection", async (t) => {
+test("another camera replaces the first on the same connection", async (t) => {
   const page = await livePage(t);
 
   page.element("camera").change({ value: "rear" });
@@ -573,7 +573,7 @@ test("another camera takes the place of the first on the same connection", async
   assert.equal(localStorage.getItem("camera.camera"), "rear");
 });
 
-test("the other side's camera is asked for instead of the chosen one", async (t) => {
+test("switching sides requests the camera on the other side instead of the chosen one", async (t) => {
   const page = await livePage(t, { stored: { "camera.camera": "rear" } });
   assert.equal(page.cameras.requests[0].video.deviceId, "rear");
 
@@ -627,7 +627,7 @@ test("a sample clip that cannot be fetched is explained", async (t) => {
   assert.equal(page.state(), "off");
 });
 
-test("another model needs another connection", async (t) => {
+test("another model opens another connection", async (t) => {
   const page = await livePage(t);
 
   page.element("camera-page").querySelector("#model").change({ value: "large" });
@@ -637,7 +637,7 @@ test("another model needs another connection", async (t) => {
   assert.equal(FakeWebSocket.last.url, "wss://here/ws/camera/?model=large");
 });
 
-test("settings that are changed while the camera is off do not turn it on", async (t) => {
+test("changing settings while the camera is off does not turn it on", async (t) => {
   const page = await openPage(t);
 
   page.element("camera").change({ value: "rear" });
@@ -654,7 +654,7 @@ test("the cameras are listed by name once permission is granted, unnamed ones by
   assert.deepEqual(listed, [["Camera", ""], ["Front", "front"], ["Camera 2", "rear"], ["Sample clip", "sample"]]);
 });
 
-test("the space bar pauses and plays, unless it means something else", async (t) => {
+test("the space bar pauses and plays, unless the focused element uses it", async (t) => {
   const page = await livePage(t);
 
   assert.equal(await page.key(" ", { target: new FakeElement("button") }), false);
@@ -667,7 +667,7 @@ test("the space bar pauses and plays, unless it means something else", async (t)
   assert.equal(page.state(), "paused");
 });
 
-test("a page that is left turns its camera off", async (t) => {
+test("leaving the page turns the camera off", async (t) => {
   const page = await livePage(t);
 
   page.window.dispatchEvent(new Event("pagehide"));
@@ -676,7 +676,7 @@ test("a page that is left turns its camera off", async (t) => {
   assert.equal(FakeWebSocket.last.readyState, 3);
 });
 
-test("a snapshot is downloaded under the time it was taken at", async (t) => {
+test("the file name of a snapshot is its time", async (t) => {
   const page = await livePage(t);
   await page.frame();
   answer();
@@ -730,7 +730,7 @@ test("a recording can be downloaded once it is stopped", async (t) => {
   assert.match(page.element("recording").href, /^blob:/);
 });
 
-test("a recording that runs can be stopped after the camera has paused", async (t) => {
+test("a recording can be stopped after the camera has paused", async (t) => {
   const page = await recordedPage(t);
   page.element("record").click();
 
@@ -742,7 +742,7 @@ test("a recording that runs can be stopped after the camera has paused", async (
   assert.equal(page.element("record").disabled, true);
 });
 
-test("the server makes an AVI file of the recording", async (t) => {
+test("the server converts the recording to AVI", async (t) => {
   const sent = [];
   const page = await recordedPage(t, async (url, { method, body }) => {
     sent.push([url, method, await body.get("video").text()]);
@@ -761,7 +761,7 @@ test("the server makes an AVI file of the recording", async (t) => {
   assert.equal(page.element("as-avi").disabled, false);
 });
 
-test("an AVI file that the server refuses, or cannot be asked for, is explained", async (t) => {
+test("an error of the conversion to AVI is shown", async (t) => {
   const responses = [
     async () => new Response('{"detail": "The recording is too long."}', { status: 413 }),
     async () => Promise.reject(new TypeError("Failed to fetch")),

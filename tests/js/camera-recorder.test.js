@@ -38,7 +38,7 @@ afterEach(() => {
   delete globalThis.HTMLCanvasElement;
 });
 
-test("a browser can record if it can write files and take the frames of a canvas", () => {
+test("a browser can record if it has MediaRecorder and captureStream", () => {
   assert.equal(Recorder.isSupported, true);
 
   globalThis.HTMLCanvasElement = class {};
@@ -63,7 +63,7 @@ for (const [supported, type] of [
   });
 }
 
-test("a recording has every frame that is drawn while it runs, and no other", async () => {
+test("a recording has every frame that is drawn while it runs, and no others", async () => {
   let painted = 0;
   const recorder = new Recorder(() => (painted += 1));
   recorder.frameDrawn();
@@ -81,7 +81,7 @@ test("a recording has every frame that is drawn while it runs, and no other", as
   assert.equal(recorder.isRecording, false);
 });
 
-test("a second recording holds nothing of the first", async () => {
+test("a second recording contains nothing of the first", async () => {
   const recorder = new Recorder(() => {});
   recorder.start();
   await recorder.stop();

@@ -58,7 +58,7 @@ test("a frame that came while the model was replaced is lost without an error me
   assert.deepEqual(log, [["lost", sequence], ["loading"]]);
 });
 
-test("a result belongs to the frame with its sequence number, whichever comes first", () => {
+test("results are matched to frames by sequence number, in any order", () => {
   const { socket, connection, log } = readySocket();
   const first = socket.send(JPEG, 1);
   const second = socket.send(JPEG, 2);
@@ -73,7 +73,7 @@ test("a result belongs to the frame with its sequence number, whichever comes fi
   assert.deepEqual(log, [["result", second, early], ["result", first, late]]);
 });
 
-test("sequence numbers go on from one connection to the next", () => {
+test("sequence numbers continue on the next connection", () => {
   const { socket } = readySocket();
   const before = socket.send(JPEG, 1);
   socket.close();
@@ -83,7 +83,7 @@ test("sequence numbers go on from one connection to the next", () => {
   assert.equal(after, before + 1);
 });
 
-test("a frame that the server refuses is lost, and the reason is reported", () => {
+test("a frame that the server rejects is lost, and the reason is reported", () => {
   const { socket, connection, log } = readySocket();
   const sequence = socket.send(JPEG, 1);
 
@@ -136,7 +136,7 @@ test("frames in flight are lost with their connection", () => {
   assert.equal(socket.isReady, false);
 });
 
-test("a lost connection is replaced, which waits for the server again", (t) => {
+test("a lost connection is replaced, and the new one waits until the server is ready", (t) => {
   const { socket, connection, log } = readySocket();
   connection.serverCloses(1006);
   t.mock.timers.tick(500);
@@ -150,7 +150,7 @@ test("a lost connection is replaced, which waits for the server again", (t) => {
   assert.deepEqual(log, [["disconnected"], ["ready"]]);
 });
 
-test("a server that is ready makes the next retry quick, one that only accepts does not", (t) => {
+test("the retry delay is reset once the server is ready, not when it only accepts the connection", (t) => {
   const { connection } = readySocket();
   connection.serverCloses(1006);
   t.mock.timers.tick(500);
@@ -168,7 +168,7 @@ test("a server that is ready makes the next retry quick, one that only accepts d
   assert.equal(FakeWebSocket.all.length, 4);
 });
 
-test("a server with too many cameras gives the reason and is asked again", (t) => {
+test("a server with too many cameras shows the reason, and the connection is retried", (t) => {
   const { log } = socketWithLog();
   FakeWebSocket.last.serverSends({ type: "error", detail: "Too many cameras are open." });
   FakeWebSocket.last.serverCloses(4429);
@@ -190,7 +190,7 @@ test("a connection that was closed as idle is replaced", (t) => {
   assert.equal(FakeWebSocket.all.length, 2);
 });
 
-test("after a sign-out no connection is opened any more", (t) => {
+test("after a sign-out, no connection is opened", (t) => {
   const { connection, log } = readySocket();
 
   connection.serverSends({ type: "error", detail: "You were signed out." });
@@ -201,7 +201,7 @@ test("after a sign-out no connection is opened any more", (t) => {
   assert.equal(FakeWebSocket.all.length, 1);
 });
 
-test("a socket that the page closes loses its frames and opens no other connection", (t) => {
+test("a socket closed by the page loses its frames and does not reconnect", (t) => {
   const { socket, log } = readySocket();
   const sequence = socket.send(JPEG, 1);
 

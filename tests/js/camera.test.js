@@ -12,7 +12,7 @@ import {
   nextLevel,
 } from "../../detect_camera/static/detect_camera/pace.js";
 
-test("a frame's message begins with sixteen bytes that say which one it is", () => {
+test("a frame's message begins with a header of 16 bytes", () => {
   const message = Buffer.from(frameMessage(7, 1234.5, new Uint8Array([0xff, 0xd8]).buffer));
 
   assert.equal(message.toString("hex"), "01001000" + "07000000" + "0000000000" + "4a9340" + "ffd8");
@@ -49,7 +49,7 @@ function limitAfter(seconds, pace) {
   return framesInFlight.limit;
 }
 
-test("two frames are in flight only if that gives more of them, at about the same latency", () => {
+test("two frames are in flight only if that gives a higher rate at about the same latency", () => {
   const one = { every_ms: 40, latency_ms: 40 };
 
   assert.equal(limitAfter(7, { 1: one, 2: { every_ms: 25, latency_ms: 45 } }), 2);
@@ -65,7 +65,7 @@ test("both limits are tried again after half a minute", () => {
   assert.equal(limitAfter(43, pace), 2);
 });
 
-/** Replace the browser's functions that `capture` uses; the log has what they are asked for. */
+/** Replace the browser's functions that `capture` uses; the log has their calls. */
 function fakeCapture(t, { canEncode = true } = {}) {
   const log = { sizes: [], qualities: [], open: 0 };
   globalThis.createImageBitmap = async (video, { resizeWidth: width, resizeHeight: height }) => {
@@ -88,7 +88,7 @@ function fakeCapture(t, { canEncode = true } = {}) {
   return log;
 }
 
-test("a captured frame is shrunk to the longest side, and never below what the server reads", async (t) => {
+test("a captured frame is shrunk to the longest side, but not below the server's minimum", async (t) => {
   const log = fakeCapture(t);
   const sizes = [[1280, 720], [480, 640], [4000, 20]];
   for (const [videoWidth, videoHeight] of sizes) {
@@ -100,7 +100,7 @@ test("a captured frame is shrunk to the longest side, and never below what the s
   assert.deepEqual(log.qualities[0], ["image/jpeg", 0.7]);
 });
 
-test("why there is no camera is told apart", () => {
+test("errors of opening a camera have different messages", () => {
   const named = (name) => new DOMException("no", name);
 
   assert.equal(problemOf(named("NotAllowedError"), true), "denied");
@@ -111,7 +111,7 @@ test("why there is no camera is told apart", () => {
   assert.equal(problemOf(new TypeError("?"), true), "failed");
 });
 
-test("the history holds the most of each second, and forgets after a minute", () => {
+test("the history has the highest count of each second in the last minute", () => {
   const history = new CountHistory();
   history.add(1000, new Map([[3, 2]]));
   history.add(1500, new Map([[3, 5]]));
@@ -124,7 +124,7 @@ test("the history holds the most of each second, and forgets after a minute", ()
   assert.equal(history.counts.size, 0);
 });
 
-test("a camera that the browser does not play is turned off, and its leave is not blamed", async () => {
+test("a camera that the browser refuses to play is turned off, and the error is not about permission", async () => {
   const stopped = [];
   const stream = { getTracks: () => [{ stop: () => stopped.push("track") }] };
   const video = {
@@ -139,7 +139,7 @@ test("a camera that the browser does not play is turned off, and its leave is no
   assert.equal(video.srcObject, null);
 });
 
-test("the camera of the last visit is wished for, not demanded: it may be away", async () => {
+test("the camera of the last visit is preferred but not required, as it may be disconnected", async () => {
   const asked = [];
   const mediaDevices = { getUserMedia: async (constraints) => asked.push(constraints.video) };
   Object.defineProperty(globalThis, "navigator", { value: { mediaDevices }, configurable: true });
@@ -161,7 +161,7 @@ test("a frame that cannot be encoded is an error, and its memory is freed", asyn
   assert.equal(log.open, 0);
 });
 
-test("the chart says how many and when at its axes", () => {
+test("the chart has the count and the time at its axes", () => {
   const texts = [];
   const ctx = new Proxy(
     {

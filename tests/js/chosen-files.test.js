@@ -16,14 +16,14 @@ function fileInput(...files) {
   return Object.assign(new EventTarget(), { files, value: files.length ? "C:\\fakepath\\a" : "" });
 }
 
-/** The files that a page is given, in the order it gets them. */
+/** The files that a page receives, in order. */
 function taken(input) {
   const given = [];
   whenFilesChosen(input, /** @type {any} */ ({}), (files) => given.push(files));
   return given;
 }
 
-test("files that were chosen before the page's modules ran are taken, once", async () => {
+test("files chosen before the page's modules ran are used once", async () => {
   const input = fileInput("a.mp4");
   const given = taken(input);
   assert.deepEqual(given, [], "not before the module that asks is ready");
@@ -34,7 +34,7 @@ test("files that were chosen before the page's modules ran are taken, once", asy
   assert.equal(input.value, "");
 });
 
-test("a page that begins without files takes those that are chosen later", async () => {
+test("without files at the start, those chosen later are used", async () => {
   const input = fileInput();
   const given = taken(input);
   await null;

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-test("names are shown in the page's language where its table knows them", async () => {
+test("names in the page's table are shown in its language", async () => {
   const textContent = JSON.stringify({ dog: "狗" });
   globalThis.document = { getElementById: (id) => (id === "class-names" ? { textContent } : null) };
 

@@ -12,23 +12,23 @@ const cat = { class_id: 3, class_name: "cat", score: 0.25 };
 const deer = { class_id: 4, class_name: "deer", score: 0.05 };
 const dog = { class_id: 5, class_name: "dog", score: 0.7 };
 
-test("the surest class comes first, and the answer stays as it was", () => {
+test("the most probable class comes first, and the answer is unchanged", () => {
   const answer = [cat, deer, dog];
   assert.deepEqual(ranked(answer), [dog, cat, deer]);
   assert.deepEqual(answer, [cat, deer, dog]);
 });
 
-test("classes that are as sure as each other keep their order", () => {
+test("classes of the same score stay in order", () => {
   const bird = { class_id: 2, class_name: "bird", score: 0.25 };
   assert.deepEqual(ranked([bird, cat]), [bird, cat]);
 });
 
-test("less than half is unsure", () => {
+test("a score below one half has low confidence", () => {
   assert.equal(isUnsure({ score: 0.499 }), true);
   assert.equal(isUnsure({ score: 0.5 }), false);
 });
 
-test("a score becomes whole percent, but never none and never all", () => {
+test("a score is shown in whole percent, but never as 0% or 100%", () => {
   const texts = { 0: "< 1%", 0.004: "< 1%", 0.006: "1%", 0.926: "93%", 0.994: "99%" };
   for (const [score, text] of Object.entries(texts)) {
     assert.equal(scoreText(Number(score)), text);
@@ -37,7 +37,7 @@ test("a score becomes whole percent, but never none and never all", () => {
   assert.equal(scoreText(1), "> 99%");
 });
 
-test("the facts are the picture's size, the model and the whole time", () => {
+test("the facts are the picture's size, the model and the total time", () => {
   const answer = {
     image: { width: 768, height: 576 },
     model: "resnet",

@@ -14,7 +14,7 @@ const VIDEO = {
 
 beforeEach((t) => t.mock.timers.enable({ apis: ["setInterval"] }));
 
-/** The controls of a player that notes what it is told. */
+/** The controls of a player that records its calls. */
 async function openControls(t, { video = VIDEO } = {}) {
   const page = fakePage(t, {
     texts: { play: "play pause", "full-screen": "enter leave", "player-status": "waiting" },
@@ -58,7 +58,7 @@ test("the button and the picture play and pause", async (t) => {
   assert.deepEqual(calls, ["play", "pause"]);
 });
 
-test("the button is named after what it does", async (t) => {
+test("the button's label is its action", async (t) => {
   const { element, controls, player } = await openControls(t);
   assert.equal(element("play").ariaLabel, "play");
 
@@ -78,7 +78,7 @@ test("a step pauses and moves by one frame", async (t) => {
   assert.deepEqual(calls, ["pause", "step", "pause", "seek 9"]);
 });
 
-test("the timeline leads to a frame, but not beyond those that are detected", async (t) => {
+test("the timeline seeks to a frame, but not beyond the detected ones", async (t) => {
   const { element, calls } = await openControls(t);
   assert.equal(element("timeline").max, "99");
 
@@ -88,7 +88,7 @@ test("the timeline leads to a frame, but not beyond those that are detected", as
   assert.deepEqual(calls, ["seek 20", "seek 49"]);
 });
 
-test("keys play, step, jump to both ends and fill the screen", async (t) => {
+test("keys play, step, jump to both ends and toggle full screen", async (t) => {
   const { key, calls } = await openControls(t);
 
   for (const name of [" ", "ArrowRight", "ArrowLeft", "Home", "End", "f"]) {
@@ -100,7 +100,7 @@ test("keys play, step, jump to both ends and fill the screen", async (t) => {
   ]);
 });
 
-test("keys with another meaning are left alone", async (t) => {
+test("keys with another meaning are ignored", async (t) => {
   const { key, calls, element } = await openControls(t);
 
   assert.equal(key("x"), false);
@@ -128,7 +128,7 @@ test("another speed is passed on", async (t) => {
   assert.deepEqual(calls, ["speed 0.5"]);
 });
 
-test("the place names time, frame and number of frames, if that is known", async (t) => {
+test("the position shows time, frame and number of frames, if known", async (t) => {
   const { text, element, controls } = await openControls(t);
   controls.showPosition({ frame_index: 24, pts_us: 960_000 });
   assert.equal(text("place"), "0:00.9, frame 25 of 100");
@@ -140,7 +140,7 @@ test("the place names time, frame and number of frames, if that is known", async
   assert.equal(text("place"), "0:00.0, frame 1 of ?");
 });
 
-test("the statistics show both rates, and how far detection is ahead", async (t) => {
+test("the statistics show both rates and the frames detected ahead", async (t) => {
   const { text, player } = await openControls(t);
   player.isPlaying = true;
   t.mock.timers.tick(250);
@@ -149,7 +149,7 @@ test("the statistics show both rates, and how far detection is ahead", async (t)
   assert.equal(text("player-status"), "");
 });
 
-test("a player that is faster than detection says that it waits", async (t) => {
+test("a player that is faster than detection shows that it is waiting", async (t) => {
   const { text, player, controls } = await openControls(t);
   Object.assign(player, { isPlaying: true, rate: 0, next: 50 });
   t.mock.timers.tick(250);
@@ -161,7 +161,7 @@ test("a player that is faster than detection says that it waits", async (t) => {
   assert.equal(text("player-status"), "");
 });
 
-test("full screen is offered where the browser has it", async (t) => {
+test("full screen is offered if the browser supports it", async (t) => {
   const { element } = await openControls(t);
 
   assert.equal(element("full-screen").hidden, true);

@@ -13,7 +13,7 @@ test("a delay resolves after its time", async (t) => {
   await waiting;
 });
 
-test("an abort ends a delay at once, with its reason", async () => {
+test("an abort rejects a delay at once with its reason", async () => {
   const leaving = new AbortController();
   const waiting = delay(500, leaving.signal);
 
@@ -22,6 +22,6 @@ test("an abort ends a delay at once, with its reason", async () => {
   await assert.rejects(waiting, /cancelled/);
 });
 
-test("a delay does not begin after an abort", async () => {
+test("a delay with an aborted signal is rejected", async () => {
   await assert.rejects(delay(500, AbortSignal.abort()), { name: "AbortError" });
 });

@@ -14,7 +14,7 @@ const OPTIONS = {
   highlighted: null,
 };
 
-/** A canvas context that writes down what it is told. */
+/** A canvas context that records its calls. */
 function recorder() {
   const calls = [];
   const record = (name) => (...values) => {
@@ -52,7 +52,7 @@ test("the outer edge of a line is the box, at any scale", () => {
   }
 });
 
-test("labels appear only when names or scores are wanted", () => {
+test("labels appear only with names or scores", () => {
   const ctx = recorder();
   drawDetections(ctx, [dog], { ...OPTIONS, showNames: false, showScores: false });
   assert.equal(ctx.named("fillText").length, 0);
@@ -61,20 +61,20 @@ test("labels appear only when names or scores are wanted", () => {
   assert.equal(ctx.named("fillText")[0].values[0], "dog 98%");
 });
 
-test("the surest box is drawn last, so that it lies on top", () => {
+test("the box with the highest score is drawn last, on top", () => {
   const ctx = recorder();
   drawDetections(ctx, [dog, cat], OPTIONS);
   assert.deepEqual(ctx.named("fillText").map(({ values }) => values[0]), ["cat 50%", "dog 98%"]);
 });
 
-test("a highlighted box lies on top and the others fade", () => {
+test("a highlighted box is on top and the others are faded", () => {
   const ctx = recorder();
   drawDetections(ctx, [dog, cat], { ...OPTIONS, highlighted: cat });
   const drawn = ctx.named("fillText").map(({ values, alpha }) => [values[0], alpha]);
   assert.deepEqual(drawn, [["dog 98%", 0.3], ["cat 50%", 1]]);
 });
 
-test("labels never cover each other, and lie above every box", () => {
+test("labels do not overlap and are above all boxes", () => {
   const ctx = recorder();
   const twin = { ...dog, score: 0.6, class_name: "wolf" };
   drawDetections(ctx, [dog, twin], OPTIONS);

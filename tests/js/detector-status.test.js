@@ -3,7 +3,7 @@ import { test } from "node:test";
 
 import { fakePage, load, settled } from "./fake-page.js";
 
-test("the light waits for the model, also while the server cannot be reached", async (t) => {
+test("the state waits for the model, also while the server is unreachable", async (t) => {
   const answers = ["loading", null, "ready"];
   const fetched = [];
   t.mock.timers.enable({ apis: ["setTimeout"] });

@@ -24,7 +24,7 @@ test("browser and server write the same files", () => {
   assert.deepEqual(results.map(EXPORTS.json.text).map((text) => JSON.parse(text)), contract.json);
 });
 
-test("no file of an archive takes the place of another", () => {
+test("files of an archive have unique names", () => {
   assert.deepEqual(uniqueStems(["a.jpg", "b.png", "a.png", "A.jpg", ".hidden", "../up.jpg"]), [
     "a",
     "b",
@@ -35,6 +35,6 @@ test("no file of an archive takes the place of another", () => {
   ]);
 });
 
-test("a numbered name that is there already is not given again", () => {
+test("a numbered name that exists already is not used again", () => {
   assert.deepEqual(uniqueStems(["a.jpg", "a.png", "a-2.png"]), ["a", "a-2", "a-2-2"]);
 });

@@ -1,8 +1,8 @@
-/** Enough of a browser to run a page's modules: elements exist as soon as they are asked for. */
+/** A minimal browser for a page's modules: elements are created when they are looked up. */
 
 let opened = 0;
 
-/** Every type of element at once. */
+/** An element of all types at once. */
 export class FakeElement extends EventTarget {
   dataset = {};
   style = { setProperty() {} };
@@ -172,7 +172,7 @@ function fakeStorage(kept = {}) {
 }
 
 /**
- * A browser for one test. An element's texts are given as their keys, which also stand for them.
+ * A browser for one test. The texts of an element are named by their keys, which are also their values.
  * @param {import("node:test").TestContext} t
  * @param {object} options
  * @param {Record<string, string>} [options.texts] keys by the element's id, with spaces between
@@ -231,7 +231,7 @@ export function load(path) {
   return import(`../../${path}?${opened}`);
 }
 
-/** Let promises that need no other event resolve. */
+/** Wait for promises that need no other event. */
 export function settled() {
   return new Promise(setImmediate);
 }

@@ -53,7 +53,7 @@ async function openPage(t, video, { answers = [], confirms = true } = {}) {
   return { ...page, requests, left, click, buttons };
 }
 
-test("a running detection shows its share and the remaining time, and can be cancelled", async (t) => {
+test("a running detection shows its progress and the remaining time, and can be cancelled", async (t) => {
   const page = await openPage(t);
 
   assert.equal(page.text("state"), "running");
@@ -71,14 +71,14 @@ test("while the model is loading there is no share, and detection can be cancell
   assert.deepEqual(page.buttons(), ["cancel"]);
 });
 
-test("a queued detection shows its place, and can be cancelled", async (t) => {
+test("a queued detection shows its position and can be cancelled", async (t) => {
   const page = await openPage(t, { state: "queued", queue_position: 3, frames_detected: 0 });
 
   assert.equal(page.text("state-share"), "place 3");
   assert.deepEqual(page.buttons(), ["cancel"]);
 });
 
-test("a detection that is done has no progress, and neither button", async (t) => {
+test("a completed detection has neither progress nor buttons", async (t) => {
   const page = await openPage(t, { state: "done", frames_detected: 100 });
 
   assert.equal(page.text("state-share"), "");
@@ -86,20 +86,20 @@ test("a detection that is done has no progress, and neither button", async (t) =
   assert.deepEqual(page.buttons(), []);
 });
 
-test("a failed or cancelled detection says why, and can be retried", async (t) => {
+test("a failed or cancelled detection shows why and can be retried", async (t) => {
   const page = await openPage(t, { state: "failed", error: "The video is broken." });
 
   assert.equal(page.text("state-error"), "The video is broken.");
   assert.deepEqual(page.buttons(), ["retry"]);
 });
 
-test("a file that is incomplete is named as such", async (t) => {
+test("an incomplete file is reported", async (t) => {
   const page = await openPage(t, { state: "done", truncated: "bytes are missing" });
 
   assert.equal(page.text("state-error"), "truncated");
 });
 
-test("the facts of a video are shown, and what is unknown is a dash", async (t) => {
+test("the facts of a video are shown, with a dash for unknown ones", async (t) => {
   const page = await openPage(t);
   const facts = ["model-name", "video-size", "duration", "file-size", "detected"];
   assert.deepEqual(facts.map(page.text), ["small", "640 × 360", "0:04.0", "12.3 MB", "25"]);
@@ -124,7 +124,7 @@ test("a cancelled detection is shown as the server returns it", async (t) => {
   assert.deepEqual(page.buttons(), ["retry"]);
 });
 
-test("an action that fails says why, and can be tried again", async (t) => {
+test("a failed action shows why and can be retried", async (t) => {
   const answers = [
     Response.json({ detail: "Too many videos are waiting." }, { status: 429 }),
     new TypeError("Failed to fetch"),
@@ -139,7 +139,7 @@ test("an action that fails says why, and can be tried again", async (t) => {
   assert.equal(page.element("retry").disabled, false);
 });
 
-test("a deleted video leads back to the list, after a confirmation", async (t) => {
+test("deleting a video returns to the list, after a confirmation", async (t) => {
   const kept = await openPage(t, {}, { confirms: false });
   await kept.click("delete");
   assert.deepEqual(kept.requests, []);

@@ -16,6 +16,6 @@ for (const { name, room, labels, places } of cases) {
   });
 }
 
-test("no labels need no places", () => {
+test("no labels have no positions", () => {
   assert.deepEqual(labelPlaces([], { width: 100, height: 100, labelHeight: 10, gap: 2 }), []);
 });

@@ -20,7 +20,7 @@ function storageWith(kept) {
   };
 }
 
-/** A select element: a value that is no option of it leaves it without one. */
+/** A select element: setting a value that is not an option leaves it empty. */
 class FakeSelect extends EventTarget {
   type = "select-one";
   #value;
@@ -46,7 +46,7 @@ afterEach(() => {
   delete globalThis.sessionStorage;
 });
 
-test("what was remembered comes back, what was not is null", () => {
+test("remembered values are returned, others are null", () => {
   const items = new Map();
   replaceStorage(() => ({
     setItem: (key, value) => items.set(key, value),
@@ -57,7 +57,7 @@ test("what was remembered comes back, what was not is null", () => {
   assert.equal(remembered("other"), null);
 });
 
-test("blocked storage remembers nothing and breaks nothing", () => {
+test("with blocked storage nothing is remembered and no error is thrown", () => {
   replaceStorage(() => {
     throw new DOMException("blocked", "SecurityError");
   });
@@ -65,7 +65,7 @@ test("blocked storage remembers nothing and breaks nothing", () => {
   assert.equal(remembered("size"), null);
 });
 
-test("what only this tab shall remember is kept apart", () => {
+test("values of this tab are stored separately", () => {
   const [lasting, passing] = [storageWith({}), storageWith({})];
   replaceStorage(() => lasting);
   replaceStorage(() => passing, "sessionStorage");
@@ -74,7 +74,7 @@ test("what only this tab shall remember is kept apart", () => {
   assert.equal(remembered("place", "sessionStorage"), "7");
 });
 
-test("controls get the values of the last visit and remember their changes", () => {
+test("controls have the values of the last visit, and changes are remembered", () => {
   const storage = storageWith({ "camera.mirror": "true", "camera.quality": "0.7" });
   replaceStorage(() => storage);
   const mirror = Object.assign(new EventTarget(), { id: "mirror", type: "checkbox", checked: false });
@@ -91,14 +91,14 @@ test("controls get the values of the last visit and remember their changes", () 
   assert.deepEqual([...storage.items.values()], ["false", "auto"]);
 });
 
-test("of radio buttons the one that was chosen is chosen again", () => {
+test("the chosen radio button is restored", () => {
   const storage = storageWith({ "server.return": "url" });
   replaceStorage(() => storage, "sessionStorage");
   const [base64, url] = ["base64", "url"].map((value, index) =>
     Object.assign(new EventTarget(), { name: "return", type: "radio", value, checked: !index }),
   );
   rememberControls("server", [base64, url], "sessionStorage");
-  // A browser takes the mark away from the others itself.
+  // A browser unchecks the others by itself.
   assert.equal(url.checked, true);
 
   base64.dispatchEvent(new Event("change"));
@@ -106,7 +106,7 @@ test("of radio buttons the one that was chosen is chosen again", () => {
   assert.equal(storage.items.get("server.return"), "base64");
 });
 
-test("a value that a control does not have any more is passed over", () => {
+test("a value that a control no longer has is ignored", () => {
   replaceStorage(() => storageWith({ "camera.model": "deleted" }));
   const model = new FakeSelect("model", ["small", "large"]);
   rememberControls("camera", [model]);

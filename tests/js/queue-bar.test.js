@@ -38,7 +38,7 @@ test("an empty queue is hidden, and one picture needs no bar", async (t) => {
   assert.equal(page.element("queue-bar").hidden, false);
 });
 
-test("the bar counts the results, and offers them once there is one", async (t) => {
+test("the bar counts the results and offers their download once there is one", async (t) => {
   const page = await openQueue(t);
   page.showQueue([picture("a.jpg"), picture("b.jpg")]);
   assert.equal(page.text("progress"), "0 of 2");
@@ -63,7 +63,7 @@ test("all results are downloaded as one archive", async (t) => {
   assert.equal(page.text("progress"), "2 of 3");
 });
 
-test("a picture that cannot be drawn is named as the reason, and downloads stay possible", async (t) => {
+test("a picture that cannot be drawn shows an error, and the download stays possible", async (t) => {
   const page = await openQueue(t);
   page.showQueue([picture("a.jpg", ANSWER), picture("b.jpg")]);
   t.mock.method(FakeElement.prototype, "toBlob", (use) => use(null));

@@ -9,7 +9,7 @@ beforeEach((t) => {
   t.mock.timers.enable({ apis: ["setTimeout"] });
 });
 
-/** A socket with the log of its events; `reconnects` is what `closed` returns. */
+/** A socket with the log of its events; `reconnects` is the return value of `closed`. */
 function socketWithLog({ reconnects = true } = {}) {
   const log = [];
   const socket = new ReconnectingSocket("/ws/somewhere/", {
@@ -37,7 +37,7 @@ function waitsBetween(t, count) {
   });
 }
 
-test("the protocol is secure if that of the page is", () => {
+test("the socket is secure if the page is", () => {
   socketWithLog();
   globalThis.location = { origin: "http://localhost:8000" };
   socketWithLog();
@@ -46,13 +46,13 @@ test("the protocol is secure if that of the page is", () => {
   assert.deepEqual(urls, ["wss://here/ws/somewhere/", "ws://localhost:8000/ws/somewhere/"]);
 });
 
-test("a lost connection is replaced, each time after twice the waiting time, up to eight seconds", (t) => {
+test("a lost connection is replaced after a delay that doubles up to eight seconds", (t) => {
   socketWithLog();
 
   assert.deepEqual(waitsBetween(t, 6), [500, 1000, 2000, 4000, 8000, 8000]);
 });
 
-test("after a connection that worked, the waiting time is short again", (t) => {
+test("after a successful connection, the delay is short again", (t) => {
   const { socket } = socketWithLog();
   assert.equal(socket.isRetrying, false);
   waitsBetween(t, 3);
@@ -64,7 +64,7 @@ test("after a connection that worked, the waiting time is short again", (t) => {
   assert.deepEqual(waitsBetween(t, 2), [500, 1000]);
 });
 
-test("a connection that shall not be replaced is not, until somebody asks for one", (t) => {
+test("without a retry there is no new connection until one is requested", (t) => {
   const { socket, log } = socketWithLog({ reconnects: false });
 
   FakeWebSocket.last.serverCloses(4401);
@@ -76,7 +76,7 @@ test("a connection that shall not be replaced is not, until somebody asks for on
   assert.deepEqual(log, [4401, "opened"]);
 });
 
-test("a closed socket opens no connection, not even one that was waiting to be opened", (t) => {
+test("a closed socket opens no connection, not even a pending one", (t) => {
   const { socket } = socketWithLog();
   FakeWebSocket.last.serverCloses(1006);
 
@@ -86,7 +86,7 @@ test("a closed socket opens no connection, not even one that was waiting to be o
   assert.equal(FakeWebSocket.all.length, 1);
 });
 
-test("a closed socket fires no events, also if they were on their way", () => {
+test("a closed socket fires no events, not even pending ones", () => {
   const { socket, log } = socketWithLog();
 
   socket.close();
@@ -96,7 +96,7 @@ test("a closed socket fires no events, also if they were on their way", () => {
   assert.deepEqual(log, []);
 });
 
-test("data is sent while there is an open connection, and dropped otherwise", () => {
+test("data is sent on an open connection and dropped otherwise", () => {
   const { socket } = socketWithLog();
 
   socket.send("before");

@@ -68,7 +68,7 @@ async function openPage(t, { file = null, way = "base64" } = {}) {
   };
 }
 
-test("a picture of the gallery is drawn by the server, and what was transferred is listed", async (t) => {
+test("a gallery picture is drawn by the server, and the transferred sizes are listed", async (t) => {
   const page = await openPage(t);
 
   await page.submit();
@@ -85,7 +85,7 @@ test("a picture of the gallery is drawn by the server, and what was transferred 
   assert.deepEqual(page.rows()[0].slice(0, 3), ["Dog", "base64", "0 B"]);
 });
 
-test("an own file is sent as it is if the server reads it", async (t) => {
+test("a file that the server reads is uploaded unchanged", async (t) => {
   const file = new File([Buffer.from("\x89PNG and more", "latin1")], "mine.png");
   const page = await openPage(t, { file });
   assert.equal(page.element("show").disabled, true, "it is not on the server");
@@ -97,7 +97,7 @@ test("an own file is sent as it is if the server reads it", async (t) => {
   assert.deepEqual(page.rows()[0].slice(0, 3), ["mine.png", "base64", "13 B"]);
 });
 
-test("a file that nobody reads is sent all the same, so that the server explains", async (t) => {
+test("a file that neither side reads is uploaded, so that the server explains the formats", async (t) => {
   const page = await openPage(t, { file: new File(["text"], "notes.txt") });
 
   await page.submit();
@@ -118,7 +118,7 @@ test("without a picture nothing is requested", async (t) => {
   assert.equal(FakeXHR.all.length, 0);
 });
 
-test("a comparison requests both ways, one after another", async (t) => {
+test("a comparison requests both formats one after another", async (t) => {
   const page = await openPage(t);
 
   page.element("compare").click();
@@ -131,7 +131,7 @@ test("a comparison requests both ways, one after another", async (t) => {
   assert.deepEqual(page.rows().map(([, way]) => way), ["URL", "base64"]);
 });
 
-test("a server that cannot be reached is named, and the button works again", async (t) => {
+test("an unreachable server shows an error, and the button works again", async (t) => {
   const page = await openPage(t);
   await page.submit();
 
@@ -157,7 +157,7 @@ test("another choice while the server loads the model ends the request", async (
   assert.equal(page.element("compare").disabled, false);
 });
 
-test("an incomplete file and a picture that is not stored are named", async (t) => {
+test("a truncated file and a picture that is not stored are reported", async (t) => {
   const page = await openPage(t);
   await page.submit();
 
@@ -179,7 +179,7 @@ test("a picture of the gallery can be shown without boxes", async (t) => {
   assert.equal(page.text("status"), "plain");
 });
 
-test("a gallery picture that is gone says so", async (t) => {
+test("a removed gallery picture shows an error", async (t) => {
   const page = await openPage(t);
   page.answers.push(Response.json({ detail: "There is no such picture." }, { status: 404 }));
 

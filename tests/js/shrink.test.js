@@ -10,7 +10,7 @@ test("a picture shrinks to its longest side and never grows", () => {
   assert.deepEqual(shrunkSize({ width: 1, height: 5000 }, 416), { width: 1, height: 416 });
 });
 
-test("what the server reads is known by its bytes, whatever the file is called", async () => {
+test("formats are recognised by their bytes, whatever the file name", async () => {
   const kinds = {
     jpeg: ["\xff\xd8\xff\xe0\0\x10JFIF", true],
     png: ["\x89PNG\r\n\x1a\n\0\0\0\r", true],
@@ -46,7 +46,7 @@ function fakeEncoder(t, { naturalWidth, naturalHeight, jpegBytes }) {
 const PNG = new File(["\x89PNG", "x".repeat(96)].map((text) => Buffer.from(text, "latin1")), "a.png");
 const AVIF = new File(["\0\0\0\x20ftypavif"], "a.avif");
 
-test("a large picture is made smaller, even if its file has fewer bytes", async (t) => {
+test("a large picture is shrunk, even if its file has fewer bytes", async (t) => {
   const encoder = fakeEncoder(t, { naturalWidth: 2000, naturalHeight: 1000, jpegBytes: 500 });
 
   const sent = await shrink(PNG, encoder.image, { longestSide: 640, quality: 0.9 });
@@ -56,7 +56,7 @@ test("a large picture is made smaller, even if its file has fewer bytes", async 
   assert.deepEqual(encoder.drawn, [[640, 320]]);
 });
 
-test("a picture of the same size is sent as whichever file is smaller", async (t) => {
+test("of a picture of the same size, the smaller file is uploaded", async (t) => {
   const { image } = fakeEncoder(t, { naturalWidth: 640, naturalHeight: 480, jpegBytes: 50 });
   const options = { longestSide: 640, quality: 0.9 };
   assert.equal((await shrink(PNG, image, options)).blob.size, 50);
@@ -76,7 +76,7 @@ test("without a limit a file is unchanged, unless the server cannot read it", as
   assert.deepEqual([blob.type, blob.size, width], ["image/jpeg", 500, 4000]);
 });
 
-test("a file without a type gets one, which data URLs need", async (t) => {
+test("a file without a type gets one, as data URLs need it", async (t) => {
   const { image } = fakeEncoder(t, { naturalWidth: 10, naturalHeight: 10, jpegBytes: 500 });
 
   const { blob } = await shrink(PNG, image, { longestSide: Infinity, quality: 0.9 });
@@ -84,7 +84,7 @@ test("a file without a type gets one, which data URLs need", async (t) => {
   assert.equal(blob.type, "image/jpeg");
 });
 
-test("a file that is no picture, or has no size, is refused, and its memory is freed", async (t) => {
+test("a file that is not a picture, or has no size, is rejected, and its memory is freed", async (t) => {
   const revoked = t.mock.method(URL, "revokeObjectURL");
   let decodes = () => Promise.reject(new DOMException("no picture", "EncodingError"));
   globalThis.Image = class {

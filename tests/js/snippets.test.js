@@ -3,7 +3,7 @@ import { test } from "node:test";
 
 import { SNIPPETS } from "../../detect_image/static/detect_image/snippets.js";
 
-test("a file name can break out of no snippet", () => {
+test("a file name cannot break out of a snippet", () => {
   const sent = { url: "http://localhost/", fileName: `it's "a" \\ $(x).jpg`, fields: { store: true } };
 
   assert.ok(SNIPPETS.curl(sent).includes(`'image=@"it'\\''s \\"a\\" \\\\ $(x).jpg"'`));

@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { fakePage } from "./fake-page.js";
 import { TabStore, nextId } from "../../static/js/tab-store.js";
 
-test("ids grow, also from one page of a tab to the next", async (t) => {
+test("ids increase, also from one page of a tab to the next", async (t) => {
   const first = nextId();
   const second = nextId();
   assert.ok(second > first);
@@ -46,7 +46,7 @@ function failingRequest() {
   return request;
 }
 
-test("what does not fit on the disk is not kept, and breaks nothing", async (t) => {
+test("what does not fit on the disk is not stored and causes no error", async (t) => {
   const transaction = () => {
     throw new DOMException("full", "QuotaExceededError");
   };

@@ -15,7 +15,7 @@ function requestsWith(leaving = new AbortController()) {
   return new UploadRequests("/api/videos/1/upload/", leaving.signal);
 }
 
-/** What `patch` makes of the server's response. */
+/** The result of `patch` for a response of the server. */
 async function patched(status, response) {
   const patching = requestsWith().patch(CHUNK, 4, () => {});
   FakeXHR.last.responds(status, response);
@@ -37,7 +37,7 @@ test("a chunk is sent with its offset, and the response says where to continue",
   assert.deepEqual(sent, [3]);
 });
 
-test("a server that has another part of the file says which one it wants", async (t) => {
+test("a server with another offset states the one it expects", async (t) => {
   FakeXHR.install(t);
   const answer = await patched(409, { headers: { "Upload-Offset": "2" }, body: { detail: "?" } });
 
@@ -53,7 +53,7 @@ test("no response, a busy server and a failed proxy are temporary", async (t) =>
   assert.deepEqual(await patched(507, { headers: { "Retry-After": "60" } }), later);
 });
 
-test("a file that the server refuses is a problem in its words", async (t) => {
+test("a rejected file throws the server's problem", async (t) => {
   FakeXHR.install(t);
 
   await assert.rejects(patched(415, { body: { detail: "This is no video." } }), {
@@ -71,7 +71,7 @@ test("a cancelled chunk is not retried", async (t) => {
   await assert.rejects(patching, { name: "AbortError" });
 });
 
-test("the server tells how much of the file it has", async () => {
+test("the server returns the number of bytes received", async () => {
   const asked = [];
   globalThis.fetch = async (url, { method, cache }) => {
     asked.push([url, method, cache]);
@@ -82,7 +82,7 @@ test("the server tells how much of the file it has", async () => {
   assert.deepEqual(asked, [["/api/videos/1/upload/", "HEAD", "no-store"]]);
 });
 
-test("what the server has is unknown if it cannot be reached, or a proxy answers", async () => {
+test("the number of bytes received is unknown if the server is unreachable or a proxy responds", async () => {
   globalThis.fetch = async () => {
     throw new TypeError("Failed to fetch");
   };
@@ -92,7 +92,7 @@ test("what the server has is unknown if it cannot be reached, or a proxy answers
   assert.equal(await requestsWith().receivedBytes(), null);
 });
 
-test("a cancelled upload does not ask what the server has", async () => {
+test("a cancelled upload does not request the offset", async () => {
   const leaving = new AbortController();
   globalThis.fetch = async () => {
     leaving.abort();

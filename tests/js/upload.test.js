@@ -49,7 +49,7 @@ async function accept() {
   await settled();
 }
 
-test("a file is announced, sent in chunks, and returned as the server then describes it", async (t) => {
+test("a file is announced and sent in chunks, and the server's description is returned", async (t) => {
   const { sending, requests, steps } = start(t, UPLOADING);
   for (let chunk = 0; chunk < 3; chunk += 1) await accept();
 
@@ -63,7 +63,7 @@ test("a file is announced, sent in chunks, and returned as the server then descr
   assert.deepEqual(steps, [["checking", 0]]);
 });
 
-test("an interrupted upload resumes with what the server does not have", async (t) => {
+test("an interrupted upload resumes at the server's offset", async (t) => {
   const { sending } = start(t, { ...UPLOADING, received_bytes: 8 });
   await accept();
 
@@ -73,14 +73,14 @@ test("an interrupted upload resumes with what the server does not have", async (
   assert.equal(FakeXHR.last.headers["Upload-Offset"], "8");
 });
 
-test("a file that the server has already is not sent", async (t) => {
+test("a file that the server already has is not uploaded", async (t) => {
   const { sending } = start(t, { ...UPLOADING, state: "done" });
 
   assert.equal((await sending).state, "done");
   assert.equal(FakeXHR.all.length, 0);
 });
 
-test("a file is announced with its hash, which is computed in parts", async (t) => {
+test("a file is announced with its hash, which is computed in chunks", async (t) => {
   const bytes = new Uint8Array(5 * 2 ** 20).fill(7);
   const file = new File([bytes], "clip.mp4");
   const video = { ...UPLOADING, state: "done" };

@@ -3,7 +3,7 @@ import { test } from "node:test";
 
 import { Clock } from "../../detect_video/static/detect_video/clock.js";
 
-test("the first frame is due at once, whatever its time stamp, and the others follow it", () => {
+test("the first frame is due at once, whatever its timestamp, and the others follow it", () => {
   const clock = new Clock();
   assert.equal(clock.isDue(5_000_000, 1000), true);
   assert.equal(clock.isDue(5_040_000, 1039), false);
@@ -18,7 +18,7 @@ test("speed changes the distance between frames", () => {
   assert.equal(clock.isDue(400_000, 1100), true);
 });
 
-test("a frame that is a picture of the screen late does not slow the video down", () => {
+test("a frame that is one screen refresh late does not slow the video down", () => {
   const clock = new Clock();
   clock.isDue(0, 1000);
   assert.equal(clock.isDue(40_000, 1055), true);
@@ -26,7 +26,7 @@ test("a frame that is a picture of the screen late does not slow the video down"
   assert.equal(clock.isDue(80_000, 1080), true);
 });
 
-test("a frame that is very late moves all that follow, so that none is hurried", () => {
+test("a frame that is very late delays all that follow", () => {
   const clock = new Clock();
   clock.isDue(0, 1000);
   assert.equal(clock.isDue(40_000, 3000), true);

@@ -52,7 +52,7 @@ async function openList(t, { videos = [], confirms = true } = {}) {
   } };
 }
 
-test("without videos the list is hidden, until there is one", async (t) => {
+test("the list is hidden while there are no videos", async (t) => {
   const page = await openList(t);
   assert.equal(page.element("videos").hidden, true);
 
@@ -63,7 +63,7 @@ test("without videos the list is hidden, until there is one", async (t) => {
   assert.equal(page.rows().length, 1);
 });
 
-test("a row links to its video and shows its facts, state and progress", async (t) => {
+test("a row links to its video and shows facts, state and progress", async (t) => {
   const page = await openList(t, { videos: [video("a"), video("b", { state: "done" })] });
 
   const [running, done] = page.rows();
@@ -88,7 +88,7 @@ test("rows are updated in place, and those of deleted videos are removed", async
   assert.deepEqual(page.rows().map(({ dataset }) => dataset.id), ["b", "c"]);
 });
 
-test("a server that cannot be reached leaves the list as it was, and is asked again", async (t) => {
+test("while the server is unreachable, the list is unchanged and the request is retried", async (t) => {
   const page = await openList(t, { videos: [video("a")] });
   page.server.failure = new TypeError("Failed to fetch");
   await page.update();
@@ -100,7 +100,7 @@ test("a server that cannot be reached leaves the list as it was, and is asked ag
   assert.equal(page.rows().length, 2);
 });
 
-test("a hidden tab does not ask the server until it is visible again", async (t) => {
+test("a hidden tab sends no requests until it is visible again", async (t) => {
   const page = await openList(t);
   page.document.hidden = true;
   await page.update();
@@ -122,7 +122,7 @@ test("the list is not updated behind the player", async (t) => {
   assert.equal(page.server.requests.length, 1);
 });
 
-test("a video is deleted after a confirmation only", async (t) => {
+test("a video is deleted only after a confirmation", async (t) => {
   const page = await openList(t, { videos: [video("a")], confirms: false });
 
   page.rows()[0].querySelector("button").click();
@@ -142,7 +142,7 @@ test("a deleted video leaves the list at once", async (t) => {
   assert.equal(page.rows().length, 0);
 });
 
-test("a video that cannot be deleted says why", async (t) => {
+test("a video that cannot be deleted shows why", async (t) => {
   const page = await openList(t, { videos: [video("a")] });
   page.server.failure = new TypeError("Failed to fetch");
   page.rows()[0].querySelector("button").click();

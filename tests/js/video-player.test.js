@@ -40,7 +40,7 @@ function playerOf(source) {
   return { player, drawn, failures, screen };
 }
 
-test("every frame is drawn once, in order and at its time, until the end", async () => {
+test("every frame is drawn once, in order and on time, until the end", async () => {
   const source = fakeSource(5);
   const { player, drawn, screen } = playerOf(source);
   player.play();
@@ -52,7 +52,7 @@ test("every frame is drawn once, in order and at its time, until the end", async
   assert.equal(source.open.size, 0);
 });
 
-test("a pause draws nothing, and play goes on at the very next frame", async () => {
+test("during a pause nothing is drawn, and play continues at the next frame", async () => {
   const { player, drawn, screen } = playerOf(fakeSource(50));
   player.play();
   await screen(9);
@@ -74,7 +74,7 @@ test("a step draws one frame", async () => {
   assert.deepEqual(drawn, [0, 1, 2]);
 });
 
-test("seeking draws the frame, and closes the one that was waiting", async () => {
+test("seeking draws the frame and closes the one that was prepared", async () => {
   const source = fakeSource(50);
   const { player, drawn, screen } = playerOf(source);
   await screen(2);
@@ -103,7 +103,7 @@ test("the position is that of the requested frame, also before it is drawn", asy
   assert.equal(player.position, 2);
 });
 
-test("after the end, play begins anew", async () => {
+test("after the end, play starts from the beginning", async () => {
   const { player, drawn, screen } = playerOf(fakeSource(2));
   player.play();
   await screen(20);
@@ -112,7 +112,7 @@ test("after the end, play begins anew", async () => {
   assert.deepEqual(drawn, [0, 1, 0, 1]);
 });
 
-test("another source goes on at the frame where one failed", async () => {
+test("another source continues at the frame where one failed", async () => {
   const { player, drawn, failures, screen } = playerOf(fakeSource(5, { failsAt: 3 }));
   player.play();
   await screen(30);

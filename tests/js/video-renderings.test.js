@@ -82,7 +82,7 @@ test("saving sends the codec and the current filters", async (t) => {
   ]);
 });
 
-test("a saved video has its facts and a link", async (t) => {
+test("a completed rendering has facts and a link", async (t) => {
   const page = await openRenderings(t, { renderings: [{ ...RENDERING, hidden_class_names: ["dog", "cat"] }] });
 
   const [row] = page.rows();
@@ -94,7 +94,7 @@ test("a saved video has its facts and a link", async (t) => {
   assert.equal(row.querySelector("button").textContent, "remove");
 });
 
-test("an unfinished one has its progress, no size, and can be cancelled", async (t) => {
+test("an unfinished rendering has progress but no size, and can be cancelled", async (t) => {
   const running = { ...RENDERING, state: "running", frames_done: 25, urls: { self: "/api/renderings/a/" } };
   const page = await openRenderings(t, { renderings: [running] });
 
@@ -105,14 +105,14 @@ test("an unfinished one has its progress, no size, and can be cancelled", async 
   assert.equal(row.querySelector("button").textContent, "cancel");
 });
 
-test("one that failed says why", async (t) => {
+test("a failed rendering shows why", async (t) => {
   const failed = { ...RENDERING, state: "failed", error: "The disk is full." };
   const page = await openRenderings(t, { renderings: [failed] });
 
   assert.equal(page.rows()[0].querySelector(".name").textContent, "AVI: The disk is full.");
 });
 
-test("a removed one leaves the list", async (t) => {
+test("a removed rendering leaves the list", async (t) => {
   const page = await openRenderings(t, { renderings: [RENDERING] }, (method) =>
     method === "DELETE" ? new Response(null, { status: 204 }) : Response.json(VIDEO),
   );
@@ -124,7 +124,7 @@ test("a removed one leaves the list", async (t) => {
   assert.equal(page.rows().length, 0);
 });
 
-test("a refused request says why, and the next one clears the message", async (t) => {
+test("a rejected request shows why, and the next one clears the message", async (t) => {
   const answers = [
     () => Response.json({ detail: "You have too many renderings." }, { status: 429 }),
     () => Promise.reject(new TypeError("Failed to fetch")),

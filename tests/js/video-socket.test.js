@@ -66,7 +66,7 @@ test("a lost connection is reported until another one receives a message", (t) =
   assert.deepEqual(failures, ["lost", "lost", ""]);
 });
 
-test("a refusal is reported in the server's words, and not retried", (t) => {
+test("a rejection is reported with the server's message and not retried", (t) => {
   const { failures } = socketWithLog();
   FakeWebSocket.all[0].serverSends({ type: "error", detail: "The video was deleted." });
   FakeWebSocket.all[0].serverCloses(4404);
@@ -76,7 +76,7 @@ test("a refusal is reported in the server's words, and not retried", (t) => {
   assert.equal(FakeWebSocket.all.length, 1);
 });
 
-test("a connection that was one too many is retried", (t) => {
+test("a connection above the limit is retried", (t) => {
   socketWithLog();
   FakeWebSocket.all[0].serverCloses(4429);
   t.mock.timers.tick(500);
@@ -84,7 +84,7 @@ test("a connection that was one too many is retried", (t) => {
   assert.equal(FakeWebSocket.all.length, 2);
 });
 
-test("a server that waits for memory says so until it sends a frame", () => {
+test("waiting for the server's memory is reported until it sends a frame", () => {
   const { failures, received } = socketWithLog();
   FakeWebSocket.all[0].serverOpens();
 
@@ -115,7 +115,7 @@ test("a connection that was closed as idle is replaced when the user is back, wi
   delete globalThis.document;
 });
 
-test("a new connection does not repeat the refusal of the one before", (t) => {
+test("a new connection does not repeat the error of the previous one", (t) => {
   const { failures } = socketWithLog();
   FakeWebSocket.all[0].serverSends({ type: "error", detail: "Too many viewers." });
   FakeWebSocket.all[0].serverCloses(4429);
@@ -126,7 +126,7 @@ test("a new connection does not repeat the refusal of the one before", (t) => {
   assert.deepEqual(failures, ["Too many viewers.", "lost"]);
 });
 
-test("a server that failed is asked again, and so is one that was restarted", (t) => {
+test("the connection is retried after a server error or restart", (t) => {
   socketWithLog();
   FakeWebSocket.all[0].serverCloses(4503);
   t.mock.timers.tick(500);

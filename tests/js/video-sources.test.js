@@ -11,7 +11,7 @@ function result(frame_index) {
   return { frame_index, pts_us: frame_index * 40_000, detections: [] };
 }
 
-/** A message as the server packs it, its JPEG being only the number. */
+/** A message as packed by the server, with a number instead of a JPEG. */
 function packed(frame_index) {
   const header = new TextEncoder().encode(JSON.stringify({ ...result(frame_index), width: 4 }));
   const message = new Uint8Array(4 + header.length + 1);
@@ -21,10 +21,10 @@ function packed(frame_index) {
   return message.buffer;
 }
 
-/** As long as a slider has to rest before the server is asked. */
+/** How long a slider has to rest before the server is asked. */
 const rest = () => new Promise((resolve) => setTimeout(resolve, 200));
 
-/** What a generator gives until it would have to wait, or until its end. */
+/** The values of a generator until it waits or ends. */
 async function take(frames, count) {
   const indices = [];
   for (let taken = 0; taken < count; taken++) {
@@ -39,17 +39,17 @@ beforeEach(() => {
   globalThis.createImageBitmap = async (blob) => ({ close() {}, blob });
 });
 
-test("a frame's message holds its result and its picture", async () => {
+test("a frame's message contains its result and its picture", async () => {
   const { result: found, jpeg } = parseFrameMessage(packed(7));
   assert.deepEqual(found, result(7));
   assert.deepEqual([...new Uint8Array(await jpeg.arrayBuffer())], [7]);
 });
 
-test("a message that is shorter than it says is refused", () => {
+test("a message shorter than its stated length is rejected", () => {
   assert.throws(() => parseFrameMessage(packed(7).slice(0, 20)), RangeError);
 });
 
-test("results are stored once each and without a gap", async () => {
+test("results are stored once each and without gaps", async () => {
   const store = new ResultStore();
   store.add([result(0), result(1)]);
   store.add([result(1), result(2), result(4)]);
@@ -57,7 +57,7 @@ test("results are stored once each and without a gap", async () => {
   assert.deepEqual(await store.at(2, forever), result(2));
 });
 
-test("a result is waited for, and there is none behind the end", async () => {
+test("a result is awaited, and there is none beyond the end", async () => {
   const store = new ResultStore();
   const waiting = store.at(0, forever);
   store.add([result(0)]);
@@ -67,14 +67,14 @@ test("a result is waited for, and there is none behind the end", async () => {
   assert.equal(await behind, null);
 });
 
-test("who does not want a result any more does not wait for it", async () => {
+test("an aborted wait for a result ends", async () => {
   const leaving = new AbortController();
   const waiting = new ResultStore().at(0, leaving.signal);
   leaving.abort();
   await assert.rejects(waiting, { name: "AbortError" });
 });
 
-test("the server's frames come in order, and each that was drawn grants another one", async () => {
+test("the server's frames arrive in order, and each drawn frame grants credit for another", async () => {
   const sent = [];
   const source = new ServerSource((message) => sent.push(message));
   const frames = source.frames(0, forever);
@@ -89,7 +89,7 @@ test("the server's frames come in order, and each that was drawn grants another 
   assert.deepEqual(sent.slice(1), Array(3).fill({ type: "credit", n: 1 }));
 });
 
-test("a slider that moves on asks the server only for the place where it rests", async () => {
+test("a moving slider requests only its final position", async () => {
   const sent = [];
   const source = new ServerSource((message) => sent.push(message));
   let leaving = new AbortController();
@@ -106,7 +106,7 @@ test("a slider that moves on asks the server only for the place where it rests",
   assert.deepEqual(await Promise.all(passed.slice(0, 4)), Array(4).fill("AbortError"));
 });
 
-test("a connection that opens meanwhile begins with the place, which is not asked for twice", async () => {
+test("a connection that opens meanwhile starts at the new position, which is not requested twice", async () => {
   const sent = [];
   const source = new ServerSource((message) => sent.push(message));
   source.frames(7, forever).next();
@@ -117,7 +117,7 @@ test("a connection that opens meanwhile begins with the place, which is not aske
   assert.deepEqual(sent, []);
 });
 
-test("frames of a former place are passed over, but give their credit back", async () => {
+test("frames of a previous position are skipped, but return their credit", async () => {
   const sent = [];
   const source = new ServerSource((message) => sent.push(message));
   const frames = source.frames(5, forever);
@@ -129,7 +129,7 @@ test("frames of a former place are passed over, but give their credit back", asy
   assert.deepEqual(sent.at(-1), { type: "credit", n: 1 });
 });
 
-test("on a new connection the server goes on behind what has arrived", async () => {
+test("on a new connection, the server continues after the frames received", async () => {
   const source = new ServerSource(() => {});
   const frames = source.frames(0, forever);
   const first = take(frames, 1);
@@ -139,7 +139,7 @@ test("on a new connection the server goes on behind what has arrived", async () 
   assert.deepEqual([from, credit], [3, 14]);
 });
 
-/** A decoder that gives samples at those times and notes which of them are open. */
+/** A decoder with samples at these times; records which of them are open. */
 function fakeSink(timesS, { failsAt = NaN } = {}) {
   const open = new Set();
   return {
@@ -154,7 +154,7 @@ function fakeSink(timesS, { failsAt = NaN } = {}) {
   };
 }
 
-test("the browser's pictures are matched to results by their time stamps", async () => {
+test("the browser's pictures are matched to results by their timestamps", async () => {
   const sink = fakeSink([-0.08, -0.04, 0, 0.02, 0.04, 0.08]);
   const source = new BrowserSource(sink);
   source.receive({ type: "frames", frames: [result(0), result(1), result(2)] });
@@ -163,13 +163,13 @@ test("the browser's pictures are matched to results by their time stamps", async
   assert.deepEqual([...sink.open], [0, 0.04, 0.08]);
 });
 
-test("a picture that the browser does not have is an error, not another picture", async () => {
+test("a missing picture is an error and not replaced by another one", async () => {
   const source = new BrowserSource(fakeSink([0, 0.08]));
   source.receive({ type: "frames", frames: [result(0), result(1)] });
   await assert.rejects(take(source.frames(0, forever), 2), /no picture for frame 1/);
 });
 
-test("a decoder that was taken away during a pause is opened again", async (t) => {
+test("a decoder that the browser closed during a pause is reopened", async (t) => {
   let nowMs = 10_000;
   t.mock.method(performance, "now", () => nowMs);
   const sink = fakeSink([0, 0.04, 0.08], { failsAt: 0.04 });

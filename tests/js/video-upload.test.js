@@ -12,7 +12,7 @@ import {
 
 const FILE = new Blob(["0123456789"]);
 
-/** A server that keeps the parts it is sent; each of `faults` takes the place of one answer. */
+/** A server that stores the chunks it receives; each of `faults` replaces one response. */
 function fakeReceiver(...faults) {
   const receiver = {
     kept: "",
@@ -35,14 +35,14 @@ function send(receiver, { offset = 0, signal = new AbortController().signal, ste
   return sendChunks(FILE, receiver, { offset, chunkBytes: 4, signal, progress });
 }
 
-test("a file goes in parts, each of which fits", async () => {
+test("a file is sent in chunks of limited size", async () => {
   const receiver = fakeReceiver();
   await send(receiver);
   assert.equal(receiver.kept, "0123456789");
   assert.deepEqual(receiver.offsets, [0, 4, 8]);
 });
 
-test("an upload goes on where another one stopped", async () => {
+test("an upload resumes where another one stopped", async () => {
   const receiver = fakeReceiver();
   receiver.kept = "012345";
   await send(receiver, { offset: 6 });
@@ -50,7 +50,7 @@ test("an upload goes on where another one stopped", async () => {
   assert.deepEqual(receiver.offsets, [6]);
 });
 
-test("a server that has another part is given what it wants", async () => {
+test("a server with another offset is sent what it expects", async () => {
   const receiver = fakeReceiver();
   receiver.kept = "01";
   await send(receiver, { offset: 8 });
@@ -58,7 +58,7 @@ test("a server that has another part is given what it wants", async () => {
   assert.deepEqual(receiver.offsets, [8, 2, 6]);
 });
 
-test("a broken connection is waited for, and nothing is kept twice", async () => {
+test("after a broken connection the upload resumes, and no data is received twice", async () => {
   const steps = [];
   const receiver = fakeReceiver("lost", "answer lost");
   await send(receiver, { steps });
@@ -67,14 +67,14 @@ test("a broken connection is waited for, and nothing is kept twice", async () =>
   assert.deepEqual(steps, ["waiting", "waiting"]);
 });
 
-test("an upload whose last answer was lost is completed with an empty part", async () => {
+test("an upload whose last response was lost is completed with an empty chunk", async () => {
   const receiver = fakeReceiver(null, null, "answer lost");
   await send(receiver);
   assert.equal(receiver.kept, "0123456789");
   assert.deepEqual(receiver.offsets, [0, 4, 8, 10]);
 });
 
-test("a refused file is not sent again", async () => {
+test("a rejected file is not sent again", async () => {
   const receiver = fakeReceiver(new Error("This is no video."));
   await assert.rejects(send(receiver), { message: "This is no video." });
   assert.deepEqual(receiver.offsets, [0]);
@@ -97,19 +97,19 @@ test("the number of frames is estimated until all are detected", () => {
   assert.equal(frameCount({ ...RUNNING, frames_hint: 0, frames_detected: 0, duration_s: null }), 0);
 });
 
-test("progress is that of the upload first, then that of detection", () => {
+test("progress is first that of the upload, then that of detection", () => {
   assert.equal(progressShare({ state: "uploading", received_bytes: 5, size_bytes: 20 }), 0.25);
   assert.equal(progressShare(RUNNING), 0.25);
   assert.equal(progressShare({ ...RUNNING, frames_hint: 0, duration_s: null, frames_detected: 0 }), 0);
   assert.equal(progressShare({ ...RUNNING, state: "done" }), 1);
 });
 
-test("times are minutes, seconds and tenths", () => {
+test("positions are in minutes, seconds and tenths", () => {
   assert.deepEqual([0, 9.96, 65.3, 600].map(timeText), ["0:00.0", "0:09.9", "1:05.3", "10:00.0"]);
   assert.equal(timeText(-0.5), "0:00.0");
 });
 
-test("the remaining time follows from the pace, and is unknown without one or without an end", () => {
+test("the remaining time follows from the rate, and is unknown without a rate or a number of frames", () => {
   const video = { state: "running", frames_detected: 30, frames_hint: 90, detect_fps: 4, rate: "30/1" };
   assert.equal(remainingSeconds(video), 15);
   assert.equal(remainingSeconds({ ...video, detect_fps: 0 }), null);

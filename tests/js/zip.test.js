@@ -7,7 +7,7 @@ import { test } from "node:test";
 
 import { zip } from "../../static/js/zip.js";
 
-/** What Python's own module finds in an archive, after checking every sum. */
+/** The content of an archive according to Python's zipfile, which verifies the checksums. */
 const READ = `
 import json, sys, zipfile
 with zipfile.ZipFile(sys.argv[1]) as archive:
@@ -15,7 +15,7 @@ with zipfile.ZipFile(sys.argv[1]) as archive:
     print(json.dumps([[i.filename, archive.read(i).hex(), i.date_time] for i in archive.infolist()]))
 `;
 
-test("an archive is read by others, folders and names of every script included", async () => {
+test("other programs read an archive, including folders and names in any script", async () => {
   const folder = mkdtempSync(join(tmpdir(), "zip-"));
   const path = join(folder, "archive.zip");
   const moment = new Date(2026, 10, 23, 22, 45, 58);

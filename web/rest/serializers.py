@@ -45,7 +45,7 @@ class DetectionsSerializer(serializers.Serializer):
 
 
 class DetectAgainSerializer(serializers.Serializer):
-    """The model that detects again in what is stored."""
+    """The model of a repeated detection in a stored picture or video."""
 
     model = serializers.CharField(
         required=False,
