@@ -39,9 +39,9 @@ class InferenceResult:
 @dataclass(eq=False)
 class _Request:
     image: np.ndarray
+    submitted: float
     deadline: float
     future: "Future[InferenceResult]" = field(default_factory=Future)
-    submitted: float = field(default_factory=time.monotonic)
 
 
 @dataclass(eq=False)
@@ -103,7 +103,8 @@ class Broker:
         Raises ``Busy`` if the queue is full. The future raises ``InferenceTimeout`` if no worker
         starts it within ``timeout_s``, and ``InferenceFailed`` if the engine fails.
         """
-        request = _Request(image, deadline=time.monotonic() + timeout_s)
+        now = time.monotonic()
+        request = _Request(image, submitted=now, deadline=now + timeout_s)
         # The future must not refer to its request: the reference cycle would keep the picture in
         # memory until the next garbage collection.
         request.future.add_done_callback(partial(self._remove_if_cancelled, queue_key))

@@ -135,7 +135,8 @@ def test_closed_tabs_leave_no_traceback_in_the_log(
     for number in range(30):
         camera.send_message(frame_message(number, jpeg[: 2**15], 0))
     camera.close()
-    time.sleep(5)
+    # Ends all connections.
+    own_server.stop()
 
     log = own_server.log_path.read_text()
     assert "Traceback" not in log, log[log.index("Traceback") - 500 :][:6000]

@@ -7,6 +7,7 @@ import signal
 import socket
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -86,21 +87,31 @@ def test_pages_of_other_sites_cannot_open_websockets(server: Server) -> None:
         connect(url, origin=Origin("http://evil.example"))
 
 
+def wait_until_refused(server: Server) -> None:
+    """Wait until the server accepts no more connections."""
+    deadline = time.monotonic() + 60
+    with suppress(ConnectionRefusedError):
+        while time.monotonic() < deadline:
+            socket.create_connection(("127.0.0.1", server.port)).close()
+            time.sleep(0.05)
+        raise TimeoutError("the server still accepts connections")
+
+
 def test_a_request_in_progress_is_answered_during_shutdown(new_server: NewServer) -> None:
     server = new_server()
     server.start()
     body = picture_bytes()
     head = (
         f"POST {API} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: image/png\r\n"
-        f"Content-Length: {len(body)}\r\n\r\n"
+        f"Content-Length: {len(body)}\r\nExpect: 100-continue\r\n\r\n"
     )
-    with socket.create_connection(("127.0.0.1", server.port)) as connection:
-        connection.sendall(head.encode() + body[:100])
-        time.sleep(0.3)
+    with socket.create_connection(("127.0.0.1", server.port), timeout=60) as connection:
+        connection.sendall(head.encode())
+        assert connection.recv(100).startswith(b"HTTP/1.1 100 ")
 
         server.process.send_signal(signal.SIGTERM)
-        time.sleep(0.3)
-        connection.sendall(body[100:])
+        wait_until_refused(server)
+        connection.sendall(body)
 
         answer = http.client.HTTPResponse(connection)
         answer.begin()

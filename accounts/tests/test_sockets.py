@@ -1,5 +1,6 @@
 """Authentication of WebSockets, and their end with the session or token."""
 
+import asyncio
 import json
 
 import pytest
@@ -8,6 +9,7 @@ from channels.testing import WebsocketCommunicator
 from django.contrib.auth.models import User
 from django.test import Client
 
+from accounts import sockets
 from accounts.models import ApiToken
 from accounts.tokens import create_token
 from deploy_site.asgi import application
@@ -16,9 +18,24 @@ from detect_video.models import Video
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
+Checks = asyncio.Queue[WebsocketCommunicator]
+
+
 @pytest.fixture(autouse=True)
-def checked_soon(settings) -> None:
-    settings.SOCKET_CHECK_SECONDS = 0.1
+def checks(settings, monkeypatch) -> Checks:
+    """The sockets whose session or token was found valid, in the order of these checks."""
+    valid: Checks = asyncio.Queue()
+    is_still_valid = sockets._is_still_valid
+
+    async def recorded(scope) -> bool:
+        is_valid = await is_still_valid(scope)
+        if is_valid:
+            valid.put_nowait(scope["communicator"])
+        return is_valid
+
+    settings.SOCKET_CHECK_SECONDS = 0.01
+    monkeypatch.setattr(sockets, "_is_still_valid", recorded)
+    return valid
 
 
 @pytest.fixture
@@ -42,7 +59,9 @@ def socket(path: str, client: Client | None = None, token: str = "") -> Websocke
         headers.append((b"cookie", f"sessionid={client.cookies['sessionid'].value}".encode()))
     if token:
         headers.append((b"authorization", f"Bearer {token}".encode()))
-    return WebsocketCommunicator(application, path, headers=headers)
+    communicator = WebsocketCommunicator(application, path, headers=headers)
+    communicator.scope["communicator"] = communicator
+    return communicator
 
 
 async def assert_closed(communicator: WebsocketCommunicator, code: str) -> None:
@@ -53,14 +72,25 @@ async def assert_closed(communicator: WebsocketCommunicator, code: str) -> None:
     assert (closing["type"], closing["code"]) == ("websocket.close", 4401)
 
 
-async def test_a_token_opens_sockets_of_its_account(video, token):
+async def assert_stays_open(communicator: WebsocketCommunicator, checks: Checks) -> None:
+    """Assert that the next check of the session or token leaves the socket open."""
+    while not checks.empty():
+        checks.get_nowait()
+    # The first one may have begun before.
+    for _ in range(2):
+        while await asyncio.wait_for(checks.get(), 10) is not communicator:
+            pass
+    assert communicator.output_queue.empty()
+
+
+async def test_a_token_opens_sockets_of_its_account(video, token, checks):
     communicator = socket(f"/ws/videos/{video.pk}/", token=token)
 
     await communicator.connect()
 
     info = await communicator.receive_json_from(5)
     assert (info["type"], info["id"]) == ("info", str(video.pk))
-    assert await communicator.receive_nothing(timeout=0.5)
+    await assert_stays_open(communicator, checks)
     await communicator.disconnect()
 
 
@@ -82,7 +112,7 @@ async def test_a_closed_site_rejects_sockets_of_visitors(settings, path):
     await assert_closed(communicator, "not_authenticated")
 
 
-async def test_signing_out_closes_only_the_sockets_of_the_session(client, user, video):
+async def test_signing_out_closes_only_the_sockets_of_the_session(client, user, video, checks):
     other_browser = Client()
     await sync_to_async(client.force_login)(user)
     await sync_to_async(other_browser.force_login)(user)
@@ -91,12 +121,12 @@ async def test_signing_out_closes_only_the_sockets_of_the_session(client, user, 
     for communicator in (mine, other):
         await communicator.connect()
         assert (await communicator.receive_json_from(5))["type"] == "info"
-    assert await mine.receive_nothing(timeout=0.5)
+    await assert_stays_open(mine, checks)
 
     await sync_to_async(client.post)("/accounts/sign-out/")
 
     await assert_closed(mine, "signed_out")
-    assert await other.receive_nothing(timeout=0.5)
+    await assert_stays_open(other, checks)
     await mine.disconnect()
     await other.disconnect()
 

@@ -5,7 +5,6 @@ import gc
 import re
 import shutil
 import threading
-import time
 import weakref
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -71,22 +70,38 @@ async def test_coroutines_get_the_same_result():
     assert found.detections == engine.detect(PICTURE).detections
 
 
-async def test_detection_does_not_block_the_event_loop():
-    longest_pause_s = 0.0
+async def test_detection_does_not_block_the_event_loop(monkeypatch):
+    loop, all_resized, released = asyncio.get_running_loop(), asyncio.Event(), threading.Event()
+    in_event_loop = []
 
-    async def watch() -> None:
-        nonlocal longest_pause_s
-        loop = asyncio.get_running_loop()
-        while True:
-            before = loop.time()
-            await asyncio.sleep(0.001)
-            longest_pause_s = max(longest_pause_s, loop.time() - before)
+    def recorded(name: str):
+        step = getattr(engine, name)
 
-    watcher = asyncio.create_task(watch())
-    await asyncio.gather(*(engine.detect_async(PICTURE) for _ in range(32)))
-    watcher.cancel()
+        def record(*arguments, **options):
+            in_event_loop.append(threading.current_thread() is threading.main_thread())
+            if len(in_event_loop) == 32:
+                loop.call_soon_threadsafe(all_resized.set)
+            return step(*arguments, **options)
 
-    assert longest_pause_s < 0.5
+        return record
+
+    def infer_when_released(batch):
+        assert released.wait(60)
+        return infer(batch)
+
+    broker = engine._broker(engine.default_model("detection"))
+    infer = broker.engine.infer
+    monkeypatch.setattr(broker.engine, "infer", infer_when_released)
+    for name in ("resize_to_input", "detections_from_candidates"):
+        monkeypatch.setattr(engine, name, recorded(name))
+
+    detections = [asyncio.create_task(engine.detect_async(PICTURE)) for _ in range(32)]
+    await asyncio.wait_for(all_resized.wait(), 60)
+    # Reached only if the loop is free while the requests wait.
+    released.set()
+    await asyncio.gather(*detections)
+
+    assert in_event_loop == [False] * 64
 
 
 def test_requests_wait_briefly_for_a_model_that_is_loading(loading_detector):
@@ -176,11 +191,13 @@ def test_replaced_files_are_loaded_and_the_former_model_is_closed(settings, tmp_
 
 def test_inference_that_takes_too_long_times_out(settings, monkeypatch):
     broker = engine._broker(engine.default_model("detection"))
-    monkeypatch.setattr(broker.engine, "infer", lambda batch: time.sleep(0.5))
+    released = threading.Event()
+    monkeypatch.setattr(broker.engine, "infer", lambda batch: released.wait(60))
     settings.LIMITS = {**settings.LIMITS, "inference_seconds": 0.1}
 
     with pytest.raises(InferenceTimeout, match=r"within 0.1 s"):
         engine.detect(PICTURE)
+    released.set()
 
 
 @pytest.mark.parametrize("ask", ["detect", "detect_async"])

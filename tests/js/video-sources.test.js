@@ -4,6 +4,7 @@ import { beforeEach, test } from "node:test";
 import { parseFrameMessage } from "../../detect_video/static/detect_video/frame-message.js";
 import { ResultStore } from "../../detect_video/static/detect_video/result-store.js";
 import { BrowserSource, ServerSource } from "../../detect_video/static/detect_video/sources.js";
+import { settled } from "./fake-page.js";
 
 const forever = new AbortController().signal;
 
@@ -21,8 +22,12 @@ function packed(frame_index) {
   return message.buffer;
 }
 
-/** How long a slider has to rest before the server is asked. */
-const rest = () => new Promise((resolve) => setTimeout(resolve, 200));
+/** Let the slider rest for as long as the server is not asked. */
+async function rest(t) {
+  await settled();
+  t.mock.timers.tick(200);
+  await settled();
+}
 
 /** The values of a generator until it waits or ends. */
 async function take(frames, count) {
@@ -35,7 +40,8 @@ async function take(frames, count) {
   return indices;
 }
 
-beforeEach(() => {
+beforeEach((t) => {
+  t.mock.timers.enable({ apis: ["setTimeout"] });
   globalThis.createImageBitmap = async (blob) => ({ close() {}, blob });
 });
 
@@ -74,12 +80,12 @@ test("an aborted wait for a result ends", async () => {
   await assert.rejects(waiting, { name: "AbortError" });
 });
 
-test("the server's frames arrive in order, and each drawn frame grants credit for another", async () => {
+test("the server's frames arrive in order, and each drawn frame grants credit for another", async (t) => {
   const sent = [];
   const source = new ServerSource((message) => sent.push(message));
   const frames = source.frames(0, forever);
   const first = take(frames, 1);
-  await rest();
+  await rest(t);
   assert.deepEqual(sent, [{ type: "start", mode: "frames", from: 0, credit: 16 }]);
   for (const index of [0, 1, 2]) source.receive(packed(index));
   assert.deepEqual(await first, [0]);
@@ -89,7 +95,7 @@ test("the server's frames arrive in order, and each drawn frame grants credit fo
   assert.deepEqual(sent.slice(1), Array(3).fill({ type: "credit", n: 1 }));
 });
 
-test("a moving slider requests only its final position", async () => {
+test("a moving slider requests only its final position", async (t) => {
   const sent = [];
   const source = new ServerSource((message) => sent.push(message));
   let leaving = new AbortController();
@@ -98,41 +104,43 @@ test("a moving slider requests only its final position", async () => {
     leaving.abort();
     leaving = new AbortController();
     passed.push(source.frames(place, leaving.signal).next().catch(({ name }) => name));
+    t.mock.timers.tick(40);
   }
 
-  await rest();
+  await rest(t);
 
   assert.deepEqual(sent, [{ type: "start", mode: "frames", from: 50, credit: 16 }]);
   assert.deepEqual(await Promise.all(passed.slice(0, 4)), Array(4).fill("AbortError"));
 });
 
-test("a connection that opens meanwhile starts at the new position, which is not requested twice", async () => {
+test("a connection that opens meanwhile starts at the new position, which is not requested twice", async (t) => {
   const sent = [];
   const source = new ServerSource((message) => sent.push(message));
   source.frames(7, forever).next();
 
   assert.equal(source.startMessage().from, 7);
-  await rest();
+  await rest(t);
 
   assert.deepEqual(sent, []);
 });
 
-test("frames of a previous position are skipped, but return their credit", async () => {
+test("frames of a previous position are skipped, but return their credit", async (t) => {
   const sent = [];
   const source = new ServerSource((message) => sent.push(message));
   const frames = source.frames(5, forever);
   const first = take(frames, 1);
-  await rest();
+  await rest(t);
   source.receive(packed(2));
   source.receive(packed(5));
   assert.deepEqual(await first, [5]);
   assert.deepEqual(sent.at(-1), { type: "credit", n: 1 });
 });
 
-test("on a new connection, the server continues after the frames received", async () => {
+test("on a new connection, the server continues after the frames received", async (t) => {
   const source = new ServerSource(() => {});
   const frames = source.frames(0, forever);
   const first = take(frames, 1);
+  await rest(t);
   for (const index of [0, 1, 2]) source.receive(packed(index));
   await first;
   const { from, credit } = source.startMessage();

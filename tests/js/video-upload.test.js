@@ -9,6 +9,7 @@ import {
   remainingSeconds,
   timeText,
 } from "../../detect_video/static/detect_video/video.js";
+import { settled } from "./fake-page.js";
 
 const FILE = new Blob(["0123456789"]);
 
@@ -83,7 +84,8 @@ test("a rejected file is not sent again", async () => {
 test("a cancelled upload does not wait for the connection", async () => {
   const leaving = new AbortController();
   const sending = send(fakeReceiver("lost"), { signal: leaving.signal });
-  setTimeout(() => leaving.abort(), 10);
+  await settled();
+  leaving.abort();
   await assert.rejects(sending, { name: "AbortError" });
 });
 

@@ -6,9 +6,11 @@ import sys
 import tempfile
 import time
 from threading import Timer
+from unittest.mock import Mock
 
 import pytest
 
+from detect_video.video import watched_process
 from detect_video.video.watched_process import Exceeded, WatchedProcess
 
 WRITE = "import sys; sys.stdout.buffer.write(b'abc'); sys.stdout.buffer.flush(); "
@@ -56,13 +58,19 @@ def test_a_child_that_answers_too_late_is_killed():
     assert child.exceeded == Exceeded.TIME
 
 
-def test_a_child_may_wait_for_its_reader_for_any_time():
-    child = start(WRITE + "import time; time.sleep(0.5); sys.stdout.buffer.write(b'def')")
-    assert child.read(3, time.monotonic() + 5) == b"abc"
+def test_a_child_may_wait_for_its_reader_for_any_time(monkeypatch):
+    clock = Mock(monotonic=Mock(return_value=0))
+    monkeypatch.setattr(watched_process, "time", clock)
+    child = start(WRITE + "print('def', end='', flush=True); import time; time.sleep(60)")
+    assert child.read(3, 60) == b"abc"
 
-    time.sleep(1)
+    # Two measurements of the child, long after the deadline of the read before.
+    clock.monotonic.return_value = 1000
+    measured = clock.monotonic.call_count
+    while clock.monotonic.call_count < measured + 2:
+        time.sleep(0.01)
 
-    assert child.read(3, never()) == b"def"
+    assert child.read(3, 2000) == b"def"
     child.close()
     assert child.exceeded is None
 
