@@ -5,6 +5,7 @@ import gc
 import re
 import shutil
 import threading
+import time
 import weakref
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress

@@ -53,7 +53,7 @@ export function showFrame(frame, source) {
 /** Remove the boxes and the chips, as there will be those of another model. */
 export function clearBoxes() {
   detections = [];
-  chips.clear();
+  filters.chips.clear();
   redraw();
 }
 
