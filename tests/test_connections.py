@@ -4,6 +4,7 @@ import contextlib
 import http.client
 import json
 import socket
+import threading
 import time
 from collections.abc import Iterator
 
@@ -70,11 +71,43 @@ def answer_to(connection: socket.socket) -> tuple[int, dict]:
     return response.status, json.loads(response.read())
 
 
+def ask_until(
+    status: int, server: Server, path: str, address: str = "192.0.2.99"
+) -> requests.Response:
+    """Repeat a request until the response has this status; returns that response."""
+    deadline = time.monotonic() + 20
+    while (answer := ask(server, path, address)).status_code != status:
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    return answer
+
+
 def wait_until(condition) -> None:
     deadline = time.monotonic() + 20
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.1)
+
+
+@contextlib.contextmanager
+def sending(connections: list[socket.socket]) -> Iterator[None]:
+    """Send the bodies of requests, fast enough that they do not time out."""
+    ended = threading.Event()
+
+    def send() -> None:
+        while not ended.wait(WINDOW_S / 10):
+            for connection in connections:
+                # The server may have rejected this one.
+                with contextlib.suppress(OSError):
+                    connection.sendall(b"x" * WINDOW_BYTES)
+
+    thread = threading.Thread(target=send)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
 
 
 @pytest.mark.parametrize(
@@ -108,9 +141,7 @@ def test_incomplete_bodies_of_one_address_do_not_block_others_and_time_out(
     slow = [
         opened.enter_context(open_post(small_server, address, 10**6)) for _ in range(OF_ADDRESS)
     ]
-    wait_until(lambda: ask(small_server, "/", address).status_code == 429)
-
-    refused = ask(small_server, "/", address)
+    refused = ask_until(429, small_server, "/", address)
     answers = [ask(small_server, path).status_code for path in ("/", "/livez", "/readyz")]
     cut_off = [answer_to(connection) for connection in slow]
 
@@ -120,35 +151,41 @@ def test_incomplete_bodies_of_one_address_do_not_block_others_and_time_out(
     assert answers == [200, 200, 200]
     assert {(status, body["code"]) for status, body in cut_off} == {(408, "body_too_slow")}
     assert all(connection.recv(1) == b"" for connection in slow)
-    wait_until(lambda: ask(small_server, "/", address).status_code == 200)
+    ask_until(200, small_server, "/", address)
 
 
 def test_addresses_with_many_requests_do_not_block_other_addresses(
     small_server: Server, opened
 ) -> None:
-    for number in range(CONNECTIONS):
-        address = f"192.0.2.{number % 3}"
-        opened.enter_context(open_post(small_server, address, 10**6))
-    wait_until(lambda: ask(small_server, "/", "192.0.2.0").status_code == 503)
+    posts = [
+        opened.enter_context(open_post(small_server, f"192.0.2.{number % 3}", 10**6))
+        for number in range(CONNECTIONS)
+    ]
+    with sending(posts):
+        ask_until(503, small_server, "/", "192.0.2.0")
 
-    assert ask(small_server, "/", "192.0.2.7").status_code == 200
+        assert ask(small_server, "/", "192.0.2.7").status_code == 200
 
 
 def test_addresses_of_an_ipv6_network_share_one_limit(small_server: Server, opened) -> None:
-    for number in range(OF_ADDRESS):
+    posts = [
         opened.enter_context(open_post(small_server, f"2001:db8:1:2::{number}", 10**6))
-
-    wait_until(lambda: ask(small_server, "/", "2001:db8:1:2:ffff::1").status_code == 429)
-    assert ask(small_server, "/", "2001:db8:1:3::1").status_code == 200
+        for number in range(OF_ADDRESS)
+    ]
+    with sending(posts):
+        ask_until(429, small_server, "/", "2001:db8:1:2:ffff::1")
+        assert ask(small_server, "/", "2001:db8:1:3::1").status_code == 200
 
 
 def test_probes_are_answered_at_the_connection_limit(small_server: Server, opened) -> None:
-    for number in range(CONNECTIONS):
+    posts = [
         opened.enter_context(open_post(small_server, f"192.0.2.{number}", 10**6))
-    wait_until(lambda: ask(small_server, "/").status_code == 503)
-
-    probes = [ask(small_server, path).status_code for path in ("/livez", "/readyz")]
-    with_body = ask(small_server, "/livez", method="POST", data=b"x")
+        for number in range(CONNECTIONS)
+    ]
+    with sending(posts):
+        ask_until(503, small_server, "/")
+        probes = [ask(small_server, path).status_code for path in ("/livez", "/readyz")]
+        with_body = ask(small_server, "/livez", method="POST", data=b"x")
 
     assert probes == [200, 200]
     assert (with_body.status_code, with_body.json()["code"]) == (503, "too_many_connections")
