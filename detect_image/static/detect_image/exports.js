@@ -13,7 +13,7 @@ const cocoCategories = JSON.parse(
 );
 
 /** @param {Named} named */
-export function jsonText({ name, found }) {
+function jsonText({ name, found }) {
   const { model, image, detections, timing_ms } = found;
   return `${JSON.stringify({ file: name, model, image, detections, timing_ms })}\n`;
 }
