@@ -118,7 +118,7 @@ def _problem_of(
     if isinstance(exc, TooManyFieldsSent):
         detail = (
             "The body was read as a form and has too many fields. "
-            "A picture sent as it is needs a header such as Content-Type: image/jpeg."
+            "A picture sent as the raw body needs a header such as Content-Type: image/jpeg."
         )
         return problem(400, "too_many_fields", shown_detail("too_many_fields", detail)), {}
     if isinstance(exc, TooManyFilesSent):

@@ -30,7 +30,7 @@ PAGES += ["/detect-video/", "/detect-camera/", "/accounts/sign-in/", "/accounts/
 PAGES += ["/nothing/"]
 CHINESE = {"Accept-Language": "zh-CN,zh;q=0.9,en;q=0.8"}
 
-# What stays as it is in any language: names of products, formats, models, licences and units.
+# Texts that are the same in every language: names of products, formats, models, licences and units.
 CODE = re.compile(r"<(script|code|pre).*?</\1>", re.DOTALL)
 TAG = re.compile(r"<[^>]*>")
 LATIN_WORDS = re.compile(r"[A-Za-z][A-Za-z']+(?: [A-Za-z][A-Za-z']+)+")
@@ -236,9 +236,9 @@ def test_the_administration_in_chinese_names_every_app_and_table_in_chinese(
 
 @pytest.mark.django_db
 def test_the_switch_keeps_the_page_and_overrides_the_browser(client, toy_detector):
-    wish = {"language": "zh-hans", "next": "/detect-image/pictures/?page=1"}
+    choice = {"language": "zh-hans", "next": "/detect-image/pictures/?page=1"}
 
-    response = client.post("/i18n/setlang/", wish)
+    response = client.post("/i18n/setlang/", choice)
     english = {"Accept-Language": "en"}
     page = client.get(response["Location"], headers=english).content.decode()
 
@@ -250,9 +250,9 @@ def test_the_switch_keeps_the_page_and_overrides_the_browser(client, toy_detecto
 
 @pytest.mark.django_db
 def test_the_switch_does_not_redirect_to_other_sites(client, toy_detector):
-    wish = {"language": "zh-hans", "next": "https://elsewhere.example/"}
+    choice = {"language": "zh-hans", "next": "https://elsewhere.example/"}
 
-    assert client.post("/i18n/setlang/", wish)["Location"] == "/"
+    assert client.post("/i18n/setlang/", choice)["Location"] == "/"
 
 
 @pytest.mark.django_db

@@ -221,7 +221,7 @@ def test_every_address_is_in_one_of_the_tables():
     found = {route for route, _ in routes() if not route.startswith("admin/")}
 
     assert found - known == set(), "new addresses: whose media do they hold?"
-    assert known - found == set(), "addresses that are no more"
+    assert known - found == set(), "addresses that no longer exist"
 
 
 def test_every_method_of_media_addresses_is_in_the_table():

@@ -217,17 +217,17 @@ def test_store_false_stores_nothing_and_creates_no_session(client, url, media):
 
 
 @pytest.mark.parametrize("url", ["/api/classify/", "/api/detect/image/"])
-@pytest.mark.parametrize("wish", [True, "true", "True", "1", False, "false", "if_possible"])
-def test_store_may_be_a_json_value_or_text(client, url, wish):
+@pytest.mark.parametrize("value", [True, "true", "True", "1", False, "false", "if_possible"])
+def test_store_may_be_a_json_value_or_text(client, url, value):
     text = base64.b64encode(PICTURE).decode()
-    response = client.post(url, {"image": text, "store": wish}, "application/json")
+    response = client.post(url, {"image": text, "store": value}, "application/json")
 
-    assert response.json()["stored"] is (wish not in (False, "false"))
+    assert response.json()["stored"] is (value not in (False, "false"))
 
 
-@pytest.mark.parametrize("wish", ["perhaps", 2, None, [], {"a": 1}])
-def test_an_invalid_store_value_is_a_problem(client, wish):
-    body = {"image": base64.b64encode(PICTURE).decode(), "store": wish}
+@pytest.mark.parametrize("value", ["perhaps", 2, None, [], {"a": 1}])
+def test_an_invalid_store_value_is_a_problem(client, value):
+    body = {"image": base64.b64encode(PICTURE).decode(), "store": value}
 
     response = client.post("/api/classify/", body, "application/json")
 
@@ -356,12 +356,14 @@ def test_renderings_count_and_are_rejected_above_the_quota(client, clip, setting
     video = announced(client, clip)
     send(client, video, clip, 0)
     Video.objects.update(state=State.DONE, frames_detected=20)
-    wish = {"codec": "mjpg"}
+    options = {"codec": "mjpg"}
     owner_bytes = 2 * len(clip) + Video.objects.get().poster_bytes
     settings.LIMITS = {**settings.LIMITS, "owner_bytes": owner_bytes}
 
     answers = [
-        client.post(video["urls"]["renderings"], wish, content_type="application/json").status_code
+        client.post(
+            video["urls"]["renderings"], options, content_type="application/json"
+        ).status_code
         for _ in range(2)
     ]
     rendering = Rendering.objects.get()
@@ -381,8 +383,8 @@ def test_concurrent_renderings_cannot_exceed_the_quota(client, clip, settings): 
     settings.LIMITS = {**settings.LIMITS, "owner_bytes": owner_bytes}
 
     def ask(_: int) -> int:
-        address, wish = video["urls"]["renderings"], {"codec": "mjpg"}
-        return client.post(address, wish, content_type="application/json").status_code
+        address, options = video["urls"]["renderings"], {"codec": "mjpg"}
+        return client.post(address, options, content_type="application/json").status_code
 
     statuses = at_once(8, ask)
 

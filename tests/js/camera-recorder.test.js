@@ -8,7 +8,7 @@ class FakeMediaRecorder {
   static supported = [];
   static isTypeSupported = (type) => FakeMediaRecorder.supported.includes(type);
 
-  /** Without a wish, the browser chooses. */
+  /** Without a type, the browser chooses one. */
   constructor(stream, { mimeType = "video/x-matroska;codecs=avc1" }) {
     this.stream = stream;
     this.mimeType = mimeType;

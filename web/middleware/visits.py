@@ -15,7 +15,7 @@ class VisitMiddleware:
     """Extends an anonymous visitor's session and its cookie, at most once a day.
 
     A visitor's media is deleted with the session. Sessions of accounts are not extended, so that
-    the password is asked for again in time.
+    users have to sign in again after a while.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
