@@ -14,6 +14,8 @@ import requests
 from filelock import FileLock
 from playwright.sync_api import ConsoleMessage, Page
 
+from ml_core.tests.toy_network import BLUE, RED, cells_picture
+
 ROOT = Path(__file__).parent.parent
 CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
 CHROMIUM_ARGUMENTS = [
@@ -137,6 +139,23 @@ def server(new_server: NewServer) -> Iterator[Server]:
     server.start()
     yield server
     server.stop()
+
+
+@pytest.fixture(scope="module")
+def own_server(new_server: NewServer) -> Iterator[Server]:
+    """A separate server that a module may kill, restart or fill."""
+    server = new_server()
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def picture_path(tmp_path: Path) -> Path:
+    """960 x 960 pixels with a tomato in the upper middle and a plum at the lower right."""
+    path = tmp_path / "cells.png"
+    cells_picture({(1, 0): RED, (2, 2): BLUE}, 960).save(path)
+    return path
 
 
 @pytest.fixture(scope="session")

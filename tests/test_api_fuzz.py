@@ -2,12 +2,9 @@
 
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
-
-from tests.conftest import NewServer, Server
+from tests.conftest import Server
 
 CHECKS = [
     "not_a_server_error",
@@ -19,18 +16,10 @@ CHECKS = [
 ]
 
 
-@pytest.fixture
-def own_server(new_server: NewServer) -> Iterator[Server]:
-    """A separate server, as the uploads created here count against the limits of the address."""
-    server = new_server()
-    server.start()
-    yield server
-    server.stop()
-
-
 def test_responses_to_generated_requests_match_the_schema(
     own_server: Server, tmp_path: Path
 ) -> None:
+    # Not the shared server: the uploads count against the limits of the address.
     command = [str(Path(sys.executable).with_name("schemathesis")), "run"]
     options = ["--checks", ",".join(CHECKS), "--phases", "coverage,fuzzing", "--seed", "1"]
     options += ["--max-examples", "5", "--max-time", "45", "--suppress-health-check", "all"]

@@ -1,12 +1,9 @@
 """End-to-end tests of the home page's example, and of the first screen of all pages on a phone."""
 
 import re
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
-
-from ml_core.tests.toy_network import BLUE, RED, cells_picture
 
 PHONE = {"width": 390, "height": 844}
 # What the example finds is up to the model, so these tests answer with an example of their own.
@@ -22,13 +19,6 @@ EXAMPLE = {
 }
 
 pytestmark = pytest.mark.usefixtures("console_errors")
-
-
-@pytest.fixture
-def picture_path(tmp_path: Path) -> Path:
-    path = tmp_path / "cells.png"
-    cells_picture({(1, 0): RED, (2, 2): BLUE}, 960).save(path)
-    return path
 
 
 @pytest.fixture

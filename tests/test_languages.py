@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from ml_core.tests.toy_network import BLUE, NAME, RED, cells_picture, install_toy_network
+from ml_core.tests.toy_network import NAME, install_toy_network
 from tests.conftest import NewServer, Server
 
 PAGES = ["/", "/classify/", "/detect-image/", "/detect-image/server/", "/detect-image/pictures/"]
@@ -28,13 +28,6 @@ def fruit_server(
     server.start()
     yield server
     server.stop()
-
-
-@pytest.fixture
-def picture_path(tmp_path: Path) -> Path:
-    path = tmp_path / "cells.png"
-    cells_picture({(1, 0): RED, (2, 2): BLUE}, 960).save(path)
-    return path
 
 
 def test_class_names_are_chinese_after_the_language_switch(

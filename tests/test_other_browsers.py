@@ -11,7 +11,7 @@ import pytest
 
 from detect_video.conftest import cell_of
 from detect_video.tests.clips import write_clip
-from ml_core.tests.toy_network import BLUE, RED, cells_picture
+from ml_core.tests.toy_network import RED
 from tests.conftest import ROOT, Server
 from tests.other_browsers import Browser, firefox, webkit
 
@@ -58,13 +58,6 @@ def webkit_here() -> Iterator[Browser]:
 @pytest.fixture(params=["firefox_here", "webkit_here"])
 def other_browser(request: pytest.FixtureRequest) -> Browser:
     return request.getfixturevalue(request.param)
-
-
-@pytest.fixture
-def picture_path(tmp_path: Path) -> Path:
-    path = tmp_path / "cells.png"
-    cells_picture({(1, 0): RED, (2, 2): BLUE}, 960).save(path)
-    return path
 
 
 def test_a_picture_is_classified(other_browser: Browser, server: Server) -> None:

@@ -33,14 +33,6 @@ COLOUR_AT = """([x, y, right, down, pictureWidth]) => {
 pytestmark = pytest.mark.usefixtures("console_errors")
 
 
-@pytest.fixture
-def picture_path(tmp_path: Path) -> Path:
-    """960 x 960 pixels with a tomato in the upper middle and a plum at the lower right."""
-    path = tmp_path / "cells.png"
-    cells_picture({(1, 0): RED, (2, 2): BLUE}, 960).save(path)
-    return path
-
-
 def open_page(page: Page) -> None:
     page.goto("/detect-image/")
 

@@ -1,7 +1,6 @@
 """End-to-end tests of the page whose pictures the server draws."""
 
 import base64
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -22,13 +21,6 @@ PIXEL = """async ([x, y]) => {
 }"""
 
 pytestmark = pytest.mark.usefixtures("console_errors")
-
-
-@pytest.fixture
-def picture_path(tmp_path: Path) -> Path:
-    path = tmp_path / "cells.png"
-    cells_picture({(1, 0): RED, (2, 2): BLUE}, 960).save(path)
-    return path
 
 
 def assert_box_is_drawn(page: Page) -> None:

@@ -4,7 +4,7 @@ import hashlib
 import json
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import av
@@ -15,7 +15,7 @@ from websockets.typing import Origin
 
 from detect_video.conftest import cell_of, write_tomatoes
 from detect_video.tests.clips import frame_number
-from tests.conftest import NewServer, Server
+from tests.conftest import Server
 
 CHUNK_TYPE = "application/offset+octet-stream"
 FRAMES = 800
@@ -26,15 +26,6 @@ def long_clip(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     return write_tomatoes(
         tmp_path_factory.mktemp("clips") / "long.mp4", FRAMES, rate=30
     ).read_bytes()
-
-
-@pytest.fixture(scope="module")
-def own_server(new_server: NewServer) -> Iterator[Server]:
-    """A separate server that tests may kill and restart."""
-    server = new_server()
-    server.start()
-    yield server
-    server.stop()
 
 
 def announce(client: requests.Session, server: Server, data: bytes) -> dict:

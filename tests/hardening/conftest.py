@@ -1,22 +1,12 @@
 """Fixtures of the hardening tests: a server per module, a picture and a video."""
 
 import io
-from collections.abc import Iterator
 
 import pytest
 
 from detect_video.conftest import cell_of
 from detect_video.tests.clips import write_clip
 from ml_core.tests.toy_network import BLUE, RED, cells_picture
-from tests.conftest import NewServer, Server
-
-
-@pytest.fixture(scope="module")
-def own_server(new_server: NewServer) -> Iterator[Server]:
-    server = new_server()
-    server.start()
-    yield server
-    server.stop()
 
 
 @pytest.fixture(scope="session")
