@@ -36,6 +36,7 @@ from ml_core.catalog.installed import read_catalog  # noqa: E402
 from ml_core.catalog.specs import ModelSpec  # noqa: E402
 from ml_core.engines import load_engine  # noqa: E402
 from ml_core.engines.conversion import ensure_converted  # noqa: E402
+from ml_core.engines.openvino_core import CORE  # noqa: E402
 from ml_core.engines.quantized import quantize, save_quantized  # noqa: E402
 from ml_core.networks.darknet_cfg import read_config  # noqa: E402
 from ml_core.networks.loading import load_network  # noqa: E402
@@ -137,7 +138,7 @@ def peak_gflops(precision: str, side: int = 2048) -> float:
     if precision == "int8":
         network = nncf.quantize(network, nncf.Dataset([matrix]), subset_size=1)
     hint = {"float32": "f32", "bfloat16": "bf16", "int8": "f32"}[precision]
-    compiled = ov.Core().compile_model(network, "CPU", {"INFERENCE_PRECISION_HINT": hint})
+    compiled = CORE.compile_model(network, "CPU", {"INFERENCE_PRECISION_HINT": hint})
     request = compiled.create_infer_request()
     best_s = min(seconds(lambda _: request.infer([matrix]), matrix) for _ in range(20))
     return 2 * side**3 / 1e9 / best_s
@@ -163,7 +164,7 @@ def measure(name: str, networks: Path, rounds: int, peaks: dict[str, float]) -> 
         folder = Path(temporary)
         spec = spec_with_files(name, networks, folder)
         runs = {**keras_runs(spec, folder), **opencv_run(spec), **own_runs(spec, folder)}
-        network = ov.Core().read_model(ensure_converted(spec, settings.CONVERTED_DIR))
+        network = CORE.read_model(ensure_converted(spec, settings.CONVERTED_DIR))
         width, height = spec.input_wh
         batch = np.random.default_rng(0).integers(0, 256, (1, height, width, 3), np.uint8)
         for run in runs.values():

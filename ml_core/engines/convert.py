@@ -56,7 +56,9 @@ def read(spec: ModelSpec, folder: Path) -> None:
 def _read_exported(spec: ModelSpec, folder: Path) -> Any:
     import openvino as ov
 
-    network = ov.Core().read_model(folder / "keras")
+    from ml_core.engines.openvino_core import CORE
+
+    network = CORE.read_model(folder / "keras")
     # The outputs of a SavedModel are unordered; their names are output_0, output_1, ...
     results = [network.output(f"output_{i}").node for i in range(len(network.outputs))]
     return ov.Model(results, network.get_parameters(), spec.name)

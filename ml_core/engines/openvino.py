@@ -11,12 +11,9 @@ import openvino as ov
 from ml_core.catalog.specs import ModelSpec
 from ml_core.engines.conversion import discard, ensure_converted, write_checksums
 from ml_core.engines.converted import hold
+from ml_core.engines.openvino_core import CORE
 from ml_core.engines.quantized import has_quantized, read_quantized
 from ml_core.networks.loading import Prediction, make_decoder
-
-# The binding initialises itself at the first access to a tensor's data. Two threads that do so at
-# the same time deadlock with the GIL held. Here it happens once, at import.
-ov.Tensor(np.zeros(1, np.uint8)).data  # noqa: B018
 
 PRECISION_NAMES = {"f32": "float32", "bf16": "bfloat16", "f16": "float16"}
 PRECISION_HINTS = {name: hint for hint, name in PRECISION_NAMES.items()}
@@ -69,7 +66,7 @@ def _compile(network: ov.Model | Path, folder: Path, precision: str) -> Any:
     if precision in PRECISION_HINTS:
         # By default the CPU plugin uses bfloat16 if the processor supports it.
         options["INFERENCE_PRECISION_HINT"] = PRECISION_HINTS[precision]
-    compiled = ov.Core().compile_model(network, "CPU", options)
+    compiled = CORE.compile_model(network, "CPU", options)
     if not compiled.get_property("LOADED_FROM_CACHE"):
         # Without a checksum the model is only compiled again at the next start.
         with suppress(OSError):

@@ -13,6 +13,7 @@ import openvino as ov
 from openvino import opset13 as ops
 
 from ml_core.catalog.formats import InputFormat, ModelFileError
+from ml_core.engines.openvino_core import CORE
 from ml_core.networks.preprocessing import GREY_WEIGHTS, scale_and_offset
 
 # The input of RT-DETR's deployment form: (1, 2), the (width, height) that boxes refer to.
@@ -27,7 +28,7 @@ def read_network(path: Path) -> ov.Model:
     Raises ``ModelFileError``.
     """
     try:
-        return ov.Core().read_model(path)
+        return CORE.read_model(path)
     except RuntimeError as exc:
         text = str(exc)
         lines = [line.strip() for line in text.splitlines() if line.strip()]

@@ -7,6 +7,7 @@ from tempfile import TemporaryDirectory
 import openvino as ov
 
 from ml_core.catalog.specs import ModelSpec
+from ml_core.engines.openvino_core import CORE
 from ml_core.errors import ModelUnusable
 from ml_core.pictures.images import ImageLimits
 from ml_core.pictures.labelled_pictures import read_image
@@ -30,7 +31,7 @@ def has_quantized(spec: ModelSpec) -> bool:
 
 def read_quantized(spec: ModelSpec, converted_path: Path) -> ov.Model:
     """Read the quantized network. Raises ``ModelUnusable`` if the model has changed since."""
-    network = ov.Core().read_model(quantized_path(spec))
+    network = CORE.read_model(quantized_path(spec))
     if not network.has_rt_info(ORIGIN) or network.get_rt_info(ORIGIN).astype(str) != _origin(
         converted_path
     ):
@@ -56,7 +57,7 @@ def quantize(
         return resize_to_input(image, spec)[0][None]
 
     network = nncf.quantize(
-        ov.Core().read_model(converted_path),
+        CORE.read_model(converted_path),
         nncf.Dataset(pictures, network_input),
         preset=nncf.QuantizationPreset.MIXED,
         subset_size=min(len(pictures), MAX_CALIBRATION_PICTURES),

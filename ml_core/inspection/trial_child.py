@@ -31,15 +31,14 @@ def run_trial(request: Trial, folder: Path) -> None:
 
 
 def _openvino_runs(spec: ModelSpec, input_formats: tuple[InputFormat, ...]):
-    import openvino as ov
-
+    from ml_core.engines.openvino_core import CORE
     from ml_core.engines.openvino_graph import adapt, read_network, tensor_name
 
     for input_format in input_formats:
         network = read_network(spec.source_path)
         tensors = [tensor_name(output) for output in network.outputs]
         adapted = adapt(network, spec.input_wh, input_format)
-        compiled = ov.Core().compile_model(
+        compiled = CORE.compile_model(
             adapted, "CPU", {"INFERENCE_PRECISION_HINT": "f32", "PERFORMANCE_HINT": "LATENCY"}
         )
         request = compiled.create_infer_request()

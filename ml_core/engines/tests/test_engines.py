@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -208,3 +209,12 @@ def test_simultaneous_first_requests_to_several_models_do_not_deadlock():
     # Without the access at import, about every second process deadlocked.
     for _ in range(6):
         subprocess.run([sys.executable, "-c", FIRST_USE], cwd=PROJECT_ROOT, check=True, timeout=60)
+
+
+def test_models_that_are_loaded_and_freed_share_one_core(toy_model_dir, converted_dir, monkeypatch):
+    spec = read_catalog(toy_model_dir)["toy"]
+    monkeypatch.setattr("openvino.Core", lambda: pytest.fail("a second core"))
+
+    for side in (96, 192):
+        resized = replace(spec, input_wh=(side, side))
+        assert load(resized, "openvino", "float32", converted_dir).info()["engine"] == "openvino"

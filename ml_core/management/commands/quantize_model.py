@@ -14,6 +14,7 @@ from tqdm import tqdm
 from ml_core import engine
 from ml_core.catalog.specs import ModelSpec
 from ml_core.engines.conversion import ensure_converted
+from ml_core.engines.openvino_core import CORE
 from ml_core.engines.quantized import quantize, quantized_path, save_quantized
 from ml_core.errors import VisionError
 from ml_core.evaluation.accuracy import loss_interval, mean_average_precision
@@ -113,7 +114,7 @@ class Command(BaseCommand):
         pictures: Sequence[LabelledPicture],
         options: dict[str, str],
     ) -> list[tuple[Detection, ...]]:
-        compiled = ov.Core().compile_model(network, "CPU", options)
+        compiled = CORE.compile_model(network, "CPU", options)
         decode = make_decoder(spec)
         found = []
         for picture in tqdm(pictures, desc=title, disable=None, unit="picture"):
