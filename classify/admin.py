@@ -4,6 +4,8 @@ from django.utils.translation import gettext_lazy as _
 from classify.models import ClassifiedImage
 from web.storage.admin import PictureAdmin
 
+TOP = 5
+
 
 @admin.register(ClassifiedImage)
 class ClassifiedImageAdmin(PictureAdmin):
@@ -15,7 +17,7 @@ class ClassifiedImageAdmin(PictureAdmin):
         "picture_seen",
         "class_name",
         "score",
-        "probabilities",
+        "most_probable",
         "model",
         "owner",
         "size",
@@ -24,6 +26,11 @@ class ClassifiedImageAdmin(PictureAdmin):
         "created_at",
     )
     readonly_fields = fields
+
+    @admin.display(description=_("probabilities"))
+    def most_probable(self, classified: ClassifiedImage) -> str:
+        scores = sorted(classified.probabilities.items(), key=lambda pair: pair[1], reverse=True)
+        return ", ".join(f"{name} {score:.1%}" for name, score in scores[:TOP])
 
     @admin.display(description=_("picture"))
     def picture_seen(self, classified: ClassifiedImage) -> str | None:

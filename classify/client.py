@@ -25,11 +25,12 @@ class ClientError(Exception):
     """The picture could not be classified; the message says why."""
 
 
-def classify(path: Path, url: str) -> dict:
+def classify(path: Path, url: str, model: str = "") -> dict:
     """Send a picture file to the server at ``url`` and return the JSON of the response.
 
-    Waits while the server is loading its model. Raises ``ClientError`` if the file cannot be read,
-    the server cannot be reached, or the server rejects the picture.
+    An empty ``model`` is the server's default classifier. Waits while the server is loading its
+    model. Raises ``ClientError`` if the file cannot be read, the server cannot be reached, or the
+    server rejects the picture.
     """
     is_waiting = False
     try:
@@ -37,6 +38,7 @@ def classify(path: Path, url: str) -> dict:
             with path.open("rb") as picture:
                 response = requests.post(
                     url.rstrip("/") + "/api/classify/",
+                    data={"model": model},
                     files={"image": picture},
                     timeout=TIMEOUT_SECONDS,
                 )
@@ -85,20 +87,24 @@ def typed_path(typed: str) -> Path:
     return Path(os.path.expanduser(typed.removeprefix("& ").strip("\"'")))
 
 
-def run(paths: list[Path], url: str) -> int:
+def run(paths: list[Path], url: str, model: str = "", top: int = 1) -> int:
     """Print the path and class of each picture, and return how many of ``paths`` failed.
 
     Without ``paths``, prompt for them.
+    ``top`` is the number of classes to print for each picture.
     """
     failures = 0
     for path in paths or ask_for_paths():
         try:
-            answer = classify(path, url)
+            answer = classify(path, url, model)
         except ClientError as exc:
             print(exc, file=sys.stderr)
             failures += bool(paths)
         else:
             print(f"{path}  {answer['class_name']}  {answer['score']:.1%}")
+            ranked = sorted(answer["probabilities"], key=lambda one: one["score"], reverse=True)
+            for one in ranked[1:top]:
+                print(f"{' ' * len(str(path))}  {one['class_name']}  {one['score']:.1%}")
             if "not_stored" in answer:
                 print(f"{path} is not stored: {answer['not_stored']['detail']}", file=sys.stderr)
     return failures
@@ -109,6 +115,10 @@ def add_arguments(parser: argparse.ArgumentParser, url: str = DEFAULT_URL) -> No
     parser.add_argument(
         "paths", nargs="*", type=Path, metavar="PATH", help="prompted for if omitted"
     )
+    parser.add_argument("--model", default="", help="default: the server's default classifier")
+    parser.add_argument(
+        "--top", type=int, default=1, metavar="N", help="print the N surest classes"
+    )
     parser.add_argument("--url", default=url, help=f"the server (default: {url})")
 
 
@@ -117,6 +127,6 @@ if __name__ == "__main__":
     add_arguments(parser)
     options = parser.parse_args()
     try:
-        sys.exit(1 if run(options.paths, options.url) else 0)
+        sys.exit(1 if run(options.paths, options.url, options.model, options.top) else 0)
     except KeyboardInterrupt:
         sys.exit(130)

@@ -28,10 +28,11 @@ def classify_page(request: HttpRequest) -> HttpResponse:
         "storage": storage_usage(Owner.of(request)),
     }
     try:
-        classifier = engine.default_model("classification")
+        classifier = engine.find("classification", request.GET.get("model", ""))
         language = get_language() or "en"
         labels = [shown_name(label, language) for label in classifier.labels]
-        context |= {"classifier": classifier, "labels": labels}
+        classifiers = engine.usable_models("classification")
+        context |= {"classifier": classifier, "classifiers": classifiers, "labels": labels}
     except VisionError as exc:
         context |= {"classifier_problem": shown_error(exc, request)}
     return render(request, "classify/stage.html", context)

@@ -2,6 +2,7 @@
 
 from typing import TypedDict
 
+from django.conf import settings
 from rest_framework import serializers
 
 from ml_core.results import Classification
@@ -56,7 +57,10 @@ class ClassifiedImageSerializer(serializers.Serializer):
 
 
 class ClassificationSerializer(serializers.Serializer):
-    """The class of a picture, and the probabilities of all classes."""
+    """The class of a picture, and the probabilities of its classes by class id.
+
+    A model of more classes than the limit ``probabilities`` sends those of the most probable ones.
+    """
 
     model = serializers.CharField()
     image = serializers.SerializerMethodField()
@@ -73,7 +77,7 @@ class ClassificationSerializer(serializers.Serializer):
     def get_probabilities(self, found: Classification) -> list[ClassScore]:
         return [
             {"class_id": class_id, "class_name": class_name, "score": score}
-            for class_id, (class_name, score) in enumerate(found.probabilities)
+            for class_id, class_name, score in sorted(found.top(settings.LIMITS["probabilities"]))
         ]
 
     def get_timing_ms(self, found: Classification) -> dict[str, float]:

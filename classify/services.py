@@ -5,6 +5,7 @@ import time
 from dataclasses import replace
 
 import numpy as np
+from django.conf import settings
 from PIL import Image
 
 from classify.models import ClassifiedImage
@@ -52,7 +53,7 @@ def store(data: bytes, thumbnail: bytes, found: Classification, *, owner: Owner)
         model=found.model,
         class_name=found.class_name,
         score=found.score,
-        probabilities=dict(found.probabilities),
+        probabilities=_stored_probabilities(found),
         timing_ms={stage: round(ms, 2) for stage, ms in found.timing_ms.items()},
     )
     store_picture(classified, data, {"file_thumbnail": thumbnail}, owner)
@@ -64,3 +65,12 @@ def store(data: bytes, thumbnail: bytes, found: Classification, *, owner: Owner)
         found.timing_ms["inference"],
     )
     return classified
+
+
+def _stored_probabilities(found: Classification) -> dict[str, float]:
+    """The probabilities of the answer by class name, the surest first; see ``LIMITS``."""
+    stored: dict[str, float] = {}
+    for _, name, score in found.top(settings.LIMITS["probabilities"]):
+        # Classes may share a name: ImageNet has two cranes.
+        stored.setdefault(name, score)
+    return stored

@@ -91,8 +91,9 @@ LIMITS = {
     "conversion_bytes": 8 * 10**9,
     # Models in memory; beyond it the one least recently used is closed. The defaults stay.
     "loaded_models": 4,
-    # Boxes in one response.
+    # Boxes, and probabilities of classes, in one response.
     "detections": 300,
+    "probabilities": 100,
     # Decoded pictures in memory; further requests wait before decoding.
     "pictures_in_memory": 8,
     # Pictures in the queue of one model; further ones are rejected.

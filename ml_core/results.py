@@ -75,6 +75,11 @@ class Classification:
     timing_ms: dict[str, float]
     is_truncated: bool = False
 
+    def top(self, count: int) -> list[tuple[int, str, float]]:
+        """The ``count`` most probable classes: (class id, name, probability), the surest first."""
+        numbered = [(i, name, score) for i, (name, score) in enumerate(self.probabilities)]
+        return sorted(numbered, key=lambda one: one[2], reverse=True)[:count]
+
 
 def classification_from_array(
     probabilities: np.ndarray,

@@ -120,15 +120,15 @@ def test_a_picture_is_shown_at_once_and_its_class_beside_it_without_navigation(p
     assert page.evaluate("() => window.same_page")
 
 
-def test_every_class_has_a_bar_in_order_of_score(page, picture_path):
+def test_the_five_surest_classes_have_bars_in_order_of_score(page, picture_path):
     with page.expect_response(API) as response:
         card = classified(page, picture_path)
 
     probabilities = response.value.json()["probabilities"]
     surest_first = sorted(probabilities, key=lambda one: one["score"], reverse=True)
     rows = card.get_by_role("list", name="Class probabilities").get_by_role("listitem")
-    expect(rows).to_have_count(10)
-    for row, expected in zip(rows.all(), surest_first, strict=True):
+    expect(rows).to_have_count(5)
+    for row, expected in zip(rows.all(), surest_first[:5], strict=True):
         expect(row).to_contain_text(expected["class_name"])
         expect(row.locator("span").last).to_have_text(A_SCORE)
         track, bar = (

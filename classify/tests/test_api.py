@@ -6,15 +6,18 @@ import io
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 from django.contrib.auth import get_user_model
 from django.contrib.sessions.models import Session
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.core.management import call_command
 from django.test import Client
 from PIL import Image
 
 from classify.models import ClassifiedImage
 from ml_core.labels import shown_name
+from ml_core.tests.model_files import fixed_onnx
 
 URL = "/api/classify/"
 LABELS = ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"]
@@ -257,3 +260,43 @@ def test_the_page_says_when_its_model_cannot_be_used(client, settings):
     page = client.get("/classify/").content.decode()
 
     assert "missing" in page and "there is no such model" in page
+
+
+@pytest.fixture
+def thousand_classes(settings, tmp_path, patient) -> str:
+    """The name of a classifier of 1,000 classes, two of which share a name."""
+    scores = np.linspace(0, 1, 1000)[None]
+    path = fixed_onnx(tmp_path / "many.onnx", {"scores": scores}, (8, 8))
+    labels = tmp_path / "labels.txt"
+    names = [f"name {number}" for number in range(998)]
+    labels.write_text("\n".join(["crane", *names, "crane"]), encoding="utf-8")
+    call_command(
+        "add_model",
+        str(path),
+        f"--labels={labels}",
+        "--activation=none",
+        "--name=many",
+        stdout=io.StringIO(),
+    )
+    return "many"
+
+
+def test_of_many_classes_the_most_probable_ones_are_sent_and_stored(client, thousand_classes):
+    answer = post(client, data=PICTURE, model=thousand_classes).json()
+
+    assert (answer["model"], answer["class_id"], answer["class_name"]) == ("many", 999, "crane")
+    sent = [one["class_id"] for one in answer["probabilities"]]
+    assert sent == list(range(900, 1000))
+    stored = ClassifiedImage.objects.get().probabilities
+    assert len(stored) == 100
+    assert max(stored, key=stored.get) == "crane"
+
+
+def test_the_page_offers_the_classifiers_and_shows_the_chosen_one(client, thousand_classes):
+    page = client.get("/classify/", {"model": thousand_classes})
+
+    text = page.content.decode()
+    assert "<option selected>many</option>" in text
+    assert "<option>resnet56v2-cifar10</option>" in text
+    assert "one of 1000 classes" in text
+    assert 'data-model="many"' in text

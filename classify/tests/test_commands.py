@@ -36,8 +36,14 @@ def test_a_picture_is_classified_without_a_server(settings, converted_dir, tmp_p
 
 def test_the_client_says_when_a_picture_is_not_stored(monkeypatch, capsys):
     reason = {"status": 413, "code": "quota_exceeded", "detail": "There is no room."}
-    answer = {"class_name": "automobile", "score": 0.9, "stored": False, "not_stored": reason}
-    monkeypatch.setattr(client, "classify", lambda path, url: answer)
+    answer = {
+        "class_name": "automobile",
+        "score": 0.9,
+        "probabilities": [],
+        "stored": False,
+        "not_stored": reason,
+    }
+    monkeypatch.setattr(client, "classify", lambda path, url, model: answer)
 
     failures = client.run([CAR], client.DEFAULT_URL)
 

@@ -4,6 +4,7 @@
 """
 
 import json
+import re
 import tomllib
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
@@ -86,8 +87,8 @@ def read_model_toml(folder: Path) -> ModelSpec:
         output=None if format == "darknet" else _output_format(table.table("output"), task),
         labels=_labels(table, folder),
         accuracy_percent=table.number("accuracy_percent", None),
-        licence=table.text("licence", "your own"),
-        origin=table.text("origin", ""),
+        licence=table.text("licence", "") or "your own",
+        origin=_web_address(table.text("origin", "")),
     )
     table.refuse_unknown()
     if not spec.files:
@@ -161,6 +162,13 @@ def _parse(path: Path) -> dict:
         return tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as exc:
         raise ModelFileError(f"{FILE_NAME} is not valid TOML: {exc}") from exc
+
+
+def _web_address(text: str) -> str:
+    # Pages link to it.
+    if not re.match(r"https?://|$", text):
+        raise ModelFileError(f"{FILE_NAME}: origin must be empty or begin with https://.")
+    return text
 
 
 def _input_size(table: Table) -> tuple[int, int]:

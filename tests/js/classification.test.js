@@ -18,6 +18,11 @@ test("the most probable class comes first, and the answer is unchanged", () => {
   assert.deepEqual(answer, [cat, deer, dog]);
 });
 
+test("five of many classes are shown", () => {
+  const many = Array.from({ length: 9 }, (_, id) => ({ ...cat, class_id: id, score: id / 9 }));
+  assert.deepEqual(ranked(many).map((one) => one.class_id), [8, 7, 6, 5, 4]);
+});
+
 test("classes of the same score stay in order", () => {
   const bird = { class_id: 2, class_name: "bird", score: 0.25 };
   assert.deepEqual(ranked([bird, cat]), [bird, cat]);

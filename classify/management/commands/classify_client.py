@@ -16,6 +16,7 @@ class Command(BaseCommand):
         client.add_arguments(parser, settings.OWN_URL)
 
     def handle(self, *args: Any, **options: Any) -> None:
-        failures = client.run(options["paths"], options["url"])
+        arguments = [options[name] for name in ("paths", "url", "model", "top")]
+        failures = client.run(*arguments)
         if failures:
             raise CommandError(f"{failures} pictures could not be classified.")

@@ -16,6 +16,9 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("paths", nargs="+", type=Path, metavar="PATH")
         parser.add_argument("--model", default="", help="model name; see list_models")
+        parser.add_argument(
+            "--top", type=int, default=1, metavar="N", help="print the N surest classes"
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         failures = 0
@@ -33,6 +36,8 @@ class Command(BaseCommand):
                     self.stderr.write(
                         f"{path}: the file is truncated; only the part that could be read was used."
                     )
-                self.stdout.write(f"{path}  {found.class_name}  {found.score:.1%}")
+                for index, (_, name, score) in enumerate(found.top(max(1, options["top"]))):
+                    place = str(path) if index == 0 else " " * len(str(path))
+                    self.stdout.write(f"{place}  {name}  {score:.1%}")
         if failures:
             raise CommandError(f"{failures} of {len(options['paths'])} pictures failed.")

@@ -83,14 +83,14 @@ export class Card {
 
   /**
    * @param {string} url the API's
-   * @param {string} store the request's `store` field
+   * @param {{model: string, store: string}} fields of the request
    * @returns {Promise<Classification | null>} null after a failure, which the card shows
    */
-  async classify(url, store) {
+  async classify(url, fields) {
     const { signal } = this.leaving;
     if (signal.aborted) return null;
     const body = new FormData();
-    body.append("store", store);
+    for (const [name, value] of Object.entries(fields)) body.append(name, value);
     body.append("image", this.upload);
     try {
       const sinceMs = performance.now();

@@ -8,20 +8,21 @@
  * @property {number} class_id
  * @property {string} class_name
  * @property {number} score
- * @property {Probability[]} probabilities of every class, by class id
+ * @property {Probability[]} probabilities of all classes, or the surest of many, by class id
  * @property {Record<string, number>} timing_ms by stage
  * @property {boolean} truncated whether the picture's file is incomplete
  * @property {{code: string, detail: string}} [not_stored] why the picture was not stored
  */
 
 const CONFIDENT_FROM = 0.5;
+const SHOWN = 5;
 
 /**
  * @param {Probability[]} probabilities
- * @returns {Probability[]} sorted by score, highest first
+ * @returns {Probability[]} the five highest scores, highest first
  */
 export function ranked(probabilities) {
-  return [...probabilities].sort((one, other) => other.score - one.score);
+  return [...probabilities].sort((one, other) => other.score - one.score).slice(0, SHOWN);
 }
 
 /** @param {Classification} answer */

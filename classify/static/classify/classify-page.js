@@ -39,6 +39,11 @@ function add(files) {
   }
 }
 
+/** The fields of a request beside the picture. */
+function fields() {
+  return { model: form.dataset.model ?? "", store: storeOnServer() };
+}
+
 /**
  * Load a picture at once, and upload it after those before it.
  * @param {Card} card
@@ -46,7 +51,7 @@ function add(files) {
 function send(card) {
   const loaded = card.load(Number(form.dataset.maxBytes));
   queue = queue.then(async () => {
-    const answer = (await loaded) && (await card.classify(form.action, storeOnServer()));
+    const answer = (await loaded) && (await card.classify(form.action, fields()));
     if (answer && cards.includes(card)) store.put(card.id, "answer", answer);
   });
 }
@@ -101,6 +106,13 @@ element("clear", HTMLButtonElement).addEventListener("click", () => {
   cards = [];
   arrange();
   fileInput.focus({ preventScroll: true });
+});
+
+/** @type {HTMLSelectElement | null} null if there is only one classifier */
+const model = document.querySelector("#model");
+// Its classes and its input are on the page.
+model?.addEventListener("change", () => {
+  location.search = String(new URLSearchParams({ model: model.value }));
 });
 
 /** @type {HTMLButtonElement | null} null if there is no sample picture */

@@ -90,6 +90,7 @@ def test_a_short_description_by_hand_is_enough(tmp_path):
         ("[96, 64]", "[96, 64]\ncolors = 3", r"\[input\]: unknown colors"),
         ('"yolox"', '"yolo3000"', "layout must be one of boxes-yxyx"),
         ("[output]", "[output", "is not valid TOML"),
+        ("labels", 'origin = "javascript:1"\nlabels', "origin must be empty or begin with https"),
     ],
 )
 def test_a_wrong_description_says_what_was_expected(tmp_path, before, after, problem):
