@@ -10,6 +10,7 @@ import pytest
 from django.conf import settings
 from filelock import FileLock
 
+from ml_core import choices
 from ml_core.catalog import weights
 from ml_core.catalog.catalogue import VISION_SMALL
 from ml_core.catalog.installed import read_catalog
@@ -25,6 +26,17 @@ settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 settings.LIMITS["loading_seconds"] = 600
 # Converted models are cached between runs; their names contain the hash of the source.
 settings.CONVERTED_DIR = settings.BASE_DIR / "var" / "test-converted"
+
+
+def _choices_in_tests(read=choices._read):
+    """Without the mark django_db, a test has no database, and pytest-django raises this."""
+    try:
+        return read()
+    except RuntimeError:
+        return []
+
+
+choices._read = _choices_in_tests
 SHARED_DIR = Path(os.environ.get("SHARED_DIR", Path(__file__).parent.parent / "shared")).resolve()
 
 
@@ -54,6 +66,13 @@ def yolov3_tiny() -> ModelSpec:
     except DownloadFailed as exc:
         pytest.skip(f"yolov3-tiny is not installed. {exc.detail}")
     return spec
+
+
+@pytest.fixture(autouse=True)
+def fresh_choices() -> None:
+    """What another test chose for the models is read again."""
+    choices._choices = {}
+    choices.forget()
 
 
 @pytest.fixture(autouse=True)

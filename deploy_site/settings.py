@@ -199,6 +199,7 @@ INSTALLED_APPS = [
     "detect_image",
     "detect_video",
     "detect_camera",
+    "model_library",
     # Last, so that all models are loaded; deletes the files of deleted rows.
     "django_cleanup.apps.CleanupConfig",
 ]

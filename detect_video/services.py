@@ -9,7 +9,6 @@ from detect_video import chunked_uploads
 from detect_video.errors import FileGone, NotFinished, NotFound, TooManyUploads
 from detect_video.models import ACTIVE, FrameResult, Rendering, State, Video
 from ml_core import engine
-from ml_core.catalog import installed
 from web.storage.disk import check_room
 from web.storage.owners import Owner, discard_if_session_ended
 from web.storage.quota import check_quota, quota_lock
@@ -38,7 +37,7 @@ def announce_video(
     ``QuotaExceeded``, ``StorageFull``, ``SessionEnded``.
     """
     if model:
-        installed.find_model(engine.models(), "detection", model)
+        engine.find("detection", model)
     with quota_lock():
         known = _same_file(owner, name, size_bytes, sha256)
         if known:

@@ -23,6 +23,7 @@ from ml_core.broker import Broker, InferenceResult
 from ml_core.catalog import installed
 from ml_core.catalog.specs import ModelSpec, Task
 from ml_core.catalog.weights import verify
+from ml_core.choices import choices
 from ml_core.engines import load_engine
 from ml_core.engines.converted import remove_stale
 from ml_core.errors import (
@@ -156,25 +157,52 @@ def models() -> dict[str, ModelSpec]:
 
 
 def usable_models(task: Task) -> list[ModelSpec]:
-    """The installed models of a task, for a choice of models."""
-    return [spec for spec in models().values() if spec.task == task and spec.is_usable]
+    """The installed and enabled models of a task, for a choice of models."""
+    return [spec for spec in _enabled_models().values() if spec.task == task and spec.is_usable]
 
 
 def default_model(task: Task) -> ModelSpec:
-    """The model for requests that name none. Raises ``ModelNotInstalled``."""
-    preferred = {"detection": settings.DETECTOR, "classification": settings.CLASSIFIER}
-    return installed.default_model(models(), task, preferred[task])
+    """The model for requests that name none. Raises ``ModelNotInstalled``.
+
+    That is the one named in the settings, else the staff's choice, else the best installed one.
+    """
+    specs = _enabled_models()
+    preferred = operators_default(task) or next(
+        (
+            name
+            for name, choice in choices().items()
+            if choice.is_default and name in specs and specs[name].task == task
+            if specs[name].is_usable
+        ),
+        "",
+    )
+    return installed.default_model(specs, task, preferred)
+
+
+def operators_default(task: Task) -> str:
+    """The name of the default model in the settings, which goes before any choice; or empty."""
+    return {"detection": settings.DETECTOR, "classification": settings.CLASSIFIER}[task]
 
 
 def start_loading() -> list[str]:
-    """Start loading the default models in the background; returns why any cannot be loaded."""
+    """Start loading the models that stay loaded, in the background; returns why any cannot be."""
     problems = []
     for task in TASKS:
         try:
             _broker_future(default_model(task))
         except VisionError as exc:
             problems.append(str(exc))
+    for spec in _preloaded_models():
+        _broker_future(spec)
     return problems
+
+
+def close(name: str) -> None:
+    """Close the model ``name`` in this process, as its files are about to be deleted."""
+    with _loads_lock:
+        load = _loads.pop(name, None)
+    if load:
+        load.future.add_done_callback(_close)
 
 
 def loaded_models() -> dict[str, str]:
@@ -218,7 +246,9 @@ def find(task: Task, model: str) -> ModelSpec:
 
     Raises ``UnknownModel`` or ``ModelNotInstalled``.
     """
-    return installed.find_model(models(), task, model) if model else default_model(task)
+    if not model:
+        return default_model(task)
+    return installed.find_model(_enabled_models(), task, model)
 
 
 def check_usable(spec: ModelSpec) -> None:
@@ -339,9 +369,22 @@ def _close_unused(newest: str) -> None:
             logger.info("%s is closed: other models were used more recently", name)
 
 
+def _enabled_models() -> dict[str, ModelSpec]:
+    """All models except those that the staff disabled; one named in the settings is enabled."""
+    named = {operators_default(task) for task in TASKS}
+    disabled = {name for name, choice in choices().items() if not choice.is_enabled} - named
+    return {name: spec for name, spec in models().items() if name not in disabled}
+
+
+def _preloaded_models() -> list[ModelSpec]:
+    preloaded = {name for name, choice in choices().items() if choice.is_preloaded}
+    specs = _enabled_models()
+    return [spec for name, spec in specs.items() if name in preloaded and spec.is_usable]
+
+
 def _resident_models() -> list[ModelSpec]:
-    """The models that stay loaded: the default one of each task."""
-    resident = []
+    """The models that stay loaded: the default one of each task, and the preloaded ones."""
+    resident = _preloaded_models()
     for task in TASKS:
         with suppress(VisionError):
             resident.append(default_model(task))

@@ -97,15 +97,13 @@ def test_a_sample_on_the_home_page_is_detected_with_one_click(page, example):
     expect(page.locator("#queue [data-state=done] .name")).to_have_text("street.jpg")
 
 
-def test_models_that_are_not_installed_are_folded(page, example):
+def test_the_installed_models_are_named_and_lead_to_their_cards(page, example):
     page.goto("/")
-    missing = page.get_by_role("row", name="yolov3-spp")
-    expect(page.get_by_role("row", name="toy")).to_be_visible()
-    expect(missing).to_be_hidden()
+    expect(page.locator(".model-names")).to_contain_text("toy default")
 
-    page.get_by_text("Models that are not installed").click()
+    page.get_by_role("link", name="All models").click()
 
-    expect(missing).to_contain_text("not installed")
+    expect(page.get_by_role("heading", name="toy", exact=True)).to_be_visible()
 
 
 def assert_in_first_screen(page: Page, *selectors: str) -> None:

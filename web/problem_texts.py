@@ -50,8 +50,18 @@ _TEXTS = {
         "is less busy."
     ),
     "length_required": gettext_noop("The request has no Content-Length header. Send it with one."),
+    "model_is_default": gettext_noop(
+        "This model is the default. Choose another default model first."
+    ),
+    "model_is_shipped": gettext_noop("This model is part of the site and cannot be deleted."),
     "model_loading": gettext_noop("The model is loading. Send the request again in a moment."),
     "model_not_installed": gettext_noop("The model is not installed on this server."),
+    "model_files_in_use": gettext_noop(
+        "Some of the model's files could not be deleted. Try again in a moment."
+    ),
+    "model_set_by_operator": gettext_noop(
+        "The default model is set in the site's settings, which go before a choice made here."
+    ),
     "model_unusable": gettext_noop("The model is installed but cannot be used."),
     "no_video_frames": gettext_noop("No frame of the video can be decoded."),
     "no_video_stream": gettext_noop("The file contains no video stream."),

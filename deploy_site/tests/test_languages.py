@@ -26,6 +26,7 @@ MARKS = {"_", "gettext", "gettext_lazy", "gettext_noop", "ngettext", "ngettext_l
 TEMPLATE_TEXT = re.compile(r"""(?:\b_|gettext)\(\s*(u?"(?:[^"\\]|\\.)*"|u?'(?:[^'\\]|\\.)*')""")
 
 PAGES = ["/", "/classify/", "/detect-image/", "/detect-image/server/", "/detect-image/pictures/"]
+PAGES += ["/models/"]
 PAGES += ["/detect-video/", "/detect-camera/", "/accounts/sign-in/", "/accounts/sign-up/"]
 PAGES += ["/nothing/"]
 CHINESE = {"Accept-Language": "zh-CN,zh;q=0.9,en;q=0.8"}

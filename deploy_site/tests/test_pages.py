@@ -11,7 +11,7 @@ from deploy_site.tests.routes import filled, routes
 from ml_core import engine
 
 COMMAND = re.compile(r"(?:\b(?:python|pip|curl|docker|manage\.py)|<code>make) [^<]*")
-PAGES = ["/", "/classify/", "/detect-image/", "/detect-video/", "/detect-camera/"]
+PAGES = ["/", "/classify/", "/detect-image/", "/detect-video/", "/detect-camera/", "/models/"]
 
 
 @pytest.mark.django_db

@@ -13,7 +13,7 @@ ROOT = Path(settings.BASE_DIR)
 LAYERS = (
     ("deploy_site",),
     ("operation",),
-    ("classify", "detect_image", "detect_video", "detect_camera"),
+    ("classify", "detect_image", "detect_video", "detect_camera", "model_library"),
     ("accounts",),
     ("web",),
     ("ml_core",),

@@ -1,0 +1,93 @@
+"""What the models page shows of each model."""
+
+from dataclasses import dataclass
+
+from django.urls import reverse
+from django.utils.http import urlencode
+from django.utils.translation import gettext_noop
+
+from ml_core import engine
+from ml_core.catalog.specs import ModelSpec
+from ml_core.choices import choices
+from ml_core.errors import VisionError
+from ml_core.models import ModelChoice
+from model_library import services
+
+# Values of model specs that the page translates.
+gettext_noop("detection")
+gettext_noop("classification")
+gettext_noop("letterbox")
+gettext_noop("stretch")
+gettext_noop("shrink")
+gettext_noop("public domain")
+gettext_noop("YOLO License (unrestricted)")
+gettext_noop("part of this project")
+gettext_noop(
+    "trained on 11,792 photos labelled by yolo-fastest-1.1-xl; mAP@0.5 measured on coco128"
+)
+gettext_noop("your own")
+gettext_noop("unknown")
+
+
+@dataclass(frozen=True)
+class ModelCard:
+    """A model, its state in this process, and what the staff chose for it."""
+
+    spec: ModelSpec
+    choice: ModelChoice
+    state: str
+    is_default: bool
+    is_deletable: bool
+    sharing: tuple[str, ...]
+
+    @property
+    def is_shown_first(self) -> bool:
+        """Whether it is installed, or would be if it had no problem."""
+        return self.spec.is_installed or bool(self.spec.problem)
+
+    @property
+    def is_usable(self) -> bool:
+        return self.spec.is_usable and (self.choice.is_enabled or self.is_default)
+
+    @property
+    def problem(self) -> str:
+        """Why it cannot be used, from its description or from loading it."""
+        failure = "" if self.state in ("", "loading", "ready") else self.state
+        return self.spec.problem or failure
+
+    @property
+    def try_url(self) -> str:
+        """The page that uses this model; empty if there is none."""
+        if not self.is_usable or self.problem:
+            return ""
+        if self.spec.task == "detection":
+            return f"{reverse('detect_image:picture')}?{urlencode({'model': self.spec.name})}"
+        return reverse("classify:stage") if self.is_default else ""
+
+
+def model_cards() -> list[ModelCard]:
+    """A card for each known model, the defaults first."""
+    states, rows, defaults = engine.loaded_models(), choices(), _default_names()
+    cards = [
+        ModelCard(
+            spec=spec,
+            choice=rows.get(name) or ModelChoice(name=name),
+            state=states.get(name, ""),
+            is_default=name in defaults,
+            is_deletable=services.is_deletable(spec),
+            sharing=tuple(services.sharing_models(spec)),
+        )
+        for name, spec in engine.models().items()
+    ]
+    return sorted(cards, key=lambda card: not card.is_default)
+
+
+def _default_names() -> set[str]:
+    names = set()
+    for task in engine.TASKS:
+        try:
+            names.add(engine.default_model(task).name)
+        except VisionError:
+            # No model of this task is installed.
+            continue
+    return names

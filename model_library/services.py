@@ -1,0 +1,139 @@
+"""What the staff does with the models: defaults, enabling, preloading, deletion, measurement."""
+
+import shutil
+from pathlib import Path
+from statistics import median
+from uuid import uuid4
+
+from django.conf import settings
+from django.db import transaction
+from django.utils import timezone
+
+from ml_core import choices, engine
+from ml_core.catalog.catalogue import CATALOG
+from ml_core.catalog.specs import ModelSpec
+from ml_core.errors import VisionError
+from ml_core.models import ModelChoice
+from ml_core.pictures.images import read_picture
+from ml_core.pictures.limits import image_limits
+from model_library.errors import NotChangeable
+
+SAMPLE = settings.BASE_DIR / "static" / "samples" / "street.jpg"
+RUNS = 10
+
+
+def set_default(spec: ModelSpec) -> None:
+    """Make ``spec`` the default of its task. Raises a ``VisionError`` if it cannot be."""
+    if engine.operators_default(spec.task):
+        raise NotChangeable(
+            "The default model is set in the site's settings (DETECTOR or CLASSIFIER).",
+            code="model_set_by_operator",
+        )
+    engine.check_usable(spec)
+    others = [other.name for other in engine.models().values() if other.task == spec.task]
+    with transaction.atomic():
+        ModelChoice.objects.filter(name__in=others, is_default=True).update(is_default=False)
+        _choose(spec, is_default=True, is_enabled=True)
+    choices.forget()
+    engine.start_loading()
+
+
+def set_enabled(spec: ModelSpec, is_enabled: bool) -> None:
+    """Enable or disable ``spec``. Raises ``NotChangeable`` for a default model."""
+    if not is_enabled:
+        _check_not_default(spec)
+    _choose(spec, is_enabled=is_enabled)
+    choices.forget()
+    if not is_enabled:
+        engine.close(spec.name)
+
+
+def set_preloaded(spec: ModelSpec, is_preloaded: bool) -> None:
+    """Load ``spec`` when the server starts, and now, or at its first request only."""
+    _choose(spec, is_preloaded=is_preloaded)
+    choices.forget()
+    engine.start_loading()
+
+
+def delete(spec: ModelSpec) -> None:
+    """Delete the files of ``spec``, and of the models of the catalogue that share them.
+
+    Raises ``NotChangeable`` for a default or shipped model, or if a file cannot be deleted.
+    """
+    if not is_deletable(spec):
+        raise NotChangeable(
+            f"{spec.name} is part of the site and cannot be deleted.", code="model_is_shipped"
+        )
+    names = [spec.name, *sharing_models(spec)]
+    for name in names:
+        _check_not_default(engine.models()[name])
+    for name in names:
+        engine.close(name)
+    try:
+        if spec.directory == settings.MODEL_DIR:
+            for path in spec.paths:
+                path.unlink(missing_ok=True)
+        else:
+            _delete_folder(spec.directory)
+    except OSError as exc:
+        raise NotChangeable(
+            "Some of the model's files could not be deleted. Try again in a moment.",
+            code="model_files_in_use",
+        ) from exc
+    ModelChoice.objects.filter(name__in=names).delete()
+    choices.forget()
+
+
+def is_deletable(spec: ModelSpec) -> bool:
+    """Whether the files of ``spec`` are in ``MODEL_DIR``, unlike those of shipped models."""
+    in_model_dir = settings.MODEL_DIR in (spec.directory, spec.directory.parent)
+    return in_model_dir and any(path.exists() for path in spec.paths)
+
+
+def sharing_models(spec: ModelSpec) -> list[str]:
+    """Other installed models of the catalogue that use a file of ``spec``."""
+    if spec.directory != settings.MODEL_DIR:
+        return []
+    files = {file.name for file in spec.files}
+    known = engine.models()
+    return [
+        other.name
+        for other in CATALOG
+        if other.name != spec.name and files & {file.name for file in other.files}
+        if known[other.name].is_installed
+    ]
+
+
+def measure_speed(spec: ModelSpec) -> float:
+    """Measure and store the median time of inference in ms. Raises a ``VisionError``."""
+    image = read_picture(SAMPLE.read_bytes(), image_limits()).image
+    run = engine.detect if spec.task == "detection" else engine.classify
+    times_ms = [run(image, model=spec.name).timing_ms["inference"] for _ in range(RUNS)]
+    inference_ms = round(median(times_ms), 1)
+    _choose(spec, inference_ms=inference_ms, measured_at=timezone.now())
+    choices.forget()
+    return inference_ms
+
+
+def _choose(spec: ModelSpec, **values: object) -> None:
+    ModelChoice.objects.update_or_create(name=spec.name, defaults=values)
+
+
+def _check_not_default(spec: ModelSpec) -> None:
+    try:
+        is_default = engine.default_model(spec.task).name == spec.name
+    except VisionError:
+        return
+    chosen = choices.choices().get(spec.name)
+    if is_default and (engine.operators_default(spec.task) or (chosen and chosen.is_default)):
+        raise NotChangeable("This model is the default. Choose another default model first.")
+
+
+def _delete_folder(folder: Path) -> None:
+    if folder.is_symlink():
+        folder.unlink()
+        return
+    # Hidden first, in one step: a model is there as a whole or not at all.
+    hidden = folder.with_name(f".deleted-{uuid4().hex}")
+    folder.rename(hidden)
+    shutil.rmtree(hidden, ignore_errors=True)
