@@ -1,5 +1,8 @@
 """API view of the home page's example."""
 
+from concurrent.futures import wait
+
+from django.conf import settings
 from django.templatetags.static import static
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
@@ -25,13 +28,15 @@ class ExampleSerializer(DetectionsSerializer):
 class ExampleView(APIView):
     """What the default detector finds in a sample picture: a result to try a client with.
 
-    It is computed once; until then the answer is 503 with Retry-After.
+    It is computed once, which takes a moment. While the model loads the answer is 503 with
+    Retry-After.
     """
 
     @extend_schema(operation_id="example", tags=["pictures"], responses=ExampleSerializer)
     def get(self, request: Request) -> Response:
         result = example_result()
+        engine.wait_until_loaded("detection", "")
+        wait([result], settings.LIMITS["loading_seconds"])
         if not result.done():
-            engine.wait_until_loaded("detection", "")
             raise ModelLoading("The example is being computed. Try again in a moment.")
         return Response(ExampleSerializer(result.result()).data)

@@ -2,6 +2,7 @@
 
 import time
 
+import numpy as np
 import pytest
 
 from deploy_site import example
@@ -51,6 +52,14 @@ def test_the_example_is_computed_once_for_all_visitors(client, toy_detector, det
     assert found["model"] == "toy"
     assert found["original_url"] == "/static/samples/street.jpg"
     assert found["image"] == {"width": 1280, "height": 853}
+
+
+def test_the_first_visitor_of_a_site_whose_model_is_loaded_waits_for_the_example(
+    client, toy_detector
+):
+    engine.detect(np.zeros((96, 96, 3), np.uint8))
+
+    assert client.get(URL).status_code == 200
 
 
 def test_another_default_detector_computes_its_own_example(
