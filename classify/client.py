@@ -28,9 +28,9 @@ class ClientError(Exception):
 def classify(path: Path, url: str, model: str = "") -> dict:
     """Send a picture file to the server at ``url`` and return the JSON of the response.
 
-    An empty ``model`` is the server's default classifier. Waits while the server is loading its
-    model. Raises ``ClientError`` if the file cannot be read, the server cannot be reached, or the
-    server rejects the picture.
+    An empty ``model`` is the server's default classifier. Waits while the server is loading it.
+    Raises ``ClientError`` if the file cannot be read, the server cannot be reached, or the server
+    rejects the picture.
     """
     is_waiting = False
     try:

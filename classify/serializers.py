@@ -57,9 +57,9 @@ class ClassifiedImageSerializer(serializers.Serializer):
 
 
 class ClassificationSerializer(serializers.Serializer):
-    """The class of a picture, and the probabilities of its classes by class id.
+    """The class of a picture, and the probabilities of all classes.
 
-    A model of more classes than the limit ``probabilities`` sends those of the most probable ones.
+    With more classes than the limit ``probabilities``, those of the most probable ones.
     """
 
     model = serializers.CharField()

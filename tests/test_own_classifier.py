@@ -15,8 +15,8 @@ pytestmark = pytest.mark.usefixtures("console_errors")
 MOBILENET = "mobilenet"
 
 
-@pytest.fixture(scope="session")
-def server(
+@pytest.fixture(scope="module")
+def own_server(
     new_server: NewServer, tmp_path_factory: pytest.TempPathFactory, shared_dir: Path
 ) -> Iterator[Server]:
     own = shared_dir / "models" / "own"
@@ -34,8 +34,8 @@ def server(
     server.stop()
 
 
-def test_the_page_classifies_with_the_chosen_model(page: Page, shared_dir):
-    page.goto("/classify/")
+def test_the_page_classifies_with_the_chosen_model(page: Page, own_server, shared_dir):
+    page.goto(f"{own_server.url}/classify/")
 
     page.locator("#model").select_option(MOBILENET)
     expect(page.get_by_text("assigns each picture to one of 1001 classes")).to_be_visible()
@@ -49,9 +49,9 @@ def test_the_page_classifies_with_the_chosen_model(page: Page, shared_dir):
         expect(rows).to_have_count(5)
 
 
-def test_long_class_names_fit_a_phone(page: Page, shared_dir):
+def test_long_class_names_fit_a_phone(page: Page, own_server, shared_dir):
     page.set_viewport_size({"width": 360, "height": 740})
-    page.goto(f"/classify/?model={MOBILENET}")
+    page.goto(f"{own_server.url}/classify/?model={MOBILENET}")
     page.locator("#file").set_input_files(shared_dir / "samples" / "dog.jpg")
     expect(page.locator("#cards .class-name")).to_contain_text("malamute", timeout=60_000)
 
@@ -61,15 +61,15 @@ def test_long_class_names_fit_a_phone(page: Page, shared_dir):
     assert width <= 360
 
 
-def test_a_model_that_does_not_exist_is_named(page: Page):
-    page.goto("/classify/?model=nothing")
+def test_a_model_that_does_not_exist_is_named(page: Page, own_server):
+    page.goto(f"{own_server.url}/classify/?model=nothing")
 
     expect(page.get_by_role("alert").first).to_contain_text("There is no classification model")
 
 
-def test_the_terminal_client_prints_the_classes_of_the_chosen_model(server: Server, shared_dir):
+def test_the_terminal_client_prints_the_classes_of_the_chosen_model(own_server, shared_dir):
     picture = shared_dir / "samples" / "eagle.jpg"
-    options = ["--url", server.url, "--model", MOBILENET, "--top", "5"]
+    options = ["--url", own_server.url, "--model", MOBILENET, "--top", "5"]
 
     done = subprocess.run(
         [sys.executable, "classify/client.py", str(picture), *options],
