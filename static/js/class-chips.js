@@ -1,6 +1,6 @@
 /** A checkbox for each detected class, with the number of its visible detections. */
 
-import { classColour, classCounts, cssColour } from "./boxes.js";
+import { classColour, cssColour } from "./boxes.js";
 import { shownName } from "./class-names.js";
 import { remember, remembered } from "./memory.js";
 
@@ -18,7 +18,8 @@ export class ClassChips {
     container.addEventListener("change", () => {
       remember(key, JSON.stringify([...this.hiddenNames]), "sessionStorage");
     });
-    /** @type {Map<number, HTMLLabelElement>} */
+    /** By name, as the same id may be of another class in the results of a second model. */
+    /** @type {Map<string, HTMLLabelElement>} */
     this.chips = new Map();
   }
 
@@ -34,11 +35,6 @@ export class ClassChips {
     return new Set(boxes.filter(({ checked }) => !checked).map(({ value }) => Number(value)));
   }
 
-  /** @returns {number[]} the ids of checked classes */
-  get shown() {
-    return [...this.chips.keys()].filter((classId) => !this.hidden.has(classId));
-  }
-
   /**
    * Update the counts, and add a chip for each new class that reaches the threshold. Chips are not
    * removed: if they came and went with every frame, they could not be clicked.
@@ -46,12 +42,15 @@ export class ClassChips {
    * @param {number} threshold
    */
   update(detections, threshold) {
-    const counts = classCounts(detections, threshold);
-    for (const { class_id, class_name } of detections) {
-      if (counts.get(class_id) && !this.chips.has(class_id)) this.add(class_id, class_name);
+    /** @type {Map<string, number>} */
+    const counts = new Map();
+    for (const { class_id, class_name, score } of detections) {
+      if (score < threshold) continue;
+      counts.set(class_name, (counts.get(class_name) ?? 0) + 1);
+      if (!this.chips.has(class_name)) this.add(class_id, class_name);
     }
-    for (const [classId, label] of this.chips) {
-      const text = String(counts.get(classId) ?? 0);
+    for (const [name, label] of this.chips) {
+      const text = String(counts.get(name) ?? 0);
       const count = /** @type {HTMLElement} */ (label.lastElementChild);
       if (count.textContent !== text) count.textContent = text;
     }
@@ -72,7 +71,7 @@ export class ClassChips {
       else this.hiddenNames.add(name);
     });
     label.append(input, colourDot(classId), shownName(name), document.createElement("small"));
-    this.chips.set(classId, label);
+    this.chips.set(name, label);
     this.container.append(label);
   }
 }

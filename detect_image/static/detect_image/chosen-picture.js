@@ -84,7 +84,7 @@ export class ChosenPicture {
 
   /**
    * The picture as it will be uploaded. Throws `Problem` if it can be shown but not encoded.
-   * @param {Settings} settings
+   * @param {{longestSide: number, quality: number}} settings
    */
   async shrunk(settings) {
     try {

@@ -8,6 +8,7 @@ import { element, part, texts } from "../js/dom.js";
 import { Filters } from "../js/filters.js";
 import { rememberControls } from "../js/memory.js";
 import { saveFile } from "../js/save-file.js";
+import { hideComparison, secondResult, showComparison, whenSecondModelChosen } from "./compare.js";
 import { saveResult } from "./downloads.js";
 import { stem } from "./exports.js";
 import { showSnippet } from "./snippet-box.js";
@@ -22,6 +23,7 @@ const status = element("status", HTMLElement);
 const picture = element("picture", HTMLImageElement);
 const canvas = element("boxes", HTMLCanvasElement);
 const filters = new Filters("picture", "sessionStorage");
+const secondCanvas = element("second-boxes", HTMLCanvasElement);
 const asReceived = element("as-received", HTMLInputElement);
 const objects = element("objects", HTMLElement);
 
@@ -33,6 +35,10 @@ let source = null;
 let visible = [];
 /** @type {Detection | null} */
 let highlighted = null;
+/** @type {import("../js/api.js").Detections | null} the result of a second model */
+let second = null;
+/** @type {Detection | null} */
+let highlightedSecond = null;
 
 /**
  * @param {import("../js/api.js").PictureAnswer} answer
@@ -58,6 +64,20 @@ export function showResult(answer, from) {
   showPicture();
   showSnippet(source);
   filter();
+  compare();
+}
+
+/** Show the result of the chosen second model as well. */
+async function compare() {
+  if (!result) return;
+  const answer = result;
+  second = null;
+  highlight(null);
+  filter();
+  const found = await secondResult({ answer, source });
+  if (answer !== result || !found) return;
+  second = found;
+  filter();
 }
 
 /**
@@ -75,6 +95,8 @@ function showStoring({ page_url, not_stored }) {
 /** Hide the result, as the selected picture has none. */
 export function clearResult() {
   result = null;
+  second = null;
+  hideComparison();
   panel.hidden = true;
   draw();
 }
@@ -83,11 +105,19 @@ export function clearResult() {
 function filter() {
   if (!result) return;
   const { detections } = result;
-  visible = filters.apply(detections);
+  filters.apply([...detections, ...(second?.detections ?? [])]);
+  visible = shownPart(result).detections;
   detections.forEach((detection, index) => {
     /** @type {HTMLElement} */ (objects.children[index]).hidden = !visible.includes(detection);
   });
   status.textContent = statusText(detections.length);
+  if (second) {
+    const { width, height } = result.image;
+    showComparison(
+      { first: visible, second: shownPart(second).detections, models: [result.model, second.model] },
+      { pictureUrl: picture.src, ratio: width / height, highlight },
+    );
+  }
   draw();
 }
 
@@ -100,8 +130,9 @@ function statusText(found) {
 
 /**
  * A result with the current filters applied, for downloads.
- * @param {import("../js/api.js").PictureAnswer} answer
- * @returns {import("../js/api.js").PictureAnswer}
+ * @template {import("../js/api.js").Detections} T
+ * @param {T} answer
+ * @returns {T}
  */
 export function shownPart(answer) {
   const { threshold, chips } = filters;
@@ -114,7 +145,12 @@ export function shownPart(answer) {
 function draw() {
   const { ctx, width, height } = screenContext(canvas);
   if (!result) return;
-  filters.draw(ctx, visible, { width, height, imageWidth: result.image.width, highlighted });
+  const imageWidth = result.image.width;
+  filters.draw(ctx, visible, { width, height, imageWidth, highlighted });
+  if (!second) return;
+  const beside = screenContext(secondCanvas);
+  const size = { width: beside.width, height: beside.height, imageWidth };
+  filters.draw(beside.ctx, shownPart(second).detections, { ...size, highlighted: highlightedSecond });
 }
 
 /** Show the chosen file, or the copy that the server received. */
@@ -125,10 +161,14 @@ function showPicture() {
   element("as-received-switch", HTMLElement).hidden = !source || !received;
 }
 
-/** @param {Detection | null} detection */
-function highlight(detection) {
-  if (detection === highlighted) return;
+/**
+ * @param {Detection | null} detection
+ * @param {Detection | null} [other] of the second model
+ */
+function highlight(detection, other = null) {
+  if (detection === highlighted && other === highlightedSecond) return;
   highlighted = detection;
+  highlightedSecond = other;
   result?.detections.forEach((one, index) => {
     objects.children[index].classList.toggle("highlighted", one === detection);
   });
@@ -194,6 +234,7 @@ function pointedAt({ offsetX, offsetY }) {
 }
 
 for (const control of filters.controls) control.addEventListener("input", filter);
+whenSecondModelChosen(compare);
 asReceived.addEventListener("change", showPicture);
 canvas.addEventListener("mousemove", (event) => highlight(pointedAt(event)));
 canvas.addEventListener("mouseleave", () => highlight(null));
@@ -210,4 +251,5 @@ for (const button of document.querySelectorAll("button[data-export]")) {
   });
 }
 rememberControls("picture", [asReceived], "sessionStorage");
-new ResizeObserver(draw).observe(canvas);
+const observer = new ResizeObserver(draw);
+for (const one of [canvas, secondCanvas]) observer.observe(one);
