@@ -21,8 +21,8 @@ from tests.test_video_page import (
 pytestmark = pytest.mark.usefixtures("console_errors")
 
 
-@pytest.fixture(scope="session")
-def server(new_server: NewServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+@pytest.fixture(scope="module")
+def two_models(new_server: NewServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     model_dir = tmp_path_factory.mktemp("two-models")
     install_toy_network(model_dir)
     install_toy_network(model_dir, "toy-red", ("cherry", "plum"), sees_blue=False)
@@ -30,6 +30,11 @@ def server(new_server: NewServer, tmp_path_factory: pytest.TempPathFactory) -> I
     server.start()
     yield server
     server.stop()
+
+
+@pytest.fixture(scope="module")
+def browser_context_args(browser_context_args: dict, two_models: Server) -> dict:
+    return {**browser_context_args, "base_url": two_models.url}
 
 
 def wait_until_detected(page: Page) -> None:
