@@ -396,7 +396,7 @@ def test_waiting_requests_are_admitted_in_order_of_arrival(settings):
     assert served == list(range(8))
 
 
-@pytest.mark.parametrize("fields", [{}, {"return": "base64"}, {"keep": "true"}, {"model": "toy"}])
+@pytest.mark.parametrize("fields", [{}, {"return": "base64"}, {"store": "true"}, {"model": "toy"}])
 def test_a_model_that_is_loading_is_a_problem_with_retry_after(client, loading_detector, fields):
     first = post_file(client, PICTURE, **fields)
     loading_detector.close()
