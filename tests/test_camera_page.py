@@ -26,7 +26,7 @@ CELLS = """() => {
     const column = cell % 3, row = Math.floor(cell / 3);
     const [r, g, b] = pixel(frame, (column + 0.5) / 3, (row + 0.5) / 3);
     if (r > 150 && g < 100 && b < 100) red.push(cell);
-    const inside = 1.5 / boxes.width;
+    const inside = 1 / boxes.width;
     if (pixel(boxes, column / 3 + inside, (row + 0.5) / 3)[3] > 200
       && pixel(boxes, (column + 1) / 3 - inside, (row + 0.5) / 3)[3] > 200) boxed.push(cell);
   }

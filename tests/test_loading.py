@@ -36,7 +36,7 @@ class Site:
         )
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory, new_server: NewServer) -> Iterator[Site]:
     """A site whose default models are loaded."""
     site = Site(tmp_path_factory.mktemp("site"), new_server)
@@ -47,9 +47,9 @@ def site(tmp_path_factory: pytest.TempPathFactory, new_server: NewServer) -> Ite
     site.server.stop()
 
 
-@pytest.fixture(scope="session")
-def base_url(site: Site) -> str:
-    return site.server.url
+@pytest.fixture(scope="module")
+def browser_context_args(browser_context_args: dict, site: Site) -> dict:
+    return {**browser_context_args, "base_url": site.server.url}
 
 
 @pytest.fixture

@@ -84,7 +84,9 @@ def is_drawn(page: Page, canvas: str, column: int, row: int) -> bool:
     )
 
 
-def test_two_models_are_drawn_beside_each_other_with_their_differences(page, picture):
+def test_two_models_are_drawn_beside_each_other_with_their_differences(
+    page, picture, console_errors
+):
     compare(page, picture)
 
     differences = page.locator("#differences li")
@@ -103,6 +105,9 @@ def test_two_models_are_drawn_beside_each_other_with_their_differences(page, pic
     assert first and second
     assert second["x"] >= first["x"] + first["width"]
     assert abs(first["y"] - second["y"]) < 2
+    # While the second model loads, the answer is 503.
+    assert all("503" in error for error in console_errors)
+    console_errors.clear()
 
 
 def test_filters_move_both_models_without_a_request(page, picture):

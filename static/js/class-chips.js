@@ -66,7 +66,7 @@ export class ClassChips {
     input.type = "checkbox";
     input.value = String(classId);
     input.checked = !this.hiddenNames.has(name);
-    input.addEventListener("change", () => {
+    input.addEventListener("input", () => {
       if (input.checked) this.hiddenNames.delete(name);
       else this.hiddenNames.add(name);
     });
