@@ -151,10 +151,10 @@ def test_the_page_of_pictures_drawn_by_the_server_waits(page, loading, slow, pic
     expect(page.locator("#picture")).to_be_visible()
 
 
-def test_the_camera_waits_and_goes_on(playwright, base_url, loading, slow):
+def test_the_camera_waits_and_goes_on(playwright, site, loading, slow):
     arguments = [*CHROMIUM_ARGUMENTS, *CAMERA]
     browser = playwright.chromium.launch(executable_path=CHROMIUM, args=arguments)
-    page = browser.new_page(base_url=base_url)
+    page = browser.new_page(base_url=site.server.url)
     page.goto("/detect-camera/")
     page.locator("#model").select_option(slow)
     page.get_by_role("button", name="Start the camera").click()
