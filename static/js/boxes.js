@@ -68,12 +68,13 @@ export function scaleBox([xMin, yMin, xMax, yMax], scale) {
 
 /**
  * @param {Detection[]} detections
- * @param {{threshold: number, hiddenClasses: Set<number>}} filter
+ * @param {{threshold: number, hiddenNames: Set<string>}} filter by class names, as models number their
+ *   classes differently
  * @returns {Detection[]}
  */
-export function visibleDetections(detections, { threshold, hiddenClasses }) {
+export function visibleDetections(detections, { threshold, hiddenNames }) {
   return detections.filter(
-    (detection) => detection.score >= threshold && !hiddenClasses.has(detection.class_id),
+    ({ score, class_name }) => score >= threshold && !hiddenNames.has(class_name),
   );
 }
 

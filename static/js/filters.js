@@ -35,10 +35,16 @@ export class Filters {
   apply(detections) {
     element("threshold-text", HTMLOutputElement).value = percent(this.threshold);
     this.chips.update(detections, this.threshold);
-    return visibleDetections(detections, {
-      threshold: this.threshold,
-      hiddenClasses: this.chips.hidden,
-    });
+    return this.visible(detections);
+  }
+
+  /**
+   * The detections above the threshold and of classes that are not hidden.
+   * @param {Detection[]} detections
+   */
+  visible(detections) {
+    const { threshold, chips } = this;
+    return visibleDetections(detections, { threshold, hiddenNames: chips.hiddenNames });
   }
 
   /**

@@ -41,17 +41,17 @@ test("a box is scaled in both directions", () => {
 });
 
 test("no detections stay no detections", () => {
-  assert.deepEqual(visibleDetections([], { threshold: 0, hiddenClasses: new Set() }), []);
+  assert.deepEqual(visibleDetections([], { threshold: 0, hiddenNames: new Set() }), []);
   assert.equal(classCounts([], 0).size, 0);
 });
 
 test("detections below the threshold and of hidden classes are not visible", () => {
   const all = [dog, cat, pale];
   const shown = (threshold, ...hidden) =>
-    visibleDetections(all, { threshold, hiddenClasses: new Set(hidden) });
+    visibleDetections(all, { threshold, hiddenNames: new Set(hidden) });
   assert.deepEqual(shown(0.3), [dog, cat]);
   assert.deepEqual(shown(0.31), [dog]);
-  assert.deepEqual(shown(0, 16), [cat]);
+  assert.deepEqual(shown(0, "dog"), [cat]);
 });
 
 test("classes are counted above the threshold, in the order of their highest scores", () => {

@@ -135,11 +135,7 @@ function statusText(found) {
  * @returns {T}
  */
 export function shownPart(answer) {
-  const { threshold, chips } = filters;
-  const detections = answer.detections.filter(
-    ({ score, class_name }) => score >= threshold && !chips.hiddenNames.has(class_name),
-  );
-  return { ...answer, detections };
+  return { ...answer, detections: filters.visible(answer.detections) };
 }
 
 function draw() {
