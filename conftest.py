@@ -123,12 +123,12 @@ def toy_detector(settings, patient, toy_model_dir: Path, converted_dir: Path) ->
 def loading_detector(settings, toy_detector, tmp_path: Path) -> Iterator[ExitStack]:
     """A site whose detector is being loaded until the stack is closed."""
     # Imported here, as this takes seconds.
-    from ml_core import engine
+    from ml_core import model_pool
     from ml_core.tests.held_conversion import held_conversions
 
     converted_dir, settings.CONVERTED_DIR = settings.CONVERTED_DIR, tmp_path / "converted"
     settings.LIMITS = {**settings.LIMITS, "loading_seconds": 0.05}
-    engine._loads.pop("toy", None)
+    model_pool._loads.pop("toy", None)
     with ExitStack() as loading:
         loading.enter_context(
             held_conversions(
@@ -138,7 +138,7 @@ def loading_detector(settings, toy_detector, tmp_path: Path) -> Iterator[ExitSta
             )
         )
         yield loading
-    engine._loads.pop("toy", None)
+    model_pool._loads.pop("toy", None)
 
 
 @pytest.fixture

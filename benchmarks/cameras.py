@@ -19,7 +19,8 @@ from benchmarks.machine import describe  # noqa: E402
 from benchmarks.server import served  # noqa: E402
 from benchmarks.video_pipeline import bare_fps  # noqa: E402
 from detect_camera.client import CameraStats, open_source, run_camera, socket_url  # noqa: E402
-from ml_core import engine  # noqa: E402
+from ml_core import model_pool  # noqa: E402
+from ml_core.catalog import selection  # noqa: E402
 
 
 async def run(url: str, source: str, cameras: int, seconds: float) -> list[CameraStats]:
@@ -39,8 +40,8 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=15)
     options = parser.parse_args()
 
-    spec = engine.default_model("detection")
-    bare = bare_fps(engine._broker(spec), 500, spec.input_wh)
+    spec = selection.default_model("detection")
+    bare = bare_fps(model_pool.broker(spec), 500, spec.input_wh)
     with served() as site:
         print(describe("openvino", "django", "channels", "uvicorn"))
         print(f"{spec.name}: the bare engine answers {bare:.0f} frames per second")

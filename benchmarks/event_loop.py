@@ -20,7 +20,7 @@ django.setup()
 from benchmarks.machine import describe  # noqa: E402
 from benchmarks.server import served  # noqa: E402
 from detect_camera.client import open_source, run_camera, socket_url  # noqa: E402
-from ml_core import engine  # noqa: E402
+from ml_core.catalog import selection  # noqa: E402
 
 PICTURE_CLIENTS = 16
 CAMERAS = 5
@@ -80,7 +80,7 @@ def main() -> None:
             thread.join()
     print(describe("uvicorn", "django"))
     print(
-        f"{engine.default_model('detection').name}: {PICTURE_CLIENTS} clients with pictures, "
+        f"{selection.default_model('detection').name}: {PICTURE_CLIENTS} clients with pictures, "
         f"{CAMERAS} cameras ({frames} frames), a video, for {options.seconds:.0f} s"
     )
     print(

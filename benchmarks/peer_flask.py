@@ -12,11 +12,11 @@ django.setup()
 from flask import Flask, request  # noqa: E402
 
 from benchmarks.detect_plainly import detect_in_jpeg  # noqa: E402
-from ml_core import engine  # noqa: E402
+from ml_core.catalog import selection  # noqa: E402
 from ml_core.networks.loading import load_network  # noqa: E402
 
 app = Flask(__name__)
-spec = engine.find("detection", sys.argv[1])
+spec = selection.find("detection", sys.argv[1])
 model = load_network(spec)
 
 

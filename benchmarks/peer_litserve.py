@@ -18,12 +18,12 @@ from fastapi import UploadFile  # noqa: E402
 
 from benchmarks.detect_plainly import detect_in_jpeg  # noqa: E402
 from benchmarks.onnx import save_onnx  # noqa: E402
-from ml_core import engine  # noqa: E402
+from ml_core.catalog import selection  # noqa: E402
 
 
 class Detector(litserve.LitAPI):
     def setup(self, device: Any) -> None:
-        self.spec = engine.find("detection", sys.argv[1])
+        self.spec = selection.find("detection", sys.argv[1])
         with tempfile.TemporaryDirectory() as folder:
             path = save_onnx(self.spec, Path(folder))
             self.session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])

@@ -28,7 +28,8 @@ django.setup()
 from benchmarks.machine import describe  # noqa: E402
 from benchmarks.server import free_port  # noqa: E402
 from benchmarks.video_pipeline import bare_fps  # noqa: E402
-from ml_core import engine  # noqa: E402
+from ml_core import model_pool  # noqa: E402
+from ml_core.catalog import selection  # noqa: E402
 
 PICTURE = Path(__file__).parent.parent / "static" / "samples" / "street.jpg"
 BOUNDARY = "a-boundary-that-no-picture-has"
@@ -111,8 +112,8 @@ def main() -> None:
     options = parser.parse_args()
     os.environ.update(DETECTOR=options.model, THROTTLE_PREDICTIONS="")
 
-    spec = engine.find("detection", options.model)
-    broker = engine._broker(spec)
+    spec = selection.find("detection", options.model)
+    broker = model_pool.broker(spec)
     frames = max(4, round(bare_fps(broker, 4, spec.input_wh) * options.seconds))
     ours = Server(
         "this project",

@@ -18,7 +18,8 @@ import numpy as np
 django.setup()
 
 from detect_video.jobs.pipeline import detect_frames, open_frames  # noqa: E402
-from ml_core import engine  # noqa: E402
+from ml_core import model_pool  # noqa: E402
+from ml_core.catalog import selection  # noqa: E402
 
 
 def bare_fps(broker, frames: int, input_wh: tuple[int, int]) -> float:
@@ -55,8 +56,8 @@ def main() -> None:
     parser.add_argument("--frames", type=int, default=300, help="at most, in each round")
     options = parser.parse_args()
 
-    spec = engine.models()[options.model]
-    broker = engine._broker(spec)
+    spec = selection.models()[options.model]
+    broker = model_pool.broker(spec)
     pipeline_fps(options.video, options.model, 30)
     ratios = []
     print(f"{options.model}, {options.video.name}: {broker.engine.info()}")

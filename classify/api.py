@@ -14,7 +14,7 @@ from classify.serializers import (
     ClassifyOptionsSerializer,
     ClassifyRequestSerializer,
 )
-from ml_core import engine
+from ml_core import model_pool
 from web.rest.owner_filter import OwnerFilter
 from web.rest.picture_uploads import PictureAPIView, picture_request, queue_key_of, server_timing
 from web.rest.schema import MODEL_ERRORS, PICTURE_ERRORS, STORAGE_ERRORS, problems
@@ -53,7 +53,7 @@ class ClassifyView(PictureAPIView):
         if storing.is_wanted:
             with storing.attempt():
                 check_storage(Owner.of(request), len(data))
-        engine.wait_until_loaded("classification", parameters["model"])
+        model_pool.wait_until_loaded("classification", parameters["model"])
         options = {"model": parameters["model"], "queue_key": queue_key_of(request)}
         if storing.is_wanted:
             thumbnail, found = services.classify_to_store(data, **options)

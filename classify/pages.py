@@ -9,7 +9,7 @@ from django.templatetags.static import static
 from django.utils.translation import get_language
 
 from classify.models import ClassifiedImage
-from ml_core import engine
+from ml_core.catalog import selection
 from ml_core.errors import VisionError
 from ml_core.labels import shown_name
 from web.problem_texts import shown_error
@@ -28,10 +28,10 @@ def classify_page(request: HttpRequest) -> HttpResponse:
         "storage": storage_usage(Owner.of(request)),
     }
     try:
-        classifier = engine.find("classification", request.GET.get("model", ""))
+        classifier = selection.find("classification", request.GET.get("model", ""))
         language = get_language() or "en"
         labels = [shown_name(label, language) for label in classifier.labels]
-        classifiers = engine.usable_models("classification")
+        classifiers = selection.usable_models("classification")
         context |= {"classifier": classifier, "classifiers": classifiers, "labels": labels}
     except VisionError as exc:
         context |= {"classifier_problem": shown_error(exc, request)}

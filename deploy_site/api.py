@@ -11,7 +11,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from deploy_site.example import PICTURE, example_result
-from ml_core import engine
+from ml_core import model_pool
 from ml_core.errors import ModelLoading
 from web.rest.serializers import DetectionsSerializer
 
@@ -35,7 +35,7 @@ class ExampleView(APIView):
     @extend_schema(operation_id="example", tags=["pictures"], responses=ExampleSerializer)
     def get(self, request: Request) -> Response:
         result = example_result()
-        engine.wait_until_loaded("detection", "")
+        model_pool.wait_until_loaded("detection", "")
         wait([result], settings.LIMITS["loading_seconds"])
         if not result.done():
             raise ModelLoading("The example is being computed. Try again in a moment.")

@@ -19,7 +19,7 @@ from accounts.sockets import SocketAuthentication  # noqa: E402
 from detect_camera.routing import websocket_urlpatterns as camera_sockets  # noqa: E402
 from detect_video.jobs.scheduler import start_scheduler  # noqa: E402
 from detect_video.socket.routing import websocket_urlpatterns as video_sockets  # noqa: E402
-from ml_core import choices, engine  # noqa: E402
+from ml_core import choices, model_pool  # noqa: E402
 from operation.request_ids import RequestIds  # noqa: E402
 from web.consumers import OriginValidator, SocketErrors, UnknownPathConsumer  # noqa: E402
 from web.middleware.body_limit import BodyLimit  # noqa: E402
@@ -54,11 +54,11 @@ application = RequestIds(ConnectionLimits(protocols))
 
 def load_models() -> None:
     """Start loading models in the background, so that requests are served meanwhile."""
-    for problem in engine.start_loading():
+    for problem in model_pool.start_loading():
         logging.getLogger(__name__).warning("%s", problem)
 
 
 # In a thread, as servers import this module in their event loop, which must not read the database.
-choices.on_change = engine.start_loading
+choices.on_change = model_pool.start_loading
 threading.Thread(target=load_models, daemon=True).start()
 start_scheduler()

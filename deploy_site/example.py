@@ -6,6 +6,7 @@ from concurrent.futures import Future
 from django.conf import settings
 
 from ml_core import engine
+from ml_core.catalog import selection
 from ml_core.catalog.specs import ModelSpec
 from ml_core.pictures.images import decode_image
 from ml_core.pictures.limits import image_limits
@@ -23,7 +24,7 @@ def example_result() -> "Future[Detections]":
 
     A failure is not kept: the next call tries again. Raises ``ModelNotInstalled``.
     """
-    spec = engine.default_model("detection")
+    spec = selection.default_model("detection")
     with _lock:
         result = _results.get(spec)
         if result is None or (result.done() and result.exception()):

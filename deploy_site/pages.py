@@ -6,18 +6,18 @@ from django.templatetags.static import static
 from django.urls import reverse
 
 from detect_image.pages import detector_context
-from ml_core import engine
-from operation.readiness import default_models
+from ml_core.catalog import selection
 
 
 def home(request: HttpRequest) -> HttpResponse:
     """Home page: an example, the stages and the models."""
-    defaults = default_models()
+    defaults = selection.default_models()
+    tasks = {spec.task for spec in defaults}
     context = {
         **detector_context(),
-        "result_url": reverse("api-example") if defaults["detection"]["model"] else "",
-        "installed": [spec for task in engine.TASKS for spec in engine.usable_models(task)],
-        "defaults": [model["model"] for model in defaults.values()],
+        "result_url": reverse("api-example") if "detection" in tasks else "",
+        "installed": [spec for task in selection.TASKS for spec in selection.usable_models(task)],
+        "defaults": defaults,
     }
     return render(request, "home.html", context)
 

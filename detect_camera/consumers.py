@@ -12,7 +12,7 @@ from django.conf import settings
 
 from detect_camera.frames import FRAMES_IN_FLIGHT, BadFrameMessage, Frame, parse_frame
 from detect_camera.services import detect_in_frame
-from ml_core import engine
+from ml_core import model_pool
 from ml_core.errors import Busy, ImageTooManyBytes, ModelLoading, VisionError
 from web.addresses import scope_address
 from web.errors import SocketIdle
@@ -104,7 +104,7 @@ class CameraConsumer(AsyncJsonWebsocketConsumer):
         """Send "ready" once the model is loaded, and "loading" every few seconds until then."""
         while not self.is_ready:
             try:
-                await engine.wait_until_loaded_async("detection", self.model)
+                await model_pool.wait_until_loaded_async("detection", self.model)
                 self.is_ready = True
             except ModelLoading as exc:
                 await self.answer({"type": "loading", **as_message(exc)})

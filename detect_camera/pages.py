@@ -3,10 +3,10 @@
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
-from ml_core import engine
+from ml_core.catalog import selection
 
 
 def camera_page(request: HttpRequest) -> HttpResponse:
     """Live detection on the browser's camera, over the WebSocket."""
-    models = engine.usable_models("detection")
+    models = selection.usable_models("detection")
     return render(request, "detect_camera/stage.html", {"models": models})

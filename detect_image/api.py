@@ -23,7 +23,7 @@ from detect_image.serializers import (
     GalleryPictureSerializer,
     GalleryRequestSerializer,
 )
-from ml_core import engine
+from ml_core import model_pool
 from ml_core.networks.loading import SCORE_FLOOR
 from web.exports import EXPORTS
 from web.rest.file_views import FileAPIView
@@ -68,7 +68,7 @@ class DetectImageView(PictureAPIView):
         if storing.is_wanted:
             with storing.attempt():
                 check_storage(Owner.of(request), len(data))
-        engine.wait_until_loaded("detection", detect_options.model)
+        model_pool.wait_until_loaded("detection", detect_options.model)
 
         if answer_as == "json" and not storing.is_wanted:
             _, found = services.detect_in_file(data, detect_options, queue_key=queue_key)
@@ -157,7 +157,7 @@ class DetectAgainView(APIView):
         serializer.is_valid(raise_exception=True)
         stored = own_picture_or_404(request, DetectedImage, pk)
         model, queue_key = serializer.validated_data["model"], queue_key_of(request)
-        engine.wait_until_loaded("detection", model)
+        model_pool.wait_until_loaded("detection", model)
         try:
             stored = services.detect_again(stored, model, queue_key=queue_key)
         except (FileNotFoundError, DetectedImage.DoesNotExist) as exc:

@@ -11,7 +11,7 @@ from django.urls import reverse
 from detect_image import gallery
 from detect_image.models import DetectedImage
 from detect_image.serializers import GalleryPictureSerializer
-from ml_core import engine
+from ml_core.catalog import selection
 from ml_core.labels import COCO_LABELS, coco_category_id
 from web.exports import EXPORTS
 from web.storage.pages import (
@@ -83,7 +83,7 @@ def detector_context() -> dict[str, object]:
 
 def _page_context() -> dict[str, object]:
     return {
-        "models": engine.usable_models("detection"),
+        "models": selection.usable_models("detection"),
         "limits": settings.LIMITS,
         "gallery": GalleryPictureSerializer(gallery.pictures(), many=True).data,
     }

@@ -8,7 +8,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from detect_image.models import DetectedImage
-from ml_core.engine import IOU_THRESHOLD
+from ml_core.postprocessing import IOU_THRESHOLD
 from web.exports import EXPORTS
 from web.rest.picture_uploads import PictureField
 from web.rest.serializers import DetectionsSerializer

@@ -9,7 +9,7 @@ from django.views.decorators.http import require_safe
 
 from detect_video import services
 from detect_video.errors import NotFound
-from ml_core import engine
+from ml_core.catalog import selection
 from web.storage.owners import Owner
 from web.storage.quota import storage_usage
 
@@ -26,7 +26,7 @@ def stage_page(request: HttpRequest, video_id: uuid.UUID | None = None) -> HttpR
             raise Http404(exc.detail) from exc
     context = {
         "video": video,
-        "models": engine.usable_models("detection"),
+        "models": selection.usable_models("detection"),
         "limits": settings.LIMITS,
         "storage": storage_usage(owner),
     }

@@ -8,7 +8,7 @@ from django.conf import settings
 from detect_video import chunked_uploads
 from detect_video.errors import FileGone, NotFinished, NotFound, TooManyUploads
 from detect_video.models import ACTIVE, FrameResult, Rendering, State, Video
-from ml_core import engine
+from ml_core.catalog import selection
 from web.storage.disk import check_room
 from web.storage.owners import Owner, discard_if_session_ended
 from web.storage.quota import check_quota, quota_lock
@@ -37,7 +37,7 @@ def announce_video(
     ``QuotaExceeded``, ``StorageFull``, ``SessionEnded``.
     """
     if model:
-        engine.find("detection", model)
+        selection.find("detection", model)
     with quota_lock():
         known = _same_file(owner, name, size_bytes, sha256)
         if known:
@@ -114,8 +114,8 @@ def detect_again(video: Video, model: str) -> None:
         raise NotFinished("The upload of this video is incomplete. Upload it again.")
     if not video.source_path.exists():
         raise FileGone
-    spec = engine.find("detection", model)
-    engine.check_usable(spec)
+    spec = selection.find("detection", model)
+    selection.check_usable(spec)
     # Also excludes new renderings.
     with quota_lock():
         if video.renderings.filter(state__in=ACTIVE).exists():
@@ -164,7 +164,7 @@ def request_rendering(video: Video, **options: Any) -> Rendering:
 
 def _class_names(model: str, class_ids: list[int]) -> list[str]:
     """Names of a model's classes, or ``#id`` where the model no longer has the class."""
-    spec = engine.models().get(model)
+    spec = selection.models().get(model)
     labels = dict(enumerate(spec.labels if spec else ()))
     return [labels.get(class_id, f"#{class_id}") for class_id in class_ids]
 

@@ -7,6 +7,9 @@ from ml_core.pictures.boxes import non_max_suppression
 from ml_core.pictures.resizing import Placement, undo_placement
 from ml_core.results import Detection, detections_from_arrays
 
+# Boxes of one class that overlap by more are suppressed.
+IOU_THRESHOLD = 0.45
+
 
 def detections_from_candidates(
     found: Candidates,

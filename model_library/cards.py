@@ -6,10 +6,10 @@ from django.urls import reverse
 from django.utils.http import urlencode
 from django.utils.translation import gettext_noop
 
-from ml_core import engine
+from ml_core import model_pool
+from ml_core.catalog import selection
 from ml_core.catalog.specs import ModelSpec
 from ml_core.choices import choices
-from ml_core.errors import VisionError
 from ml_core.models import ModelChoice
 from model_library import services
 
@@ -52,8 +52,7 @@ class ModelCard:
     @property
     def problem(self) -> str:
         """Why it cannot be used, from its description or from loading it."""
-        failure = "" if self.state in ("", "loading", "ready") else self.state
-        return self.spec.problem or failure
+        return self.spec.problem or model_pool.failure_in(self.state)
 
     @property
     def try_url(self) -> str:
@@ -67,27 +66,18 @@ class ModelCard:
 
 def model_cards() -> list[ModelCard]:
     """A card for each known model, the defaults first."""
-    states, rows, defaults = engine.loaded_models(), choices(), _default_names()
+    states, rows = model_pool.loaded_models(), choices()
+    defaults = selection.default_models()
+    known = selection.models()
     cards = [
         ModelCard(
             spec=spec,
             choice=rows.get(name) or ModelChoice(name=name),
             state=states.get(name, ""),
-            is_default=name in defaults,
+            is_default=spec in defaults,
             is_deletable=services.is_deletable(spec),
-            sharing=tuple(services.sharing_models(spec)),
+            sharing=tuple(services.sharing_models(spec, known)),
         )
-        for name, spec in engine.models().items()
+        for name, spec in known.items()
     ]
     return sorted(cards, key=lambda card: not card.is_default)
-
-
-def _default_names() -> set[str]:
-    names = set()
-    for task in engine.TASKS:
-        try:
-            names.add(engine.default_model(task).name)
-        except VisionError:
-            # No model of this task is installed.
-            continue
-    return names

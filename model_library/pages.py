@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
 from django.views.decorators.http import require_POST, require_safe
 
-from ml_core import engine
+from ml_core.catalog import selection
 from ml_core.catalog.specs import ModelSpec
 from ml_core.errors import VisionError
 from model_library import services
@@ -48,7 +48,7 @@ def models_page(request: HttpRequest) -> HttpResponse:
         "installed": [card for card in cards if card.is_shown_first],
         "others": [card for card in cards if not card.is_shown_first],
         "operators_defaults": [
-            name for task in engine.TASKS if (name := engine.operators_default(task))
+            name for task in selection.TASKS if (name := selection.operators_default(task))
         ],
     }
     return render(request, "model_library/models.html", context)
@@ -59,7 +59,7 @@ def change(request: HttpRequest) -> HttpResponse:
     """Make one of ``CHANGES`` to a model; only the staff may."""
     if not (request.user.is_active and request.user.is_staff):
         raise PermissionDenied("Only the staff may change models.")
-    spec = engine.models().get(request.POST.get("model", ""))
+    spec = selection.models().get(request.POST.get("model", ""))
     if not spec or request.POST.get("change") not in CHANGES:
         raise Http404("There is no such model, or no such change.")
     apply, done = CHANGES[request.POST["change"]]

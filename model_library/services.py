@@ -1,6 +1,7 @@
 """What the staff does with the models: defaults, enabling, preloading, deletion, measurement."""
 
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from statistics import median
 from uuid import uuid4
@@ -9,7 +10,8 @@ from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
-from ml_core import choices, engine
+from ml_core import choices, engine, model_pool
+from ml_core.catalog import selection
 from ml_core.catalog.catalogue import CATALOG
 from ml_core.catalog.specs import ModelSpec
 from ml_core.errors import VisionError
@@ -24,18 +26,18 @@ RUNS = 10
 
 def set_default(spec: ModelSpec) -> None:
     """Make ``spec`` the default of its task. Raises a ``VisionError`` if it cannot be."""
-    if engine.operators_default(spec.task):
+    if selection.operators_default(spec.task):
         raise NotChangeable(
             "The default model is set in the site's settings (DETECTOR or CLASSIFIER).",
             code="model_set_by_operator",
         )
-    engine.check_usable(spec)
-    others = [other.name for other in engine.models().values() if other.task == spec.task]
+    selection.check_usable(spec)
+    others = [other.name for other in selection.models().values() if other.task == spec.task]
     with transaction.atomic():
         ModelChoice.objects.filter(name__in=others, is_default=True).update(is_default=False)
         _choose(spec, is_default=True, is_enabled=True)
     choices.forget()
-    engine.start_loading()
+    model_pool.start_loading()
 
 
 def set_enabled(spec: ModelSpec, is_enabled: bool) -> None:
@@ -45,14 +47,14 @@ def set_enabled(spec: ModelSpec, is_enabled: bool) -> None:
     _choose(spec, is_enabled=is_enabled)
     choices.forget()
     if not is_enabled:
-        engine.close(spec.name)
+        model_pool.close(spec.name)
 
 
 def set_preloaded(spec: ModelSpec, is_preloaded: bool) -> None:
     """Load ``spec`` when the server starts, and now, or at its first request only."""
     _choose(spec, is_preloaded=is_preloaded)
     choices.forget()
-    engine.start_loading()
+    model_pool.start_loading()
 
 
 def delete(spec: ModelSpec) -> None:
@@ -64,11 +66,11 @@ def delete(spec: ModelSpec) -> None:
         raise NotChangeable(
             f"{spec.name} is part of the site and cannot be deleted.", code="model_is_shipped"
         )
-    names = [spec.name, *sharing_models(spec)]
+    names = [spec.name, *sharing_models(spec, selection.models())]
     for name in names:
-        _check_not_default(engine.models()[name])
+        _check_not_default(selection.models()[name])
     for name in names:
-        engine.close(name)
+        model_pool.close(name)
     try:
         if spec.directory == settings.MODEL_DIR:
             for path in spec.paths:
@@ -90,12 +92,11 @@ def is_deletable(spec: ModelSpec) -> bool:
     return in_model_dir and any(path.exists() for path in spec.paths)
 
 
-def sharing_models(spec: ModelSpec) -> list[str]:
+def sharing_models(spec: ModelSpec, known: Mapping[str, ModelSpec]) -> list[str]:
     """Other installed models of the catalogue that use a file of ``spec``."""
     if spec.directory != settings.MODEL_DIR:
         return []
     files = {file.name for file in spec.files}
-    known = engine.models()
     return [
         other.name
         for other in CATALOG
@@ -121,11 +122,11 @@ def _choose(spec: ModelSpec, **values: object) -> None:
 
 def _check_not_default(spec: ModelSpec) -> None:
     try:
-        is_default = engine.default_model(spec.task).name == spec.name
+        is_default = selection.default_model(spec.task).name == spec.name
     except VisionError:
         return
     chosen = choices.choices().get(spec.name)
-    if is_default and (engine.operators_default(spec.task) or (chosen and chosen.is_default)):
+    if is_default and (selection.operators_default(spec.task) or (chosen and chosen.is_default)):
         raise NotChangeable("This model is the default. Choose another default model first.")
 
 

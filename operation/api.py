@@ -6,7 +6,7 @@ from django.views.decorators.http import require_safe
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from accounts.tokens import bearer, is_metrics_token
-from ml_core import engine
+from ml_core import model_pool
 from ml_core.metrics import registry
 from operation import readiness, status
 from web.problems import problem_response
@@ -22,7 +22,7 @@ def readyz(request: HttpRequest) -> JsonResponse:
 
     A task without any installed model does not count: the rest of the site works.
     """
-    engine.start_loading()
+    model_pool.start_loading()
     models = readiness.default_models()
     checks = readiness.checks()
     ready = all(model["state"] == "ready" for model in models.values() if model["model"])

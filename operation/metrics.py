@@ -12,7 +12,7 @@ from prometheus_client.registry import Collector
 from detect_camera.consumers import open_cameras
 from detect_video.models import Rendering, Video
 from detect_video.socket.consumer import open_sockets
-from ml_core import engine
+from ml_core import model_pool
 from ml_core.metrics import registry
 from operation import readiness
 from web.storage.quota import owned_models
@@ -74,7 +74,7 @@ class SiteCollector(Collector):
             "vision_queued_pictures",
             "Pictures queued for a model",
             "model",
-            engine.queued_pictures(),
+            model_pool.queued_pictures(),
         )
         yield _gauge("vision_open_sockets", "Open WebSockets", "kind", open_socket_counts())
         yield _gauge("vision_stored_bytes", "Stored media", "kind", storage_bytes())

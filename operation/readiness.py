@@ -9,7 +9,8 @@ from pathlib import Path
 from django.conf import settings
 from django.db import Error, connection
 
-from ml_core import engine
+from ml_core import model_pool
+from ml_core.catalog import selection
 from ml_core.errors import VisionError
 from web.problem_texts import without_folders
 
@@ -30,11 +31,11 @@ def checks() -> dict[str, str]:
 
 def default_models() -> dict[str, dict[str, str]]:
     """The default model of each task with its loading state, or why there is none."""
-    loaded = engine.loaded_models()
+    loaded = model_pool.loaded_models()
     models: dict[str, dict[str, str]] = {}
-    for task in engine.TASKS:
+    for task in selection.TASKS:
         try:
-            name = engine.default_model(task).name
+            name = selection.default_model(task).name
             state = without_folders(loaded.get(name, "not loaded"))
             models[task] = {"model": name, "state": state}
         except VisionError as exc:

@@ -5,7 +5,8 @@ from typing import Any
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 
-from ml_core import engine
+from ml_core import model_pool
+from ml_core.catalog import selection
 from ml_core.metrics import recent_stages
 from operation import readiness
 from operation.metrics import job_counts, open_socket_counts, storage_bytes
@@ -15,7 +16,7 @@ from web.streams import open_streams
 
 def models() -> list[dict[str, Any]]:
     """All known models with their task, state and queue length."""
-    loaded, queued = engine.loaded_models(), engine.queued_pictures()
+    loaded, queued = model_pool.loaded_models(), model_pool.queued_pictures()
     return [
         {
             "name": spec.name,
@@ -23,7 +24,7 @@ def models() -> list[dict[str, Any]]:
             "state": loaded.get(spec.name) or _resting_state(spec),
             "queued": queued.get(spec.name, 0),
         }
-        for spec in engine.models().values()
+        for spec in selection.models().values()
     ]
 
 

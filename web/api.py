@@ -14,8 +14,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from ml_core import engine
-from ml_core.errors import VisionError
+from ml_core import model_pool
+from ml_core.catalog import selection
 from web.rest.serializers import ModelSpecSerializer
 
 # The entries of LIMITS that clients can act on; the others protect the server.
@@ -103,13 +103,9 @@ class ModelsView(APIView):
 
     @extend_schema(operation_id="models", tags=["site"], responses=ModelSpecSerializer(many=True))
     def get(self, request: Request) -> Response:
-        defaults = set()
-        for task in engine.TASKS:
-            try:
-                defaults.add(engine.default_model(task))
-            except VisionError:
-                # No model of this task is installed.
-                continue
-        specs = engine.models().values()
-        context = {"defaults": defaults, "states": engine.loaded_models()}
+        specs = selection.models().values()
+        context = {
+            "defaults": selection.default_models(),
+            "states": model_pool.loaded_models(),
+        }
         return Response(ModelSpecSerializer(specs, many=True, context=context).data)

@@ -3,7 +3,8 @@
 from django.http import HttpRequest
 from django.utils.translation import get_language
 
-from ml_core import engine
+from ml_core import model_pool
+from ml_core.catalog import selection
 from ml_core.catalog.catalogue import CATALOG
 from ml_core.errors import VisionError
 from ml_core.labels import class_names as names_in
@@ -13,8 +14,8 @@ from web.problem_texts import shown_error
 def detector(request: HttpRequest) -> dict[str, object]:
     """The spec of the default detector and its state, or the reason why there is none."""
     try:
-        spec = engine.default_model("detection")
-        state = engine.loaded_models().get(spec.name, "")
+        spec = selection.default_model("detection")
+        state = model_pool.loaded_models().get(spec.name, "")
         return {
             "detector": spec,
             "detector_state": state if state in ("", "loading", "ready") else "failed",

@@ -14,7 +14,7 @@ from rest_framework.throttling import SimpleRateThrottle
 
 from deploy_site.tests.routes import routes
 from detect_image.models import DetectedImage
-from ml_core import engine
+from ml_core import engine, model_pool
 from ml_core.errors import ModelUnusable
 from ml_core.tests.toy_network import install_toy_network
 
@@ -89,9 +89,9 @@ def test_models_tell_whether_they_are_loaded(client, settings, tmp_path, toy_det
 
     settings.MODEL_DIR = tmp_path
     install_toy_network(tmp_path)
-    engine._loads.clear()
+    model_pool._loads.clear()
     before = model("toy")["state"]
-    engine.start_loading()
+    model_pool.start_loading()
     meanwhile = model("toy")["state"]
     engine.detect(np.zeros((96, 96, 3), np.uint8))
 

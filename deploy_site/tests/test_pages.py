@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from deploy_site.tests.routes import filled, routes
-from ml_core import engine
+from ml_core import engine, model_pool
 
 COMMAND = re.compile(r"(?:\b(?:python|pip|curl|docker|manage\.py)|<code>make) [^<]*")
 PAGES = ["/", "/classify/", "/detect-image/", "/detect-video/", "/detect-camera/", "/models/"]
@@ -100,7 +100,7 @@ def test_livez_does_not_depend_on_models(client, settings, tmp_path):
 
 @pytest.mark.django_db
 def test_the_site_is_ready_once_its_detector_is_loaded(client, toy_detector):
-    engine._loads.clear()
+    model_pool._loads.clear()
     before = client.get("/readyz")
 
     deadline = time.monotonic() + 60

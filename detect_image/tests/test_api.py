@@ -12,7 +12,8 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client, override_settings
 from PIL import Image
 
-from ml_core import engine
+from ml_core import engine, model_pool
+from ml_core.catalog import selection
 from ml_core.errors import Busy
 from ml_core.pictures.tests.test_images import bomb
 from ml_core.tests.toy_network import BLUE, GREY, RED, cells_picture, install_toy_network
@@ -346,7 +347,7 @@ def test_a_submitted_form_is_answered_as_a_page(client):
 
 
 def test_a_full_queue_is_answered_with_retry_after(client, settings, monkeypatch):
-    broker = engine._broker(engine.default_model("detection"))
+    broker = model_pool.broker(selection.default_model("detection"))
     monkeypatch.setattr(broker, "_max_queued", 0)
 
     response = post_file(client, PICTURE)

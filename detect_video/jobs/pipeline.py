@@ -9,6 +9,7 @@ from threading import Event
 from detect_video.errors import RunLost
 from detect_video.video.reader import VideoFrame, VideoReader
 from ml_core import engine
+from ml_core.catalog import selection
 from ml_core.errors import Busy, InferenceTimeout
 from ml_core.results import Detections
 
@@ -26,7 +27,7 @@ def open_frames(path: Path, *, model: str, after_pts_us: int | None = None) -> V
     transfer and do not change the detections. Raises the errors of ``VideoReader``,
     ``UnknownModel`` and ``ModelNotInstalled``.
     """
-    side = 2 * max(engine.find("detection", model).input_wh)
+    side = 2 * max(selection.find("detection", model).input_wh)
     return VideoReader(path, after_pts_us=after_pts_us, side=side)
 
 

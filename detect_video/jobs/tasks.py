@@ -10,7 +10,8 @@ from detect_video.exports import DetectionsByTime
 from detect_video.jobs.pipeline import Found, detect_frames, open_frames
 from detect_video.models import FrameResult, Rendering, State, Video
 from detect_video.video.rendering import CODECS, render_video
-from ml_core import engine
+from ml_core import model_pool
+from ml_core.catalog import selection
 from ml_core.errors import ModelLoading
 from ml_core.results import Detection
 from web.rest.serializers import DetectionSerializer
@@ -28,7 +29,7 @@ def run_detection(video: Video, stop: Event) -> None:
     the run was ended or ``stop`` is set.
     """
     if not video.model:
-        video.checkpoint(model=engine.default_model("detection").name)
+        video.checkpoint(model=selection.default_model("detection").name)
     _wait_for_model(video, stop)
     last = video.frames.order_by("frame_index").last()
     queue_key = f"video {video.pk}"
@@ -57,7 +58,7 @@ def _wait_for_model(video: Video, stop: Event) -> None:
     """
     while not stop.is_set():
         try:
-            engine.wait_until_loaded("detection", video.model)
+            model_pool.wait_until_loaded("detection", video.model)
         except ModelLoading:
             video.checkpoint(is_loading=True)
         else:

@@ -23,11 +23,10 @@ from ml_core.inspection.understanding import understand_outputs
 from ml_core.networks.loading import SCORE_FLOOR, make_decoder
 from ml_core.networks.yolo import Candidates
 from ml_core.pictures.resizing import resize_to_input, stretch
-from ml_core.postprocessing import detections_from_candidates
+from ml_core.postprocessing import IOU_THRESHOLD, detections_from_candidates
 from ml_core.results import Classification, Detections, classification_from_array
 
 MAX_DETECTIONS = 100
-IOU_THRESHOLD = 0.45
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,59}")
 
 

@@ -6,7 +6,8 @@ import threading
 import pytest
 from django.db import OperationalError
 
-from ml_core import choices, engine
+from ml_core import choices, model_pool
+from ml_core.catalog import selection
 from ml_core.errors import UnknownModel
 from ml_core.models import ModelChoice
 from ml_core.tests.toy_network import install_toy_network
@@ -28,13 +29,13 @@ def choose(name: str, **values: bool) -> None:
 
 
 def test_the_chosen_default_goes_before_the_best_installed_one():
-    assert engine.default_model("detection").name == "second"
+    assert selection.default_model("detection").name == "second"
 
     choose("toy", is_default=True)
 
-    assert engine.default_model("detection").name == "toy"
-    assert engine.find("detection", "").name == "toy"
-    assert engine.default_model("classification").name == "resnet56v2-cifar10"
+    assert selection.default_model("detection").name == "toy"
+    assert selection.find("detection", "").name == "toy"
+    assert selection.default_model("classification").name == "resnet56v2-cifar10"
 
 
 def test_the_settings_go_before_the_chosen_default(settings):
@@ -42,7 +43,7 @@ def test_the_settings_go_before_the_chosen_default(settings):
 
     settings.DETECTOR = "third"
 
-    assert engine.default_model("detection").name == "third"
+    assert selection.default_model("detection").name == "third"
 
 
 def test_a_chosen_default_whose_files_are_gone_is_ignored(tmp_path):
@@ -50,17 +51,17 @@ def test_a_chosen_default_whose_files_are_gone_is_ignored(tmp_path):
 
     shutil.rmtree(tmp_path / "toy")
 
-    assert engine.default_model("detection").name == "second"
+    assert selection.default_model("detection").name == "second"
 
 
 def test_a_disabled_model_is_neither_listed_nor_found_nor_a_default():
     choose("second", is_enabled=False)
 
-    assert [spec.name for spec in engine.usable_models("detection")][-2:] == ["third", "toy"]
-    assert engine.default_model("detection").name == "third"
+    assert [spec.name for spec in selection.usable_models("detection")][-2:] == ["third", "toy"]
+    assert selection.default_model("detection").name == "third"
     with pytest.raises(UnknownModel, match="no detection model 'second'"):
-        engine.find("detection", "second")
-    assert "second" in engine.models()
+        selection.find("detection", "second")
+    assert "second" in selection.models()
 
 
 def test_a_model_named_in_the_settings_cannot_be_disabled(settings):
@@ -68,16 +69,16 @@ def test_a_model_named_in_the_settings_cannot_be_disabled(settings):
 
     choose("third", is_enabled=False)
 
-    assert engine.find("detection", "third").name == "third"
+    assert selection.find("detection", "third").name == "third"
 
 
 def test_preloaded_models_are_loaded_with_the_defaults(monkeypatch):
     loaded = []
-    monkeypatch.setattr(engine, "_broker_future", lambda spec: loaded.append(spec.name))
+    monkeypatch.setattr(model_pool, "_broker_future", lambda spec: loaded.append(spec.name))
     choose("third", is_preloaded=True)
     choose("toy", is_preloaded=True, is_enabled=False)
 
-    assert engine.start_loading() == []
+    assert model_pool.start_loading() == []
 
     assert loaded == ["resnet56v2-cifar10", "second", "third"]
 
@@ -98,7 +99,7 @@ def test_a_change_made_elsewhere_is_told_once(monkeypatch):
 
 def test_without_a_database_the_last_known_choices_remain(monkeypatch):
     choose("toy", is_default=True)
-    assert engine.default_model("detection").name == "toy"
+    assert selection.default_model("detection").name == "toy"
     reads = []
 
     def fail() -> None:
@@ -108,8 +109,8 @@ def test_without_a_database_the_last_known_choices_remain(monkeypatch):
     monkeypatch.setattr(choices, "_read", fail)
     choices.forget()
 
-    assert engine.default_model("detection").name == "toy"
-    assert engine.default_model("detection").name == "toy"
+    assert selection.default_model("detection").name == "toy"
+    assert selection.default_model("detection").name == "toy"
     assert len(reads) == 1
 
 

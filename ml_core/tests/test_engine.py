@@ -13,7 +13,8 @@ from contextlib import suppress
 import numpy as np
 import pytest
 
-from ml_core import engine
+from ml_core import engine, model_pool
+from ml_core.catalog import selection
 from ml_core.errors import (
     Busy,
     InferenceFailed,
@@ -90,7 +91,7 @@ async def test_detection_does_not_block_the_event_loop(monkeypatch):
         assert released.wait(60)
         return infer(batch)
 
-    broker = engine._broker(engine.default_model("detection"))
+    broker = model_pool.broker(selection.default_model("detection"))
     infer = broker.engine.infer
     monkeypatch.setattr(broker.engine, "infer", infer_when_released)
     for name in ("resize_to_input", "detections_from_candidates"):
@@ -107,12 +108,12 @@ async def test_detection_does_not_block_the_event_loop(monkeypatch):
 
 def test_requests_wait_briefly_for_a_model_that_is_loading(loading_detector):
     with pytest.raises(ModelLoading, match="toy is loading. Send the request again"):
-        engine.wait_until_loaded("detection", "")
+        model_pool.wait_until_loaded("detection", "")
 
-    assert engine.loaded_models()["toy"] == "loading"
+    assert model_pool.loaded_models()["toy"] == "loading"
     loading_detector.close()
     assert len(engine.detect(PICTURE).detections) == 2
-    engine.wait_until_loaded("detection", "")
+    model_pool.wait_until_loaded("detection", "")
 
 
 async def test_coroutines_wait_briefly_for_a_model_that_is_loading(loading_detector):
@@ -135,13 +136,13 @@ def test_detection_in_a_command_waits_until_the_model_is_loaded(loading_detector
 
 
 def test_many_threads_load_a_model_once_and_share_it():
-    engine._loads.clear()
+    model_pool._loads.clear()
 
     with ThreadPoolExecutor(8) as threads:
         answers = list(threads.map(lambda _: engine.detect(PICTURE), range(24)))
 
     assert len({answer.detections for answer in answers}) == 1
-    assert len(engine._loads) == 1
+    assert len(model_pool._loads) == 1
 
 
 def test_unknown_missing_and_unusable_models_have_different_errors(settings, tmp_path):
@@ -165,12 +166,12 @@ def test_a_model_that_failed_to_load_is_loaded_again_once_its_files_change(setti
     weights_path.write_bytes(whole[:-4])
     with pytest.raises(ModelUnusable, match="ends within"):
         engine.detect(PICTURE)
-    assert "ends within" in engine.loaded_models()["toy"]
+    assert "ends within" in model_pool.loaded_models()["toy"]
     # Requests do not make the server load it again at once.
-    failed = engine._loads["toy"]
+    failed = model_pool._loads["toy"]
     with pytest.raises(ModelUnusable, match="ends within"):
         engine.detect(PICTURE)
-    assert engine._loads["toy"] is failed
+    assert model_pool._loads["toy"] is failed
 
     weights_path.write_bytes(whole)
 
@@ -181,7 +182,7 @@ def test_replaced_files_are_loaded_and_the_former_model_is_closed(settings, tmp_
     settings.MODEL_DIR = tmp_path
     install_toy_network(tmp_path)
     assert engine.detect(PICTURE).detections[0].class_name == "tomato"
-    former = engine._broker(engine.default_model("detection"))
+    former = model_pool.broker(selection.default_model("detection"))
 
     tmp_path.joinpath("toy", "toy.names").write_text("pepper\nberry\n")
 
@@ -191,7 +192,7 @@ def test_replaced_files_are_loaded_and_the_former_model_is_closed(settings, tmp_
 
 
 def test_inference_that_takes_too_long_times_out(settings, monkeypatch):
-    broker = engine._broker(engine.default_model("detection"))
+    broker = model_pool.broker(selection.default_model("detection"))
     released = threading.Event()
     monkeypatch.setattr(broker.engine, "infer", lambda batch: released.wait(60))
     settings.LIMITS = {**settings.LIMITS, "inference_seconds": 0.1}
@@ -204,7 +205,7 @@ def test_inference_that_takes_too_long_times_out(settings, monkeypatch):
 @pytest.mark.parametrize("ask", ["detect", "detect_async"])
 @pytest.mark.parametrize("does", ["answer", "fail"])
 async def test_pictures_are_freed_without_garbage_collection(ask, does, monkeypatch):
-    broker = engine._broker(engine.default_model("detection"))
+    broker = model_pool.broker(selection.default_model("detection"))
     if does == "fail":
 
         def fail(batch: object) -> None:
@@ -234,8 +235,8 @@ async def test_pictures_are_freed_without_garbage_collection(ask, does, monkeypa
 
 @pytest.mark.django_db
 def test_readyz_names_a_hanging_model_until_its_engine_is_replaced(client, settings, monkeypatch):
-    engine.wait_until_loaded("classification", "")
-    broker = engine._broker(engine.default_model("detection"))
+    model_pool.wait_until_loaded("classification", "")
+    broker = model_pool.broker(selection.default_model("detection"))
     loads, may_load, go_on = threading.Event(), threading.Event(), threading.Event()
     load = broker._load
 
@@ -270,15 +271,15 @@ def test_beyond_the_limit_the_model_least_recently_used_is_closed(settings, tmp_
     install_toy_network(tmp_path)
     for name in ("second", "third"):
         shutil.copytree(tmp_path / "toy", tmp_path / name)
-    engine._loads.clear()
+    model_pool._loads.clear()
 
     for name in ("toy", "second", "third"):
         engine.detect(PICTURE, model=name)
-        while set(engine.loaded_models()) - {"toy", name}:
+        while set(model_pool.loaded_models()) - {"toy", name}:
             time.sleep(0.01)
 
     # The default stays, though it was used before the others.
-    assert set(engine.loaded_models()) == {"toy", "third"}
+    assert set(model_pool.loaded_models()) == {"toy", "third"}
     assert len(engine.detect(PICTURE, model="second").detections) == 2
 
 
@@ -287,9 +288,9 @@ def test_a_model_that_is_computing_is_not_closed(settings, tmp_path, monkeypatch
     settings.LIMITS = {**settings.LIMITS, "loaded_models": 1}
     install_toy_network(tmp_path)
     shutil.copytree(tmp_path / "toy", tmp_path / "second")
-    engine._loads.clear()
+    model_pool._loads.clear()
     engine.detect(PICTURE, model="second")
-    broker = engine._loads["second"].future.result()
+    broker = model_pool._loads["second"].future.result()
     go_on = threading.Event()
     infer = broker.engine.infer
     monkeypatch.setattr(broker.engine, "infer", lambda batch: go_on.wait(60) and infer(batch))
@@ -298,11 +299,11 @@ def test_a_model_that_is_computing_is_not_closed(settings, tmp_path, monkeypatch
         answer = threads.submit(engine.detect, PICTURE, model="second")
         while broker.is_idle:
             time.sleep(0.01)
-        engine.wait_until_loaded("detection", "toy")
-        engine._close_unused("toy")
+        model_pool.wait_until_loaded("detection", "toy")
+        model_pool._close_unused("toy")
         go_on.set()
         assert len(answer.result().detections) == 2
 
-    assert set(engine.loaded_models()) == {"toy", "second"}
-    engine._close_unused("toy")
-    assert set(engine.loaded_models()) == {"toy"}
+    assert set(model_pool.loaded_models()) == {"toy", "second"}
+    model_pool._close_unused("toy")
+    assert set(model_pool.loaded_models()) == {"toy"}

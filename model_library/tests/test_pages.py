@@ -7,7 +7,8 @@ import pytest
 from django.contrib.auth.models import User
 from django.test import Client
 
-from ml_core import engine
+from ml_core import model_pool
+from ml_core.catalog import selection
 from ml_core.catalog.installed import read_catalog
 from ml_core.models import ModelChoice
 from ml_core.tests.toy_network import install_toy_network
@@ -101,14 +102,14 @@ def test_unknown_models_and_changes_are_not_found(admin_client, model, name):
 
 
 def test_the_default_is_chosen_without_a_restart(admin_client):
-    assert engine.default_model("detection").name == "second"
+    assert selection.default_model("detection").name == "second"
 
     page = change(admin_client, "set-default")
 
     assert "toy is the default model now." in page
-    assert engine.default_model("detection").name == "toy"
+    assert selection.default_model("detection").name == "toy"
     change(admin_client, "set-default", "second")
-    assert engine.default_model("detection").name == "second"
+    assert selection.default_model("detection").name == "second"
     assert ModelChoice.objects.filter(is_default=True).count() == 1
 
 
@@ -119,17 +120,17 @@ def test_the_settings_go_before_a_choice_and_the_page_says_so(admin_client, sett
 
     assert "The default model is set in the site&#x27;s settings" in page
     assert "name the default second" in page
-    assert engine.default_model("detection").name == "second"
+    assert selection.default_model("detection").name == "second"
 
 
 def test_a_disabled_model_is_not_offered_until_it_is_enabled_again(admin_client, client):
     page = change(admin_client, "disable")
 
     assert "disabled" in card_of(page, "toy")
-    assert "toy" not in [spec.name for spec in engine.usable_models("detection")]
+    assert "toy" not in [spec.name for spec in selection.usable_models("detection")]
     assert client.get("/api/models/").status_code == 200
     change(admin_client, "enable")
-    assert engine.find("detection", "toy").name == "toy"
+    assert selection.find("detection", "toy").name == "toy"
 
 
 @pytest.mark.parametrize("name", ["disable", "delete"])
@@ -139,17 +140,17 @@ def test_the_chosen_default_is_neither_disabled_nor_deleted(admin_client, tmp_pa
     page = change(admin_client, name)
 
     assert "This model is the default." in page
-    assert engine.default_model("detection").name == "toy"
+    assert selection.default_model("detection").name == "toy"
     assert tmp_path.joinpath("toy", "toy.weights").is_file()
 
 
 def test_a_preloaded_model_is_loaded_at_once(admin_client):
-    engine._loads.clear()
+    model_pool._loads.clear()
 
     page = change(admin_client, "preload")
 
     assert "loaded at start" in card_of(page, "toy")
-    assert "toy" in engine.loaded_models()
+    assert "toy" in model_pool.loaded_models()
     change(admin_client, "load-on-request")
     assert not ModelChoice.objects.get().is_preloaded
 
@@ -169,12 +170,12 @@ def test_a_classifier_is_measured_as_well(admin_client):
 
 
 def test_a_deleted_model_is_closed_and_gone(admin_client, tmp_path):
-    engine.wait_until_loaded("detection", "toy")
+    model_pool.wait_until_loaded("detection", "toy")
 
     page = change(admin_client, "delete")
 
     assert "toy was deleted." in page and 'id="toy"' not in page
-    assert "toy" not in engine.loaded_models()
+    assert "toy" not in model_pool.loaded_models()
     assert [path.name for path in tmp_path.iterdir()] == ["second"]
 
 
@@ -195,7 +196,7 @@ def test_shipped_models_cannot_be_deleted(admin_client, model):
     page = change(admin_client, "delete", model)
 
     assert "is part of the site and cannot be deleted." in page
-    assert engine.models()[model].is_installed
+    assert selection.models()[model].is_installed
     assert 'value="delete"' not in card_of(page, model)
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from django.db import OperationalError, connection
 
-from ml_core import engine
+from ml_core import model_pool
 
 pytestmark = [pytest.mark.usefixtures("toy_detector"), pytest.mark.django_db]
 
@@ -14,8 +14,8 @@ pytestmark = [pytest.mark.usefixtures("toy_detector"), pytest.mark.django_db]
 def warm(settings, monkeypatch, tmp_path: Path) -> None:
     settings.MEDIA_ROOT = tmp_path / "media"
     states = {"toy": "ready", "resnet56v2-cifar10": "ready"}
-    monkeypatch.setattr(engine, "start_loading", lambda: [])
-    monkeypatch.setattr(engine, "loaded_models", lambda: states)
+    monkeypatch.setattr(model_pool, "start_loading", lambda: [])
+    monkeypatch.setattr(model_pool, "loaded_models", lambda: states)
 
 
 def test_the_site_is_ready_when_all_checks_pass(client, settings):

@@ -4,6 +4,7 @@ from typing import Literal, TypedDict
 
 from rest_framework import serializers
 
+from ml_core import model_pool
 from web.problem_texts import without_folders
 
 
@@ -59,7 +60,7 @@ class DetectAgainSerializer(serializers.Serializer):
 class ModelSpecSerializer(serializers.Serializer):
     """A model: its task, input and state on this site.
 
-    The context holds the default models in ``defaults`` and ``engine.loaded_models`` in ``states``.
+    The context holds the default models in ``defaults``, and ``loaded_models()`` in ``states``.
     """
 
     name = serializers.CharField()
@@ -101,8 +102,7 @@ class ModelSpecSerializer(serializers.Serializer):
 
     def get_problem(self, spec) -> str:
         state = self.context["states"].get(spec.name, "")
-        failure = "" if state in ("loading", "ready") else state
-        return without_folders(spec.problem or failure)
+        return without_folders(spec.problem or model_pool.failure_in(state))
 
     def get_is_default(self, spec) -> bool:
         return spec in self.context["defaults"]

@@ -15,8 +15,7 @@ from django.core.management.base import BaseCommand, CommandError
 from tqdm import tqdm
 
 from detect_image.services import DetectOptions, detect_in_file
-from ml_core import engine
-from ml_core.engine import IOU_THRESHOLD
+from ml_core.catalog import selection
 from ml_core.errors import ModelNotInstalled, ModelUnusable, UnknownModel, VisionError
 from ml_core.evaluation.augmented_detection import AugmentedDetector
 from ml_core.management.arguments import unit_interval
@@ -25,6 +24,7 @@ from ml_core.pictures.display import has_display, show_picture
 from ml_core.pictures.drawing import draw_detections
 from ml_core.pictures.images import PICTURE_SUFFIXES, decode_image
 from ml_core.pictures.limits import image_limits
+from ml_core.postprocessing import IOU_THRESHOLD
 from ml_core.results import Detections
 from web import exports
 
@@ -183,8 +183,8 @@ def _augmented_detector(options: dict[str, Any]) -> AugmentedDetector | None:
     if not options["flip"] and options["scales"] == [1.0]:
         return None
     try:
-        spec = engine.find("detection", options["model"])
-        engine.check_usable(spec)
+        spec = selection.find("detection", options["model"])
+        selection.check_usable(spec)
         return AugmentedDetector(
             spec,
             flip=options["flip"],

@@ -15,6 +15,7 @@ from ml_core.pictures.boxes import box_iou, clip_boxes, cxcywh_to_xyxy, non_max_
 from ml_core.pictures.images import ImageLimits, decode_image
 from ml_core.pictures.labelled_pictures import read_labelled_pictures
 from ml_core.pictures.resizing import GREY
+from ml_core.postprocessing import IOU_THRESHOLD
 from ml_core.results import Detection
 
 SAMPLES = ["cars", "dog", "eagle", "giraffe", "horses", "kite", "person"]
@@ -70,7 +71,7 @@ def opencv_rows(network) -> Found:
 def suppressed(boxes, scores, class_ids, image: np.ndarray) -> Found:
     boxes = clip_boxes(boxes, image.shape[1::-1])
     kept = non_max_suppression(
-        boxes, scores, class_ids, iou_threshold=engine.IOU_THRESHOLD, max_detections=300
+        boxes, scores, class_ids, iou_threshold=IOU_THRESHOLD, max_detections=300
     )
     return boxes[kept], scores[kept], class_ids[kept]
 

@@ -9,7 +9,8 @@ import openvino as ov
 import pytest
 from django.core.management import CommandError, call_command
 
-from ml_core import engine
+from ml_core import model_pool
+from ml_core.catalog import selection
 from ml_core.engines import load_engine
 from ml_core.engines.conversion import ensure_converted
 from ml_core.errors import ModelUnusable
@@ -178,7 +179,7 @@ def load_int8(spec, converted_dir):
 
 
 def test_a_quantized_detector_is_used_with_precision_int8(own_toy, labelled, converted_dir):
-    spec = engine.find("detection", "toy")
+    spec = selection.find("detection", "toy")
     assert load_int8(spec, converted_dir).info()["precision"] != "int8"
 
     text = run(
@@ -273,7 +274,7 @@ def test_a_quantized_network_of_other_weights_is_refused(own_toy, labelled, sett
     weights.write_bytes(weights.read_bytes()[:-4] + b"\0\0\0\0")
 
     with pytest.raises(ModelUnusable, match="quantize_model toy"):
-        engine.wait_until_loaded("detection", "toy")
+        model_pool.wait_until_loaded("detection", "toy")
 
 
 def test_quantizing_requires_labels_or_keep(own_toy, labelled):

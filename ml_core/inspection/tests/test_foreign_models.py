@@ -9,6 +9,7 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from ml_core import engine
+from ml_core.catalog import selection
 from ml_core.inspection.checking import detector_accuracy
 from ml_core.labels import CIFAR10_LABELS
 from ml_core.pictures.images import ImageLimits, decode_image
@@ -44,7 +45,7 @@ def test_yolox_nano_needs_no_options_for_its_accuracy(own, shared_dir):
     assert "drawn in" in text
     folder = shared_dir / "data" / "coco128"
     pictures = read_labelled_pictures(folder / "images", folder / "labels", 80)
-    spec = engine.models()["yolox_nano"]
+    spec = selection.models()["yolox_nano"]
     ((accuracy,), count) = detector_accuracy(pictures, LIMITS, spec, [spec.input], 128)
     # An independent decoder that keeps several classes per box gives 0.522.
     assert (accuracy >= 0.50, count) == (True, 128)
@@ -57,7 +58,7 @@ def test_the_values_of_pixels_and_the_class_names_are_found_by_labelled_pictures
 
     # Found so by its owner, and 51.3% with pixels of 0 to 255.
     assert "top-1 69.4% on 2,000 pictures" in text
-    spec = engine.models()["cifar10_logits"]
+    spec = selection.models()["cifar10_logits"]
     assert spec.output
     assert (spec.input.value_range, spec.input.colours) == ((0, 1), "RGB")
     assert (spec.output.activation, spec.labels) == ("softmax", CIFAR10_LABELS)
@@ -87,7 +88,7 @@ def test_a_quantized_mobilenet_names_the_dog_and_the_eagle(own, shared_dir):
 )
 def test_keras_classifiers_answer_as_keras_does(own, name, input_wh, classes):
     run("add_model", own / f"{name}.keras")
-    spec = engine.models()[name]
+    spec = selection.models()[name]
     assert (spec.input_wh, len(spec.labels)) == (input_wh, classes)
     grey = np.random.default_rng(0).integers(0, 256, (*input_wh[::-1], 1), dtype=np.uint8)
     image = np.repeat(grey, 3, axis=2)

@@ -13,6 +13,7 @@ from django.core.management.base import BaseCommand, CommandError
 from tqdm import tqdm
 
 from ml_core import engine
+from ml_core.catalog import selection
 from ml_core.errors import VisionError
 from ml_core.evaluation.accuracy import (
     accuracy_table,
@@ -47,7 +48,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
-            spec = engine.find("detection", options["model"])
+            spec = selection.find("detection", options["model"])
             pictures = read_labelled_pictures(
                 options["images"], options["labels"], len(spec.labels)
             )

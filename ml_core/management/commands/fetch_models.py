@@ -12,8 +12,8 @@ from django.core.management.base import BaseCommand, CommandError
 
 from ml_core.catalog import installed, weights
 from ml_core.catalog.downloads import sha256_of
+from ml_core.catalog.selection import check_usable, default_model, models
 from ml_core.catalog.specs import ModelSpec
-from ml_core.engine import check_usable, default_model, models
 from ml_core.errors import VisionError
 
 GIVE_UP_S = 8

@@ -6,7 +6,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand
 
-from ml_core import engine
+from ml_core.catalog import selection
 from ml_core.catalog.specs import ModelSpec
 from ml_core.errors import VisionError
 
@@ -19,13 +19,13 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         defaults = set()
-        for task in engine.TASKS:
+        for task in selection.TASKS:
             try:
-                defaults.add(engine.default_model(task).name)
+                defaults.add(selection.default_model(task).name)
             except VisionError as exc:
                 self.stderr.write(str(exc))
         self.stdout.write(f"Models in {settings.MODEL_DIR}")
-        for spec in engine.models().values():
+        for spec in selection.models().values():
             if options["installed"] and not (spec.is_installed or spec.problem):
                 continue
             mark = "*" if spec.name in defaults else " "

@@ -11,7 +11,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from tqdm import tqdm
 
-from ml_core import engine
+from ml_core.catalog import selection
 from ml_core.catalog.specs import ModelSpec
 from ml_core.engines.conversion import ensure_converted
 from ml_core.engines.openvino_core import CORE
@@ -29,7 +29,7 @@ from ml_core.pictures.labelled_pictures import (
 )
 from ml_core.pictures.limits import image_limits
 from ml_core.pictures.resizing import resize_to_input
-from ml_core.postprocessing import detections_from_candidates
+from ml_core.postprocessing import IOU_THRESHOLD, detections_from_candidates
 from ml_core.results import Detection
 
 # The accepted loss of mAP@0.5; a larger loss is accepted only if it is not significant.
@@ -63,8 +63,8 @@ class Command(BaseCommand):
                 "Give --labels, so that the loss can be measured, or --keep to go without."
             )
         try:
-            spec = engine.find("detection", options["name"])
-            engine.check_usable(spec)
+            spec = selection.find("detection", options["name"])
+            selection.check_usable(spec)
             paths = picture_paths(options["images"])
             pictures = (
                 read_labelled_pictures(options["images"], options["labels"], len(spec.labels))
@@ -129,7 +129,7 @@ class Command(BaseCommand):
                     placement=placement,
                     resolution_wh=picture.resolution_wh,
                     score_threshold=SCORE_FLOOR,
-                    iou_threshold=engine.IOU_THRESHOLD,
+                    iou_threshold=IOU_THRESHOLD,
                     max_detections=settings.LIMITS["detections"],
                 )
             )

@@ -9,7 +9,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from tqdm import tqdm
 
-from ml_core import engine
+from ml_core.catalog import selection
 from ml_core.catalog.installed import read_user_detector
 from ml_core.errors import VisionError
 from ml_core.evaluation.accuracy import Accuracy, mean_average_precision
@@ -23,6 +23,7 @@ from ml_core.pictures.labelled_pictures import (
     read_labelled_pictures,
 )
 from ml_core.pictures.limits import image_limits
+from ml_core.postprocessing import IOU_THRESHOLD
 from ml_core.training.detection.state import DetectorState
 from ml_core.training.settings import TrainingError
 from ml_core.training.train_detector import VISION_SMALL, add_arguments, train
@@ -120,9 +121,7 @@ def measure(folder: Path, pictures: list[LabelledPicture]) -> Accuracy:
     found = []
     for picture in tqdm(pictures, disable=None, unit="picture"):
         image = read_image(picture.path, image_limits())
-        answer = detector.detect(
-            image, score_threshold=SCORE_FLOOR, iou_threshold=engine.IOU_THRESHOLD
-        )
+        answer = detector.detect(image, score_threshold=SCORE_FLOOR, iou_threshold=IOU_THRESHOLD)
         found.append(answer.detections)
     return mean_average_precision(pictures, found)
 
@@ -134,8 +133,8 @@ def _initial_model(model: str) -> tuple[Path, Path | None]:
     """
     if model.endswith(".cfg"):
         return Path(model), None
-    spec = engine.find("detection", model)
-    engine.check_usable(spec)
+    spec = selection.find("detection", model)
+    selection.check_usable(spec)
     config_path, weights_path = spec.paths
     return config_path, weights_path
 
