@@ -21,7 +21,7 @@ def classes(css: str) -> set[str]:
 @pytest.mark.parametrize("sheet", SHEETS, ids=lambda sheet: sheet.name)
 def test_every_class_in_a_style_sheet_is_used_by_a_page(sheet: Path):
     pages = [*ROOT.glob("templates/**/*.html"), *ROOT.glob("*/templates/**/*.html")]
-    modules = [*ROOT.glob("static/js/*.js"), *ROOT.glob("*/static/*/*.js")]
+    modules = [*ROOT.glob("static/js/**/*.js"), *ROOT.glob("*/static/**/*.js")]
     attributes = r'class="([^"]*)"'
     set_by_modules = r'(?:className = |classList\.\w+\()((?:"[\w-]+"(?:, )?)+)'
 

@@ -1,4 +1,4 @@
-"""Placement of the labels of boxes, by the same rules as ``static/js/label-places.js``."""
+"""Placement of the labels of boxes, by the same rules as ``static/js/drawing/label-places.js``."""
 
 import math
 from collections import defaultdict

@@ -1,6 +1,6 @@
 /** Shows the API documentation with Swagger UI, which the page loads before this module. */
 
-import { csrfToken } from "./api.js";
+import { csrfToken } from "./requests/api.js";
 
 // This class turns on Swagger UI's own dark mode.
 const dark = matchMedia("(prefers-color-scheme: dark)");

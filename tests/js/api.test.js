@@ -9,7 +9,7 @@ import {
   problemText,
   requestJson,
   upload,
-} from "../../static/js/api.js";
+} from "../../static/js/requests/api.js";
 import { FakeXHR } from "./fake-xhr.js";
 
 const { fetch } = globalThis;

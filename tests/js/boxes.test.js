@@ -11,7 +11,7 @@ import {
   scaleBox,
   textColour,
   visibleDetections,
-} from "../../static/js/boxes.js";
+} from "../../static/js/drawing/boxes.js";
 
 const dog = { box: [10, 20, 30, 40], class_id: 16, class_name: "dog", score: 0.9849 };
 const cat = { box: [0, 0, 5, 5], class_id: 15, class_name: "cat", score: 0.3 };

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { afterEach, test } from "node:test";
 
-import { jpegBlob, screenContext } from "../../static/js/canvas.js";
+import { jpegBlob, screenContext } from "../../static/js/drawing/canvas.js";
 
 afterEach(() => {
   delete globalThis.devicePixelRatio;

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { afterEach, beforeEach, test } from "node:test";
 
-import { whenFilesChosen } from "../../static/js/chosen-files.js";
+import { whenFilesChosen } from "../../static/js/files/chosen-files.js";
 
 beforeEach(() => {
   globalThis.document = new EventTarget();

@@ -5,8 +5,8 @@ test("names in the page's table are shown in its language", async () => {
   const textContent = JSON.stringify({ dog: "狗" });
   globalThis.document = { getElementById: (id) => (id === "class-names" ? { textContent } : null) };
 
-  const { shownName } = await import("../../static/js/class-names.js");
-  const { labelText } = await import("../../static/js/boxes.js");
+  const { shownName } = await import("../../static/js/drawing/class-names.js");
+  const { labelText } = await import("../../static/js/drawing/boxes.js");
 
   assert.equal(shownName("dog"), "狗");
   assert.equal(shownName("constructor"), "constructor");

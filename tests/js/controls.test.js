@@ -35,7 +35,7 @@ async function openControls(t, { video = VIDEO } = {}) {
     seek: (index) => calls.push(`seek ${index}`),
     fps: () => player.rate,
   };
-  const { Controls } = await load("detect_video/static/detect_video/controls.js");
+  const { Controls } = await load("detect_video/static/detect_video/player/controls.js");
   const controls = new Controls(player);
   if (video) controls.update(video);
   calls.length = 0;

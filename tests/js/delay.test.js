@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
 
-import { delay } from "../../static/js/delay.js";
+import { delay } from "../../static/js/requests/delay.js";
 
 beforeEach((t) => t.mock.timers.enable({ apis: ["setTimeout"] }));
 

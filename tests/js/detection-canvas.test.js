@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { drawDetections } from "../../static/js/detection-canvas.js";
+import { drawDetections } from "../../static/js/drawing/detection-canvas.js";
 
 const dog = { box: [100, 200, 300, 400], class_id: 16, class_name: "dog", score: 0.98 };
 const cat = { box: [0, 0, 50, 50], class_id: 15, class_name: "cat", score: 0.5 };

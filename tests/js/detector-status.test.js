@@ -24,7 +24,7 @@ test("the state waits for the model, also while the server is unreachable", asyn
   Object.assign(line.dataset, { state: "loading", name: "tiny", modelsUrl: "/api/models/" });
   const states = [];
 
-  await load("static/js/detector-status.js");
+  await load("static/js/requests/detector-status.js");
   for (let poll = 0; poll < 6; poll += 1) {
     t.mock.timers.tick(2000);
     for (let step = 0; step < 5; step += 1) await settled();

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
 
-import { labelPlaces } from "../../static/js/label-places.js";
+import { labelPlaces } from "../../static/js/drawing/label-places.js";
 
 const cases = JSON.parse(
   readFileSync(new URL("../contract/label_places.json", import.meta.url), "utf8"),

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { showLoading } from "../../static/js/loading.js";
+import { showLoading } from "../../static/js/requests/loading.js";
 import { FakeElement, fakePage } from "./fake-page.js";
 
 /** An element that shows the loading of a model since the moment 0. */

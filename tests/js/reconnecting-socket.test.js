@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
 
-import { ReconnectingSocket } from "../../static/js/reconnecting-socket.js";
+import { ReconnectingSocket } from "../../static/js/requests/reconnecting-socket.js";
 import { FakeWebSocket } from "./fake-websocket.js";
 
 beforeEach((t) => {

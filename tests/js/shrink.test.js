@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { isReadByServer, openPicture, shrink, shrunkSize } from "../../static/js/shrink.js";
+import { isReadByServer, openPicture, shrink, shrunkSize } from "../../static/js/files/shrink.js";
 
 test("a picture shrinks to its longest side and never grows", () => {
   assert.deepEqual(shrunkSize({ width: 4000, height: 3000 }, 1280), { width: 1280, height: 960 });

@@ -8,7 +8,7 @@
 import { register } from "node:module";
 import { isMainThread } from "node:worker_threads";
 
-const SHARED = /^\.\.\/js\//;
+const SHARED = /^(\.\.\/)+js\//;
 
 if (isMainThread) register(import.meta.url);
 

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { afterEach, test } from "node:test";
 
-import { sendVideo } from "../../detect_video/static/detect_video/upload.js";
+import { sendVideo } from "../../detect_video/static/detect_video/upload/upload.js";
 import { FakeXHR } from "./fake-xhr.js";
 import { settled } from "./fake-page.js";
 

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { Clock } from "../../detect_video/static/detect_video/clock.js";
+import { Clock } from "../../detect_video/static/detect_video/player/clock.js";
 
 test("the first frame is due at once, whatever its timestamp, and the others follow it", () => {
   const clock = new Clock();

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { Player } from "../../detect_video/static/detect_video/player.js";
+import { Player } from "../../detect_video/static/detect_video/player/player.js";
 
 /** Frames 40 ms apart; `failsAt` breaks the source there. */
 function fakeSource(total, { failsAt = NaN } = {}) {

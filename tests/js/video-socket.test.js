@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
 
-import { VideoSocket } from "../../detect_video/static/detect_video/video-socket.js";
+import { VideoSocket } from "../../detect_video/static/detect_video/player/video-socket.js";
 import { FakeWebSocket } from "./fake-websocket.js";
 
 beforeEach((t) => {

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
 
-import { parseFrameMessage } from "../../detect_video/static/detect_video/frame-message.js";
-import { ResultStore } from "../../detect_video/static/detect_video/result-store.js";
+import { parseFrameMessage } from "../../detect_video/static/detect_video/player/frame-message.js";
+import { ResultStore } from "../../detect_video/static/detect_video/player/result-store.js";
 import { BrowserSource, ServerSource } from "../../detect_video/static/detect_video/sources.js";
 import { settled } from "./fake-page.js";
 

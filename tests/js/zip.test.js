@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 
-import { zip } from "../../static/js/zip.js";
+import { zip } from "../../static/js/files/zip.js";
 
 /** The content of an archive according to Python's zipfile, which verifies the checksums. */
 const READ = `

@@ -1,11 +1,11 @@
 /** A card of the list: a picture and its class. */
 
-import { failureText, post } from "../js/api.js";
-import { context2d } from "../js/canvas.js";
-import { shownName } from "../js/class-names.js";
+import { failureText, post } from "../js/requests/api.js";
+import { context2d } from "../js/drawing/canvas.js";
+import { shownName } from "../js/drawing/class-names.js";
 import { element, part, texts } from "../js/dom.js";
-import { showLoading } from "../js/loading.js";
-import { isReadByServer, shrink } from "../js/shrink.js";
+import { showLoading } from "../js/requests/loading.js";
+import { isReadByServer, shrink } from "../js/files/shrink.js";
 import { factsText, isUnsure, ranked, scoreText } from "./classification.js";
 
 /** @typedef {import("./classification.js").Classification} Classification */

@@ -1,8 +1,8 @@
 /** The classification page: each chosen picture gets a card and is uploaded at once. */
 
-import { whenFilesChosen } from "../js/chosen-files.js";
+import { whenFilesChosen } from "../js/files/chosen-files.js";
 import { element, texts } from "../js/dom.js";
-import { storeChoice } from "../js/store-choice.js";
+import { storeChoice } from "../js/files/store-choice.js";
 import { remember, rememberControls, remembered } from "../js/memory.js";
 import { nextId, TabStore } from "../js/tab-store.js";
 import { Card } from "./card.js";

@@ -1,12 +1,12 @@
 /** The camera page: sends frames while it is live, and shows each with its result. */
 
-import { Problem, failureText, problemText, requestHeaders } from "../js/api.js";
-import { jpegBlob } from "../js/canvas.js";
+import { Problem, failureText, problemText, requestHeaders } from "../js/requests/api.js";
+import { jpegBlob } from "../js/drawing/canvas.js";
 import { element, texts, usesSpace } from "../js/dom.js";
-import { showLoading } from "../js/loading.js";
+import { showLoading } from "../js/requests/loading.js";
 import { remember, rememberControls, remembered } from "../js/memory.js";
 import { RateMeter } from "../js/rate-meter.js";
-import { saveFile } from "../js/save-file.js";
+import { saveFile } from "../js/files/save-file.js";
 import { fileStamp } from "../js/times.js";
 import { CameraSocket } from "./camera-socket.js";
 import { cameras, openCamera, playCamera, playClip, problemOf, stopCamera } from "./camera.js";

@@ -1,9 +1,9 @@
 /** The camera's connection: sends frames and matches the answers to them. */
 
-import { ReconnectingSocket } from "../js/reconnecting-socket.js";
+import { ReconnectingSocket } from "../js/requests/reconnecting-socket.js";
 import { frameMessage } from "./frame-message.js";
 
-/** @typedef {import("../js/api.js").Detections & {server_ms: number}} FrameResult */
+/** @typedef {import("../js/requests/api.js").Detections & {server_ms: number}} FrameResult */
 /**
  * @typedef {object} Events none is fired after `close()`, except `lost`
  * @property {() => void} loading the server is loading the model; sent again every few seconds

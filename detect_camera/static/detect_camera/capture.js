@@ -1,7 +1,7 @@
 /** Captures frames of the playing camera: a bitmap to draw later, and a JPEG file to send. */
 
-import { context2d, jpegBlob } from "../js/canvas.js";
-import { shrunkSize } from "../js/shrink.js";
+import { context2d, jpegBlob } from "../js/drawing/canvas.js";
+import { shrunkSize } from "../js/files/shrink.js";
 
 // The server rejects smaller pictures.
 const MIN_SIDE = 8;

@@ -1,15 +1,15 @@
 /** Shows a frame with its boxes, the current counts, and their chart. */
 
-import { classColour, classCounts, cssColour } from "../js/boxes.js";
-import { context2d, screenContext } from "../js/canvas.js";
-import { colourDot } from "../js/class-chips.js";
-import { shownName } from "../js/class-names.js";
+import { classColour, classCounts, cssColour } from "../js/drawing/boxes.js";
+import { context2d, screenContext } from "../js/drawing/canvas.js";
+import { colourDot } from "../js/drawing/class-chips.js";
+import { shownName } from "../js/drawing/class-names.js";
 import { element, texts } from "../js/dom.js";
-import { Filters } from "../js/filters.js";
+import { Filters } from "../js/drawing/filters.js";
 import { rememberControls } from "../js/memory.js";
 import { CountHistory, drawHistory } from "./history.js";
 
-/** @typedef {import("../js/boxes.js").Detection} Detection */
+/** @typedef {import("../js/drawing/boxes.js").Detection} Detection */
 /** @typedef {import("./camera-socket.js").FrameResult} FrameResult */
 
 // Text that changes with every frame is unreadable.

@@ -1,14 +1,14 @@
 /** A chosen picture: its row in the queue, its upload and its result. */
 
-import { Problem, failureText, post } from "../js/api.js";
-import { delay } from "../js/delay.js";
+import { Problem, failureText, post } from "../js/requests/api.js";
+import { delay } from "../js/requests/delay.js";
 import { element, part, texts } from "../js/dom.js";
-import { showLoading } from "../js/loading.js";
-import { dataUrl, openPicture, shrink } from "../js/shrink.js";
-import { sizeText } from "../js/size-text.js";
+import { showLoading } from "../js/requests/loading.js";
+import { dataUrl, openPicture, shrink } from "../js/files/shrink.js";
+import { sizeText } from "../js/files/size-text.js";
 import { nextId } from "../js/tab-store.js";
 
-/** @typedef {import("../js/api.js").PictureAnswer} PictureAnswer */
+/** @typedef {import("../js/requests/api.js").PictureAnswer} PictureAnswer */
 /** @typedef {{longestSide: number, quality: number, delay_ms: number, model: string,
  *   store: string}} Settings
  */

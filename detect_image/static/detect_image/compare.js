@@ -1,17 +1,17 @@
 /** A second model beside the first: its boxes on a copy of the picture, and the differences. */
 
-import { failureText, post } from "../js/api.js";
-import { percent } from "../js/boxes.js";
-import { colourDot } from "../js/class-chips.js";
-import { shownName } from "../js/class-names.js";
+import { failureText, post } from "../js/requests/api.js";
+import { percent } from "../js/drawing/boxes.js";
+import { colourDot } from "../js/drawing/class-chips.js";
+import { shownName } from "../js/drawing/class-names.js";
 import { element, texts } from "../js/dom.js";
 import { rememberControls } from "../js/memory.js";
-import { dataUrl } from "../js/shrink.js";
+import { dataUrl } from "../js/files/shrink.js";
 import { compareDetections } from "./differences.js";
 
-/** @typedef {import("../js/api.js").Detections} Detections */
-/** @typedef {import("../js/api.js").PictureAnswer} PictureAnswer */
-/** @typedef {import("../js/boxes.js").Detection} Detection */
+/** @typedef {import("../js/requests/api.js").Detections} Detections */
+/** @typedef {import("../js/requests/api.js").PictureAnswer} PictureAnswer */
+/** @typedef {import("../js/drawing/boxes.js").Detection} Detection */
 /** @typedef {import("./chosen-picture.js").ChosenPicture} ChosenPicture */
 /** @typedef {{answer: PictureAnswer, source: ChosenPicture | null}} Shown a picture with its result */
 

@@ -1,6 +1,6 @@
 /** The page of a stored picture: detects again with another model, whose result replaces it. */
 
-import { failureText, post } from "../js/api.js";
+import { failureText, post } from "../js/requests/api.js";
 import { element, texts } from "../js/dom.js";
 
 const form = element("again-form", HTMLFormElement);

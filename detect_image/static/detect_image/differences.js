@@ -1,7 +1,7 @@
 /** Pure functions that compare the results of two models on one picture. */
 
-/** @typedef {import("../js/boxes.js").Box} Box */
-/** @typedef {import("../js/boxes.js").Detection} Detection */
+/** @typedef {import("../js/drawing/boxes.js").Box} Box */
+/** @typedef {import("../js/drawing/boxes.js").Detection} Detection */
 /**
  * What only one of the models found, or the same object with different classes.
  * @typedef {{first: Detection, second: null} | {first: null, second: Detection} |

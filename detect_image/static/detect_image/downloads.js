@@ -1,7 +1,7 @@
 /** Downloads: the result of one picture, or an archive of all results. */
 
-import { saveFile } from "../js/save-file.js";
-import { zip } from "../js/zip.js";
+import { saveFile } from "../js/files/save-file.js";
+import { zip } from "../js/files/zip.js";
 import { cocoText, csvText, EXPORTS, stem, uniqueStems, vocText, yoloText } from "./exports.js";
 
 /** @typedef {import("./exports.js").Named} Named */

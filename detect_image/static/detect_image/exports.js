@@ -1,7 +1,7 @@
 /** Exports results in common file formats, like `web/exports.py`. */
 
-/** @typedef {import("../js/boxes.js").Detection} Detection */
-/** @typedef {import("../js/api.js").Detections} Detections */
+/** @typedef {import("../js/drawing/boxes.js").Detection} Detection */
+/** @typedef {import("../js/requests/api.js").Detections} Detections */
 /** @typedef {{name: string, found: Detections}} Named a picture's name and its result */
 
 /**

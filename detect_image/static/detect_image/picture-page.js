@@ -1,13 +1,13 @@
 /** The picture page: pictures are chosen, uploaded one after another, and shown with results. */
 
-import { Problem, failureText, problemText, requestHeaders } from "../js/api.js";
-import { whenFilesChosen } from "../js/chosen-files.js";
-import { delay as pause } from "../js/delay.js";
+import { Problem, failureText, problemText, requestHeaders } from "../js/requests/api.js";
+import { whenFilesChosen } from "../js/files/chosen-files.js";
+import { delay as pause } from "../js/requests/delay.js";
 import { element, part, texts } from "../js/dom.js";
-import { showLoading } from "../js/loading.js";
-import { storeChoice } from "../js/store-choice.js";
+import { showLoading } from "../js/requests/loading.js";
+import { storeChoice } from "../js/files/store-choice.js";
 import { remember, rememberControls, remembered } from "../js/memory.js";
-import { sizeText } from "../js/size-text.js";
+import { sizeText } from "../js/files/size-text.js";
 import { TabStore } from "../js/tab-store.js";
 import { ChosenPicture } from "./chosen-picture.js";
 import { showQueue } from "./queue-bar.js";
@@ -254,7 +254,7 @@ for (const sample of samples) {
 /**
  * Request a result, again and again while the model is loading.
  * @param {string} url
- * @returns {Promise<import("../js/api.js").PictureAnswer | null>} null once a picture is chosen
+ * @returns {Promise<import("../js/requests/api.js").PictureAnswer | null>} null once a picture is chosen
  */
 async function ownResult(url) {
   const startedMs = performance.now();

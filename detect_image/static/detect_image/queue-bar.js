@@ -1,7 +1,7 @@
 /** The queue's progress, its scroll hints, and the download of all results. */
 
 import { element, texts } from "../js/dom.js";
-import { saveFile } from "../js/save-file.js";
+import { saveFile } from "../js/files/save-file.js";
 import { archive } from "./downloads.js";
 import { drawnJpeg, shownPart } from "./result.js";
 

@@ -1,19 +1,19 @@
 /** Shows a result over and beside the picture. Filters need no request: all boxes are here. */
 
-import { detectionAt, percent } from "../js/boxes.js";
-import { context2d, jpegBlob, screenContext } from "../js/canvas.js";
-import { colourDot } from "../js/class-chips.js";
-import { shownName } from "../js/class-names.js";
+import { detectionAt, percent } from "../js/drawing/boxes.js";
+import { context2d, jpegBlob, screenContext } from "../js/drawing/canvas.js";
+import { colourDot } from "../js/drawing/class-chips.js";
+import { shownName } from "../js/drawing/class-names.js";
 import { element, part, texts } from "../js/dom.js";
-import { Filters } from "../js/filters.js";
+import { Filters } from "../js/drawing/filters.js";
 import { rememberControls } from "../js/memory.js";
-import { saveFile } from "../js/save-file.js";
+import { saveFile } from "../js/files/save-file.js";
 import { hideComparison, secondResult, showComparison, whenSecondModelChosen } from "./compare.js";
 import { saveResult } from "./downloads.js";
 import { stem } from "./exports.js";
 import { showSnippet } from "./snippet-box.js";
 
-/** @typedef {import("../js/boxes.js").Detection} Detection */
+/** @typedef {import("../js/drawing/boxes.js").Detection} Detection */
 /** @typedef {import("./chosen-picture.js").ChosenPicture} ChosenPicture */
 
 const DRAWN_QUALITY = 0.92;
@@ -27,7 +27,7 @@ const secondCanvas = element("second-boxes", HTMLCanvasElement);
 const asReceived = element("as-received", HTMLInputElement);
 const objects = element("objects", HTMLElement);
 
-/** @type {import("../js/api.js").PictureAnswer | null} */
+/** @type {import("../js/requests/api.js").PictureAnswer | null} */
 let result = null;
 /** @type {ChosenPicture | null} null for a stored picture */
 let source = null;
@@ -35,13 +35,13 @@ let source = null;
 let visible = [];
 /** @type {Detection | null} */
 let highlighted = null;
-/** @type {import("../js/api.js").Detections | null} the result of a second model */
+/** @type {import("../js/requests/api.js").Detections | null} the result of a second model */
 let second = null;
 /** @type {Detection | null} */
 let highlightedSecond = null;
 
 /**
- * @param {import("../js/api.js").PictureAnswer} answer
+ * @param {import("../js/requests/api.js").PictureAnswer} answer
  * @param {ChosenPicture | null} from the uploaded picture; null for a stored one
  */
 export function showResult(answer, from) {
@@ -82,7 +82,7 @@ async function compare() {
 
 /**
  * Link to the page of a stored picture, or explain why it was not stored.
- * @param {import("../js/api.js").PictureAnswer} answer
+ * @param {import("../js/requests/api.js").PictureAnswer} answer
  */
 function showStoring({ page_url, not_stored }) {
   const link = element("stored-link", HTMLAnchorElement);
@@ -130,7 +130,7 @@ function statusText(found) {
 
 /**
  * A result with the current filters applied, for downloads.
- * @template {import("../js/api.js").Detections} T
+ * @template {import("../js/requests/api.js").Detections} T
  * @param {T} answer
  * @returns {T}
  */
@@ -174,7 +174,7 @@ function highlight(detection, other = null) {
 /**
  * Draw the visible boxes on the picture in its full size, as a JPEG file.
  * @param {HTMLImageElement} image
- * @param {import("../js/api.js").PictureAnswer} answer
+ * @param {import("../js/requests/api.js").PictureAnswer} answer
  */
 export function drawnJpeg(image, answer) {
   const full = document.createElement("canvas");

@@ -1,13 +1,13 @@
 /** The page on which the server draws the boxes; the picture is returned as base64 or as a URL. */
 
-import { Problem, failureText, post, problemText } from "../js/api.js";
-import { whenFilesDropped } from "../js/chosen-files.js";
+import { Problem, failureText, post, problemText } from "../js/requests/api.js";
+import { whenFilesDropped } from "../js/files/chosen-files.js";
 import { element, part, texts } from "../js/dom.js";
-import { showLoading } from "../js/loading.js";
-import { storeChoice } from "../js/store-choice.js";
+import { showLoading } from "../js/requests/loading.js";
+import { storeChoice } from "../js/files/store-choice.js";
 import { rememberControls } from "../js/memory.js";
-import { isReadByServer, openPicture, shrink } from "../js/shrink.js";
-import { sizeText } from "../js/size-text.js";
+import { isReadByServer, openPicture, shrink } from "../js/files/shrink.js";
+import { sizeText } from "../js/files/size-text.js";
 import { TabStore } from "../js/tab-store.js";
 
 /**

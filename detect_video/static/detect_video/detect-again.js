@@ -1,6 +1,6 @@
 /** Detecting again with another model, whose results replace those of the video. */
 
-import { failureText, requestJson } from "../js/api.js";
+import { failureText, requestJson } from "../js/requests/api.js";
 import { element, texts } from "../js/dom.js";
 import { remembered } from "../js/memory.js";
 import { isActive } from "./video.js";

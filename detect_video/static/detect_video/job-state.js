@@ -1,10 +1,10 @@
 /** The state of a video's detection, and the actions on the video. */
 
-import { failureText, requestJson } from "../js/api.js";
-import { percent } from "../js/boxes.js";
+import { failureText, requestJson } from "../js/requests/api.js";
+import { percent } from "../js/drawing/boxes.js";
 import { element, part, texts } from "../js/dom.js";
-import { showLoading } from "../js/loading.js";
-import { sizeText } from "../js/size-text.js";
+import { showLoading } from "../js/requests/loading.js";
+import { sizeText } from "../js/files/size-text.js";
 import { remainingText } from "../js/times.js";
 import { isActive, progressShare, remainingSeconds, timeText } from "./video.js";
 

@@ -1,13 +1,13 @@
 /** Saving as a video with drawn boxes: requests renderings from the server, and shows their progress. */
 
-import { failureText, requestJson } from "../js/api.js";
-import { percent } from "../js/boxes.js";
-import { shownName } from "../js/class-names.js";
+import { failureText, requestJson } from "../js/requests/api.js";
+import { percent } from "../js/drawing/boxes.js";
+import { shownName } from "../js/drawing/class-names.js";
 import { element, part, texts } from "../js/dom.js";
 import { rememberControls } from "../js/memory.js";
-import { sizeText } from "../js/size-text.js";
+import { sizeText } from "../js/files/size-text.js";
 import { momentText } from "../js/times.js";
-import { shownOptions } from "./frame-view.js";
+import { shownOptions } from "./player/frame-view.js";
 import { showRows } from "./rows.js";
 import { isActive } from "./video.js";
 

@@ -1,7 +1,7 @@
 /**
  * Sources of frames with their results: the browser's video decoder, or the server.
  *
- * @typedef {import("./result-store.js").Result} Result
+ * @typedef {import("./player/result-store.js").Result} Result
  * @typedef {object} Picture
  * @property {(ctx: CanvasRenderingContext2D, width: number, height: number) => void} draw
  * @property {() => void} close frees its memory
@@ -19,8 +19,8 @@
  */
 
 import { Change } from "./change.js";
-import { parseFrameMessage } from "./frame-message.js";
-import { ResultStore } from "./result-store.js";
+import { parseFrameMessage } from "./player/frame-message.js";
+import { ResultStore } from "./player/result-store.js";
 
 /** @import * as mediabunny from "mediabunny" */
 /** @import { VideoSample, VideoSampleSink } from "mediabunny" */

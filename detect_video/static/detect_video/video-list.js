@@ -1,6 +1,6 @@
 /** The list of the visitor's videos, with their progress. */
 
-import { failureText, requestJson } from "../js/api.js";
+import { failureText, requestJson } from "../js/requests/api.js";
 import { element, part, texts } from "../js/dom.js";
 import { momentText, remainingText } from "../js/times.js";
 import { showRows } from "./rows.js";

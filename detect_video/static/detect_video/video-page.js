@@ -1,19 +1,19 @@
 /** The video page: the upload form with the list of videos, or one video in the player. */
 
-import { failureText, requestJson } from "../js/api.js";
+import { failureText, requestJson } from "../js/requests/api.js";
 import { element, texts } from "../js/dom.js";
 import { remember, remembered } from "../js/memory.js";
-import { Controls } from "./controls.js";
+import { Controls } from "./player/controls.js";
 import { showDetectAgain, whenDetectedAgain } from "./detect-again.js";
 import { showRenderings } from "./renderings.js";
-import { clearBoxes, prepareView, showFrame } from "./frame-view.js";
+import { clearBoxes, prepareView, showFrame } from "./player/frame-view.js";
 import { showState } from "./job-state.js";
-import { Player } from "./player.js";
+import { Player } from "./player/player.js";
 import { BrowserSource, ServerSource } from "./sources.js";
-import { whenVideoUploaded } from "./upload-form.js";
+import { whenVideoUploaded } from "./upload/upload-form.js";
 import { isDetectedAgain } from "./video.js";
 import { keepVideoList } from "./video-list.js";
-import { VideoSocket } from "./video-socket.js";
+import { VideoSocket } from "./player/video-socket.js";
 
 /** @typedef {import("./video.js").Video} Video */
 

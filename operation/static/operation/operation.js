@@ -1,6 +1,6 @@
 /** The operator's page: polls the site's status and shows it. */
 
-import { sizeText } from "../js/size-text.js";
+import { sizeText } from "../js/files/size-text.js";
 
 const UPDATE_INTERVAL_MS = 2000;
 

@@ -2,7 +2,7 @@
 
 import { delay } from "./delay.js";
 
-/** @typedef {import("./boxes.js").Detection} Detection */
+/** @typedef {import("../drawing/boxes.js").Detection} Detection */
 /**
  * @typedef {object} Detections
  * @property {string} model

@@ -3,12 +3,12 @@
  * resumes on any page.
  */
 
-import { requestJson } from "../js/api.js";
+import { requestJson } from "../../js/requests/api.js";
 import { sendChunks } from "./chunks.js";
 import { UploadRequests } from "./upload-requests.js";
 
 /** @import * as sha2 from "@noble/hashes/sha2.js" */
-/** @typedef {import("./video.js").Video} Video */
+/** @typedef {import("../video.js").Video} Video */
 /**
  * @typedef {object} Settings
  * @property {string} api

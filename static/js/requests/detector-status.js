@@ -2,7 +2,7 @@
 
 import { requestJson } from "./api.js";
 import { delay } from "./delay.js";
-import { element, texts } from "./dom.js";
+import { element, texts } from "../dom.js";
 
 const POLL_INTERVAL_MS = 2000;
 

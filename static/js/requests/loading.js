@@ -1,7 +1,7 @@
 /** The text "Loading the model… 12s", which counts the seconds until another text replaces it. */
 
-import { texts } from "./dom.js";
-import { secondsText } from "./times.js";
+import { texts } from "../dom.js";
+import { secondsText } from "../times.js";
 
 const INTERVAL_MS = 1000;
 

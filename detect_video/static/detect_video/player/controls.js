@@ -1,11 +1,11 @@
 /** The player's buttons, shortcut keys and timeline, and its statistics. */
 
-import { element, texts, usesSpace } from "../js/dom.js";
-import { rememberControls } from "../js/memory.js";
-import { frameCount, isActive, timeText } from "./video.js";
+import { element, texts, usesSpace } from "../../js/dom.js";
+import { rememberControls } from "../../js/memory.js";
+import { frameCount, isActive, timeText } from "../video.js";
 
 /** @typedef {import("./player.js").Player} Player */
-/** @typedef {import("./video.js").Video} Video */
+/** @typedef {import("../video.js").Video} Video */
 
 const STATISTICS_INTERVAL_MS = 250;
 
@@ -57,7 +57,7 @@ export class Controls {
     playButton.classList.toggle("playing", isPlaying);
   }
 
-  /** @param {import("./sources.js").Frame} frame the one that is shown */
+  /** @param {import("../sources.js").Frame} frame the one that is shown */
   showPosition({ frame_index, pts_us }) {
     const total = this.#video && frameCount(this.#video);
     const text = texts(timeline).place

@@ -1,11 +1,11 @@
 /** Shows a frame, and over it the boxes that pass the filters. */
 
-import { context2d, screenContext } from "../js/canvas.js";
-import { element } from "../js/dom.js";
-import { Filters } from "../js/filters.js";
-import { shrunkSize } from "../js/shrink.js";
+import { context2d, screenContext } from "../../js/drawing/canvas.js";
+import { element } from "../../js/dom.js";
+import { Filters } from "../../js/drawing/filters.js";
+import { shrunkSize } from "../../js/files/shrink.js";
 
-/** @typedef {import("./sources.js").Frame} Frame */
+/** @typedef {import("../sources.js").Frame} Frame */
 
 // Larger canvases would only cost memory.
 const LONGEST_SIDE = 1920;
@@ -15,13 +15,13 @@ const picture = element("picture", HTMLCanvasElement);
 const boxes = element("boxes", HTMLCanvasElement);
 const filters = new Filters("video");
 
-/** @type {import("../js/boxes.js").Detection[]} */
+/** @type {import("../../js/drawing/boxes.js").Detection[]} */
 let detections = [];
 let videoWidth = 0;
 
 /**
  * Set the size of the frames.
- * @param {import("./video.js").Video} video
+ * @param {import("../video.js").Video} video
  */
 export function prepareView({ width, height }) {
   videoWidth = width;

@@ -1,13 +1,13 @@
 /** The form that uploads a video, and the progress of the upload. */
 
-import { failureText } from "../js/api.js";
-import { percent } from "../js/boxes.js";
-import { whenFilesChosen } from "../js/chosen-files.js";
-import { element, texts } from "../js/dom.js";
-import { rememberControls } from "../js/memory.js";
+import { failureText } from "../../js/requests/api.js";
+import { percent } from "../../js/drawing/boxes.js";
+import { whenFilesChosen } from "../../js/files/chosen-files.js";
+import { element, texts } from "../../js/dom.js";
+import { rememberControls } from "../../js/memory.js";
 import { sendVideo } from "./upload.js";
 
-/** @typedef {import("./video.js").Video} Video */
+/** @typedef {import("../video.js").Video} Video */
 
 const form = element("upload-form", HTMLFormElement);
 const panel = element("upload-progress", HTMLElement);

@@ -1,6 +1,6 @@
 /** Prepares pictures for upload: smaller, and in a format that the server reads. */
 
-import { context2d, jpegBlob } from "./canvas.js";
+import { context2d, jpegBlob } from "../drawing/canvas.js";
 
 /** @typedef {{width: number, height: number}} Size */
 

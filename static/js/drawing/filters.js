@@ -3,15 +3,15 @@
 import { percent, visibleDetections } from "./boxes.js";
 import { ClassChips } from "./class-chips.js";
 import { drawDetections } from "./detection-canvas.js";
-import { element } from "./dom.js";
-import { rememberControls } from "./memory.js";
+import { element } from "../dom.js";
+import { rememberControls } from "../memory.js";
 
 /** @typedef {import("./boxes.js").Detection} Detection */
 
 export class Filters {
   /**
    * @param {string} page the prefix of the keys of remembered settings
-   * @param {import("./memory.js").Storage} [storage] remembers all but the hidden classes
+   * @param {import("../memory.js").Storage} [storage] remembers all but the hidden classes
    */
   constructor(page, storage) {
     this.thresholdSlider = element("threshold", HTMLInputElement);

@@ -1,7 +1,7 @@
 /** The checkbox that lets the server store uploaded pictures. */
 
-import { element } from "./dom.js";
-import { rememberControls } from "./memory.js";
+import { element } from "../dom.js";
+import { rememberControls } from "../memory.js";
 
 /**
  * Remember the checkbox's state, which all pages share.

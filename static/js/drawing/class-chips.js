@@ -2,7 +2,7 @@
 
 import { classColour, cssColour } from "./boxes.js";
 import { shownName } from "./class-names.js";
-import { remember, remembered } from "./memory.js";
+import { remember, remembered } from "../memory.js";
 
 /** @typedef {import("./boxes.js").Detection} Detection */
 

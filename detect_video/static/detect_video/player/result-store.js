@@ -1,8 +1,8 @@
 /** The results received so far, from the first frame on without a gap. */
 
-import { Change } from "./change.js";
+import { Change } from "../change.js";
 
-/** @typedef {import("../js/boxes.js").Detection} Detection */
+/** @typedef {import("../../js/drawing/boxes.js").Detection} Detection */
 /** @typedef {{frame_index: number, pts_us: number, detections: Detection[]}} Result */
 
 export class ResultStore {

@@ -1,6 +1,6 @@
 /** The connection that a video's state, results and frames arrive on. */
 
-import { ReconnectingSocket } from "../js/reconnecting-socket.js";
+import { ReconnectingSocket } from "../../js/requests/reconnecting-socket.js";
 
 // Close codes of the server are 4000 plus an HTTP status.
 const TOO_MANY = 4429;

@@ -1,10 +1,10 @@
 /** Plays the frames of a source. Detection on the server continues while the player is paused. */
 
-import { RateMeter } from "../js/rate-meter.js";
+import { RateMeter } from "../../js/rate-meter.js";
 import { Clock } from "./clock.js";
 
-/** @typedef {import("./sources.js").Frame} Frame */
-/** @typedef {import("./sources.js").FrameSource} FrameSource */
+/** @typedef {import("../sources.js").Frame} Frame */
+/** @typedef {import("../sources.js").FrameSource} FrameSource */
 
 const RATE_WINDOW_MS = 1000;
 
