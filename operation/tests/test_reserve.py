@@ -1,4 +1,4 @@
-"""The reserve file; tests/test_full_disk.py uses it on a really full disk."""
+"""The reserve file; tests/server/test_full_disk.py uses it on a really full disk."""
 
 from pathlib import Path
 

@@ -9,7 +9,7 @@ register = template.Library()
 
 @register.filter
 def size_text(size_bytes: int) -> str:
-    """A size in decimal units (1 MB is 10^6 bytes), as ``static/js/files/size-text.js`` writes it."""
+    """A size in decimal units (1 MB is 10^6 bytes), as ``files/size-text.js`` writes it."""
     for power, unit in enumerate(UNITS):
         decimals = 0 if power < 2 else 1
         step = 1000**power // 10**decimals

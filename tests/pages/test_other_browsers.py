@@ -13,7 +13,7 @@ from detect_video.conftest import cell_of
 from detect_video.tests.clips import write_clip
 from ml_core.tests.toy_network import RED
 from tests.conftest import ROOT, Server
-from tests.other_browsers import Browser, firefox, webkit
+from tests.pages.other_browsers import Browser, firefox, webkit
 
 FIREFOX = os.environ.get("FIREFOX", "firefox-esr")
 WEBKIT_DRIVER = os.environ.get("WEBKIT_DRIVER", "WebKitWebDriver")

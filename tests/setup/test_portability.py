@@ -14,7 +14,7 @@ import requests
 
 from detect_video.conftest import write_tomatoes
 from tests.conftest import ROOT, Server
-from tests.test_server import picture_bytes
+from tests.server.test_server import picture_bytes
 
 RULES = Path(__file__).with_name("windows_rules.py")
 ATTEMPTS = """

@@ -8,7 +8,7 @@ from playwright.sync_api import Page, expect
 
 from ml_core.tests.toy_network import BLUE, RED, cells_picture, install_toy_network
 from tests.conftest import NewServer, Server
-from tests.test_video_page import (
+from tests.pages.test_video_page import (
     FRAMES,
     SOURCES,
     assert_drawn,

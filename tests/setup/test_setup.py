@@ -17,7 +17,7 @@ from tests.conftest import ROOT
 # The stand-ins are scripts, which only POSIX systems start.
 pty = pytest.importorskip("pty")
 
-STAND_IN = (ROOT / "tests" / "stand_in_python.py").read_text(encoding="utf-8")
+STAND_IN = Path(__file__).with_name("stand_in_python.py").read_text(encoding="utf-8")
 BROKEN_SHIM = "#!/bin/sh\necho 'pyenv: python3.13: command not found' >&2\nexit 127\n"
 OLD_VERSIONS = ("3.6", "3.7", "3.8", "3.9", "3.10")
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 MOUNTED = 'mount -t tmpfs -o size=64m tmpfs "$2" 2>/dev/null || exit 77; exec "$0" -c "$1" "$2"'
 PROGRAM = """
 import os, subprocess, sys, time

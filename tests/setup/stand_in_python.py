@@ -1,4 +1,4 @@
-"""Pretends to be another Python; tests/test_setup.py replaces the line of constants."""
+"""Pretends to be another Python; tests/setup/test_setup.py replaces the line of constants."""
 
 import os
 import runpy

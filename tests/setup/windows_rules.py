@@ -1,6 +1,6 @@
 """Makes a Python on Linux lack what Windows lacks, in a process and its children.
 
-``tests/test_portability.py`` installs this file as ``sitecustomize.py``, which Python imports
+``tests/setup/test_portability.py`` installs this file as ``sitecustomize.py``, which Python imports
 first. The standard library and the packages below keep what they need: on Windows they have other
 code in its place. Everything else runs as on Windows: there are no POSIX modules, and files that
 are open can be neither deleted nor renamed.
