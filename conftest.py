@@ -69,8 +69,9 @@ def yolov3_tiny() -> ModelSpec:
 
 
 @pytest.fixture(autouse=True)
-def fresh_choices() -> None:
-    """What another test chose for the models is read again."""
+def fresh_choices(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What another test chose for the models is read again; nothing is loaded in the background."""
+    monkeypatch.setattr(choices, "on_change", None)
     choices._choices = {}
     choices.forget()
 

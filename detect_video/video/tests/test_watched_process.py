@@ -4,6 +4,7 @@ import math
 import os
 import sys
 import tempfile
+import threading
 import time
 from threading import Timer
 from unittest.mock import Mock
@@ -99,7 +100,11 @@ def test_closing_ends_a_read_in_another_thread():
 def test_a_child_that_cannot_be_measured_is_killed(monkeypatch):
     monkeypatch.setattr(WatchedProcess, "_exceeded_limit", lambda *arguments: 1 / 0)
     child = start("import time; time.sleep(60)")
+    watching = [t for t in threading.enumerate() if t.name == f"watch-{child.pid}"]
 
     assert child.read(1, never()) is None
 
     child.close()
+    # Its exception is reported in this test, which expects it, and not in a later one.
+    for thread in watching:
+        thread.join()
