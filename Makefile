@@ -29,7 +29,7 @@ test: .venv/dev node_modules ## Set everything up and run every check and test
 	npm run --silent check
 	npm test --silent
 	$(BIN)/pytest --numprocesses 2 --dist worksteal
-	CHROMIUM=$(CHROMIUM) $(BIN)/pytest tests --numprocesses 3 --dist loadfile
+	CHROMIUM=$(CHROMIUM) $(BIN)/pytest tests --numprocesses 3 --dist loadfile --no-loadscope-reorder
 
 test-pythons: .venv/runtime ## Serve the site with every supported Python of this machine, and try it
 	@PYTHONUNBUFFERED=1 $(BIN)/python scripts/test-pythons

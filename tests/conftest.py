@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -27,6 +28,8 @@ CHROMIUM_ARGUMENTS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+# A single test, which takes most of a minute.
+LONGEST = "test_api_fuzz.py"
 # Fields of a response whose picture could not be stored.
 WITHOUT_ROOM = {
     "stored": False,
@@ -96,6 +99,12 @@ def wait_for_repaints(page: Page) -> None:
           for (let count = 0; count < 30; count += 1) await new Promise(requestAnimationFrame);
         }"""
     )
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Start with the longest files, so that none is left to one worker at the end."""
+    tests = Counter(item.path for item in items)
+    items.sort(key=lambda item: (item.path.name != LONGEST, -tests[item.path]))
 
 
 @pytest.fixture(scope="session")

@@ -9,6 +9,7 @@ from ml_core.catalog.formats import ModelFileError
 from ml_core.catalog.specs import ModelSpec
 from ml_core.inspection.onnx_metadata import read_onnx_metadata
 from ml_core.inspection.tflite_metadata import read_tflite_metadata
+from ml_core.networks.keras_archive import check_keras_file
 
 FACTS_FILE = "facts.json"
 MAX_FACTS_BYTES = 10**8
@@ -56,6 +57,8 @@ class Facts:
 def read_facts(spec: ModelSpec) -> Facts:
     """Open the files of ``spec``, of which only the format is known. Raises ``ModelFileError``."""
     if spec.format == "keras":
+        # First, as importing Keras takes seconds.
+        check_keras_file(spec.paths[0])
         from ml_core.inspection.keras_facts import keras_facts
 
         return keras_facts(spec)
