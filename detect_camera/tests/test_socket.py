@@ -287,7 +287,7 @@ async def test_a_camera_whose_model_cannot_be_read_frees_its_place(monkeypatch):
     async def fail(*args):
         raise OSError("I/O error")
 
-    monkeypatch.setattr(consumers.engine, "wait_until_loaded_async", fail)
+    monkeypatch.setattr(consumers.model_pool, "wait_until_loaded_async", fail)
     monkeypatch.setattr(consumers.logger, "disabled", True)
     communicator = camera()
     await communicator.connect()

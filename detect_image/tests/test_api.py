@@ -412,7 +412,7 @@ def test_a_model_that_is_loading_is_a_problem_with_retry_after(client, loading_d
 def test_waiting_for_a_model_uses_no_memory_slot(client, monkeypatch):
     taken = []
     monkeypatch.setattr(
-        engine,
+        model_pool,
         "wait_until_loaded",
         lambda task, model: taken.append(dict(picture_uploads._in_memory)),
     )
