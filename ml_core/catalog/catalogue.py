@@ -4,6 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from ml_core.catalog.specs import ModelFile, ModelSpec, PackagedFile
+from ml_core.catalog.yolox import YOLOX_NANO, YOLOX_S, YOLOX_TINY
 
 _DARKNET_CFG = "https://raw.githubusercontent.com/pjreddie/darknet/master/cfg"
 _DARKNET_DATA = "https://data.pjreddie.com/files"
@@ -304,15 +305,19 @@ VISION_SMALL = ModelSpec(
     is_trial=True,
 )
 
-# In order of preference as the default detector: yolov3 first, then by accuracy.
+# In order of preference as the default detector: yolov3 first, then by accuracy, which is known of
+# yolox-tiny and yolox-nano by another metric.
 CATALOG = (
     _YOLOV3,
     _YOLOV7,
     _YOLOV4,
     _YOLOV3_SPP,
+    YOLOX_S,
     _YOLOV3_608,
     _YOLOV7_TINY,
     _YOLOV3_320,
+    YOLOX_TINY,
+    YOLOX_NANO,
     _YOLOV4_TINY,
     _YOLO_FASTEST_XL,
     _YOLOV3_TINY,

@@ -1,6 +1,7 @@
 """Model files that other people trained and published, from the command to the answer."""
 
 import io
+from dataclasses import replace
 from pathlib import Path
 
 import keras
@@ -10,6 +11,9 @@ from django.core.management import CommandError, call_command
 
 from ml_core import engine
 from ml_core.catalog import selection
+from ml_core.catalog.downloads import sha256_of
+from ml_core.catalog.specs import ModelFile
+from ml_core.catalog.yolox import YOLOX_NANO
 from ml_core.inspection.checking import detector_accuracy
 from ml_core.labels import CIFAR10_LABELS
 from ml_core.pictures.images import ImageLimits, decode_image
@@ -49,6 +53,26 @@ def test_yolox_nano_needs_no_options_for_its_accuracy(own, shared_dir):
     ((accuracy,), count) = detector_accuracy(pictures, LIMITS, spec, [spec.input], 128)
     # An independent decoder that keeps several classes per box gives 0.522.
     assert (accuracy >= 0.50, count) == (True, 128)
+    # What the catalogue says of the same network.
+    described = ("input_wh", "resizing", "input", "output", "labels")
+    assert [getattr(spec, name) for name in described] == [
+        getattr(YOLOX_NANO, name) for name in described
+    ]
+
+
+def test_a_catalogued_onnx_model_is_installed_and_detects(own, shared_dir, monkeypatch):
+    # Another export of the same network than the catalogue's.
+    path = own / "yolox_nano.onnx"
+    file = ModelFile(path.name, path.stat().st_size, sha256_of(path))
+    monkeypatch.setattr(
+        "ml_core.catalog.installed.CATALOG", (replace(YOLOX_NANO, files=(file,)),)
+    )
+
+    run("fetch_models", "yolox-nano", "--from", own)
+
+    found = engine.detect(picture(shared_dir / "samples" / "dog.jpg"), model="yolox-nano")
+    sure = {detection.class_name for detection in found.filtered(0.5).detections}
+    assert {"dog", "bicycle"} <= sure
 
 
 def test_the_values_of_pixels_and_the_class_names_are_found_by_labelled_pictures(own, shared_dir):
