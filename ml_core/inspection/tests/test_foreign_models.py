@@ -64,9 +64,7 @@ def test_a_catalogued_onnx_model_is_installed_and_detects(own, shared_dir, monke
     # Another export of the same network than the catalogue's.
     path = own / "yolox_nano.onnx"
     file = ModelFile(path.name, path.stat().st_size, sha256_of(path))
-    monkeypatch.setattr(
-        "ml_core.catalog.installed.CATALOG", (replace(YOLOX_NANO, files=(file,)),)
-    )
+    monkeypatch.setattr("ml_core.catalog.installed.CATALOG", (replace(YOLOX_NANO, files=(file,)),))
 
     run("fetch_models", "yolox-nano", "--from", own)
 

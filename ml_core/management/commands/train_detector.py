@@ -129,11 +129,17 @@ def measure(folder: Path, pictures: list[LabelledPicture]) -> Accuracy:
 def _initial_model(model: str) -> tuple[Path, Path | None]:
     """The ``.cfg`` file given by path or by model name, and the weights of a model given by name.
 
-    Raises a ``VisionError`` if the model cannot be used.
+    Raises a ``VisionError`` if the model cannot be used, ``TrainingError`` if it is no Darknet
+    network.
     """
     if model.endswith(".cfg"):
         return Path(model), None
     spec = selection.find("detection", model)
+    if spec.format != "darknet":
+        raise TrainingError(
+            f"A training starts from a Darknet network; the format of {spec.name} is "
+            f"{spec.format}. Name a Darknet model (see list_models), or a .cfg file."
+        )
     selection.check_usable(spec)
     config_path, weights_path = spec.paths
     return config_path, weights_path

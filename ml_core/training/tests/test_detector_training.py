@@ -20,6 +20,7 @@ from ml_core.networks.darknet_cfg import read_config
 from ml_core.networks.tests.random_weights import write_random_weights
 from ml_core.networks.tests.test_darknet import assert_same_heads
 from ml_core.pictures.labelled_pictures import LabelError, LabelledPicture, read_labelled_pictures
+from ml_core.tests.model_files import echo_onnx
 from ml_core.training.callbacks import CheckpointWriter
 from ml_core.training.detection.detector import (
     relative_box_sizes,
@@ -229,6 +230,23 @@ def test_training_starts_from_an_installed_model_by_name(finished, scenes, own_m
     train(scenes, own_models / "next", "--model", "own", "--epochs", 1, "--side", 64)
 
     assert "| started from | own.weights |" in (own_models / "next" / "next.md").read_text()
+
+
+def test_training_cannot_start_from_a_model_that_is_no_darknet_network(
+    scenes, tmp_path, own_models
+):
+    folder = own_models / "other"
+    folder.mkdir(parents=True)
+    echo_onnx(folder / "net.onnx", [1, 3, 64, 64])
+    folder.joinpath("model.toml").write_text(
+        'task = "detection"\nformat = "onnx"\nfiles = ["net.onnx"]\nlabels = ["a"]\n'
+        '[input]\nsize = [64, 64]\n[output]\nlayout = "yolox"\n'
+    )
+
+    with pytest.raises(CommandError, match="from a Darknet network; the format of other is onnx"):
+        train(scenes, tmp_path / "own", "--model", "other")
+
+    assert not tmp_path.joinpath("own").exists()
 
 
 def test_mixed_precision_trains_and_leaves_float32_weights(scenes, pictures, tmp_path):
