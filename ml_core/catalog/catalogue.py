@@ -1,8 +1,9 @@
-"""The catalogue of detectors, with pinned file sizes and hashes."""
+"""The catalogue of models, with pinned file sizes and hashes."""
 
 from dataclasses import replace
 from pathlib import Path
 
+from ml_core.catalog.imagenet import MOBILENET_V3_LARGE
 from ml_core.catalog.specs import ModelFile, ModelSpec, PackagedFile
 from ml_core.catalog.yolox import YOLOX_NANO, YOLOX_S, YOLOX_TINY
 
@@ -322,4 +323,5 @@ CATALOG = (
     _YOLO_FASTEST_XL,
     _YOLOV3_TINY,
     _YOLO_FASTEST_SMALL,
+    MOBILENET_V3_LARGE,
 )

@@ -22,6 +22,7 @@ CONNECT_SECONDS = 5
 READ_SECONDS = 30
 TRIES_PER_MIRROR = 3
 BLOCK_BYTES = 1 << 18
+HASH_NAMES = {"sha256": "SHA-256", "sha384": "SHA-384", "md5": "MD5"}
 
 
 def download(file: ModelFile, target: Path, session: requests.Session | None = None) -> None:
@@ -119,17 +120,23 @@ def mismatch(path: Path, file: ModelFile) -> str:
     size = path.stat().st_size
     if file.size_bytes is not None and size != file.size_bytes:
         return f"has {size:,} bytes; expected {file.size_bytes:,}"
-    if file.sha256 is not None:
-        digest = sha256_of(path)
-        if digest != file.sha256:
-            return f"has SHA-256 {digest}; expected {file.sha256}"
+    pinned = f"sha256:{file.sha256}" if file.sha256 else file.published_hash
+    if pinned:
+        algorithm, _, expected = pinned.partition(":")
+        digest = _hash_of(path, algorithm)
+        if digest != expected:
+            return f"has {HASH_NAMES[algorithm]} {digest}; expected {expected}"
     return ""
 
 
 def sha256_of(path: Path) -> str:
     """The file's SHA-256 in hexadecimal."""
+    return _hash_of(path, "sha256")
+
+
+def _hash_of(path: Path, algorithm: str) -> str:
     with path.open("rb") as content:
-        return hashlib.file_digest(content, "sha256").hexdigest()
+        return hashlib.file_digest(content, algorithm).hexdigest()
 
 
 def partial_path(target: Path) -> Path:

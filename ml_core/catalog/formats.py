@@ -3,9 +3,18 @@
 from dataclasses import dataclass
 from typing import Literal
 
-# How the files are read: a Darknet network, a classifier that ``train_classifier`` wrote, or a
-# model file of another framework.
-Format = Literal["darknet", "resnet v2", "keras", "savedmodel", "onnx", "openvino", "tflite"]
+# How the files are read: a Darknet network, a classifier that ``train_classifier`` wrote, weights
+# of a network in keras.applications, or a model file of another framework.
+Format = Literal[
+    "darknet",
+    "resnet v2",
+    "keras application",
+    "keras",
+    "savedmodel",
+    "onnx",
+    "openvino",
+    "tflite",
+]
 Colours = Literal["RGB", "BGR", "grey"]
 AxisOrder = Literal["NHWC", "NCHW"]
 BoxUnit = Literal["pixels", "relative"]

@@ -12,6 +12,8 @@ from functools import cache, lru_cache
 from pathlib import Path
 
 from ml_core.catalog.catalogue import CATALOG, VISION_SMALL
+from ml_core.catalog.formats import ModelFileError
+from ml_core.catalog.imagenet import read_class_names
 from ml_core.catalog.model_toml import FILE_NAME as MODEL_TOML
 from ml_core.catalog.model_toml import read_model_toml
 from ml_core.catalog.specs import ModelFile, ModelSpec, Resizing, Task
@@ -27,10 +29,14 @@ from ml_core.networks.darknet_cfg import DarknetError, read_config
 
 
 def read_catalog(model_dir: Path) -> dict[str, ModelSpec]:
-    """All models by name: catalogued, shipped, then those the user added to ``model_dir``."""
-    specs = {spec.name: replace(spec, directory=model_dir) for spec in CATALOG}
+    """All models by name: shipped, catalogued, then those the user added to ``model_dir``.
+
+    The first usable one of a task is its default: the shipped classifier, whose classes the first
+    stages are about, and a shipped detector only if there is no other.
+    """
     shipped = _shipped_classifier()
-    specs[shipped.name] = shipped
+    specs = {shipped.name: shipped}
+    specs |= {spec.name: _with_labels(replace(spec, directory=model_dir)) for spec in CATALOG}
     specs[VISION_SMALL.name] = VISION_SMALL
     folders = model_dir.iterdir() if model_dir.is_dir() else []
     # Hidden folders are those of models that are being added.
@@ -43,6 +49,17 @@ def read_catalog(model_dir: Path) -> dict[str, ModelSpec]:
         if spec:
             specs[spec.name] = spec
     return specs
+
+
+def _with_labels(spec: ModelSpec) -> ModelSpec:
+    """A catalogued model with the class names that are in one of its files, if it has them."""
+    if spec.labels or not spec.is_installed:
+        return spec
+    try:
+        return replace(spec, labels=read_class_names(spec.paths[1]))
+    # A damaged file must not affect other models.
+    except (ModelFileError, OSError) as exc:
+        return replace(spec, problem=str(exc))
 
 
 @lru_cache(maxsize=512)

@@ -33,8 +33,8 @@ MAX_CLASSES = 100_000
 # Class names are stored in columns of this width.
 MAX_LABEL_CHARACTERS = 100
 POSITIONS = ("centre", "top-left")
-# "resnet v2" needs no model.toml.
-FORMATS = [name for name in get_args(Format) if name != "resnet v2"]
+# The others need no model.toml.
+FORMATS = [name for name in get_args(Format) if name not in ("resnet v2", "keras application")]
 
 TEMPLATE = """\
 # How this site uses the model. Correct what is wrong; the site then loads the model again.

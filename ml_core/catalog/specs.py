@@ -29,7 +29,8 @@ class PackagedFile:
 class ModelFile:
     """One file of a model; ``sha256`` and ``size_bytes`` are None for files of the user.
 
-    ``sha256`` is also None if nobody published it: then only the size is checked.
+    ``sha256`` is also None if nobody published it: then ``published_hash`` is checked, such as
+    "md5:0123...", or only the size if that is None as well.
 
     ``packaged`` is one more mirror, for machines that reach only package registries.
     """
@@ -39,6 +40,7 @@ class ModelFile:
     sha256: str | None = None
     urls: tuple[str, ...] = ()
     packaged: PackagedFile | None = None
+    published_hash: str | None = None
 
 
 @dataclass(frozen=True)
@@ -46,11 +48,12 @@ class ModelSpec:
     """Everything known about a model before it is loaded.
 
     ``files`` are in the order of their format: ``.cfg`` and ``.weights`` of a Darknet network,
-    ``.json`` and ``.weights.h5`` of a classifier of ``train_classifier``, the model file and those
-    that belong to it otherwise. ``input_wh`` is the network's input size in pixels, ``resizing``
-    the way pictures are resized to it. ``output`` is None where the format defines the outputs.
-    ``trained_masks`` are the anchor masks of a Darknet network's ``[yolo]`` sections, in their
-    order, if it was trained with others than those in its ``.cfg`` file.
+    ``.json`` and ``.weights.h5`` of a classifier of ``train_classifier``, weights and class index
+    of keras.applications, the model file and those that belong to it otherwise. ``input_wh`` is the
+    network's input size in pixels, ``resizing`` the way pictures are resized to it. ``output`` is
+    None where the format defines the outputs. ``trained_masks`` are the anchor masks of a Darknet
+    network's ``[yolo]`` sections, in their order, if it was trained with others than those in its
+    ``.cfg`` file. ``labels`` are empty while they are in a file that is not installed.
     ``accuracy_percent`` is the published value of ``metric``, or None. ``training`` describes the
     training and test data of a shipped model. ``is_trial`` marks the detector that is the default
     only if no other is installed. ``problem`` says why a model of the user cannot be

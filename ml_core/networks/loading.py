@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 NETWORK_ERRORS = (DarknetError, DescriptionError, ModelFileError)
 # The formats that Keras builds; OpenVINO reads the others itself.
-KERAS_FORMATS = ("darknet", "resnet v2", "keras")
+KERAS_FORMATS = ("darknet", "resnet v2", "keras application", "keras")
 
 # Boxes below this score are dropped; clients filter the others by their own threshold.
 SCORE_FLOOR = 0.05
@@ -38,6 +38,10 @@ def load_network(spec: ModelSpec) -> "keras.Model":
         from ml_core.networks.keras_file import load_keras_file
 
         return load_keras_file(spec)
+    if spec.format == "keras application":
+        from ml_core.networks.keras_application import load_keras_application
+
+        return load_keras_application(spec)
     config_path, weights_path = spec.paths
     if spec.format == "resnet v2":
         from ml_core.networks.resnet_v2 import load_resnet_v2

@@ -474,7 +474,7 @@ def test_the_hash_of_a_file_without_a_published_one_is_reported(
     installed, unpinned = fetch_models("net")
 
     assert installed == f"net is installed in {catalogue}."
-    assert unpinned.startswith("net.weights: no published SHA-256 is known, so only its size was")
+    assert unpinned.startswith("net.weights: no published hash is known, so only its size was")
     assert unpinned.endswith(f"This file has {content.sha256}.")
 
 

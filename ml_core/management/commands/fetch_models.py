@@ -10,7 +10,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
-from ml_core.catalog import installed, weights
+from ml_core.catalog import weights
 from ml_core.catalog.downloads import sha256_of
 from ml_core.catalog.selection import check_usable, default_model, models
 from ml_core.catalog.specs import ModelSpec
@@ -68,19 +68,20 @@ class Command(BaseCommand):
 
     def _report_unpinned(self, spec: ModelSpec) -> None:
         for file, path in zip(spec.files, spec.paths, strict=True):
-            if file.urls and not file.sha256:
+            if file.urls and not (file.sha256 or file.published_hash):
                 self.stdout.write(
-                    f"{file.name}: no published SHA-256 is known, so only its size was checked. "
-                    f"This file has {sha256_of(path)}."
+                    f"{file.name}: no published hash is known, so only its size was checked. "
+                    f"This file has SHA-256 {sha256_of(path)}."
                 )
 
 
 def _named(names: list[str]) -> list[ModelSpec]:
     known = models()
-    try:
-        return [installed.find_model(known, "detection", name) for name in names]
-    except VisionError as exc:
-        raise CommandError(str(exc)) from exc
+    for name in names:
+        if name not in known:
+            fetched = ", ".join(spec.name for spec in known.values() if spec.files[0].urls)
+            raise CommandError(f"There is no model {name!r}. Known models: {fetched}.")
+    return [known[name] for name in names]
 
 
 def _wanted() -> list[ModelSpec]:
