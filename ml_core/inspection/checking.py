@@ -1,7 +1,8 @@
 """Choose between the input formats that a model may expect, by its accuracy on labelled pictures.
 
 The pictures are those of a folder or a zip archive: in folders named by their classes, or for
-detectors below ``images/`` with labels in YOLO's text format below ``labels/``.
+detectors below ``images/`` with labels in YOLO's text format below ``labels/``, or anywhere with
+COCO's JSON file.
 """
 
 import math
@@ -26,12 +27,12 @@ from ml_core.inspection.sources import unpack
 from ml_core.inspection.trial import run_trial
 from ml_core.networks.loading import make_decoder
 from ml_core.networks.yolo import Candidates
+from ml_core.pictures.detection_sets import read_detection_set
 from ml_core.pictures.images import PICTURE_SUFFIXES, ImageLimits
 from ml_core.pictures.labelled_pictures import (
     LabelError,
     LabelledPicture,
     read_image,
-    read_labelled_pictures,
 )
 from ml_core.pictures.resizing import Placement, resize_to_input
 from ml_core.postprocessing import detections_from_candidates
@@ -76,7 +77,7 @@ class Checker:
                 self._check_classifier(known)
             else:
                 with self._folder() as folder:
-                    pictures = _labelled(folder, len(known.spec.labels))
+                    pictures = self._labelled(known, folder)
                     measure = partial(detector_accuracy, pictures, self.limits)
                     self._choose(known, measure, DETECTOR_PICTURES)
         except (DatasetError, LabelError) as exc:
@@ -84,11 +85,23 @@ class Checker:
 
     def _check_classifier(self, known: Understanding) -> None:
         by_class = find_test_pictures(self.path)
-        _take_labels(known, tuple(by_class), self.path.name)
+        _take_labels(known, tuple(by_class), self.path.name, list(by_class))
         ids = {label: index for index, label in enumerate(known.spec.labels)}
         pairs = [(path, ids[label]) for label, paths in by_class.items() for path in paths]
         measure = partial(classifier_accuracy, pairs, self.limits)
         self._choose(known, measure, CLASSIFIER_PICTURES)
+
+    def _labelled(self, known: Understanding, folder: Path) -> list[LabelledPicture]:
+        """Pictures whose class ids are those of the model."""
+        names, pictures = read_detection_set(folder, len(known.spec.labels))
+        if names is None:
+            return pictures
+        labelled = np.unique(np.concatenate([picture.class_ids for picture in pictures]))
+        _take_labels(known, names, self.path.name, [names[class_id] for class_id in labelled])
+        ids = {label: index for index, label in enumerate(known.spec.labels)}
+        # Categories without objects may be unknown to the model.
+        table = np.array([ids.get(name, -1) for name in names])
+        return [replace(picture, class_ids=table[picture.class_ids]) for picture in pictures]
 
     def _choose(self, known: Understanding, measure: Measure, counts: tuple[int, int]) -> None:
         few, many = counts
@@ -117,7 +130,7 @@ class Checker:
                 Path(folder),
                 max_bytes=self.max_bytes,
                 max_files=MAX_FILES,
-                is_wanted=lambda name: name.lower().endswith((*PICTURE_SUFFIXES, ".txt")),
+                is_wanted=lambda name: name.lower().endswith((*PICTURE_SUFFIXES, ".txt", ".json")),
             )
             yield Path(folder)
 
@@ -150,28 +163,24 @@ def spread(items: Sequence[T], count: int) -> list[T]:
     return list(items[:: max(1, math.ceil(len(items) / count))])
 
 
-def _take_labels(known: Understanding, folders: tuple[str, ...], name: str) -> None:
-    """Name the classes by the folders, sorted, unless the file or the user names them."""
+def _take_labels(
+    known: Understanding, classes: tuple[str, ...], name: str, needed: Sequence[str]
+) -> None:
+    """Name the classes as the set ``name`` does, unless the file or the user names them.
+
+    Raises ``ModelFileError`` if a ``needed`` one is not among the model's then.
+    """
     labels = known.spec.labels
-    if not known.has_labels and len(folders) == len(labels):
-        known.spec = replace(known.spec, labels=folders)
-        known.settle("labels", f"{len(folders)}: {', '.join(folders[:3])}, ...", f"from {name}")
+    if not known.has_labels and len(classes) == len(labels):
+        known.spec = replace(known.spec, labels=classes)
+        known.settle("labels", f"{len(classes)}: {', '.join(classes[:3])}, ...", f"from {name}")
         return
-    unknown = sorted(set(folders) - set(labels))
+    unknown = sorted(set(needed) - set(labels))
     if unknown:
         raise ModelFileError(
-            f"{name} has {len(folders)} classes, such as {unknown[0]!r}; the model has "
+            f"{name} has {len(classes)} classes, such as {unknown[0]!r}; the model has "
             f"{len(labels)}, such as {labels[0]!r}. Give its class names with --labels FILE."
         )
-
-
-def _labelled(folder: Path, class_count: int) -> list[LabelledPicture]:
-    found = sorted(path for path in folder.rglob("images") if path.is_dir())
-    if folder.joinpath("images").is_dir():
-        found = [folder / "images"]
-    if not found:
-        raise LabelError(f"Expected the folders images and labels in {folder.name}.")
-    return read_labelled_pictures(found[0], found[0].parent / "labels", class_count)
 
 
 def classifier_accuracy(
@@ -200,8 +209,10 @@ def detector_accuracy(
     formats: Sequence[InputFormat],
     count: int,
 ) -> tuple[list[float], int]:
-    """COCO's mAP@0.5; see ``Measure``."""
+    """COCO's mAP@0.5; see ``Measure``. Raises ``LabelError`` if nothing is labelled."""
     chosen = spread(pictures, count)
+    if not any(picture.class_ids.size for picture in chosen):
+        raise LabelError(f"None of {len(chosen)} evenly chosen pictures has a labelled object.")
     resized = [resize_to_input(read_image(picture.path, limits), spec) for picture in chosen]
     inputs = np.stack([pixels for pixels, _ in resized])
     places = [placement for _, placement in resized]

@@ -13,7 +13,8 @@ from ml_core.inspection.adding import Places, Understood, add_model
 from ml_core.inspection.answers import Answers
 from ml_core.inspection.checking import Checker, spread
 from ml_core.pictures.images import ImageLimits
-from ml_core.tests.model_files import write_onnx
+from ml_core.pictures.tests.test_detection_sets import coco_set
+from ml_core.tests.model_files import fixed_onnx, write_onnx
 
 SAMPLE = np.zeros((8, 8, 3), np.uint8)
 COLOURS = {"blue": (0, 0, 250), "red": (250, 0, 0)}
@@ -77,6 +78,33 @@ def test_what_the_user_says_is_not_tried_otherwise(first_channel, tmp_path):
 
     assert (found.spec.input.value_range, told) == ((0, 2), [])
     assert found.spec.accuracy_percent == 0
+
+
+@pytest.fixture
+def always_a_dog(tmp_path) -> Path:
+    """A detector of 2 classes that finds the second one at 32, 40, 64, 56 of 96 x 96 pixels."""
+    columns = np.zeros((1, 6, 12 * 12 + 6 * 6 + 3 * 3), np.float32)
+    columns[0, :, 5] = [48, 48, 32, 16, 0, 0.9]
+    return fixed_onnx(tmp_path / "dog.onnx", {"output0": columns}, (96, 96))
+
+
+def test_detectors_are_checked_by_labels_in_cocos_format(always_a_dog, tmp_path):
+    path = zipped(coco_set(tmp_path / "set"), tmp_path / "set.zip")
+
+    found = checked(always_a_dog, path, [])
+
+    assert (found.spec.labels, found.spec.accuracy_percent) == (("airplane", "dog"), 100)
+    assert "mAP@0.5 100.0% on 3 pictures of set.zip" in [note.text for note in found.notes]
+
+
+def test_cocos_categories_are_those_of_the_same_name(always_a_dog, tmp_path):
+    folder = coco_set(tmp_path / "set")
+
+    found = checked(always_a_dog, folder, [], labels=("dog", "plum"))
+
+    assert found.spec.accuracy_percent == 0
+    with pytest.raises(ModelFileError, match="has 2 classes, such as 'dog'; the model has 2"):
+        checked(always_a_dog, folder, [], labels=("fox", "plum"))
 
 
 @pytest.mark.parametrize(
