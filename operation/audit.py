@@ -1,6 +1,5 @@
 """Compares the files in the media folder with the database."""
 
-import hashlib
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,6 +8,7 @@ from django.conf import settings
 from django.db.models import FileField, Model
 
 from detect_video.models import Rendering, State, Video
+from ml_core.catalog.downloads import sha256_of
 from operation.purge import CRASHED_AFTER_S
 from web.storage.disk import PART_SUFFIX, empty_folders_below, files_below, is_older
 from web.storage.quota import owned_models
@@ -56,7 +56,7 @@ def problems_of(row: Model) -> list[str]:
     for path, sha256 in files:
         try:
             size_bytes = path.stat().st_size
-            is_whole = size_bytes and (not sha256 or sha256 == _sha256(path))
+            is_whole = size_bytes and (not sha256 or sha256 == sha256_of(path))
         except FileNotFoundError:
             problems.append(f"missing  {label}: {path}")
             continue
@@ -89,8 +89,3 @@ def orphans() -> Iterator[Path]:
         min_age_s = CRASHED_AFTER_S if path.suffix == PART_SUFFIX else NEW_FILE_S
         if path not in known and is_older(path, now - min_age_s):
             yield path
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

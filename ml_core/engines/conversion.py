@@ -19,6 +19,7 @@ import openvino as ov
 from django.conf import settings
 from filelock import FileLock
 
+from ml_core.catalog.downloads import sha256_of
 from ml_core.catalog.formats import ModelFileError
 from ml_core.catalog.specs import ModelSpec
 from ml_core.engines import NETWORK_UNUSABLE
@@ -61,7 +62,7 @@ def ensure_converted(spec: ModelSpec, cache_dir: Path) -> Path:
 
 def write_checksums(folder: Path) -> None:
     """Record the hashes of all files in ``folder``; files added or changed later are not used."""
-    checksums = {path.name: _sha256(path) for path in _files(folder)}
+    checksums = {path.name: sha256_of(path) for path in _files(folder)}
     part = folder / f"{CHECKSUMS}.part"
     part.write_text(json.dumps(checksums, indent=2), encoding="utf-8")
     part.replace(folder / CHECKSUMS)
@@ -84,7 +85,7 @@ def _digest(spec: ModelSpec) -> str:
     engines = PROJECT_ROOT / "ml_core" / "engines"
     code = (*networks, engines / "convert.py", engines / "openvino_graph.py")
     for path in (*code, *spec.paths):
-        digest.update(bytes.fromhex(_sha256(path)))
+        digest.update(bytes.fromhex(sha256_of(path)))
     return digest.hexdigest()[:16]
 
 
@@ -95,7 +96,7 @@ def _is_intact(folder: Path) -> bool:
         for path in _files(folder):
             if path.name not in checksums:
                 path.unlink()
-        return all(_sha256(folder / name) == sha256 for name, sha256 in checksums.items())
+        return all(sha256_of(folder / name) == sha256 for name, sha256 in checksums.items())
     except (OSError, ValueError, TypeError, AttributeError):
         # All but OSError: the checksum file itself is damaged.
         return False
@@ -103,11 +104,6 @@ def _is_intact(folder: Path) -> bool:
 
 def _files(folder: Path) -> list[Path]:
     return [path for path in folder.iterdir() if path.name != CHECKSUMS]
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _remove_unfinished(cache_dir: Path) -> None:
