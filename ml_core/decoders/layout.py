@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ml_core.catalog.formats import BoxUnit, OutputFormat
-from ml_core.networks.yolo import Candidates
+from ml_core.networks.yolo import Candidates, sigmoid
 
 # (width, height) in pixels.
 Size = tuple[int, int]
@@ -85,11 +85,6 @@ def pyramid_strides(input_wh: Size, count: int) -> tuple[int, ...] | None:
         if grid_cells(input_wh, strides) == count:
             return strides
     return None
-
-
-def sigmoid(x: np.ndarray) -> np.ndarray:
-    """The logistic function, without overflow for large negative x."""
-    return 0.5 * (1 + np.tanh(0.5 * x))
 
 
 def softmax(x: np.ndarray) -> np.ndarray:

@@ -53,7 +53,7 @@ def _decode_head(
     grid_height, grid_width, _ = head.shape
     cells = head.reshape(grid_height, grid_width, len(layer.anchors_wh), 5 + layer.num_classes)
 
-    activate = _identity if layer.new_coords else _sigmoid
+    activate = _identity if layer.new_coords else sigmoid
     # Few cells contain an object, so only those are decoded.
     objectness = activate(cells[..., 4])
     if not np.isfinite(objectness).all():
@@ -77,6 +77,6 @@ def _identity(x: np.ndarray) -> np.ndarray:
     return x
 
 
-def _sigmoid(x: np.ndarray) -> np.ndarray:
-    # tanh does not overflow for large negative x.
+def sigmoid(x: np.ndarray) -> np.ndarray:
+    """The logistic function, without overflow for large negative x."""
     return 0.5 * (1 + np.tanh(0.5 * x))
