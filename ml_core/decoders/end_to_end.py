@@ -11,18 +11,25 @@ from collections.abc import Sequence
 import numpy as np
 
 from ml_core.catalog.formats import OutputFormat
-from ml_core.decoders.layout import Layout, Outputs, Recognised, Size, box_unit, relative_boxes
+from ml_core.decoders.layout import (
+    Layout,
+    Outputs,
+    Recognised,
+    Size,
+    box_unit,
+    only_output,
+    relative_boxes,
+)
 from ml_core.networks.yolo import Candidates
 
 MAX_ROWS = 1000
 
 
 def recognise(outputs: Outputs, input_wh: Size, class_count: int | None) -> Recognised | None:
-    if len(outputs) != 1:
+    found = only_output(outputs)
+    if not found or found[1].shape[1] > MAX_ROWS or found[1].shape[2] != 6:
         return None
-    ((name, output),) = outputs.items()
-    if output.ndim != 3 or output.shape[1] > MAX_ROWS or output.shape[2] != 6:
-        return None
+    name, output = found
     return Recognised(
         "YOLO",
         OutputFormat("end-to-end", (name,), box_unit=box_unit(output[..., :4])),

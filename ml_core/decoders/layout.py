@@ -53,6 +53,14 @@ class Layout:
     decode: Callable[[Sequence[np.ndarray], OutputFormat, Size, float], Candidates]
 
 
+def only_output(outputs: Outputs) -> tuple[str, np.ndarray] | None:
+    """Name and array of the single output, if there is one and it is (1, rows, columns)."""
+    if len(outputs) != 1:
+        return None
+    ((name, output),) = outputs.items()
+    return (name, output) if output.ndim == 3 else None
+
+
 def relative_boxes(boxes: np.ndarray, output: OutputFormat, input_wh: Size) -> np.ndarray:
     """(N, 4) boxes relative to the input; x and y alternate in any order of corners."""
     return boxes / (input_wh * 2) if output.box_unit == "pixels" else boxes

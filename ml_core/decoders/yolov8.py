@@ -20,6 +20,7 @@ from ml_core.decoders.layout import (
     Size,
     best_class,
     box_unit,
+    only_output,
     pyramid_strides,
     relative_boxes,
 )
@@ -30,11 +31,10 @@ ROWS, COLUMNS = "yolov8", "yolov8-transposed"
 
 
 def recognise(outputs: Outputs, input_wh: Size, class_count: int | None) -> Recognised | None:
-    if len(outputs) != 1:
+    found = only_output(outputs)
+    if not found:
         return None
-    ((name, output),) = outputs.items()
-    if output.ndim != 3:
-        return None
+    name, output = found
     _, rows, columns = output.shape
     strides = pyramid_strides(input_wh, columns)
     if strides and rows > 4 and class_count in (None, rows - 4):
@@ -52,12 +52,11 @@ def recognise(outputs: Outputs, input_wh: Size, class_count: int | None) -> Reco
 def recognise_transposed(
     outputs: Outputs, input_wh: Size, class_count: int | None
 ) -> Recognised | None:
-    if len(outputs) != 1:
-        return None
-    ((name, output),) = outputs.items()
+    found = only_output(outputs)
     # Without the number of classes this cannot be told from rows with objectness.
-    if output.ndim != 3 or output.shape[2] != 4 + (class_count or COCO_CLASSES):
+    if not found or found[1].shape[2] != 4 + (class_count or COCO_CLASSES):
         return None
+    name, output = found
     unit = box_unit(output[..., :4])
     return Recognised(
         "YOLO",

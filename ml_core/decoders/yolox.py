@@ -19,6 +19,7 @@ from ml_core.decoders.layout import (
     Recognised,
     Size,
     best_class,
+    only_output,
     pyramid_strides,
 )
 from ml_core.networks.yolo import Candidates
@@ -30,11 +31,10 @@ MAX_RAW_SHARE = 0.5
 
 
 def recognise(outputs: Outputs, input_wh: Size, class_count: int | None) -> Recognised | None:
-    if len(outputs) != 1:
+    found = only_output(outputs)
+    if not found or found[1].shape[2] < 6:
         return None
-    ((name, output),) = outputs.items()
-    if output.ndim != 3 or output.shape[2] < 6:
-        return None
+    name, output = found
     _, count, columns = output.shape
     strides = pyramid_strides(input_wh, count)
     if not strides or class_count not in (None, columns - 5):
