@@ -18,9 +18,9 @@ from ml_core.inspection.answers import Answers, Note, Understanding
 from ml_core.inspection.facts import Facts, Tensor
 from ml_core.inspection.input_shape import understand_shape
 from ml_core.inspection.sources import Source, collect
-from ml_core.inspection.trial import look_into, run_trial
+from ml_core.inspection.trial import look_into, run_trial, trial_decoder
 from ml_core.inspection.understanding import understand_outputs
-from ml_core.networks.loading import SCORE_FLOOR, make_decoder
+from ml_core.networks.loading import SCORE_FLOOR
 from ml_core.networks.yolo import Candidates
 from ml_core.pictures.resizing import resize_to_input, stretch
 from ml_core.postprocessing import IOU_THRESHOLD, detections_from_candidates
@@ -91,8 +91,7 @@ def answer_for(spec: ModelSpec, image: np.ndarray) -> Classification | Detection
     """The model's answer for a picture, from a trial. Raises ``ModelFileError``."""
     network_input, placement = resize_to_input(image, spec)
     ((outputs,),) = run_trial(spec, network_input[None], [spec.input])
-    tensors = spec.output.tensors if spec.output else ()
-    (prediction,) = make_decoder(spec)([outputs[name] for name in tensors or outputs])
+    prediction = trial_decoder(spec)(outputs)
     resolution_wh = (image.shape[1], image.shape[0])
     if not isinstance(prediction, Candidates):
         return classification_from_array(

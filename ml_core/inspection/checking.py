@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
 
@@ -24,8 +24,7 @@ from ml_core.inspection.answers import Understanding
 from ml_core.inspection.families import VALUES
 from ml_core.inspection.preparing import describe_values
 from ml_core.inspection.sources import unpack
-from ml_core.inspection.trial import run_trial
-from ml_core.networks.loading import make_decoder
+from ml_core.inspection.trial import run_trial, trial_decoder
 from ml_core.networks.yolo import Candidates
 from ml_core.pictures.detection_sets import read_detection_set
 from ml_core.pictures.images import PICTURE_SUFFIXES, ImageLimits
@@ -195,10 +194,11 @@ def classifier_accuracy(
     images = (read_picture(path, limits) for path, _ in chosen)
     inputs = np.stack([resize_to_input(image, spec)[0] for image in images])
     truth = np.array([class_id for _, class_id in chosen])
+    decode = trial_decoder(spec)
     accuracies = []
     for outputs in run_trial(spec, inputs, formats):
-        found = [prediction.argmax() for prediction in _predictions(spec, outputs)]
-        accuracies.append(float((np.array(found) == truth).mean()))
+        probabilities = np.array([decode(of_picture) for of_picture in outputs])
+        accuracies.append(float((probabilities.argmax(axis=1) == truth).mean()))
     return accuracies, len(chosen)
 
 
@@ -223,23 +223,16 @@ def detector_accuracy(
     return accuracies, len(chosen)
 
 
-def _predictions(spec: ModelSpec, outputs: Sequence[Outputs]) -> Iterator[Any]:
-    decode = make_decoder(spec, score_floor=SCORE_FLOOR)
-    tensors = spec.output.tensors if spec.output else ()
-    for of_picture in outputs:
-        yield from decode([of_picture[name] for name in tensors or of_picture])
-
-
 def _detections(
     spec: ModelSpec,
     outputs: Sequence[Outputs],
     pictures: Sequence[LabelledPicture],
     places: Sequence[Placement],
 ) -> list:
+    decode = trial_decoder(spec, score_floor=SCORE_FLOOR)
     found = []
-    for prediction, picture, placement in zip(
-        _predictions(spec, outputs), pictures, places, strict=True
-    ):
+    for of_picture, picture, placement in zip(outputs, pictures, places, strict=True):
+        prediction = decode(of_picture)
         assert isinstance(prediction, Candidates)
         found.append(
             detections_from_candidates(

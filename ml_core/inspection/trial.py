@@ -2,7 +2,7 @@
 
 import json
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from ml_core.catalog.specs import ModelSpec
 from ml_core.decoders.layout import Outputs
 from ml_core.engines.conversion import run_step
 from ml_core.inspection.facts import Facts, load_facts
+from ml_core.networks.loading import SCORE_FLOOR, Prediction, make_decoder
 
 PICTURES = "pictures.npy"
 NAMES = "names.json"
@@ -45,6 +46,15 @@ def run_trial(
         np.save(folder / PICTURES, pictures, allow_pickle=False)
         run_step("trial", Trial(spec, tuple(input_formats)), folder)
         return [_load(folder, index, len(pictures)) for index in range(len(input_formats))]
+
+
+def trial_decoder(
+    spec: ModelSpec, *, score_floor: float = SCORE_FLOOR
+) -> Callable[[Outputs], Prediction]:
+    """A function from a trial's outputs for one picture to its prediction."""
+    decode = make_decoder(spec, score_floor=score_floor)
+    tensors = spec.output.tensors if spec.output else ()
+    return lambda outputs: decode([outputs[name] for name in tensors or outputs])[0]
 
 
 def _load(folder: Path, index: int, count: int) -> list[Outputs]:

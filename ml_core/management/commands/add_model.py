@@ -107,8 +107,7 @@ class Command(BaseCommand):
 
     def _write_answer(self, found: Understood) -> None:
         if isinstance(found.answer, Classification):
-            ranked = sorted(found.answer.probabilities, key=lambda pair: -pair[1])[:TOP]
-            text = ", ".join(f"{name} {score:.1%}" for name, score in ranked)
+            text = ", ".join(f"{name} {score:.1%}" for _, name, score in found.answer.top(TOP))
             self.stdout.write(f"sample    {text}")
             return
         self.stdout.write(f"sample    {len(found.answer.detections)} boxes")
