@@ -1,7 +1,8 @@
 """Check a Keras file before Keras opens it: such a file can name any code to be run.
 
-Only layers of Keras itself are accepted: no ``Lambda``, no classes of the author, nothing pickled,
-no layer that opens further files. Needs no Keras.
+Only layers of Keras itself are accepted, and whole detectors of the package zeromodels: no
+``Lambda``, no classes of the author, nothing pickled, no layer that opens further files. Needs no
+Keras.
 """
 
 import json
@@ -28,8 +29,13 @@ REFUSED_CLASSES = {
     "TorchModuleWrapper",
     "__lambda__",
 }
-# Packages whose classes are accepted; the second one, detectors in pure Keras, where installed.
-PACKAGES = ("keras", "zeromodels")
+# Detectors in pure Keras of an optional package, by the names under which it registers them, and
+# their modules. Such a model is built from numbers in its configuration, with no layers in it.
+DETECTORS = {
+    "zeromodels>RTDETRDetect": "zeromodels.models.rt_detr",
+    "zeromodels>RTDETRV2Detect": "zeromodels.models.rt_detr_v2",
+    "zeromodels>DFineDetect": "zeromodels.models.dfine",
+}
 
 
 def check_keras_file(path: Path) -> dict[str, Any]:
@@ -38,9 +44,21 @@ def check_keras_file(path: Path) -> dict[str, Any]:
     Raises ``ModelFileError`` if it is damaged, or holds anything that would run as code.
     """
     config = _h5_config(path) if path.suffix in (".h5", ".hdf5") else _zip_config(path)
-    for part in _parts(config):
-        _check_part(part)
+    # How it was trained is never read.
+    config.pop("compile_config", None)
+    parts = _parts(config)
+    if detector_module(config):
+        _check_detector(config)
+        parts = _parts(list(config.values()))
+    for part in parts:
+        if isinstance(part, dict):
+            _check_part(part)
     return config
+
+
+def detector_module(config: dict[str, Any]) -> str:
+    """The module that defines the detector of zeromodels in a configuration, or ""."""
+    return DETECTORS.get(str(config.get("registered_name")), "")
 
 
 def _zip_config(path: Path) -> dict[str, Any]:
@@ -87,22 +105,37 @@ def _parsed(text: bytes, path: Path) -> dict[str, Any]:
     return config
 
 
-def _parts(config: Any) -> Iterator[dict[str, Any]]:
-    """All objects in a configuration, without recursion."""
+def _parts(config: Any) -> Iterator[Any]:
+    """All objects, lists and values in a configuration, without recursion."""
     pending = [config]
     while pending:
         part = pending.pop()
+        yield part
         if isinstance(part, dict):
-            yield part
             pending += part.values()
         elif isinstance(part, list):
             pending += part
 
 
+def _check_detector(config: dict[str, Any]) -> None:
+    name = config.get("class_name")
+    if config["registered_name"] != f"zeromodels>{name}":
+        raise ModelFileError(f"Its class has two names, {name} and {config['registered_name']}.")
+    if not find_spec("zeromodels"):
+        raise ModelFileError(
+            f"Its {name} comes from the package zeromodels, which is not installed: "
+            "pip install -r requirements-zeromodels.txt"
+        )
+    # Importing the package registers classes that nothing in the file needs.
+    for text in _parts(config.get("config")):
+        if isinstance(text, str) and ">" in text:
+            raise ModelFileError(f"Its {name} names another class, {text[:80]!r}.")
+
+
 def _check_part(part: dict[str, Any]) -> None:
     name, module = part.get("class_name"), part.get("module")
     registered = part.get("registered_name")
-    if name in REFUSED_CLASSES:
+    if isinstance(name, str) and name in REFUSED_CLASSES:
         raise ModelFileError(
             f"It has a {name} layer, which is code from the file. Replace it by layers of Keras."
         )
@@ -113,7 +146,7 @@ def _check_part(part: dict[str, Any]) -> None:
         )
     if isinstance(registered, str) and ">" in registered and name is not None:
         package = registered.split(">")[0]
-        if package.lower() not in PACKAGES:
+        if package.lower() != "keras":
             raise ModelFileError(
                 f"Its {name} is a class of its author ({registered}), which is not in the file. "
                 "Export the model to ONNX."
@@ -124,7 +157,4 @@ def _is_accepted(module: str, part: dict[str, Any]) -> bool:
     if module == "builtins":
         # Keras looks up the names of functions, such as activations, among its own.
         return part.get("class_name") in ("function", "slice", "dict", "tuple", "list")
-    package = module.split(".")[0]
-    if not re.fullmatch(r"[\w.]+", module) or package not in PACKAGES:
-        return False
-    return package == "keras" or find_spec(package) is not None
+    return re.fullmatch(r"keras(\.\w+)*", module) is not None

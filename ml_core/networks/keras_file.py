@@ -1,13 +1,14 @@
 """Load the Keras files of users as networks with this project's input and outputs."""
 
 from collections.abc import Sequence
+from importlib import import_module
 from typing import Any
 
 import keras
 
 from ml_core.catalog.formats import InputFormat, ModelFileError
 from ml_core.catalog.specs import ModelSpec
-from ml_core.networks.keras_archive import check_keras_file
+from ml_core.networks.keras_archive import check_keras_file, detector_module
 from ml_core.networks.preprocessing import preprocess
 
 
@@ -23,9 +24,11 @@ def load_keras_file(spec: ModelSpec) -> keras.Model:
 def open_keras_file(spec: ModelSpec) -> keras.Model:
     """The model as it was saved. Raises ``ModelFileError``."""
     path = spec.paths[0]
-    check_keras_file(path)
+    config = check_keras_file(path)
     try:
-        model = keras.saving.load_model(path, compile=False, safe_mode=True)
+        model = keras.saving.load_model(
+            path, custom_objects=_detectors(config), compile=False, safe_mode=True
+        )
     # Keras raises whatever a damaged file leads to.
     except Exception as exc:
         lines = str(exc).strip().splitlines() or [repr(exc)]
@@ -36,6 +39,14 @@ def open_keras_file(spec: ModelSpec) -> keras.Model:
             f"{len(model.inputs or ())}."
         )
     return model
+
+
+def _detectors(config: dict[str, Any]) -> dict[str, type]:
+    """The class of zeromodels that a configuration needs, by its registered name."""
+    module = detector_module(config)
+    if not module:
+        return {}
+    return {config["registered_name"]: getattr(import_module(module), config["class_name"])}
 
 
 def adapt(

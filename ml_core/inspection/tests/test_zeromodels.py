@@ -1,0 +1,143 @@
+"""RT-DETR and D-FINE of the optional package zeromodels, as Keras files and as ONNX files."""
+
+import json
+import zipfile
+from dataclasses import replace
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from ml_core.catalog.formats import ModelFileError
+from ml_core.inspection.adding import Places, add_model
+from ml_core.inspection.answers import Answers
+from ml_core.inspection.trial import run_trial, trial_decoder
+from ml_core.networks import keras_archive
+from ml_core.networks.keras_archive import check_keras_file
+from ml_core.networks.yolo import Candidates
+from ml_core.pictures.boxes import box_iou
+
+SIDE, QUERIES = 64, 20
+PICTURE = np.random.default_rng(0).integers(0, 256, (SIDE, SIDE, 3), dtype=np.uint8)
+LABELS = ("tomato", "plum", "pear", "fig")
+SMALL = {
+    "encoder_hidden_dim": 32,
+    "encoder_ffn_dim": 32,
+    "hidden_dim": 32,
+    "decoder_num_layers": 2,
+    "decoder_ffn_dim": 32,
+    "num_queries": QUERIES,
+    "num_classes": len(LABELS),
+    "image_size": SIDE,
+}
+
+
+def rt_detr() -> keras.Model:
+    from zeromodels.models.rt_detr import RTDETRDetect
+
+    return RTDETRDetect(
+        backbone_hidden_sizes=(16, 32, 64, 128),
+        backbone_block_repeats=(1, 1, 1, 1),
+        backbone_embedding_size=16,
+        backbone_layer_type="basic",
+        encoder_in_channels=(32, 64, 128),
+        **SMALL,
+    )
+
+
+def d_fine() -> keras.Model:
+    from zeromodels.models.dfine import DFineDetect
+
+    return DFineDetect(
+        stem_channels=(3, 8, 8),
+        stage_in_channels=(8, 16, 32, 64),
+        stage_mid_channels=(8, 8, 16, 32),
+        stage_out_channels=(16, 32, 64, 128),
+        stage_num_blocks=(1, 1, 1, 1),
+        stage_numb_of_layers=(1, 1, 1, 1),
+        encoder_in_channels=(32, 64, 128),
+        **SMALL,
+    )
+
+
+@pytest.mark.parametrize("build", [rt_detr, d_fine])
+def test_keras_and_onnx_files_of_a_detector_agree(build, tmp_path):
+    for package in ("zeromodels", "tf2onnx"):
+        pytest.importorskip(package, reason=f"needs {package}")
+    import tf2onnx
+
+    keras.utils.set_random_seed(0)
+    model = build()
+    model.save(tmp_path / "net.keras")
+    signature = [tf.TensorSpec((1, SIDE, SIDE, 3), tf.float32, name="image")]
+    graph = tf.function(lambda image: model(image, training=False), input_signature=signature)
+    tf2onnx.convert.from_function(
+        graph, signature, opset=17, output_path=str(tmp_path / "net.onnx")
+    )
+
+    answers = [predicted(tmp_path, tmp_path / f"net.{suffix}") for suffix in ("keras", "onnx")]
+
+    expected = model(PICTURE[None].astype(np.float32) / 255, training=False)
+    scores = 1 / (1 + np.exp(-expected["logits"].numpy()[0]))
+    for found in answers:
+        assert len(found.scores) == (scores >= 0.05).sum() > QUERIES / 2
+        np.testing.assert_allclose(found.scores, scores[scores >= 0.05], atol=1e-3)
+        assert found.class_ids.tolist() == answers[0].class_ids.tolist()
+        overlap = np.diag(box_iou(found.boxes_rel_xyxy, answers[0].boxes_rel_xyxy))
+        assert overlap.min() > 0.99
+
+
+def predicted(folder: Path, path: Path) -> Candidates:
+    """The boxes that the file's model finds once it is added."""
+    places = Places(folder / "models", folder / "converted", 10**9)
+    samples = {"detection": PICTURE, "classification": PICTURE}
+    spec = add_model([path], samples, Answers(labels=LABELS), places, is_dry_run=True).spec
+    assert (spec.family, spec.input.value_range, spec.resizing) == ("RT-DETR", (0, 1), "stretch")
+    # A dry run leaves the file where it was.
+    spec = replace(spec, directory=folder)
+    ((outputs,),) = run_trial(spec, PICTURE[None], [spec.input])
+    found = trial_decoder(spec)(outputs)
+    assert isinstance(found, Candidates)
+    return found
+
+
+def keras_file(path: Path, config: dict[str, object]) -> Path:
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("config.json", json.dumps(config))
+    return path
+
+
+DETECTOR = {
+    "module": "zeromodels.models.rt_detr.rt_detr_model",
+    "class_name": "RTDETRDetect",
+    "config": {"num_classes": 4},
+    "registered_name": "zeromodels>RTDETRDetect",
+}
+
+
+def test_a_missing_package_is_named_with_the_command_that_installs_it(tmp_path, monkeypatch):
+    monkeypatch.setattr(keras_archive, "find_spec", lambda name: None)
+
+    with pytest.raises(ModelFileError, match="pip install -r requirements-zeromodels.txt"):
+        check_keras_file(keras_file(tmp_path / "net.keras", DETECTOR))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"class_name": "function"},
+        {"config": {"activation_function": "zeromodels>BertTokenizer"}},
+        {"config": {"backbone": {"class_name": "Lambda", "config": {}}}},
+        {"config": {"backbone": {"class_name": "X", "registered_name": "zeromodels>RTDETRDetect"}}},
+        {"class_name": "BertTokenizer", "registered_name": "zeromodels>BertTokenizer"},
+    ],
+    ids=["two names", "another class", "a Lambda", "a nested detector", "no detector"],
+)
+def test_nothing_but_whole_detectors_of_the_package_is_accepted(tmp_path, monkeypatch, changes):
+    monkeypatch.setattr(keras_archive, "find_spec", lambda name: object())
+    check_keras_file(keras_file(tmp_path / "net.keras", DETECTOR))
+
+    with pytest.raises(ModelFileError):
+        check_keras_file(keras_file(tmp_path / "bad.keras", {**DETECTOR, **changes}))
