@@ -10,7 +10,11 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from flatbuffers.number_types import Uint8Flags
+
 from ml_core.catalog.model_toml import shortened
+from ml_core.engines.flatbuffer import Table
 
 MAX_LABELS_BYTES = 10**7
 # Positions of fields in the tables' order, and the type of NormalizationOptions in its union.
@@ -56,83 +60,16 @@ def _labels(path: Path) -> tuple[str, ...]:
 
 def _normalization(content: bytes) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Mean and standard deviation of the first input, in units of pixels."""
-    model = _root(content)
-    for entry in _tables(model, MODEL_METADATA):
-        if _text(entry, METADATA_NAME) != b"TFLITE_METADATA":
+    model = Table.root(content)
+    for entry in model.tables(MODEL_METADATA):
+        if entry.text(METADATA_NAME) != b"TFLITE_METADATA":
             continue
-        buffer = _tables(model, MODEL_BUFFERS)[_number(entry, METADATA_BUFFER)]
-        metadata = _root(_bytes(buffer, BUFFER_DATA))
-        inputs = _tables(_tables(metadata, SUBGRAPHS)[0], SUBGRAPH_INPUTS)
-        for unit in _tables(inputs[0], TENSOR_PROCESS_UNITS):
-            if _byte(unit, UNIT_TYPE) == NORMALIZATION:
-                options = _union(unit, UNIT_OPTIONS)
-                return _floats(options, MEAN), _floats(options, STD)
+        buffer = model.tables(MODEL_BUFFERS)[entry.number(METADATA_BUFFER)]
+        metadata = Table.root(buffer.numbers(BUFFER_DATA, np.uint8).tobytes())
+        inputs = metadata.tables(SUBGRAPHS)[0].tables(SUBGRAPH_INPUTS)
+        for unit in inputs[0].tables(TENSOR_PROCESS_UNITS):
+            if unit.number(UNIT_TYPE, Uint8Flags) == NORMALIZATION:
+                options = unit.table(UNIT_OPTIONS)
+                mean, std = (options.numbers(field, np.float32) for field in (MEAN, STD))
+                return tuple(mean.tolist()), tuple(std.tolist())
     return (), ()
-
-
-def _root(content: bytes) -> Any:
-    from flatbuffers import encode, number_types, table
-
-    position = encode.Get(number_types.UOffsetTFlags.packer_type, content, 0)
-    return table.Table(content, position)
-
-
-def _place(table: Any, field: int) -> int:
-    return table.Offset(4 + 2 * field)
-
-
-def _tables(parent: Any, field: int) -> list[Any]:
-    from flatbuffers.table import Table
-
-    place = _place(parent, field)
-    if not place:
-        return []
-    start = parent.Vector(place)
-    return [
-        Table(parent.Bytes, parent.Indirect(start + 4 * index))
-        for index in range(parent.VectorLen(place))
-    ]
-
-
-def _union(parent: Any, field: int) -> Any:
-    from flatbuffers.table import Table
-
-    return Table(parent.Bytes, parent.Indirect(parent.Pos + _place(parent, field)))
-
-
-def _text(parent: Any, field: int) -> bytes:
-    place = _place(parent, field)
-    return parent.String(parent.Pos + place) if place else b""
-
-
-def _bytes(parent: Any, field: int) -> bytes:
-    place = _place(parent, field)
-    start = parent.Vector(place)
-    return bytes(parent.Bytes[start : start + parent.VectorLen(place)])
-
-
-def _number(parent: Any, field: int) -> int:
-    from flatbuffers import number_types
-
-    place = _place(parent, field)
-    return parent.Get(number_types.Uint32Flags, parent.Pos + place) if place else 0
-
-
-def _byte(parent: Any, field: int) -> int:
-    from flatbuffers import number_types
-
-    place = _place(parent, field)
-    return parent.Get(number_types.Uint8Flags, parent.Pos + place) if place else 0
-
-
-def _floats(parent: Any, field: int) -> tuple[float, ...]:
-    from flatbuffers import number_types
-
-    place = _place(parent, field)
-    if not place:
-        return ()
-    start = parent.Vector(place)
-    return tuple(
-        parent.Get(number_types.Float32Flags, start + 4 * index)
-        for index in range(parent.VectorLen(place))
-    )
