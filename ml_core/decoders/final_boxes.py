@@ -27,9 +27,10 @@ from ml_core.decoders.layout import (
 from ml_core.networks.yolo import Candidates
 
 XYXY, YXYX = "boxes-xyxy", "boxes-yxyx"
-BOX_NAMES = ("detection_boxes", "boxes")
-CLASS_NAMES = ("detection_classes", "labels", "classes")
-SCORE_NAMES = ("detection_scores", "scores")
+TFLITE = "TFLite_Detection_PostProcess"
+BOX_NAMES = ("detection_boxes", "boxes", TFLITE)
+CLASS_NAMES = ("detection_classes", "labels", "classes", f"{TFLITE}:1")
+SCORE_NAMES = ("detection_scores", "scores", f"{TFLITE}:2")
 
 
 def recognise(

@@ -4,6 +4,7 @@ Behind it every network takes (1, height, width, 3) uint8 RGB and returns float3
 (1, ...) in the order of its decoder, whatever its file looks like.
 """
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from openvino import opset13 as ops
 
 from ml_core.catalog.formats import InputFormat, ModelFileError
 from ml_core.engines.openvino_core import CORE
+from ml_core.engines.tflite_detector import finish, split
 from ml_core.networks.preprocessing import GREY_WEIGHTS, scale_and_offset
 
 # The input of RT-DETR's deployment form: (1, 2), the (width, height) that boxes refer to.
@@ -28,6 +30,12 @@ def read_network(path: Path) -> ov.Model:
     Raises ``ModelFileError``.
     """
     try:
+        if path.suffix.lower() == ".tflite" and (found := split(path.read_bytes())):
+            content, post_process = found
+            network = CORE.read_model(content)
+            boxes, scores = map(_as_float, network.outputs)
+            outputs = finish(boxes, scores, post_process)
+            return ov.Model(outputs, network.get_parameters(), path.stem)
         return CORE.read_model(path)
     except RuntimeError as exc:
         text = str(exc)
@@ -36,6 +44,11 @@ def read_network(path: Path) -> ov.Model:
         why = lines[-1].replace(str(path), path.name)[:300]
         if "Unable to read the model" in text:
             why = f"{path.name} is damaged, or no model of the format that its name says."
+        if unknown := re.search(r"No translator found for (\S+) node", text):
+            why = (
+                f"it does not know the operation {unknown[1]}. Export the model to ONNX or as a "
+                "SavedModel instead."
+            )
         raise ModelFileError(f"OpenVINO cannot read it: {why}") from exc
 
 

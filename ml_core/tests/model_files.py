@@ -2,7 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
+import flatbuffers
 import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
@@ -77,3 +79,78 @@ def fixed_onnx(
         constants,
         metadata,
     )
+
+
+def fixed_tflite(path: Path, arrays: Sequence[np.ndarray], input_wh: tuple[int, int]) -> Path:
+    """A network that returns ``arrays`` for every picture, with the names that TFLite gives."""
+    import tensorflow as tf
+
+    width, height = input_wh
+
+    @tf.function(input_signature=[tf.TensorSpec((1, height, width, 3), tf.float32)])
+    def network(image: tf.Tensor) -> list[tf.Tensor]:
+        nothing = tf.nn.relu(-tf.abs(tf.reduce_sum(image)))
+        return [tf.constant(array, tf.float32) + nothing for array in arrays]
+
+    converter = tf.lite.TFLiteConverter.from_concrete_functions([network.get_concrete_function()])
+    path.write_bytes(converter.convert())
+    return path
+
+
+def custom_tflite(
+    path: Path,
+    operation: str,
+    inputs: Sequence[np.ndarray],
+    input_wh: tuple[int, int],
+    *,
+    constants: Sequence[np.ndarray] = (),
+    options: Mapping[str, object] | None = None,
+) -> Path:
+    """A network that ends with a custom operation, which takes ``inputs`` and ``constants``.
+
+    The operation has four outputs, like ``TFLite_Detection_PostProcess``.
+    """
+    from flatbuffers import flexbuffers
+    from tensorflow.lite.python import schema_py_generated as schema
+
+    content = fixed_tflite(path, inputs, input_wh).read_bytes()
+    model = schema.ModelT.InitFromObj(schema.Model.GetRootAs(bytearray(content), 0))
+    (graph,) = model.subgraphs
+    operator = schema.OperatorT()
+    operator.inputs = [*_in_order(graph, inputs)]
+    for array in constants:
+        buffer = schema.BufferT()
+        buffer.data = np.frombuffer(array.astype(np.float32).tobytes(), np.uint8)
+        model.buffers.append(buffer)
+        operator.inputs.append(_add_tensor(schema, graph, "anchors", len(model.buffers) - 1))
+        graph.tensors[-1].shape = list(array.shape)
+    operator.outputs = [
+        _add_tensor(schema, graph, f"{operation}:{number}", 0) for number in range(4)
+    ]
+    operator.customOptions = np.frombuffer(flexbuffers.Dumps(dict(options or {})), np.uint8)
+    operator.opcodeIndex = len(model.operatorCodes)
+    code = schema.OperatorCodeT()
+    code.builtinCode = code.deprecatedBuiltinCode = schema.BuiltinOperator.CUSTOM
+    code.customCode, code.version = operation, 1
+    model.operatorCodes.append(code)
+    graph.operators.append(operator)
+    graph.outputs = operator.outputs
+    model.signatureDefs = None
+    builder = flatbuffers.Builder(len(content))
+    builder.Finish(model.Pack(builder), file_identifier=b"TFL3")
+    path.write_bytes(bytes(builder.Output()))
+    return path
+
+
+def _in_order(graph: Any, arrays: Sequence[np.ndarray]) -> list[int]:
+    """The outputs of ``graph`` in the order of ``arrays``, which differ in shape."""
+    shapes = {tuple(graph.tensors[output].shape): output for output in graph.outputs}
+    return [shapes[array.shape] for array in arrays]
+
+
+def _add_tensor(schema: Any, graph: Any, name: str, buffer: int) -> int:
+    tensor = schema.TensorT()
+    tensor.name, tensor.buffer, tensor.type = name, buffer, schema.TensorType.FLOAT32
+    tensor.shape = []
+    graph.tensors.append(tensor)
+    return len(graph.tensors) - 1

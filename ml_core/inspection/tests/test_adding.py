@@ -13,7 +13,7 @@ from ml_core.inspection.adding import Places, Understood, add_model
 from ml_core.inspection.answers import Answers
 from ml_core.labels import COCO_LABELS
 from ml_core.results import Classification, Detections
-from ml_core.tests.model_files import echo_onnx, fixed_onnx
+from ml_core.tests.model_files import custom_tflite, echo_onnx, fixed_onnx, fixed_tflite
 from ml_core.tests.toy_network import RED, cells_picture, install_toy_network
 
 SIZE = (96, 96)
@@ -126,6 +126,56 @@ def test_a_detector_for_deployment_gets_the_input_size(places, tmp_path):
     assert found.spec.family == "RT-DETR"
     assert isinstance(found.answer, Detections)
     assert found.answer.detections[0].class_name == "dog"
+
+
+def test_a_tflite_detector_counts_classes_from_zero(places, tmp_path):
+    boxes, classes, scores = finished(17, yxyx=True)
+    path = fixed_tflite(tmp_path / "net.tflite", [boxes, classes, scores, np.array([20.0])], SIZE)
+
+    found = added(places, path)
+
+    assert found.spec.output
+    assert (found.spec.family, found.spec.output.layout) == ("SSD", "boxes-yxyx")
+    assert isinstance(found.answer, Detections)
+    (dog,) = found.answer.filtered(0.5).detections
+    assert dog.class_name == "dog"
+    assert dog.box == pytest.approx([64, 80, 128, 112], abs=0.2)
+
+
+def test_a_tflite_detector_may_end_with_its_post_processing(places, tmp_path):
+    scores = np.zeros((1, 20, 91))
+    scores[0, 5, 18] = 0.9
+    anchors = rows(20, 48 / 96, 48 / 96, 16 / 96, 32 / 96)[0]
+    path = custom_tflite(
+        tmp_path / "net.tflite",
+        "TFLite_Detection_PostProcess",
+        [np.zeros((1, 20, 4)), scores],
+        SIZE,
+        constants=[anchors],
+        options={
+            **{"num_classes": 90, "max_detections": 10, "use_regular_nms": False},
+            **{"nms_iou_threshold": 0.6, "nms_score_threshold": 1e-8},
+            **dict.fromkeys(["y_scale", "x_scale", "h_scale", "w_scale"], 5.0),
+        },
+    )
+
+    found = added(places, path, is_dry_run=False)
+
+    assert (found.spec.family, found.spec.labels) == ("SSD", COCO_LABELS)
+    assert isinstance(found.answer, Detections)
+    (dog,) = found.answer.filtered(0.5).detections
+    assert dog.class_name == "dog"
+    assert dog.box == pytest.approx([64, 80, 128, 112], abs=0.2)
+
+
+def test_an_operation_that_openvino_lacks_is_named_with_the_alternative(places, tmp_path):
+    path = custom_tflite(tmp_path / "net.tflite", "Sieve", [np.zeros((1, 9))], SIZE)
+
+    with pytest.raises(
+        ModelFileError,
+        match="it does not know the operation Sieve. Export the model to ONNX or as a SavedModel",
+    ):
+        added(places, path)
 
 
 def test_ultralytics_metadata_tells_classes_size_and_licence(places, tmp_path):
