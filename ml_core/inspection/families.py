@@ -1,6 +1,6 @@
 """How pictures are prepared for families of networks, where their files do not say it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ml_core.catalog.formats import Colours, Format
@@ -43,6 +43,8 @@ class Preparation:
     is_guess: bool = False
 
 
+# Where pictures are placed in the input.
+PLACING = ("resizing", "is_centred", "pad_value")
 # What the values of pixels may be, from the most to the least common. (-1 to 1 is written as a
 # mean and a deviation by some; it is the same.)
 VALUES: dict[str, dict[str, Any]] = {
@@ -117,19 +119,35 @@ FALLBACK = Preparation(
 )
 
 
+def _stated(facts: Facts) -> Preparation | None:
+    """The values of pixels that the file says itself."""
+    if facts.mean and facts.std and all(facts.std):
+        return Preparation("says its metadata", mean=facts.mean, std=facts.std)
+    if facts.scaling_layer:
+        return Preparation(f"its {facts.scaling_layer} layer scales pixels itself")
+    return None
+
+
 def keras_mode(backbone: str) -> str:
     """The mode of ``preprocess_input`` for a network of keras.applications, or ""."""
     name = backbone.lower()
     return next((mode for prefix, mode in KERAS_MODES.items() if name.startswith(prefix)), "")
 
 
+def detector_preparation(facts: Facts, family: str) -> Preparation:
+    """How pictures are prepared for a detector, by what its file says, else as usual."""
+    usual = DETECTORS[family]
+    stated = _stated(facts)
+    if not stated:
+        return usual
+    return replace(stated, colours=usual.colours, **{key: getattr(usual, key) for key in PLACING})
+
+
 def classifier_preparation(facts: Facts, format: Format) -> Preparation:
     """How pictures are prepared for a classifier, by what its file says."""
     mode = keras_mode(facts.backbone)
-    if facts.mean and facts.std and all(facts.std):
-        return Preparation("says its metadata", mean=facts.mean, std=facts.std)
-    if facts.scaling_layer:
-        return Preparation(f"its {facts.scaling_layer} layer scales pixels itself")
+    if stated := _stated(facts):
+        return stated
     if mode:
         preparation = KERAS[mode]
         return Preparation(

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from ml_core.catalog.formats import InputFormat
 from ml_core.inspection.answers import Understanding
-from ml_core.inspection.families import SMALL_SIDE, Preparation
+from ml_core.inspection.families import DETECTORS, SMALL_SIDE, Preparation
 
 
 def prepare(known: Understanding, usual: Preparation) -> None:
@@ -40,10 +40,10 @@ def prepare(known: Understanding, usual: Preparation) -> None:
     else:
         option = "--check, or --range and --colours" if usual.is_guess else ""
         known.note("pixels", describe_values(given), usual.reason, option)
-    _note_resizing(known, usual)
+    _note_resizing(known)
 
 
-def _note_resizing(known: Understanding, usual: Preparation) -> None:
+def _note_resizing(known: Understanding) -> None:
     spec = known.spec
     text: str = spec.resizing
     if text == "letterbox":
@@ -52,7 +52,7 @@ def _note_resizing(known: Understanding, usual: Preparation) -> None:
     if known.answers.resizing:
         reason = "as you say"
     elif spec.task == "detection":
-        reason = usual.reason
+        reason = DETECTORS[spec.family].reason
     else:
         reason = "usual for this size; --resizing changes it"
     known.note("resizing", text, reason)

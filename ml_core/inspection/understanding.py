@@ -10,7 +10,7 @@ from ml_core.catalog.model_toml import shortened
 from ml_core.decoders import LAYOUTS, describe_outputs, recognise_layout
 from ml_core.decoders.layout import Outputs, Recognised
 from ml_core.inspection.answers import Understanding
-from ml_core.inspection.families import DETECTORS, classifier_preparation
+from ml_core.inspection.families import classifier_preparation, detector_preparation
 from ml_core.inspection.input_shape import METADATA_TASKS, literal
 from ml_core.inspection.preparing import prepare
 from ml_core.labels import COCO_LABELS
@@ -95,7 +95,7 @@ def _describe_detector(
         output=replace(found.output, activation=activation),
         labels=labels,
     )
-    prepare(known, DETECTORS[found.family])
+    prepare(known, detector_preparation(known.facts, found.family))
 
 
 def _describe_classifier(

@@ -262,6 +262,29 @@ def test_a_keras_file_says_whether_it_scales_pixels_itself(places, tmp_path):
     assert guesses(found) == ["--labels"]
 
 
+def test_a_keras_detector_with_a_scaling_layer_gets_pixels_as_they_are(places, tmp_path):
+    values = DETECTORS["yolov8"][0]["output0"]
+    network = keras.Sequential(
+        [
+            keras.Input((96, 96, 3)),
+            keras.layers.Rescaling(1 / 255),
+            keras.layers.GlobalAveragePooling2D(),
+            keras.layers.Dense(values.size, kernel_initializer="zeros"),
+            keras.layers.Reshape(values.shape[1:]),
+        ]
+    )
+    network.layers[2].bias.assign(values.ravel())
+    network.save(tmp_path / "net.keras")
+
+    found = added(places, tmp_path / "net.keras")
+
+    assert found.spec.output
+    assert (found.spec.output.layout, found.spec.input.value_range) == ("yolov8", (0, 255))
+    assert (found.spec.resizing, found.spec.input.pad_value) == ("letterbox", 114)
+    assert isinstance(found.answer, Detections)
+    assert found.answer.filtered(0.5).detections[0].class_name == "dog"
+
+
 def test_without_a_scaling_layer_the_range_is_a_guess(places, tmp_path):
     found = added(places, small_keras(tmp_path / "net.keras"))
 
