@@ -475,7 +475,7 @@ def test_the_hash_of_a_file_without_a_published_one_is_reported(
 
     assert installed == f"net is installed in {catalogue}."
     assert unpinned.startswith("net.weights: no published hash is known, so only its size was")
-    assert unpinned.endswith(f"This file has {content.sha256}.")
+    assert unpinned.endswith(f"This file has SHA-256 {content.sha256}.")
 
 
 def test_a_failed_default_model_is_an_error_although_its_stand_in_is_installed(catalogue):
