@@ -5,6 +5,7 @@ Behind it every network takes (1, height, width, 3) uint8 RGB and returns float3
 """
 
 import re
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -32,7 +33,11 @@ def read_network(path: Path) -> ov.Model:
     try:
         if path.suffix.lower() == ".tflite" and (found := split(path.read_bytes())):
             content, post_process = found
-            network = CORE.read_model(content)
+            # OpenVINO reads this format only from files.
+            with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+                part = Path(folder) / path.name
+                part.write_bytes(content)
+                network = CORE.read_model(part)
             boxes, scores = map(_as_float, network.outputs)
             outputs = finish(boxes, scores, post_process)
             return ov.Model(outputs, network.get_parameters(), path.stem)

@@ -8,7 +8,6 @@ operation is ``tflite/kernels/detection_postprocess.cc`` there.
 
 import struct
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import openvino as ov
@@ -33,15 +32,19 @@ TYPES = {0: np.float32, 3: np.uint8, 9: np.int8}
 
 @dataclass(frozen=True)
 class PostProcess:
-    """The operation's (N, 4) anchors, as centre y, centre x, height and width, and its options."""
+    """The operation's (N, 4) anchors, as centre y, centre x, height and width, and its options.
+
+    Encoded boxes are divided by ``scales``, in the order of the anchors. Boxes of other classes
+    suppress each other, too, unless ``is_per_class``.
+    """
 
     anchors: np.ndarray
-    options: dict[str, Any]
-
-    @property
-    def scales(self) -> np.ndarray:
-        """What encoded boxes are divided by, in the order of the anchors."""
-        return np.array([self.options[f"{side}_scale"] for side in "yxhw"], np.float32)
+    scales: np.ndarray
+    class_count: int
+    max_detections: int
+    score_threshold: float
+    iou_threshold: float
+    is_per_class: bool
 
 
 def split(content: bytes) -> tuple[bytes, PostProcess] | None:
@@ -68,7 +71,15 @@ def _split(patched: bytearray) -> tuple[bytes, PostProcess]:
         raise ValueError("it is not the last operation")
     boxes, scores, anchors = last.numbers(OPERATOR_INPUTS, np.int32).tolist()
     options = flexbuffers.Loads(last.numbers(OPERATOR_OPTIONS, np.uint8).tobytes())
-    post_process = PostProcess(_constant(model, graph.tables(GRAPH_TENSORS)[anchors]), options)
+    post_process = PostProcess(
+        anchors=_constant(model, graph.tables(GRAPH_TENSORS)[anchors]),
+        scales=np.array([options[f"{side}_scale"] for side in "yxhw"], np.float32),
+        class_count=int(options["num_classes"]),
+        max_detections=int(options["max_detections"]),
+        score_threshold=float(options["nms_score_threshold"]),
+        iou_threshold=float(options["nms_iou_threshold"]),
+        is_per_class=bool(options.get("use_regular_nms")),
+    )
     # Vectors become shorter in place: their length is before the first element.
     start, _ = graph.vector(GRAPH_OPERATORS)
     struct.pack_into("<I", patched, start - 4, len(operators) - 1)
@@ -94,9 +105,8 @@ def finish(boxes: ov.Output, scores: ov.Output, post_process: PostProcess) -> li
     """Boxes (1, M, 4), classes (1, M), scores (1, M) and count (1,), as the operation returns them.
 
     Boxes are y_min, x_min, y_max, x_max relative to the picture, classes count from 0. M is the
-    number of boxes found, at most that of the options.
+    number of boxes found.
     """
-    options = post_process.options
     centers, sizes = np.split(post_process.anchors[None], 2, axis=2)
     encoded = ops.split(ops.divide(boxes, post_process.scales), 2, 2)
     center = ops.add(ops.multiply(encoded.output(0), sizes), centers)
@@ -104,25 +114,24 @@ def finish(boxes: ov.Output, scores: ov.Output, post_process: PostProcess) -> li
     corners = ops.concat([ops.subtract(center, half), ops.add(center, half)], 2)
     # The first column is the background, if there is one more than classes.
     columns = scores.get_partial_shape()[2].get_length()
-    first = columns - int(options["num_classes"])
+    first = columns - post_process.class_count
     of_classes = ops.slice(scores, [first], [columns], [1], [2])
     class_ids = ops.squeeze(ops.topk(of_classes, 1, 2, "max", "value").output(1), [0, 2])
-    is_per_class = bool(options.get("use_regular_nms"))
-    if not is_per_class:
-        # Only the best class of each box counts, and boxes of all classes suppress each other.
+    if not post_process.is_per_class:
+        # Only the best class of each box counts.
         of_classes = ops.reduce_max(of_classes, [2], keep_dims=True)
     found = ops.multiclass_nms(
         corners,
         ops.transpose(of_classes, [0, 2, 1]),
         sort_result_type="score",
-        iou_threshold=float(options["nms_iou_threshold"]),
-        score_threshold=float(options["nms_score_threshold"]),
-        keep_top_k=int(options["max_detections"]),
+        iou_threshold=post_process.iou_threshold,
+        score_threshold=post_process.score_threshold,
+        keep_top_k=post_process.max_detections,
     )
     # Rows of class, score and box.
     rows, indices = found.output(0), ops.squeeze(found.output(1), [1])
     classes = ops.squeeze(ops.slice(rows, [0], [1], [1], [1]), [1])
-    if not is_per_class:
+    if not post_process.is_per_class:
         classes = ops.convert(ops.gather(class_ids, indices, 0), "f32")
     count = ops.convert(ops.shape_of(classes, "i64"), "f32")
     outputs = (

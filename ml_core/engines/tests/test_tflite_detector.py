@@ -45,6 +45,7 @@ def detector(path: Path, **options: object) -> Path:
     )
 
 
+@pytest.mark.filterwarnings(r"ignore:\s*Warning. tf.lite.Interpreter is deprecated")
 @pytest.mark.parametrize("is_per_class", [False, True])
 def test_boxes_classes_and_scores_are_those_of_tensorflow(tmp_path, is_per_class):
     path = detector(tmp_path / "net.tflite", use_regular_nms=is_per_class)
