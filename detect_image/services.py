@@ -3,6 +3,7 @@
 import base64
 import time
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 from django.utils.translation import get_language
@@ -10,9 +11,11 @@ from PIL import Image
 
 from detect_image.models import DetectedImage
 from ml_core import engine
+from ml_core.catalog import selection
 from ml_core.metrics import measured
 from ml_core.pictures.drawing import draw_detections
 from ml_core.pictures.images import encode_jpeg, thumbnail_jpeg
+from ml_core.pictures.resizing import size_in_input
 from ml_core.results import Detections
 from web.rest.picture_uploads import decode_upload, picture_in_memory
 from web.rest.serializers import DetectionSerializer
@@ -71,15 +74,16 @@ class DetectOptions:
 
 
 def detect_in_file(
-    data: bytes, detect_options: DetectOptions, *, queue_key: str
+    data: bytes, detect_options: DetectOptions, *, queue_key: str, is_drawn: bool = False
 ) -> tuple[np.ndarray, Detections]:
     """Decode a picture file and detect the objects in it.
 
-    Returns the upright (H, W, 3) uint8 RGB picture and its detections. The queue takes turns
-    between keys. Raises a ``VisionError``.
+    Returns the upright (H, W, 3) uint8 RGB picture and its detections; unless it ``is_drawn``, the
+    picture may be smaller than in the file. The queue takes turns between keys. Raises a
+    ``VisionError``.
     """
     with picture_in_memory(queue_key):
-        return _detect(data, detect_options, queue_key)
+        return _detect(data, detect_options, queue_key, is_drawn=is_drawn)
 
 
 def draw_in_file(
@@ -104,7 +108,7 @@ def draw_to_store(
 def _draw(
     data: bytes, detect_options: DetectOptions, draw_options: DrawOptions, queue_key: str
 ) -> tuple[np.ndarray, Image.Image, Detections]:
-    image, found = _detect(data, detect_options, queue_key)
+    image, found = _detect(data, detect_options, queue_key, is_drawn=True)
     started = time.perf_counter()
     drawn = draw_options.on(image, found)
     draw_ms = measured("draw", (time.perf_counter() - started) * 1000)
@@ -112,15 +116,16 @@ def _draw(
 
 
 def _detect(
-    data: bytes, detect_options: DetectOptions, queue_key: str
+    data: bytes, detect_options: DetectOptions, queue_key: str, *, is_drawn: bool
 ) -> tuple[np.ndarray, Detections]:
-    picture, decode_ms = decode_upload(data)
+    spec = selection.find("detection", detect_options.model)
+    picture, decode_ms = decode_upload(data, None if is_drawn else partial(size_in_input, spec))
     found = engine.detect(
         picture.image,
         model=detect_options.model,
         score_threshold=detect_options.score_threshold,
         iou_threshold=detect_options.iou_threshold,
-        original_wh=detect_options.original_wh,
+        original_wh=detect_options.original_wh or picture.resolution_wh,
         queue_key=queue_key,
     )
     timing_ms = {"decode": decode_ms, **found.timing_ms}

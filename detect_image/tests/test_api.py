@@ -119,6 +119,19 @@ def test_a_form_field_may_hold_base64(client):
     assert response.status_code == 200
 
 
+def test_boxes_refer_to_the_whole_picture_though_a_large_jpeg_is_decoded_smaller(client):
+    large = encoded(cells_picture({(1, 0): RED, (2, 2): BLUE}, side=1920), "JPEG", quality=95)
+
+    smaller = post_file(client, large).json()
+    whole = post_file(client, large, **{"return": "base64"}).json()
+
+    assert smaller["image"] == whole["image"] == {"width": 1920, "height": 1920}
+    assert [found["class_name"] for found in smaller["detections"]] == ["tomato", "plum"]
+    for one, other in zip(smaller["detections"], whole["detections"], strict=True):
+        np.testing.assert_allclose(one["box"], other["box"], atol=1)
+        assert abs(one["score"] - other["score"]) < 0.01
+
+
 @pytest.mark.parametrize("where", ["query", "form", "json"])
 def test_parameters_may_be_in_the_query_the_form_or_the_json(client, where):
     parameters = {"score_threshold": 0.9999, "model": "toy"}

@@ -1,15 +1,21 @@
-"""Decode and encode picture files. Pictures of users are opened only here, and only by Pillow."""
+"""Decode and encode picture files. Pictures of users are opened only here.
+
+Pillow reads and judges every file. The pixels of ordinary JPEGs are decoded by simplejpeg: they are
+the same, in half the time.
+"""
 
 import base64
 import binascii
 import io
 import re
 import struct
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import takewhile
 from pathlib import Path
 
 import numpy as np
+import simplejpeg
 from PIL import ExifTags, Image, TiffTags, UnidentifiedImageError
 
 from ml_core.errors import ImageTooManyBytes, InvalidImage, UnsupportedImage
@@ -22,6 +28,10 @@ MIN_SIDE_PIXELS = 8
 THUMBNAIL_SIDE_PIXELS = 480
 
 JPEG_START, JPEG_END = b"\xff\xd8", b"\xff\xd9"
+# How much larger than a network's input a JPEG is decoded. On coco128 enlarged to 12 MP, mAP@0.5 is
+# then that of whole pictures or above; with less, it is up to 0.004 lower.
+OVERSAMPLING = 2
+
 # The share of rows that a JPEG may lack. With more missing, "nothing found" would be misleading.
 MAX_MISSING_ROWS = 0.1
 
@@ -35,6 +45,9 @@ TRANSPOSITIONS = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
+
+# (width, height) in pixels.
+Size = tuple[int, int]
 
 # _check_resolution enforces the limit before decoding; Pillow would only warn.
 Image.MAX_IMAGE_PIXELS = None
@@ -50,9 +63,13 @@ class ImageLimits:
 
 @dataclass(frozen=True)
 class Picture:
-    """An upright, read-only (H, W, 3) uint8 RGB array, and whether its file is truncated."""
+    """An upright, read-only (H, W, 3) uint8 RGB array, and whether its file is truncated.
+
+    ``resolution_wh`` is the (width, height) of the picture in the file; ``image`` may be smaller.
+    """
 
     image: np.ndarray
+    resolution_wh: Size
     is_truncated: bool
 
 
@@ -61,17 +78,21 @@ def decode_image(data: bytes, limits: ImageLimits) -> np.ndarray:
     return read_picture(data, limits).image
 
 
-def read_picture(data: bytes, limits: ImageLimits) -> Picture:
+def read_picture(
+    data: bytes, limits: ImageLimits, size_in_input: Callable[[Size], Size] | None = None
+) -> Picture:
     """Decode a picture file.
 
     Transparent pictures are composited on white, 16-bit pictures scaled to 8 bits, and pictures
     turned upright as a browser does. A JPEG may lack a tenth of its rows, which become grey.
+    ``size_in_input`` tells from a (width, height) in which size a network sees the picture: a large
+    JPEG is then decoded to a half, a quarter or an eighth, in a fraction of the time and memory.
     Raises ``InvalidImage``, ``UnsupportedImage`` or ``ImageTooManyBytes``, and nothing else.
     """
     check_size(len(data), limits)
     try:
         try:
-            return Picture(_decode(data, limits), is_truncated=False)
+            return _decode(data, limits, size_in_input)
         except OSError as exc:
             if str(exc).startswith("Unsupported"):
                 raise UnsupportedImage(
@@ -80,7 +101,7 @@ def read_picture(data: bytes, limits: ImageLimits) -> Picture:
             # With an end marker appended, the decoder fills in the missing rows of a JPEG.
             if not data.startswith(JPEG_START) or data.endswith(JPEG_END):
                 raise
-            return Picture(_decode(data, limits, end=JPEG_END), is_truncated=True)
+            return _decode(data + JPEG_END, limits, is_truncated=True)
     except (InvalidImage, UnsupportedImage):
         raise
     except UnidentifiedImageError as exc:
@@ -94,15 +115,51 @@ def read_picture(data: bytes, limits: ImageLimits) -> Picture:
         ) from exc
 
 
-def _decode(data: bytes, limits: ImageLimits, *, end: bytes = b"") -> np.ndarray:
-    with Image.open(io.BytesIO(data + end), formats=FORMATS) as picture:
+def _decode(
+    data: bytes,
+    limits: ImageLimits,
+    size_in_input: Callable[[Size], Size] | None = None,
+    *,
+    is_truncated: bool = False,
+) -> Picture:
+    with Image.open(io.BytesIO(data), formats=FORMATS) as picture:
         _check_resolution(picture, limits)
         orientation = _orientation(picture)
-        picture.load()
-        if end:
-            _check_missing_rows(picture)
-        # The only copy: each copy of a large picture costs milliseconds.
-        return np.asarray(_to_rgb(_upright(picture, orientation)))
+        resolution_wh = _upright_wh(picture.size, orientation)
+        pixels = None
+        if picture.format in ("JPEG", "MPO") and not is_truncated:
+            least_wh = picture.size
+            if size_in_input:
+                width, height = _upright_wh(size_in_input(resolution_wh), orientation)
+                least_wh = width * OVERSAMPLING, height * OVERSAMPLING
+            pixels = _decode_jpeg(data, picture, least_wh)
+        # Each copy of a large picture costs milliseconds: here is at most one.
+        if pixels is None:
+            picture.load()
+            if is_truncated:
+                _check_missing_rows(picture)
+            pixels = np.asarray(_to_rgb(_upright(picture, orientation)))
+        elif orientation in TRANSPOSITIONS:
+            pixels = np.asarray(_upright(Image.fromarray(pixels), orientation))
+        pixels.flags.writeable = False
+        return Picture(pixels, resolution_wh, is_truncated)
+
+
+def _decode_jpeg(data: bytes, header: Image.Image, least_wh: Size) -> np.ndarray | None:
+    """The (H, W, 3) uint8 RGB pixels of an ordinary JPEG, not turned; None if it is not one.
+
+    It is decoded to the smallest size of at least ``least_wh``, the whole or half of it and less.
+    """
+    if header.mode not in ("L", "RGB"):
+        return None
+    width, height = least_wh
+    try:
+        if simplejpeg.decode_jpeg_header(data)[:2] != header.size[::-1]:
+            return None
+        return simplejpeg.decode_jpeg(data, min_width=width, min_height=height, min_factor=2)
+    except ValueError:
+        # Damaged or unusual: Pillow accepts more, and says what is wrong.
+        return None
 
 
 def _check_missing_rows(picture: Image.Image) -> None:
@@ -140,9 +197,7 @@ def check_size(size_bytes: int, limits: ImageLimits) -> None:
 def upright_wh(path: Path) -> tuple[int, int]:
     """The (width, height) in pixels of a picture file once decoded by ``decode_image``."""
     with Image.open(path, formats=FORMATS) as picture:
-        width, height = picture.size
-        # Orientations from 5 on swap width and height.
-        return (height, width) if _orientation(picture) >= 5 else (width, height)
+        return _upright_wh(picture.size, _orientation(picture))
 
 
 def encode_jpeg(picture: Image.Image) -> bytes:
@@ -228,6 +283,13 @@ def _orientation(picture: Image.Image) -> int:
         # The picture itself may be intact although its EXIF is damaged.
         pass
     return 1
+
+
+def _upright_wh(size: Size, orientation: int) -> Size:
+    """The size of a picture once it is turned upright, and the other way round."""
+    width, height = size
+    # Orientations from 5 on swap them.
+    return (height, width) if orientation >= 5 else size
 
 
 def _upright(picture: Image.Image, orientation: int) -> Image.Image:

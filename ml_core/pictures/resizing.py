@@ -8,11 +8,9 @@ from PIL import Image
 
 from ml_core.catalog.specs import ModelSpec
 from ml_core.pictures.boxes import clip_boxes
+from ml_core.pictures.images import Size
 
 GREY = 128
-
-# (width, height) in pixels.
-Size = tuple[int, int]
 
 
 @dataclass(frozen=True)
@@ -99,6 +97,13 @@ def resize_to_input(
             pad_value=spec.input.pad_value,
         )
     return {"stretch": stretch, "shrink": shrink}[spec.resizing](image, spec.input_wh)
+
+
+def size_in_input(spec: ModelSpec, picture_wh: Size) -> Size:
+    """The size in which the input of ``spec`` shows a picture of (width, height) pixels."""
+    if spec.resizing == "letterbox":
+        return letterbox_size(picture_wh, spec.input_wh)
+    return spec.input_wh
 
 
 def undo_placement(

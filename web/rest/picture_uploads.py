@@ -2,7 +2,7 @@
 
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from threading import Condition
 from typing import IO, Any
@@ -19,7 +19,7 @@ from rest_framework.request import Request
 
 from ml_core.errors import Busy, ImageTooManyBytes
 from ml_core.metrics import measured
-from ml_core.pictures.images import Picture, decode_base64, read_picture
+from ml_core.pictures.images import Picture, Size, decode_base64, read_picture
 from ml_core.pictures.limits import image_limits
 from web.addresses import client_address
 
@@ -62,13 +62,12 @@ def picture_in_memory(queue_key: str) -> Iterator[None]:
             _changed.notify_all()
 
 
-def decode_upload(data: bytes) -> tuple[Picture, float]:
-    """Decode a picture file; returns it with the decoding time in ms.
-
-    Raises the errors of ``read_picture``.
-    """
+def decode_upload(
+    data: bytes, size_in_input: Callable[[Size], Size] | None = None
+) -> tuple[Picture, float]:
+    """``read_picture`` within the limits of the site; also returns the decoding time in ms."""
     started = time.perf_counter()
-    picture = read_picture(data, image_limits())
+    picture = read_picture(data, image_limits(), size_in_input)
     return picture, measured("decode", (time.perf_counter() - started) * 1000)
 
 

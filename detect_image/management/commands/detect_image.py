@@ -146,12 +146,13 @@ def _process(options: dict[str, Any], picture: Picture) -> Detections | VisionEr
     """
     path, target = picture.path, picture.target
     try:
-        image, found = _detect(options, path.read_bytes())
+        drawn_path = None if options["no_pictures"] else target
+        is_drawn = bool(drawn_path or options["show"])
+        image, found = _detect(options, path.read_bytes(), is_drawn=is_drawn)
         if target:
             target.parent.mkdir(parents=True, exist_ok=True)
             _save_result(picture.name, found, target, options["format"])
-        drawn_path = None if options["no_pictures"] else target
-        if drawn_path or options["show"]:
+        if is_drawn:
             drawn = draw_detections(image, found.detections)
             if drawn_path:
                 drawn.save(drawn_path, quality=92)
@@ -166,11 +167,14 @@ def _process(options: dict[str, Any], picture: Picture) -> Detections | VisionEr
     return found
 
 
-def _detect(options: dict[str, Any], data: bytes) -> tuple[np.ndarray, Detections]:
+def _detect(
+    options: dict[str, Any], data: bytes, *, is_drawn: bool
+) -> tuple[np.ndarray, Detections]:
     thresholds = options["score_threshold"], options["iou_threshold"]
     detector = options["detector"]
     if detector is None:
-        return detect_in_file(data, DetectOptions(options["model"], *thresholds), queue_key="local")
+        detect_options = DetectOptions(options["model"], *thresholds)
+        return detect_in_file(data, detect_options, queue_key="local", is_drawn=is_drawn)
     image = decode_image(data, image_limits())
     score_threshold, iou_threshold = thresholds
     return image, detector.detect(

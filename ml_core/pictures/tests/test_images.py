@@ -6,7 +6,7 @@ import zlib
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import ExifTags, Image
 
 from ml_core.errors import ImageTooManyBytes, InvalidImage, UnsupportedImage
 from ml_core.pictures.images import (
@@ -31,6 +31,11 @@ def two_halves(mode: str = "RGB") -> Image.Image:
     picture = Image.new("RGB", (32, 16), (200, 40, 40))
     picture.paste((40, 160, 40), (16, 0, 32, 16))
     return picture.convert(mode)
+
+
+def noise(size_wh: tuple[int, int]) -> Image.Image:
+    values = np.random.default_rng(0).integers(0, 256, (*size_wh[::-1], 3), dtype=np.uint8)
+    return Image.fromarray(values)
 
 
 @pytest.mark.parametrize(
@@ -58,6 +63,59 @@ def test_progressive_jpeg_is_read():
     data = encoded(two_halves(), "JPEG", progressive=True)
 
     assert decode_image(data, LIMITS).shape == (16, 32, 3)
+
+
+@pytest.mark.parametrize("mode", ["RGB", "L"])
+@pytest.mark.parametrize("options", [{"subsampling": 0}, {"subsampling": 2}, {"progressive": True}])
+def test_jpegs_have_the_pixels_that_pillow_decodes(mode, options):
+    data = encoded(noise((97, 61)).convert(mode), "JPEG", **options)
+
+    with Image.open(io.BytesIO(data)) as picture:
+        assert (decode_image(data, LIMITS) == np.asarray(picture.convert("RGB"))).all()
+
+
+@pytest.mark.parametrize(
+    ("picture_wh", "input_wh", "decoded_wh"),
+    [
+        ((800, 640), (100, 80), (200, 160)),
+        ((800, 640), (101, 80), (300, 240)),
+        ((800, 640), (200, 160), (400, 320)),
+        ((800, 640), (201, 160), (800, 640)),
+        ((800, 640), (100, 161), (800, 640)),
+        ((64, 64), (1, 1), (8, 8)),
+        ((8, 8), (32, 32), (8, 8)),
+    ],
+)
+def test_a_jpeg_is_decoded_to_twice_the_size_that_a_network_sees(picture_wh, input_wh, decoded_wh):
+    data = encoded(noise(picture_wh), "JPEG")
+
+    picture = read_picture(data, LIMITS, lambda size: input_wh)
+
+    assert picture.image.shape == (*decoded_wh[::-1], 3)
+    assert picture.resolution_wh == picture_wh
+
+
+def test_a_smaller_jpeg_is_turned_like_the_whole_one():
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = 6
+    data = encoded(two_halves().resize((320, 160)), "JPEG", exif=exif)
+    sizes = []
+
+    picture = read_picture(data, LIMITS, lambda size: sizes.append(size) or (20, 40))
+
+    assert sizes == [picture.resolution_wh] == [(160, 320)]
+    assert picture.image.shape == (80, 40, 3)
+    assert np.abs(picture.image[10, 20].astype(int) - (200, 40, 40)).max() < 16
+    assert np.abs(picture.image[70, 20].astype(int) - (40, 160, 40)).max() < 16
+
+
+def test_a_damaged_jpeg_is_decoded_as_by_pillow():
+    data = bytearray(encoded(noise((64, 64)), "JPEG"))
+    # A marker in the middle of the pixels.
+    data[-200:-198] = b"\xff\xd5"
+
+    with Image.open(io.BytesIO(data)) as picture:
+        assert (decode_image(bytes(data), LIMITS) == np.asarray(picture)).all()
 
 
 def test_bilevel_pictures_become_black_and_white():

@@ -1,12 +1,17 @@
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
 
+from ml_core.catalog.catalogue import VISION_SMALL
 from ml_core.pictures.resizing import (
     GREY,
     letterbox,
     letterbox_size,
+    resize_to_input,
     shrink,
+    size_in_input,
     stretch,
     undo_placement,
 )
@@ -124,3 +129,13 @@ def test_a_letterboxed_picture_can_lie_at_the_top_left_on_another_grey():
 
     assert (resized[:32] == 7).all() and (resized[32:] == 114).all()
     assert (placement.left, placement.top, placement.height) == (0, 0, 0.5)
+
+
+@pytest.mark.parametrize("resizing", ["letterbox", "stretch", "shrink"])
+def test_the_size_in_the_input_is_that_of_the_resized_picture(resizing):
+    spec = replace(VISION_SMALL, resizing=resizing, input_wh=(96, 64))
+
+    width, height = size_in_input(spec, (300, 100))
+
+    _, placement = resize_to_input(np.zeros((100, 300, 3), np.uint8), spec)
+    assert (placement.width * 96, placement.height * 64) == (width, height)
