@@ -17,7 +17,7 @@ from ml_core.errors import Busy, ImageTooManyBytes, ModelLoading, VisionError
 from web.addresses import scope_address
 from web.errors import SocketIdle
 from web.problem_texts import as_message
-from web.rest.serializers import DetectionsSerializer
+from web.rest.serializers import detections_as_json
 from web.socket_limits import Slot, SocketLimiter
 from web.storage.owners import Owner
 from web.streams import Stream
@@ -173,7 +173,7 @@ class CameraConsumer(AsyncJsonWebsocketConsumer):
             {
                 "type": "result",
                 "seq": frame.sequence,
-                **DetectionsSerializer(found).data,
+                **detections_as_json(found),
                 "server_ms": round((time.perf_counter() - started) * 1000, 2),
             }
         )

@@ -29,7 +29,7 @@ from web.exports import EXPORTS
 from web.rest.file_views import FileAPIView
 from web.rest.owner_filter import OwnerFilter
 from web.rest.picture_uploads import PictureAPIView, queue_key_of, server_timing
-from web.rest.serializers import DetectAgainSerializer, DetectionsSerializer
+from web.rest.serializers import DetectAgainSerializer, detections_as_json
 from web.storage.choice import StoreChoice, Storing
 from web.storage.owners import Owner
 from web.storage.pages import own_picture_or_404
@@ -72,7 +72,7 @@ class DetectImageView(PictureAPIView):
 
         if answer_as == "json" and not storing.is_wanted:
             _, found = services.detect_in_file(data, detect_options, queue_key=queue_key)
-            answer = DetectionsSerializer(found).data
+            answer = detections_as_json(found)
             answer |= {"truncated": found.is_truncated, **storing.response_fields()}
             return Response(answer, headers=server_timing(found.timing_ms))
 
@@ -80,7 +80,7 @@ class DetectImageView(PictureAPIView):
             jpegs, found = services.draw_to_store(
                 data, detect_options, draw_options, queue_key=queue_key
             )
-            jpeg, answer = jpegs.drawn, DetectionsSerializer(found).data
+            jpeg, answer = jpegs.drawn, detections_as_json(found)
             with storing.attempt():
                 owner = Owner.with_session(request)
                 stored = services.store(data, jpegs, found, detect_options, name=name, owner=owner)
@@ -89,7 +89,7 @@ class DetectImageView(PictureAPIView):
             jpeg, found = services.draw_in_file(
                 data, detect_options, draw_options, queue_key=queue_key
             )
-            answer = DetectionsSerializer(found).data
+            answer = detections_as_json(found)
         if answer_as != "json":
             answer["drawn"] = services.data_url(jpeg) if answer_as == "base64" else stored.drawn_url
         answer |= {"truncated": found.is_truncated, **storing.response_fields()}

@@ -18,7 +18,7 @@ from ml_core.pictures.images import encode_jpeg, thumbnail_jpeg
 from ml_core.pictures.resizing import size_in_input
 from ml_core.results import Detections
 from web.rest.picture_uploads import decode_upload, picture_in_memory
-from web.rest.serializers import DetectionSerializer
+from web.rest.serializers import boxes_as_json
 from web.storage.media import replace_result, store_picture
 from web.storage.owners import Owner
 
@@ -187,6 +187,6 @@ def _result_fields(found: Detections) -> dict[str, object]:
         "width": width,
         "height": height,
         "model": found.model,
-        "detections": DetectionSerializer(found.detections, many=True).data,
+        "detections": boxes_as_json(found.detections),
         "timing_ms": {stage: round(ms, 2) for stage, ms in found.timing_ms.items()},
     }

@@ -10,7 +10,7 @@ from xml.etree import ElementTree
 
 from ml_core.labels import COCO_LABELS, coco_category_id
 from ml_core.results import Detection, Detections
-from web.rest.serializers import DetectionsSerializer
+from web.rest.serializers import detections_as_json
 
 # A picture's name and its detections.
 Named = tuple[str, Detections]
@@ -44,7 +44,7 @@ def to_text(name: str, found: Detections) -> str:
 
 def to_jsonl(name: str, found: Detections) -> str:
     """One line of JSON as the API returns it, with the picture's name as ``file``."""
-    return json.dumps({"file": name, **DetectionsSerializer(found).data}) + "\n"
+    return json.dumps({"file": name, **detections_as_json(found)}) + "\n"
 
 
 def to_yolo(found: Detections, *, with_scores: bool = False) -> str:

@@ -14,7 +14,7 @@ from ml_core import model_pool
 from ml_core.catalog import selection
 from ml_core.errors import ModelLoading
 from ml_core.results import Detection
-from web.rest.serializers import DetectionSerializer
+from web.rest.serializers import boxes_as_json
 from web.storage.disk import check_room, delete_file
 from web.storage.quota import check_quota
 from web.streams import opened
@@ -73,7 +73,7 @@ def _frame_results(video: Video, found: list[Found]) -> list[FrameResult]:
             video=video,
             frame_index=index,
             pts_us=frame.pts_us,
-            detections=DetectionSerializer(detections.detections, many=True).data,
+            detections=boxes_as_json(detections.detections),
         )
         for index, (frame, detections) in enumerate(found, start=video.frames_detected)
     ]

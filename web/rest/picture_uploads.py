@@ -4,6 +4,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from threading import Condition
 from typing import IO, Any
 
@@ -141,9 +142,14 @@ class PictureAPIView(GenericAPIView):
         data = request.query_params.copy()
         for key, value in request.data.items():
             data[key] = value
-        serializer = self.get_serializer(data=data)
-        serializer.is_valid(raise_exception=True)
-        return serializer.validated_data
+        serializer_class: Any = self.serializer_class
+        return _shared(serializer_class).run_validation(data)
+
+
+@cache
+def _shared(serializer_class: Any) -> serializers.BaseSerializer:
+    """A serializer without data: building one takes longer than a validation."""
+    return serializer_class()
 
 
 def queue_key_of(request: HttpRequest) -> str:

@@ -1,10 +1,12 @@
 """Serializers of results and models, for HTTP, WebSockets and exports."""
 
-from typing import Literal, TypedDict
+from collections.abc import Iterable
+from typing import Any, Literal, TypedDict
 
 from rest_framework import serializers
 
 from ml_core import model_pool
+from ml_core.results import Detection, Detections
 from web.problem_texts import without_folders
 
 
@@ -43,6 +45,21 @@ class DetectionsSerializer(serializers.Serializer):
 
     def get_timing_ms(self, detections) -> dict[str, float]:
         return {stage: round(value, 2) for stage, value in detections.timing_ms.items()}
+
+
+# Shared by all requests and frames: building a serializer takes longer than what it does.
+_detection = DetectionSerializer()
+_detections = DetectionsSerializer()
+
+
+def detections_as_json(found: Detections) -> dict[str, Any]:
+    """The members of ``DetectionsSerializer``."""
+    return _detections.to_representation(found)
+
+
+def boxes_as_json(detections: Iterable[Detection]) -> list[dict[str, Any]]:
+    """A list of the members of ``DetectionSerializer``."""
+    return [_detection.to_representation(detection) for detection in detections]
 
 
 class DetectAgainSerializer(serializers.Serializer):

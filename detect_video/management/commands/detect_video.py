@@ -15,7 +15,7 @@ from detect_video.video.rendering import render_video
 from ml_core.errors import VisionError
 from ml_core.management.arguments import unit_interval
 from ml_core.results import Detection, Detections
-from web.rest.serializers import DetectionSerializer
+from web.rest.serializers import boxes_as_json
 
 # Codec by suffix of the output file.
 CODEC_OF = {".avi": "mjpg", ".mp4": "h264"}
@@ -101,7 +101,7 @@ def _line(name: str, frame_index: int, frame: VideoFrame, found: Detections) -> 
     stored = {
         "frame_index": frame_index,
         "pts_us": frame.pts_us,
-        "detections": DetectionSerializer(found.detections, many=True).data,
+        "detections": boxes_as_json(found.detections),
     }
     return jsonl_line(name, found.model, found.resolution_wh, stored)
 
