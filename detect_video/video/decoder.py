@@ -16,6 +16,7 @@ from typing import Any
 import av
 import av.error
 import numpy as np
+from av.video.reformatter import Interpolation
 
 from detect_video.video.containers import missing_bytes
 from detect_video.video.decoder_protocol import (
@@ -48,7 +49,12 @@ def upright_image(frame: Any, size_wh: tuple[int, int]) -> np.ndarray:
     """The frame as an upright (H, W, 3) uint8 RGB array of size ``size_wh``."""
     turns = quarter_turns(frame)
     width, height = size_wh[::-1] if turns % 2 else size_wh
-    image = frame.reformat(width=width, height=height, format="rgb24").to_ndarray()
+    is_smaller = width < frame.width and height < frame.height
+    # Averages take half the time of the default, and detections are as accurate.
+    interpolation = Interpolation.AREA if is_smaller else Interpolation.BICUBIC
+    image = frame.reformat(
+        width=width, height=height, format="rgb24", interpolation=interpolation
+    ).to_ndarray()
     return np.ascontiguousarray(np.rot90(image, turns))
 
 
