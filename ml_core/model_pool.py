@@ -61,7 +61,8 @@ def start_loading() -> list[str]:
         except VisionError as exc:
             problems.append(str(exc))
     for spec in selection.preloaded_models():
-        _broker_future(spec)
+        with suppress(VisionError):
+            _broker_future(spec)
     return problems
 
 
@@ -125,7 +126,15 @@ def _still_loading(spec: ModelSpec) -> ModelLoading:
 
 
 def _broker_future(spec: ModelSpec) -> "Future[Broker]":
-    """The future broker of ``spec``; starts loading once, and again if the files change."""
+    """The future broker of ``spec``; starts loading once, and again if the files change.
+
+    Raises ``ModelNotInstalled`` or ``ModelUnusable``: without its files a model has not failed.
+    """
+    try:
+        selection.check_installed(spec)
+    except VisionError:
+        close(spec.name)
+        raise
     version = (spec, *map(_file_version, spec.paths))
     with _loads_lock:
         # In the order of use: the least recently used is the first.

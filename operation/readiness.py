@@ -34,12 +34,15 @@ def default_models() -> dict[str, dict[str, str]]:
     loaded = model_pool.loaded_models()
     models: dict[str, dict[str, str]] = {}
     for task in selection.TASKS:
+        name = ""
         try:
-            name = selection.default_model(task).name
-            state = without_folders(loaded.get(name, "not loaded"))
-            models[task] = {"model": name, "state": state}
+            spec = selection.default_model(task)
+            name = spec.name
+            selection.check_installed(spec)
+            state = loaded.get(name, "not loaded")
         except VisionError as exc:
-            models[task] = {"model": "", "state": without_folders(str(exc))}
+            state = str(exc)
+        models[task] = {"model": name, "state": without_folders(state)}
     return models
 
 

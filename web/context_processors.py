@@ -15,6 +15,7 @@ def detector(request: HttpRequest) -> dict[str, object]:
     """The spec of the default detector and its state, or the reason why there is none."""
     try:
         spec = selection.default_model("detection")
+        selection.check_installed(spec)
         state = model_pool.loaded_models().get(spec.name, "")
         return {
             "detector": spec,

@@ -74,13 +74,18 @@ def find(task: Task, model: str) -> ModelSpec:
 
 def check_usable(spec: ModelSpec) -> None:
     """Raise ``ModelUnusable`` or ``ModelNotInstalled`` unless the model's files are valid."""
+    check_installed(spec)
+    verify(spec)
+
+
+def check_installed(spec: ModelSpec) -> None:
+    """``check_usable`` without reading the files, which takes seconds for large ones."""
     if spec.problem:
         raise ModelUnusable(f"{spec.name} cannot be used: {spec.problem}")
     if not spec.is_installed:
         raise ModelNotInstalled(
             f"{spec.name} is not installed on this server.", command=spec.install_command
         )
-    verify(spec)
 
 
 def _enabled_models() -> dict[str, ModelSpec]:

@@ -158,6 +158,13 @@ def test_unknown_missing_and_unusable_models_have_different_errors(settings, tmp
         engine.detect(PICTURE, model="toy")
 
 
+def test_a_request_for_a_missing_model_does_not_record_a_failed_load():
+    with pytest.raises(ModelNotInstalled):
+        engine.detect(PICTURE, model="yolov3-tiny")
+
+    assert "yolov3-tiny" not in model_pool.loaded_models()
+
+
 def test_a_model_that_failed_to_load_is_loaded_again_once_its_files_change(settings, tmp_path):
     settings.MODEL_DIR = tmp_path
     install_toy_network(tmp_path)
