@@ -12,9 +12,10 @@ from django.conf import settings
 
 from accounts.models import ApiToken
 from accounts.tokens import BadToken, bearer, find_token
+from web.errors import log_vision_error
 from web.problem_texts import shown_detail
 from web.problems import problem
-from web.storage.disk import as_vision_error, log_vision_error
+from web.storage.disk import as_vision_error
 
 logger = logging.getLogger(__name__)
 

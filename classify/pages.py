@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from django.conf import settings
-from django.http import FileResponse, HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.templatetags.static import static
 from django.utils.translation import get_language
@@ -38,9 +38,13 @@ def classify_page(request: HttpRequest) -> HttpResponse:
     return render(request, "classify/stage.html", context)
 
 
-def client_file(request: HttpRequest) -> FileResponse:
+def client_file(request: HttpRequest) -> HttpResponse:
     """Download of the terminal client."""
-    return FileResponse(CLIENT_FILE.open("rb"), as_attachment=True, filename="classify_client.py")
+    return HttpResponse(
+        CLIENT_FILE.read_bytes(),
+        content_type="text/x-python",
+        headers={"Content-Disposition": 'attachment; filename="classify_client.py"'},
+    )
 
 
 def stored_page(request: HttpRequest) -> HttpResponse:

@@ -207,7 +207,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "operation.metrics.RequestMetrics",
     "django.middleware.security.SecurityMiddleware",
-    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "deploy_site.staticfiles.StaticFilesMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "web.middleware.visits.VisitMiddleware",
     "web.middleware.languages.LanguageMiddleware",
@@ -479,7 +479,10 @@ LOGGING = {
             "reserved_attrs": [*RESERVED_ATTRS, "color_message"],
         },
     },
-    "filters": {"request_id": {"()": "operation.request_ids.RequestIdFilter"}},
+    "filters": {
+        "request_id": {"()": "operation.request_ids.RequestIdFilter"},
+        "static_files": {"()": "deploy_site.staticfiles.StaticFilesFilter"},
+    },
     "handlers": {
         "console": {
             "class": "logging.StreamHandler",
@@ -488,6 +491,11 @@ LOGGING = {
         }
     },
     "root": {"handlers": ["console"], "level": "INFO"},
-    # Logs unnecessary information at each sign-in.
-    "loggers": {"axes": {"level": "WARNING"}},
+    "loggers": {
+        # Logs unnecessary information at each sign-in.
+        "axes": {"level": "WARNING"},
+        "uvicorn.access": {"filters": ["static_files"]},
+        # web.problems logs one line instead of a traceback.
+        "django.security.DisallowedHost": {"level": "CRITICAL"},
+    },
 }

@@ -7,7 +7,6 @@ traversal is impossible.
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
 
 from django.conf import settings
 from django.urls import reverse
@@ -43,17 +42,12 @@ class GalleryPicture:
     def url(self) -> str:
         return reverse("detect_image:gallery-file", args=[self.id])
 
-    def open(self) -> IO[bytes]:
-        """Open the file. Raises ``NotInGallery`` if it has been removed."""
-        try:
-            return self.path.open("rb")
-        except FileNotFoundError as exc:
-            raise NotInGallery(NOT_IN_GALLERY) from exc
-
     def read(self) -> bytes:
         """Read the file. Raises ``NotInGallery`` if it has been removed."""
-        with self.open() as file:
-            return file.read()
+        try:
+            return self.path.read_bytes()
+        except FileNotFoundError as exc:
+            raise NotInGallery(NOT_IN_GALLERY) from exc
 
 
 def pictures() -> list[GalleryPicture]:

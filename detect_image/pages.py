@@ -1,10 +1,11 @@
 """Pages of the picture stages, and the files that they link to."""
 
+import mimetypes
 from pathlib import Path
 from uuid import UUID
 
 from django.conf import settings
-from django.http import FileResponse, Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
 
@@ -58,18 +59,24 @@ def stored_file(request: HttpRequest, pk: UUID, file_name: str) -> HttpResponse:
     raise Http404("This picture has no such file.")
 
 
-def gallery_file(request: HttpRequest, key: str) -> FileResponse:
+def gallery_file(request: HttpRequest, key: str) -> HttpResponse:
     """A sample picture of the gallery."""
     try:
-        file = gallery.find_picture(key).open()
+        picture = gallery.find_picture(key)
+        data = picture.read()
     except gallery.NotInGallery as exc:
         raise Http404(exc.detail) from exc
-    return FileResponse(file, headers={**HEADERS, "Cache-Control": "max-age=3600"})
+    headers = {**HEADERS, "Cache-Control": "max-age=3600"}
+    return HttpResponse(data, mimetypes.guess_type(picture.name)[0], headers=headers)
 
 
-def client_file(request: HttpRequest) -> FileResponse:
+def client_file(request: HttpRequest) -> HttpResponse:
     """Download of the terminal client."""
-    return FileResponse(CLIENT_FILE.open("rb"), as_attachment=True, filename="detect_client.py")
+    return HttpResponse(
+        CLIENT_FILE.read_bytes(),
+        content_type="text/x-python",
+        headers={"Content-Disposition": 'attachment; filename="detect_client.py"'},
+    )
 
 
 def detector_context() -> dict[str, object]:

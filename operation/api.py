@@ -28,7 +28,10 @@ def readyz(request: HttpRequest) -> JsonResponse:
     ready = all(model["state"] == "ready" for model in models.values() if model["model"])
     ready = ready and set(checks.values()) == {readiness.OK}
     body = {"status": "ready" if ready else "not ready", "checks": checks, "models": models}
-    return JsonResponse(body, status=200 if ready else 503)
+    response = JsonResponse(body, status=200 if ready else 503)
+    # Failed checks log why, and a model that is being loaded is no error.
+    response._has_been_logged = True  # type: ignore[attr-defined]
+    return response
 
 
 @require_safe

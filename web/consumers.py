@@ -7,8 +7,9 @@ from urllib.parse import urlsplit
 from channels.generic.websocket import AsyncJsonWebsocketConsumer
 from channels.security.websocket import AllowedHostsOriginValidator, WebsocketDenier
 
+from web.errors import log_vision_error
 from web.problem_texts import as_message
-from web.storage.disk import as_vision_error, log_vision_error
+from web.storage.disk import as_vision_error
 
 
 class OriginValidator:

@@ -1,6 +1,15 @@
 """Expected errors of storage, sessions and WebSockets."""
 
-from ml_core.errors import VisionError
+import logging
+import time
+
+from ml_core.errors import ModelLoading, VisionError
+
+logger = logging.getLogger(__name__)
+
+# Minimum interval between log entries for the same error of disk or database.
+LOG_INTERVAL_S = 60
+_logged_at: dict[str, float] = {}
 
 
 class StorageFull(VisionError):
@@ -52,3 +61,18 @@ class SocketIdle(VisionError):
 
     status = 408
     code = "socket_idle"
+
+
+def log_vision_error(error: VisionError, cause: BaseException) -> None:
+    """Log an error with its cause; errors of disk and database at most once a minute each.
+
+    A model that is being loaded is no cause for concern.
+    """
+    if error is cause:
+        level = logging.INFO if isinstance(error, ModelLoading) else logging.WARNING
+        logger.log(level, "%s: %s", error.code, error.detail)
+        return
+    now = time.monotonic()
+    if now - _logged_at.get(error.code, -LOG_INTERVAL_S) >= LOG_INTERVAL_S:
+        _logged_at[error.code] = now
+        logger.warning("%s: %s (%s)", error.code, error.detail, cause)

@@ -1,6 +1,7 @@
 """Error responses: ``application/problem+json`` (RFC 9457) for the API, pages elsewhere."""
 
 import json
+import logging
 import sys
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
@@ -8,6 +9,7 @@ from typing import Any
 
 from django.contrib.auth import get_user_model
 from django.core.exceptions import (
+    DisallowedHost,
     ObjectDoesNotExist,
     RequestDataTooBig,
     TooManyFieldsSent,
@@ -16,10 +18,12 @@ from django.core.exceptions import (
 from django.core.exceptions import ValidationError as RowInvalid
 from django.db import DatabaseError
 from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http.request import split_domain_port
 from django.shortcuts import redirect
 from django.template.loader import render_to_string
 from django.urls import resolve
 from django.utils import translation
+from django.utils.translation import gettext
 from django.views import csrf, defaults
 from django.views.decorators.csrf import csrf_exempt
 from rest_framework.exceptions import ParseError, ValidationError
@@ -28,10 +32,12 @@ from rest_framework.response import Response
 from rest_framework.views import exception_handler as rest_framework_handler
 
 from ml_core.errors import VisionError
-from web.errors import SessionEnded
+from web.errors import SessionEnded, log_vision_error
 from web.middleware.languages import language_of
 from web.problem_texts import shown_detail, shown_error
-from web.storage.disk import as_vision_error, log_vision_error
+from web.storage.disk import as_vision_error
+
+logger = logging.getLogger(__name__)
 
 CONTENT_TYPE = "application/problem+json"
 
@@ -91,6 +97,8 @@ def exception_handler(exc: Exception, context: dict[str, Any]) -> Response | Non
     if body is None:
         return None
     response = Response(body, status=body["status"], headers=headers)
+    # Errors of the server are logged above, with their cause.
+    response._has_been_logged = body["status"] >= 500
     # The browsable API renders the problem as HTML.
     request = context["request"]
     renderer = getattr(request, "accepted_renderer", None)
@@ -231,9 +239,28 @@ def server_error(request: HttpRequest) -> HttpResponse:
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
     """400: a problem below ``/api/``, a page elsewhere."""
+    is_host = isinstance(exception, DisallowedHost)
+    detail = _unknown_host(request) if is_host else str(exception)
     if request.path.startswith("/api/"):
-        return problem_response(400, "bad_request", str(exception) or "The request is malformed.")
-    return defaults.bad_request(request, exception)
+        detail = detail or gettext("The server could not understand this request.")
+        response: HttpResponse = problem_response(400, "bad_request", detail)
+    else:
+        page = render_to_string("400.html", {"detail": detail if is_host else ""})
+        response = HttpResponse(page, status=400)
+    if is_host:
+        # Instead of Django's two lines and traceback.
+        with translation.override("en"):
+            logger.warning("%s", _unknown_host(request))
+        response._has_been_logged = True  # type: ignore[attr-defined]
+    return response
+
+
+def _unknown_host(request: HttpRequest) -> str:
+    name = split_domain_port(request.META.get("HTTP_HOST", ""))[0]
+    return gettext(
+        "This site is not served under the name '{name}'. If it should be, add the name to the "
+        "setting ALLOWED_HOSTS."
+    ).format(name=name or request.META.get("HTTP_HOST", ""))
 
 
 def _first_error(detail: Any) -> str:

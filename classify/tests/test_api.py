@@ -251,7 +251,7 @@ def test_the_client_file_can_be_downloaded(client):
     response = client.get("/classify/client.py")
 
     assert "attachment" in response["Content-Disposition"]
-    assert b"import requests" in b"".join(response.streaming_content)
+    assert b"import requests" in response.content
 
 
 def test_the_page_says_when_its_model_cannot_be_used(client, settings):

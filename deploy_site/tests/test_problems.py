@@ -184,7 +184,7 @@ def test_database_errors_of_forms_show_an_error_page(no_detector, refusal, statu
 def test_database_errors_are_problems_and_logged_once_a_minute(
     client, caplog, monkeypatch, refusal
 ):
-    monkeypatch.setattr("web.storage.disk._logged_at", {})
+    monkeypatch.setattr("web.errors._logged_at", {})
     client.cookies["sessionid"] = "of somebody who came earlier"
     client.raise_request_exception = False
 
@@ -195,7 +195,7 @@ def test_database_errors_are_problems_and_logged_once_a_minute(
         assert (answer.status_code, answer["Retry-After"]) == (503, "30")
         assert answer["Content-Type"] == CONTENT_TYPE
         assert answer.json()["code"] == "storage_unusable"
-    logged = [record for record in caplog.records if record.name == "web.storage.disk"]
+    logged = [record for record in caplog.records if record.name == "web.errors"]
     assert len(logged) == 1 and "(" in logged[0].getMessage()
     assert not any(record.exc_info for record in caplog.records)
 

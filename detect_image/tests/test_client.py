@@ -176,7 +176,7 @@ def test_the_client_can_be_downloaded():
     response = Client().get("/detect-image/client.py")
 
     assert 'filename="detect_client.py"' in response["Content-Disposition"]
-    assert b"import requests" in b"".join(response.streaming_content)
+    assert b"import requests" in response.content
 
 
 def test_class_colours_match_the_server():

@@ -326,7 +326,7 @@ def test_the_gallery_serves_its_pictures_by_url_and_as_base64(client, gallery_di
     for key in (listed["id"], "cells.png"):
         by_url = client.get("/api/gallery/picture/", {"key": key}).json()["picture"]
         picture = client.get(by_url)
-        assert b"".join(picture.streaming_content) == PICTURE
+        assert picture.content == PICTURE
         assert picture["X-Content-Type-Options"] == "nosniff"
         text = client.get("/api/gallery/picture/", {"key": key, "return": "base64"}).json()
         assert text["picture"] == f"data:image/png;base64,{BASE64}"

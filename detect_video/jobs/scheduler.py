@@ -21,8 +21,8 @@ from detect_video.errors import RunLost
 from detect_video.jobs.tasks import run_detection, run_rendering
 from detect_video.models import MAX_ATTEMPTS, Job, Rendering, State, Video
 from ml_core.errors import Busy, InferenceTimeout, VisionError
-from web.errors import StorageFull
-from web.storage.disk import FULL, as_vision_error, is_full, is_unusable, log_vision_error
+from web.errors import StorageFull, log_vision_error
+from web.storage.disk import FULL, as_vision_error, is_full, is_unusable
 
 logger = logging.getLogger(__name__)
 

@@ -17,10 +17,10 @@ from detect_video.socket.messages import Start, parse_message
 from detect_video.socket.streaming import send_frames, send_info
 from ml_core.errors import VisionError
 from web.addresses import scope_address
-from web.errors import SocketIdle
+from web.errors import SocketIdle, log_vision_error
 from web.problem_texts import as_message
 from web.socket_limits import Slot, SocketLimiter
-from web.storage.disk import as_vision_error, log_vision_error
+from web.storage.disk import as_vision_error
 from web.storage.owners import Owner
 
 logger = logging.getLogger(__name__)

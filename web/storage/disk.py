@@ -1,12 +1,10 @@
 """Crash-safe file storage, and the errors of a disk or database that cannot be used."""
 
 import errno
-import logging
 import os
 import shutil
 import sqlite3
 import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -19,8 +17,6 @@ from django.db.utils import DatabaseError, InterfaceError, InternalError, Operat
 
 from ml_core.errors import VisionError
 from web.errors import DatabaseBusy, StorageFull, StorageUnusable
-
-logger = logging.getLogger(__name__)
 
 # Suffix of files that are being written, by which leftovers of crashes are found.
 PART_SUFFIX = ".part"
@@ -40,8 +36,6 @@ POSTGRES_BUSY = ("40001", "40P01", "55P03")
 POSTGRES_UNUSABLE = ("25006", "XX")
 # SQLite creates a removed database file again, without tables.
 TABLES_LOST = "no such table"
-# Minimum interval between log entries for the same error.
-LOG_INTERVAL_S = 60
 FULL = "The server's storage is full; nothing was stored. Try again later."
 UNUSABLE = (
     "The server cannot use its storage. Contact the site administrator; /readyz has the details."
@@ -205,20 +199,6 @@ def as_vision_error(exc: BaseException) -> VisionError | None:
         if DATABASE_LOCKED in str(exc) or sqlstate in POSTGRES_BUSY:
             return DatabaseBusy(BUSY)
     return StorageUnusable(UNUSABLE) if is_unusable(exc) else None
-
-
-_logged_at: dict[str, float] = {}
-
-
-def log_vision_error(error: VisionError, cause: BaseException) -> None:
-    """Log an error with its cause; errors of disk and database at most once a minute each."""
-    if error is cause:
-        logger.warning("%s: %s", error.code, error.detail)
-        return
-    now = time.monotonic()
-    if now - _logged_at.get(error.code, -LOG_INTERVAL_S) >= LOG_INTERVAL_S:
-        _logged_at[error.code] = now
-        logger.warning("%s: %s (%s)", error.code, error.detail, cause)
 
 
 @contextmanager
