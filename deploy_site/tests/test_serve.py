@@ -45,3 +45,29 @@ def test_the_browser_opens_only_once_the_site_answers(opened, monkeypatch):
 
     assert opened == ["http://127.0.0.1:8000/"]
     assert next(answers, None) is None
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("host", "names", "expected", "unexpected"),
+    [
+        ("0.0.0.0", [], "such as ALLOWED_HOSTS=10.0.0.7", "requests to"),
+        ("0.0.0.0", ["photos.example"], "requests to: photos.example", "such as"),
+        ("127.0.0.1", [], "Serving at http://127.0.0.1", "ALLOWED_HOSTS"),
+    ],
+)
+def test_serving_other_machines_says_which_names_they_may_use(
+    settings, monkeypatch, host, names, expected, unexpected
+):
+    settings.HOST, settings.PORT = host, 0
+    settings.ALLOWED_HOSTS = ["localhost", "127.0.0.1", "[::1]", *names]
+    command = "deploy_site.management.commands.serve"
+    monkeypatch.setattr(f"{command}.lan_addresses", lambda: ["10.0.0.7"])
+    monkeypatch.setattr(f"{command}.create_reserve", lambda: None)
+    monkeypatch.setattr("uvicorn.run", lambda *arguments, **options: None)
+    output = io.StringIO()
+
+    call_command("serve", stdout=output)
+
+    assert expected in output.getvalue()
+    assert unexpected not in output.getvalue()

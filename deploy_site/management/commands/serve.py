@@ -18,6 +18,8 @@ from deploy_site.https import certificate, lan_addresses
 from web.middleware.connections import TimeoutHttpProtocol
 from web.storage.reserve import create_reserve
 
+LOOPBACK = ("localhost", "127.0.0.1", "::1")
+
 
 class Command(BaseCommand):
     help = "Serve the site at HOST:PORT; SIGTERM lets running requests finish."
@@ -43,6 +45,8 @@ class Command(BaseCommand):
         if not encryption:
             host = f"[{settings.HOST}]" if ":" in settings.HOST else settings.HOST
             self.stdout.write(f"\nServing at http://{host}:{settings.PORT}/ (Ctrl-C ends)\n")
+            if settings.HOST not in LOOPBACK:
+                self.stdout.write(_reachable_names())
         if options["open"]:
             open_once_served(settings.OWN_URL)
         create_reserve()
@@ -99,3 +103,15 @@ class Command(BaseCommand):
             self.stdout.write(code.getvalue())
         self.stdout.write("The browser warns once, as the certificate is self-signed.\n")
         return {"ssl_certfile": certificate_path, "ssl_keyfile": key_path}
+
+
+def _reachable_names() -> str:
+    """The names under which other machines may request the site, or how to add one."""
+    names = [name for name in settings.ALLOWED_HOSTS if name.strip("[]") not in LOOPBACK]
+    if names:
+        return f"Answers requests to: {', '.join(names)} (setting ALLOWED_HOSTS).\n"
+    example = ",".join(lan_addresses()) or "NAME"
+    return (
+        "Other machines are answered with an error until the names or addresses by which they "
+        f"reach this one are in ALLOWED_HOSTS, such as ALLOWED_HOSTS={example}.\n"
+    )
