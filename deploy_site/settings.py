@@ -8,16 +8,16 @@ import os
 from datetime import timedelta
 from pathlib import Path
 
-import environ
 from csp.constants import NONE, SELF
 from django.core.management.utils import get_random_secret_key
 from django.utils.translation import gettext_lazy as _
 from pythonjsonlogger.core import RESERVED_ATTRS
 
+from deploy_site.environment import Environment
 from ml_core.locks import short_lock
 
 BASE_DIR = Path(__file__).resolve().parent.parent
-env = environ.Env()
+env = Environment()
 env.read_env(BASE_DIR / ".env", encoding="utf-8-sig")
 
 # Suppress TensorFlow's informational log messages.
@@ -44,10 +44,10 @@ DATA_DIR = (BASE_DIR / env("DATA_DIR", default="var")).resolve()
 # --- Serving ---
 
 HOST = env("HOST", default="127.0.0.1")
-PORT = env.int("PORT", default=8000)
+PORT = env.number("PORT", default=8000, most=65535)
 # The address for commands on this machine.
 OWN_URL = f"http://127.0.0.1:{PORT}"
-DEBUG = env.bool("DEBUG", default=False)
+DEBUG = env.flag("DEBUG", default=False)
 SECRET_KEY = env("SECRET_KEY", default="") or stored_secret_key(DATA_DIR / "secret_key")
 ALLOWED_HOSTS = ["localhost", "127.0.0.1", "[::1]", *env.list("ALLOWED_HOSTS", default=[])]
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
@@ -163,14 +163,14 @@ LIMITS = {
     "visitors_bytes": 20 * 10**9,
 }
 # Each can be overridden by the environment, such as LIMIT_IMAGE_BYTES.
-LIMITS = {name: env.int(f"LIMIT_{name.upper()}", default=most) for name, most in LIMITS.items()}
+LIMITS = {name: env.number(f"LIMIT_{name.upper()}", default=most) for name, most in LIMITS.items()}
 
 # Days after which manage.py purge_media deletes media; 0: never, but media of anonymous visitors is
 # deleted with their session, SESSION_COOKIE_AGE after the last visit.
-RETENTION_DAYS = env.int("RETENTION_DAYS", default=0)
+RETENTION_DAYS = env.number("RETENTION_DAYS", default=0)
 
 # Whether the serving process also runs queued jobs: detection in videos, and renderings of them.
-RUN_JOBS = env.bool("RUN_JOBS", default=True)
+RUN_JOBS = env.flag("RUN_JOBS", default=True)
 
 # --- Application ---
 
@@ -247,7 +247,7 @@ TEMPLATES = [
 
 # Not as a URL, in which some characters of a path would have a meaning.
 sqlite = {"ENGINE": "django.db.backends.sqlite3", "NAME": DATA_DIR / "db.sqlite3"}
-DATABASES = {"default": env.db("DATABASE_URL") if env("DATABASE_URL", default="") else sqlite}
+DATABASES = {"default": env.database("DATABASE_URL", default=sqlite)}
 if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
     # Without WAL and IMMEDIATE, concurrent writers fail instead of waiting. FULL makes commits
     # survive a power failure, for a third of a millisecond per transaction.
@@ -311,8 +311,8 @@ REST_FRAMEWORK = {
     # Per account, else per address; far above what people reach by hand.
     "DEFAULT_THROTTLE_CLASSES": ["web.rest.throttling.AccountOrAddressThrottle"],
     "DEFAULT_THROTTLE_RATES": {
-        "predictions": env("THROTTLE_PREDICTIONS", default="6000/min") or None,
-        "uploads": env("THROTTLE_UPLOADS", default="6000/min") or None,
+        "predictions": env.rate("THROTTLE_PREDICTIONS", default="6000/min"),
+        "uploads": env.rate("THROTTLE_UPLOADS", default="6000/min"),
     },
 }
 SPECTACULAR_SETTINGS = {
@@ -372,7 +372,7 @@ SESSION_COOKIE_AGE = 14 * 24 * 3600
 # All limits per address depend on it behind a proxy.
 TRUSTED_PROXIES = env.list("TRUSTED_PROXIES", default=[])
 # Whether the site is served over HTTPS, directly or by a proxy that sets X-Forwarded-Proto.
-HTTPS = env.bool("HTTPS", default=False)
+HTTPS = env.flag("HTTPS", default=False)
 if HTTPS:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
     SECURE_SSL_REDIRECT = True
@@ -382,17 +382,17 @@ if HTTPS:
     CSRF_COOKIE_SECURE = True
     LANGUAGE_COOKIE_SECURE = True
     # Increase it, finally to a year, once HTTPS is permanent.
-    SECURE_HSTS_SECONDS = env.int("HSTS_SECONDS", default=3600)
+    SECURE_HSTS_SECONDS = env.number("HSTS_SECONDS", default=3600)
     # Off by default, as other hosts of the domain may not use HTTPS.
-    SECURE_HSTS_INCLUDE_SUBDOMAINS = env.bool("HSTS_SUBDOMAINS", default=False)
+    SECURE_HSTS_INCLUDE_SUBDOMAINS = env.flag("HSTS_SUBDOMAINS", default=False)
     SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
 
 # --- Accounts ---
 
 # Restricts all pages, the API and WebSockets to signed-in users.
-REQUIRE_LOGIN = env.bool("REQUIRE_LOGIN", default=False)
+REQUIRE_LOGIN = env.flag("REQUIRE_LOGIN", default=False)
 # Whether visitors may create accounts; off by default where REQUIRE_LOGIN is set.
-SIGN_UP = env.bool("SIGN_UP", default=not REQUIRE_LOGIN)
+SIGN_UP = env.flag("SIGN_UP", default=not REQUIRE_LOGIN)
 LOGIN_URL = "accounts:sign-in"
 LOGIN_REDIRECT_URL = "home"
 LOGOUT_REDIRECT_URL = "home"
@@ -439,10 +439,9 @@ AUTH_PASSWORD_VALIDATORS = [
 # --- E-mail ---
 
 # Such as smtp+tls://user:password@mail.example.org:587; without it passwords cannot be reset.
-EMAIL_URL = env("EMAIL_URL", default="")
-SENDS_EMAIL = bool(EMAIL_URL)
-if SENDS_EMAIL:
-    vars().update(env.email_url("EMAIL_URL"))
+mail = env.mail("EMAIL_URL")
+SENDS_EMAIL = bool(mail)
+vars().update(mail)
 DEFAULT_FROM_EMAIL = env("EMAIL_FROM", default="vision@localhost")
 EMAIL_TIMEOUT = 20
 
@@ -465,7 +464,7 @@ METRICS_TOKEN = env("METRICS_TOKEN", default="")
 # --- Logging ---
 
 # "line" for people, "json" for log collectors.
-LOG_FORMAT = env("LOG_FORMAT", default="line")
+LOG_FORMAT = env.choice("LOG_FORMAT", default="line", choices=("line", "json"))
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,

@@ -3,6 +3,19 @@
 ``status`` is the HTTP status code of the problem (RFC 9457), ``code`` its stable name.
 """
 
+import sys
+from pathlib import Path
+
+_ENVIRONMENT = Path(__file__).resolve().parents[1] / ".venv"
+
+
+def manage_command(arguments: str) -> str:
+    """The line that runs a command of manage.py, as typed in a terminal in the site's folder."""
+    python = "python"
+    if Path(sys.prefix).resolve() == _ENVIRONMENT.resolve():
+        python = r".venv\Scripts\python" if sys.platform == "win32" else ".venv/bin/python"
+    return f"{python} manage.py {arguments}"
+
 
 class VisionError(Exception):
     """An expected error; its text says what is wrong and what to do.

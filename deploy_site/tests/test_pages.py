@@ -9,6 +9,7 @@ import pytest
 
 from deploy_site.tests.routes import filled, routes
 from ml_core import engine, model_pool
+from ml_core.errors import manage_command
 
 COMMAND = re.compile(r"(?:\b(?:python|pip|curl|docker|manage\.py)|<code>make) [^<]*")
 PAGES = ["/", "/classify/", "/detect-image/", "/detect-video/", "/detect-camera/", "/models/"]
@@ -34,7 +35,7 @@ def test_pages_work_without_models_and_show_the_staff_how_to_install_one(
     visitors, staffs = [response.content.decode() for response in responses]
     assert "No detection model is installed on this server." in visitors
     assert "manage.py fetch_models yolov3" not in visitors
-    assert "Run: python manage.py fetch_models yolov3" in staffs
+    assert f"Run: {manage_command('fetch_models yolov3')}" in staffs
 
 
 def pages_of_visitors() -> list[str]:
@@ -75,7 +76,7 @@ def test_the_staff_reads_how_to_replace_the_trial_model(client, admin_client, se
     visitors, staffs = [one.get("/").content.decode() for one in (client, admin_client)]
 
     assert "trial model" in visitors and "trial model" in staffs
-    assert "<code>python manage.py fetch_models yolov3</code>" in staffs
+    assert f"<code>{manage_command('fetch_models yolov3')}</code>" in staffs
     assert "install yolov3" not in visitors
 
 

@@ -114,6 +114,42 @@ def test_the_environment_sets(tmp_path, variable, value, setting, expected):
     assert settings_with(tmp_path, setting, **{variable: value})[setting] == expected
 
 
+@pytest.mark.parametrize(
+    ("variable", "value", "expected"),
+    [
+        ("PORT", "abc", "a whole number from 0 to 65535, received 'abc'"),
+        ("PORT", "99999", "a whole number from 0 to 65535, received '99999'"),
+        ("LIMIT_CAMERAS", "-1", "a whole number from 0, received '-1'"),
+        ("HTTPS", "ture", "true or false, received 'ture'"),
+        ("LOG_FORMAT", "xml", "one of line, json, received 'xml'"),
+        ("THROTTLE_UPLOADS", "often", "such as 6000/min, received 'often'"),
+        ("DATABASE_URL", "db", "such as postgres://user:password@host/name, received 'db'"),
+        ("EMAIL_URL", "mail://me:secret@host", "such as smtp+tls://user:password@mail"),
+    ],
+)
+def test_a_wrong_value_ends_the_command_with_one_sentence(tmp_path, variable, value, expected):
+    command = [sys.executable, "manage.py", "check"]
+    environment = {**os.environ, "DATA_DIR": str(tmp_path), variable: value}
+
+    child = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
+
+    assert child.returncode == 1
+    assert child.stderr.startswith(f"{variable} is set to a wrong value: expected {expected}")
+    assert child.stderr.count("\n") == 1 and "secret" not in child.stderr
+
+
+def test_a_python_without_the_packages_names_the_one_that_has_them():
+    # -S: without site-packages.
+    command = [sys.executable, "-S", "manage.py", "list_models", "--installed"]
+
+    child = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+
+    assert child.returncode == 1
+    expected = ROOT / ".venv" / "bin" / "python"
+    assert f"Run: {expected} manage.py list_models --installed (" in child.stderr
+    assert child.stderr.count("\n") == 1
+
+
 def test_postgres_and_redis_are_configured_by_url(tmp_path):
     found = settings_with(
         tmp_path,

@@ -14,7 +14,7 @@ from PIL import Image
 
 from ml_core import engine, model_pool
 from ml_core.catalog import selection
-from ml_core.errors import Busy
+from ml_core.errors import Busy, manage_command
 from ml_core.pictures.tests.test_images import bomb
 from ml_core.tests.toy_network import BLUE, GREY, RED, cells_picture, install_toy_network
 from web.rest import picture_uploads
@@ -277,7 +277,7 @@ def test_an_unknown_model_is_rejected_with_the_known_names(client):
     ],
 )
 def test_only_the_staff_reads_how_to_install_a_missing_model(client, admin_client, language, says):
-    command = "python manage.py fetch_models yolov3-tiny"
+    command = manage_command("fetch_models yolov3-tiny")
     for one in (client, admin_client):
         one.defaults["HTTP_ACCEPT_LANGUAGE"] = language
 

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Literal
 
 from ml_core.catalog.formats import Format, InputFormat, OutputFormat
+from ml_core.errors import manage_command
 from ml_core.labels import COCO_LABELS
 
 Task = Literal["detection", "classification"]
@@ -114,4 +115,4 @@ class ModelSpec:
 
     @property
     def install_command(self) -> str:
-        return f"python manage.py fetch_models {self.name}"
+        return manage_command(f"fetch_models {self.name}")

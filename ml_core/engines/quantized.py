@@ -8,7 +8,7 @@ import openvino as ov
 
 from ml_core.catalog.specs import ModelSpec
 from ml_core.engines.openvino_core import CORE
-from ml_core.errors import ModelUnusable
+from ml_core.errors import ModelUnusable, manage_command
 from ml_core.pictures.images import ImageLimits
 from ml_core.pictures.labelled_pictures import read_image
 from ml_core.pictures.resizing import resize_to_input
@@ -37,7 +37,7 @@ def read_quantized(spec: ModelSpec, converted_path: Path) -> ov.Model:
     ):
         raise ModelUnusable(
             f"{spec.name} cannot be used: {quantized_path(spec).name} was made from other files.",
-            command=f"python manage.py quantize_model {spec.name}",
+            command=manage_command(f"quantize_model {spec.name}"),
         )
     return network
 

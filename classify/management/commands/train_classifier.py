@@ -8,6 +8,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
+from ml_core.errors import manage_command
 from ml_core.networks.classifier_description import DescriptionError
 from ml_core.pictures.limits import image_limits
 from ml_core.training.classification.state import ClassifierSettings
@@ -91,7 +92,7 @@ class Command(BaseCommand):
             )
             raise CommandError(
                 f"Stopped. Resume after the last finished epoch with: "
-                f"python manage.py train_classifier {command}",
+                f"{manage_command(f'train_classifier {command}')}",
                 returncode=INTERRUPTED,
             ) from exc
         self.stdout.write(f"Accuracy on the test pictures: {100 * evaluation.accuracy:.2f}%")

@@ -14,14 +14,14 @@ from ml_core.catalog import weights
 from ml_core.catalog.downloads import sha256_of
 from ml_core.catalog.selection import check_usable, default_model, models
 from ml_core.catalog.specs import ModelSpec
-from ml_core.errors import VisionError
+from ml_core.errors import VisionError, manage_command
 
 GIVE_UP_S = 8
 # With a detector installed, a start without a network should not wait for long.
 SOON_S = 2
 LINE_LENGTH = 160
 WITH_FILES_AT_HAND = (
-    "If you have the files in a folder, run: python manage.py fetch_models --from FOLDER"
+    f"If you have the files in a folder, run: {manage_command('fetch_models --from FOLDER')}"
 )
 
 

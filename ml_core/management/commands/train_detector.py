@@ -11,7 +11,7 @@ from tqdm import tqdm
 
 from ml_core.catalog import selection
 from ml_core.catalog.installed import read_user_detector
-from ml_core.errors import VisionError
+from ml_core.errors import VisionError, manage_command
 from ml_core.evaluation.accuracy import Accuracy, mean_average_precision
 from ml_core.evaluation.augmented_detection import AugmentedDetector
 from ml_core.networks.darknet_cfg import DarknetError
@@ -159,7 +159,5 @@ def _write_report(
 
 def _resume_hint(options: dict[str, Any]) -> str:
     arguments = [f"--{name}={options[name]}" for name in ("images", "labels", "output")]
-    return (
-        "Resume after the last finished epoch with: python manage.py train_detector "
-        f"{shlex.join(arguments)} --resume"
-    )
+    command = manage_command(f"train_detector {shlex.join(arguments)} --resume")
+    return f"Resume after the last finished epoch with: {command}"
