@@ -62,6 +62,10 @@ DETECTOR = env("DETECTOR", default="")
 CLASSIFIER = env("CLASSIFIER", default="")
 ENGINE = env("ENGINE", default="auto")
 PRECISION = env("PRECISION", default="auto")
+# The servers of ENGINE=remote, and whether they decode the networks' outputs ("replica"), as those
+# of this project do, or this process does ("here").
+ENGINE_TARGETS = env.list("ENGINE_TARGETS", default=[])
+ENGINE_DECODE = env("ENGINE_DECODE", default="replica")
 
 # Sample pictures for visitors; subfolders are ignored.
 GALLERY_DIR = (BASE_DIR / env("GALLERY_DIR", default="static/samples")).resolve()
@@ -100,6 +104,8 @@ LIMITS = {
     "queued_pictures": 64,
     # Time in the queue and for inference together.
     "inference_seconds": 30,
+    # Pictures of one model that a remote engine computes at a time.
+    "remote_calls": 16,
     # How long a request waits for a model that is being loaded.
     "loading_seconds": 3,
     # A camera frame, and the frame rate of one camera above which its socket is closed.

@@ -17,11 +17,13 @@ from functools import partial
 import numpy as np
 
 from ml_core.engines import Engine
-from ml_core.errors import Busy, InferenceFailed, InferenceTimeout, VisionError
+from ml_core.errors import Busy, EngineUnavailable, InferenceFailed, InferenceTimeout, VisionError
 from ml_core.networks.loading import Prediction
 
 logger = logging.getLogger(__name__)
 
+# What an engine on another machine raises while that cannot answer.
+AWAY = (Busy, EngineUnavailable, InferenceTimeout)
 # A model that keeps hanging is not replaced further, so that its engines do not exhaust memory.
 MAX_REPLACEMENTS = 3
 REPLACEMENT_WINDOW_SECONDS = 600
@@ -224,10 +226,16 @@ class Broker:
         started = time.monotonic()
         pool.running[threading.get_ident()] = started, [request.future for request in requests]
         try:
-            predictions = pool.engine.infer(np.stack([request.image for request in requests]))
+            batch = np.stack([request.image for request in requests])
+            timeout_s = min(request.deadline for request in requests) - started
+            predictions = pool.engine.infer(batch, timeout_s=timeout_s)
             results = list(zip(requests, predictions, strict=True))
         except Exception as exc:
-            logger.exception("inference failed")
+            if isinstance(exc, AWAY):
+                # The engine tells when its state changes; this is said for every picture.
+                logger.debug("%s", exc)
+            else:
+                logger.exception("inference failed")
             # Without the traceback, which refers to the requests and so forms a reference cycle.
             failure = (
                 exc.with_traceback(None)

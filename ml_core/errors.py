@@ -107,6 +107,14 @@ class Busy(VisionError):
     retry_after_s = 2
 
 
+class EngineUnavailable(VisionError):
+    """The cluster that runs the models does not respond, or cannot run this one."""
+
+    status = 503
+    code = "engine_unavailable"
+    retry_after_s = 5
+
+
 class InferenceTimeout(VisionError):
     """There was no result before the deadline."""
 

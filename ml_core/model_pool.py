@@ -21,9 +21,9 @@ from django.conf import settings
 from ml_core.broker import Broker
 from ml_core.catalog import selection
 from ml_core.catalog.specs import ModelSpec, Task
-from ml_core.engines import load_engine
+from ml_core.engines import Engine, load_engine
 from ml_core.engines.converted import remove_stale
-from ml_core.errors import ModelLoading, ModelUnusable, VisionError
+from ml_core.errors import EngineUnavailable, ModelLoading, ModelUnusable, VisionError
 from ml_core.memory import freeze_gc
 from ml_core.networks.loading import NETWORK_ERRORS
 
@@ -102,6 +102,15 @@ def wait_until_loaded(task: Task, model: str) -> None:
         _broker_future(spec).result(settings.LIMITS["loading_seconds"])
     except FutureTimeout as exc:
         raise _still_loading(spec) from exc
+
+
+def check_answering(task: Task, model: str) -> None:
+    """Raise ``EngineUnavailable`` while the cluster that runs a loaded model does not answer.
+
+    Requests need not ask: a picture is sent again until its deadline.
+    """
+    if problem := broker(selection.find(task, model)).engine.problem():
+        raise EngineUnavailable(problem.detail, command=problem.command)
 
 
 async def wait_until_loaded_async(task: Task, model: str) -> None:
@@ -186,7 +195,8 @@ def _state(future: "Future[Broker]") -> str:
         return error.detail if isinstance(error, VisionError) else str(error)
     hung_for_s = future.result().hung_for_s
     if not hung_for_s:
-        return "ready"
+        problem = future.result().engine.problem()
+        return problem.detail if problem else "ready"
     since = datetime.now(UTC) - timedelta(seconds=hung_for_s)
     return f"no answer since {since:%Y-%m-%dT%H:%M:%SZ}"
 
@@ -196,18 +206,35 @@ def _close(future: "Future[Broker]") -> None:
         future.result().close()
 
 
+def _load_engine(spec: ModelSpec) -> Engine:
+    if settings.ENGINE != "remote":
+        return load_engine(
+            spec,
+            kind=settings.ENGINE,
+            precision=settings.PRECISION,
+            cache_dir=settings.CONVERTED_DIR,
+        )
+    # Imported here, as gRPC and OpenVINO take memory.
+    from ml_core.engines.published import version_of
+    from ml_core.engines.remote import RemoteEngine
+
+    decodes_here = settings.ENGINE_DECODE == "here"
+    return RemoteEngine(
+        spec,
+        targets=settings.ENGINE_TARGETS,
+        decodes_here=decodes_here,
+        # Other servers count versions by themselves.
+        version="" if decodes_here else version_of(spec, settings.PRECISION),
+        calls=settings.LIMITS["remote_calls"],
+    )
+
+
 def _load(spec: ModelSpec, future: "Future[Broker]") -> None:
     started = time.perf_counter()
     try:
         selection.check_usable(spec)
         broker = Broker(
-            partial(
-                load_engine,
-                spec,
-                kind=settings.ENGINE,
-                precision=settings.PRECISION,
-                cache_dir=settings.CONVERTED_DIR,
-            ),
+            partial(_load_engine, spec),
             max_queued=settings.LIMITS["queued_pictures"],
             hang_timeout_s=settings.LIMITS["inference_seconds"],
         )

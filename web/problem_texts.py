@@ -32,6 +32,9 @@ _TEXTS = {
     "decode_timeout": gettext_noop("Decoding this video takes too long."),
     "download_failed": gettext_noop("The model's file could not be downloaded."),
     "empty_file": gettext_noop("The file is empty."),
+    "engine_unavailable": gettext_noop(
+        "The servers that run the models cannot be reached. Try again in a moment."
+    ),
     "file_gone": gettext_noop(
         "The file of this video is missing. Delete the video and upload it again."
     ),

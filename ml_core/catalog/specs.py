@@ -57,8 +57,8 @@ class ModelSpec:
     ``.cfg`` file. ``labels`` are empty while they are in a file that is not installed.
     ``accuracy_percent`` is the published value of ``metric``, or None. ``training`` describes the
     training and test data of a shipped model. ``is_trial`` marks the detector that is the default
-    only if no other is installed. ``problem`` says why a model of the user cannot be
-    used.
+    only if no other is installed. ``problem`` says why a model of the user cannot be used.
+    ``converted`` names the network among the files of a published model, which needs no conversion.
     """
 
     name: str
@@ -80,6 +80,7 @@ class ModelSpec:
     training: str = ""
     is_trial: bool = False
     problem: str = ""
+    converted: str = ""
 
     @property
     def metric(self) -> str:

@@ -16,7 +16,6 @@ from contextlib import suppress
 from pathlib import Path
 
 import openvino as ov
-from django.conf import settings
 from filelock import FileLock
 
 from ml_core.catalog.downloads import sha256_of
@@ -133,6 +132,9 @@ def run_step(step: str, request: object, folder: Path) -> None:
 
     Raises ``ModelFileError`` with what is wrong with the model's files.
     """
+    # Imported here, as machines that run published models need not have Django.
+    from django.conf import settings
+
     errors = folder / "errors.txt"
     limits = settings.LIMITS
     with (

@@ -3,15 +3,16 @@
 from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
 
 import openvino as ov
 
 from ml_core.catalog.specs import ModelSpec
 from ml_core.engines.openvino_core import CORE
 from ml_core.errors import ModelUnusable, manage_command
-from ml_core.pictures.images import ImageLimits
-from ml_core.pictures.labelled_pictures import read_image
-from ml_core.pictures.resizing import resize_to_input
+
+if TYPE_CHECKING:
+    from ml_core.pictures.images import ImageLimits
 
 # The metadata key that names the converted model a network was quantized from.
 ORIGIN = "quantized_from"
@@ -43,7 +44,7 @@ def read_quantized(spec: ModelSpec, converted_path: Path) -> ov.Model:
 
 
 def quantize(
-    spec: ModelSpec, converted_path: Path, pictures: Sequence[Path], limits: ImageLimits
+    spec: ModelSpec, converted_path: Path, pictures: Sequence[Path], limits: "ImageLimits"
 ) -> ov.Model:
     """Quantize the network of ``spec`` to 8-bit integers, calibrated on picture files.
 
@@ -51,6 +52,10 @@ def quantize(
     weights and asymmetric for activations.
     """
     import nncf
+
+    # Imported here, as machines that only run networks read no pictures.
+    from ml_core.pictures.labelled_pictures import read_image
+    from ml_core.pictures.resizing import resize_to_input
 
     def network_input(path: Path):
         image = read_image(path, limits)

@@ -1,5 +1,7 @@
 """The TensorFlow engine: runs the Keras model as a graph, on a GPU or the CPU."""
 
+import math
+
 import numpy as np
 import tensorflow as tf
 
@@ -38,8 +40,11 @@ class TensorFlowEngine:
         # A network with a single output returns a tensor, not a list.
         return [output.numpy() for output in tf.nest.flatten(self._graph(tf.constant(batch)))]
 
-    def infer(self, batch: np.ndarray) -> list[Prediction]:
+    def infer(self, batch: np.ndarray, *, timeout_s: float = math.inf) -> list[Prediction]:
         return self._decode(self.outputs(batch))
+
+    def problem(self) -> None:
+        return None
 
     def info(self) -> dict[str, str]:
         device = "GPU" if self._gpus else "CPU"

@@ -20,6 +20,26 @@ def scale_and_offset(input_format: InputFormat) -> tuple[np.ndarray, np.ndarray]
     return scale.astype(np.float32), offset.astype(np.float32)
 
 
+def preprocess_array(pixels: np.ndarray, input_format: InputFormat, dtype: Any) -> np.ndarray:
+    """The input of a network from a (B, H, W, 3) uint8 RGB batch, without a framework."""
+    values = pixels.astype(np.float32)
+    if input_format.colours == "BGR":
+        values = values[..., ::-1]
+    if input_format.colours == "grey":
+        values = values @ np.array(GREY_WEIGHTS, np.float32)[:, None]
+    if np.issubdtype(dtype, np.floating):
+        scale, offset = scale_and_offset(input_format)
+        values = values * scale + offset
+    elif dtype == np.int8:
+        # Quantized networks with signed input count pixels from -128.
+        values = values - 128
+    if not np.issubdtype(dtype, np.floating):
+        values = values.round()
+    if input_format.axes == "NCHW":
+        values = values.transpose(0, 3, 1, 2)
+    return values.astype(dtype)
+
+
 def preprocess(pixels: Any, input_format: InputFormat, dtype: str) -> Any:
     """The input of a Keras network from a (B, H, W, 3) uint8 RGB tensor; see ``InputFormat``."""
     from keras import ops

@@ -30,7 +30,7 @@ class SteppedEngine:
     def outputs(self, batch):
         raise AssertionError("the broker asks for boxes")
 
-    def infer(self, batch):
+    def infer(self, batch, *, timeout_s):
         self.batches.append(batch[:, 0, 0, 0].tolist())
         self.begun.release()
         self.go.acquire()
@@ -167,7 +167,7 @@ def test_an_error_fails_its_own_request_and_not_the_next(engine, caplog):
 
 def test_an_invalid_result_of_the_engine_does_not_stop_the_worker(engine, monkeypatch):
     broker = broker_of(engine, max_queued=10)
-    monkeypatch.setattr(engine, "infer", lambda batch: None)
+    monkeypatch.setattr(engine, "infer", lambda batch, **_: None)
 
     for number in range(3):
         with pytest.raises(InferenceFailed):
@@ -205,7 +205,7 @@ def test_many_threads_get_the_results_of_their_own_pictures():
     class EchoEngine(SteppedEngine):
         workers = 2
 
-        def infer(self, batch):
+        def infer(self, batch, *, timeout_s):
             number = float(batch[0, 0, 0, 0])
             return [Candidates(np.empty((0, 4)), np.array([number]), np.empty(0, int))]
 

@@ -87,7 +87,7 @@ async def test_detection_does_not_block_the_event_loop(monkeypatch):
 
         return record
 
-    def infer_when_released(batch):
+    def infer_when_released(batch, **_):
         assert released.wait(60)
         return infer(batch)
 
@@ -201,7 +201,7 @@ def test_replaced_files_are_loaded_and_the_former_model_is_closed(settings, tmp_
 def test_inference_that_takes_too_long_times_out(settings, monkeypatch):
     broker = model_pool.broker(selection.default_model("detection"))
     released = threading.Event()
-    monkeypatch.setattr(broker.engine, "infer", lambda batch: released.wait(60))
+    monkeypatch.setattr(broker.engine, "infer", lambda batch, **_: released.wait(60))
     settings.LIMITS = {**settings.LIMITS, "inference_seconds": 0.1}
 
     with pytest.raises(InferenceTimeout, match=r"within 0.1 s"):
@@ -253,7 +253,7 @@ def test_readyz_names_a_hanging_model_until_its_engine_is_replaced(client, setti
         return load()
 
     monkeypatch.setattr(broker, "_load", load_when_told)
-    monkeypatch.setattr(broker.engine, "infer", lambda batch: go_on.wait(60))
+    monkeypatch.setattr(broker.engine, "infer", lambda batch, **_: go_on.wait(60))
     with monkeypatch.context() as short:
         short.setattr(broker, "_hang_timeout_s", 0.1)
         short.setitem(settings.LIMITS, "inference_seconds", 0.3)
@@ -300,7 +300,7 @@ def test_a_model_that_is_computing_is_not_closed(settings, tmp_path, monkeypatch
     broker = model_pool._loads["second"].future.result()
     go_on = threading.Event()
     infer = broker.engine.infer
-    monkeypatch.setattr(broker.engine, "infer", lambda batch: go_on.wait(60) and infer(batch))
+    monkeypatch.setattr(broker.engine, "infer", lambda batch, **_: go_on.wait(60) and infer(batch))
 
     with ThreadPoolExecutor(1) as threads:
         answer = threads.submit(engine.detect, PICTURE, model="second")

@@ -14,6 +14,7 @@ from rest_framework import serializers
 
 from ml_core.errors import (
     Busy,
+    EngineUnavailable,
     ImageTooManyBytes,
     InferenceFailed,
     InferenceTimeout,
@@ -35,6 +36,7 @@ MODEL_ERRORS = (
     ModelNotInstalled,
     ModelUnusable,
     ModelLoading,
+    EngineUnavailable,
     Busy,
     InferenceTimeout,
     InferenceFailed,

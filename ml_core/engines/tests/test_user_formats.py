@@ -11,6 +11,7 @@ from onnx import helper
 from ml_core.catalog.formats import InputFormat, ModelFileError, OutputFormat
 from ml_core.catalog.specs import ModelFile, ModelSpec
 from ml_core.engines import load_engine
+from ml_core.networks.preprocessing import preprocess_array
 from ml_core.tests.model_files import echo_onnx, write_onnx
 
 WIDTH, HEIGHT = 6, 4
@@ -61,6 +62,27 @@ def test_an_onnx_network_gets_the_values_it_was_trained_on(tmp_path, name, axes)
 
     expected = values if axes == "NHWC" else values.transpose(0, 3, 1, 2)
     np.testing.assert_allclose(given[0], expected.ravel(), rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", INPUTS)
+@pytest.mark.parametrize("axes", ["NHWC", "NCHW"])
+def test_other_servers_get_the_values_that_a_network_was_trained_on(name, axes):
+    input_format, values = INPUTS[name]
+    input_format = InputFormat(**{**vars(input_format), "axes": axes})
+
+    given = preprocess_array(PICTURE, input_format, np.float32)
+
+    expected = values if axes == "NHWC" else values.transpose(0, 3, 1, 2)
+    assert given.dtype == np.float32
+    np.testing.assert_allclose(given.ravel(), expected.ravel(), rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize(("dtype", "first"), [(np.uint8, 0), (np.int8, -128)])
+def test_other_servers_with_integer_inputs_get_the_pixels(dtype, first):
+    given = preprocess_array(PICTURE, InputFormat(value_range=(0, 1)), dtype)
+
+    assert given.dtype == dtype
+    np.testing.assert_array_equal(given.astype(int), PICTURE.astype(int) + first)
 
 
 def test_an_input_without_a_batch_axis_and_of_bytes_is_filled_as_well(tmp_path):
