@@ -106,6 +106,11 @@ class Job(models.Model):
         """Time limit for all runs together."""
         raise NotImplementedError
 
+    @property
+    def is_waiting(self) -> bool:
+        """Whether its run waits for something else, which has no time limit."""
+        return False
+
     def claim(self) -> bool:
         """Start a run; False if another worker claimed the job first."""
         rows = type(self)._base_manager
@@ -178,7 +183,8 @@ class Video(Owned, Job):
     poster_bytes = models.PositiveIntegerField(default=0, editable=False)
     truncated = models.TextField(_("truncated"), blank=True, editable=False)
     model = models.CharField(_("model"), max_length=100, blank=True, editable=False)
-    # Whether the current run, or else the last one, waits for its model to be loaded.
+    # Whether the current run, or else the last one, waits until its model is loaded, or until the
+    # cluster that runs it can be reached.
     is_loading = models.BooleanField(default=False, editable=False)
     frames_detected = models.PositiveIntegerField(_("frames detected"), default=0, editable=False)
     detect_fps = models.FloatField(_("detection rate (fps)"), default=0, editable=False)
@@ -226,6 +232,10 @@ class Video(Owned, Job):
         limits = settings.LIMITS
         length_s = limits["video_seconds"] if self.duration_s is None else self.duration_s
         return limits["job_seconds"] + limits["job_seconds_per_video_second"] * length_s
+
+    @property
+    def is_waiting(self) -> bool:
+        return self.is_loading
 
     @classmethod
     def root(cls) -> Path:

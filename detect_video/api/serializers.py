@@ -124,7 +124,7 @@ class VideoSerializer(JobSerializer):
     """A video with the state and progress of its detection."""
 
     is_loading = serializers.SerializerMethodField(
-        help_text="whether detection waits for the model, which is being loaded"
+        help_text="whether detection waits until the model is loaded and can be reached"
     )
     urls = serializers.SerializerMethodField()
     renderings = RenderingSerializer(many=True)

@@ -126,7 +126,7 @@ class Running:
 
     def __post_init__(self) -> None:
         self._worked_before_s = self.job.worked_s
-        self._started_s = time.monotonic()
+        self._started_s = self._seen_s = time.monotonic()
         self._has_timed_out = False
 
     def start(self) -> None:
@@ -147,6 +147,11 @@ class Running:
 
     def send_heartbeat(self) -> None:
         """Write a heartbeat with the working time; fail the job beyond its time limit."""
+        now = time.monotonic()
+        if self.job.is_waiting:
+            # Waiting is no work: it counts as if the run had started later.
+            self._started_s += now - self._seen_s
+        self._seen_s = now
         worked_s = self._worked_before_s + time.monotonic() - self._started_s
         try:
             self.job.checkpoint(worked_s=worked_s)

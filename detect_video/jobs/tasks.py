@@ -1,5 +1,6 @@
 """The tasks of claimed jobs. Any process may run them: the row holds all of their state."""
 
+import logging
 import time
 from threading import Event
 
@@ -12,25 +13,44 @@ from detect_video.models import FrameResult, Rendering, State, Video
 from detect_video.video.rendering import CODECS, render_video
 from ml_core import model_pool
 from ml_core.catalog import selection
-from ml_core.errors import ModelLoading
+from ml_core.errors import EngineUnavailable, ModelLoading
 from ml_core.results import Detection
 from web.rest.serializers import boxes_as_json
 from web.storage.disk import check_room, delete_file
 from web.storage.quota import check_quota
 from web.streams import opened
 
+logger = logging.getLogger(__name__)
+
 PROGRESS_EVERY_S = 0.5
+# Between two looks whether the model can be used.
+WAIT_S = 0.5
 
 
 def run_detection(video: Video, stop: Event) -> None:
     """Run detection on the frames of a claimed video that have no result yet.
 
-    Results are stored as soon as they are available. Raises ``VisionError``, or ``RunLost`` when
-    the run was ended or ``stop`` is set.
+    Results are stored as soon as they are available. While the cluster that runs the model is
+    away, the video waits. Raises ``VisionError``, or ``RunLost`` when the run was ended or ``stop``
+    is set.
     """
     if not video.model:
         video.checkpoint(model=selection.default_model("detection").name)
-    _wait_for_model(video, stop)
+    while True:
+        _wait_for_model(video, stop)
+        try:
+            truncated = _detect_rest(video, stop)
+        except EngineUnavailable as exc:
+            logger.warning("Video %s waits: %s", video.pk, exc)
+            # No attempt: it was not the video that failed.
+            video.checkpoint(attempt=max(0, video.attempt - 1))
+        else:
+            video.end_run(State.DONE, truncated=truncated)
+            return
+
+
+def _detect_rest(video: Video, stop: Event) -> str:
+    """Detect in the frames after the last stored one; why the file ends early, or empty."""
     last = video.frames.order_by("frame_index").last()
     queue_key = f"video {video.pk}"
     stored_before, started = video.frames_detected, time.monotonic()
@@ -48,19 +68,21 @@ def run_detection(video: Video, stop: Event) -> None:
             rows = _frame_results(video, found)
             frames = video.frames_detected + len(rows) - stored_before
             video.store_frames(rows, detect_fps=frames / (time.monotonic() - started))
-    video.end_run(State.DONE, truncated=reader.truncated)
+    return reader.truncated
 
 
 def _wait_for_model(video: Video, stop: Event) -> None:
-    """Wait until the model is loaded, and mark the video meanwhile.
+    """Wait until the model is loaded and can be reached, and mark the video meanwhile.
 
     Raises ``VisionError``, or ``RunLost``.
     """
     while not stop.is_set():
         try:
             model_pool.wait_until_loaded("detection", video.model)
-        except ModelLoading:
+            model_pool.check_answering("detection", video.model)
+        except (ModelLoading, EngineUnavailable):
             video.checkpoint(is_loading=True)
+            stop.wait(WAIT_S)
         else:
             video.checkpoint(is_loading=False)
             return

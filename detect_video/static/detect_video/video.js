@@ -33,7 +33,7 @@
  * @property {number} frames_detected
  * @property {number} detect_fps
  * @property {string} model
- * @property {boolean} is_loading whether detection waits for the model, which is being loaded
+ * @property {boolean} is_loading whether detection waits until the model is loaded and can be reached
  * @property {string} created_at in ISO 8601
  * @property {Record<string, string>} urls
  * @property {Rendering[]} renderings
