@@ -190,7 +190,7 @@ def test_pictures_and_videos_wait_after_the_start_of_the_server(
     video.locator("#file").set_input_files(write_tomatoes(tmp_path / "clip.mp4", 20))
 
     expect_loading(classify.locator("#cards .waiting").first)
-    expect_loading(video.locator("#state"))
+    expect(video.locator("#state")).to_have_text(re.compile(r"^Waiting for the model… \d+s$"))
     loading.close()
 
     expect(classify.locator("#cards .verdict")).to_have_count(2)
