@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help prepare run run-https test test-pythons test-hardening format FORCE
+.PHONY: help prepare run run-https test test-pythons test-hardening test-cluster format FORCE
 
 # Files are UTF-8, whatever the locale of the machine or of a library.
 export PYTHONUTF8 := 1
@@ -36,6 +36,15 @@ test-pythons: .venv/runtime ## Serve the site with every supported Python of thi
 
 test-hardening: .venv/dev ## Attack a served site, kill it, use it for long (35 minutes; see tests/hardening/README.md)
 	$(BIN)/pytest -s tests/hardening
+
+test-cluster: .venv/dev .venvs/ray ## Run the models on a cluster of two Ray nodes, and kill parts of it (10 minutes, as root)
+	$(BIN)/pytest -s tests/cluster
+
+.venvs/ray: deploy/ray/requirements.txt
+	rm -rf $@
+	$(BIN)/python -m venv $@
+	$@/bin/pip install --quiet --requirement $<
+	@touch $@
 
 format: .venv/dev ## Format the Python code
 	$(BIN)/ruff check --fix .
