@@ -270,7 +270,7 @@ def test_another_version_or_model_names_the_command_that_publishes(toy, version,
         with pytest.raises(EngineUnavailable, match=reason) as caught:
             engine.infer(picture()[None], timeout_s=30)
 
-        assert caught.value.command == "python manage.py publish_models toy --to FOLDER"
+        assert "manage.py publish_models toy --to FOLDER" in caught.value.command
         assert reason in engine.problem().detail
 
 
