@@ -11,7 +11,8 @@ from filelock import FileLock
 def short_lock(path: Path, *, timeout_s: float = 0) -> Iterator[None]:
     """Hold the lock file ``path``, which is deleted at the end.
 
-    Raises ``filelock.Timeout`` if another process or thread holds it for longer than ``timeout_s``.
+    Raises ``filelock.Timeout`` if another process or thread holds it for longer than ``timeout_s``;
+    -1 means that it waits for however long.
     """
     with FileLock(path, timeout=timeout_s):
         try:

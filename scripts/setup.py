@@ -165,8 +165,7 @@ def prepare() -> None:
     install()
     say("Preparing the database and the static files ...")
     for command in (
-        ["migrate", "--verbosity", "0"],
-        ["collectstatic", "--noinput", "--verbosity", "0"],
+        ["prepare"],
         ["fetch_models", "--if-possible"],
     ):
         status = subprocess.call([PYTHON, str(ROOT / "manage.py"), *command])

@@ -66,8 +66,7 @@ def windows_server(
     """A running server that follows the rules of Windows."""
     monkeypatch.setattr(sys, "executable", str(python))
     server = Server(data_dir, toy_model_dir)
-    server.manage("migrate", "--verbosity", "0")
-    server.manage("collectstatic", "--noinput", "--verbosity", "0")
+    server.manage("prepare")
     server.start()
     yield server
     server.process.kill()

@@ -345,8 +345,7 @@ def test_run_prepares_everything_and_serves(machine: Machine):
 
     lines = [line for line in done.stdout.splitlines() if line.startswith("manage.py")]
     assert lines == [
-        "manage.py migrate --verbosity 0",
-        "manage.py collectstatic --noinput --verbosity 0",
+        "manage.py prepare",
         "manage.py fetch_models --if-possible",
         "manage.py serve --open",
     ]
