@@ -7,16 +7,20 @@ from collections.abc import Callable
 from pathlib import Path
 
 from django.conf import settings
+from django.core.cache import cache
 from django.db import Error, connection
 
 from ml_core import model_pool
 from ml_core.catalog import selection
 from ml_core.errors import VisionError
+from web.cache import is_failing
 from web.problem_texts import without_folders
 
 logger = logging.getLogger(__name__)
 
 OK = "ok"
+# The check whose failure does not make the site unready: requests go on without Redis.
+CACHE = "cache"
 
 
 def checks() -> dict[str, str]:
@@ -26,6 +30,8 @@ def checks() -> dict[str, str]:
         "media": (_check_media, "the media folder is not writable"),
         "disk": (_check_disk, "not enough free disk space for uploads"),
     }
+    if settings.REDIS_URL:
+        functions[CACHE] = (_check_cache, "Redis does not respond, so throttles do not hold")
     return {name: _result(*check) for name, check in functions.items()}
 
 
@@ -76,6 +82,12 @@ def _check_disk() -> None:
     free = free_bytes()
     if free < settings.LIMITS["free_bytes"]:
         raise OSError(f"{free:,} bytes are free")
+
+
+def _check_cache() -> None:
+    cache.get("any")
+    if is_failing():
+        raise OSError("no response in time")
 
 
 def _media_folder() -> Path:

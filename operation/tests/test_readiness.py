@@ -6,6 +6,7 @@ import pytest
 from django.db import OperationalError, connection
 
 from ml_core import model_pool
+from operation import readiness
 
 pytestmark = [pytest.mark.usefixtures("toy_detector"), pytest.mark.django_db]
 
@@ -16,6 +17,16 @@ def warm(settings, monkeypatch, tmp_path: Path) -> None:
     states = {"toy": "ready", "resnet56v2-cifar10": "ready"}
     monkeypatch.setattr(model_pool, "start_loading", lambda: [])
     monkeypatch.setattr(model_pool, "loaded_models", lambda: states)
+
+
+def test_a_site_without_its_redis_says_so_and_stays_ready(client, settings, monkeypatch):
+    settings.REDIS_URL = "redis://127.0.0.1:1/0"
+    monkeypatch.setattr(readiness, "is_failing", lambda: True)
+
+    response = client.get("/readyz")
+
+    assert response.json()["checks"].pop("cache").startswith("Redis does not respond")
+    assert response.json()["status"] == "ready"
 
 
 def test_the_site_is_ready_when_all_checks_pass(client, settings):
