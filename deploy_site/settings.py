@@ -176,6 +176,7 @@ LIMITS = {name: env.number(f"LIMIT_{name.upper()}", default=most) for name, most
 RETENTION_DAYS = env.number("RETENTION_DAYS", default=0)
 
 # Whether the serving process also runs queued jobs: detection in videos, and renderings of them.
+# Otherwise processes of "manage.py work" do.
 RUN_JOBS = env.flag("RUN_JOBS", default=True)
 
 # --- Application ---
@@ -264,12 +265,32 @@ if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
     }
     # On disk, as threads that share an in-memory database fail instead of waiting.
     DATABASES["default"]["TEST"] = {"NAME": DATA_DIR / "test.sqlite3"}
+# Connections of one process to PostgreSQL, shared by its threads; 0: each thread opens its own.
+DATABASE_POOL = env.number("DATABASE_POOL", default=20)
+if DATABASES["default"]["ENGINE"].endswith("postgresql"):
+    DATABASES["default"]["OPTIONS"] = {
+        "connect_timeout": 5,
+        # In ms. A process that freezes within a transaction holds its locks for no longer than
+        # this, and others wait for no longer.
+        "options": "-c idle_in_transaction_session_timeout=10000 -c lock_timeout=10000",
+        # How long a thread waits for a connection, and the pool tries to connect for it, in s.
+        "pool": {"min_size": 1, "max_size": DATABASE_POOL, "timeout": 10, "reconnect_timeout": 10}
+        if DATABASE_POOL
+        else {},
+        **DATABASES["default"].get("OPTIONS", {}),
+    }
+    # After a restart of PostgreSQL, the pool is full of dead connections.
+    DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # Several serving processes need Redis to share caches.
 REDIS_URL = env("REDIS_URL", default="")
 if REDIS_URL:
-    redis = {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL}
+    redis = {
+        "BACKEND": "web.cache.OptionalRedisCache",
+        "LOCATION": REDIS_URL,
+        "OPTIONS": {"socket_connect_timeout": 1, "socket_timeout": 1},
+    }
     CACHES = {"default": redis, "attempts": {**redis, "KEY_PREFIX": "attempts"}}
 else:
     in_memory = {
@@ -502,5 +523,7 @@ LOGGING = {
         "uvicorn.access": {"filters": ["static_files"]},
         # web.problems logs one line instead of a traceback.
         "django.security.DisallowedHost": {"level": "CRITICAL"},
+        # And this one whenever a connection is used.
+        "psycopg.pool": {"level": "WARNING"},
     },
 }

@@ -35,6 +35,13 @@ class DatabaseBusy(VisionError):
     retry_after_s = 2
 
 
+class ValueUnusable(VisionError):
+    """The database cannot store or compare a value of the request. SQLite can."""
+
+    status = 400
+    code = "value_unusable"
+
+
 class QuotaExceeded(VisionError):
     """The owner's storage quota is used up."""
 

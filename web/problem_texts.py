@@ -98,6 +98,9 @@ _TEXTS = {
     "unsupported_media_type": gettext_noop("This file type is not supported."),
     "upload_busy": gettext_noop("This video is already being uploaded."),
     "upload_finished": gettext_noop("This upload has already ended."),
+    "value_unusable": gettext_noop(
+        "The request has a value that is too long or has characters that cannot be stored."
+    ),
     "video_memory": gettext_noop(
         "All memory for video playback is in use. This video continues as soon as another one is "
         "closed."

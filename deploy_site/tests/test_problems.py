@@ -14,7 +14,7 @@ import pytest
 from django.contrib.auth.models import User
 from django.contrib.sessions.models import Session
 from django.db import connection
-from django.db.utils import OperationalError
+from django.db.utils import DataError, OperationalError
 from django.http import Http404
 from django.test import Client
 from django.utils import timezone
@@ -213,6 +213,22 @@ def test_database_errors_in_middleware_are_problems(
     response = client.get(path)
 
     assert (response.status_code, response["Retry-After"]) == (503, "2")
+    assert response["Content-Type"].startswith(kind)
+
+
+@pytest.mark.parametrize(("path", "kind"), [("/", "text/html"), ("/api/limits/", CONTENT_TYPE)])
+def test_a_value_that_the_database_cannot_take_is_a_bad_request(
+    db, client, monkeypatch, no_detector, path, kind
+):
+    def fail(request: object) -> None:
+        raise DataError("PostgreSQL text fields cannot contain NUL (0x00) bytes")
+
+    client.raise_request_exception = False
+    monkeypatch.setattr("accounts.middleware.bearer", fail)
+
+    response = client.get(path)
+
+    assert response.status_code == 400
     assert response["Content-Type"].startswith(kind)
 
 

@@ -161,6 +161,7 @@ def test_postgres_and_redis_are_configured_by_url(tmp_path):
 
     assert found["DATABASES"]["default"]["ENGINE"] == "django.db.backends.postgresql"
     assert found["DATABASES"]["default"]["HOST"] == "db"
+    assert found["DATABASES"]["default"]["OPTIONS"]["pool"]["max_size"] == 20
     assert {cache["LOCATION"] for cache in found["CACHES"].values()} == {"redis://cache:6379/0"}
     assert found["CACHES"]["attempts"]["KEY_PREFIX"] == "attempts"
 

@@ -27,6 +27,9 @@ from ml_core.networks.classifier_description import (
 )
 from ml_core.networks.darknet_cfg import DarknetError, read_config
 
+# The rows of results have as much room for the name of their model.
+MAX_NAME_LENGTH = 100
+
 
 def read_catalog(model_dir: Path) -> dict[str, ModelSpec]:
     """All models by name: shipped, catalogued, then those the user added to ``model_dir``.
@@ -46,6 +49,12 @@ def read_catalog(model_dir: Path) -> dict[str, ModelSpec]:
         if spec and folder.name in specs:
             taken = f"The catalogue already has a model {folder.name}: rename this folder."
             spec = replace(spec, name=f"{folder.name} (yours)", problem=taken)
+        if spec and len(folder.name) > MAX_NAME_LENGTH:
+            too_long = (
+                f"The name of this folder has {len(folder.name)} characters; at most "
+                f"{MAX_NAME_LENGTH} can be stored with a result: rename it."
+            )
+            spec = replace(spec, problem=too_long)
         if spec:
             specs[spec.name] = spec
     return specs

@@ -10,6 +10,7 @@ from typing import IO, Any
 
 from django.conf import settings
 from django.core.files.uploadedfile import SimpleUploadedFile, UploadedFile
+from django.db import connection
 from django.http import HttpRequest
 from drf_spectacular.utils import OpenApiTypes
 from rest_framework import serializers
@@ -36,6 +37,7 @@ def picture_in_memory(queue_key: str) -> Iterator[None]:
     Requests are served in order, but one ``queue_key`` never holds more than half of the slots, so
     that others need not wait for it. Raises ``Busy`` when no slot becomes free in time.
     """
+    give_back_connection()
     slots = settings.LIMITS["pictures_in_memory"]
     share = max(1, slots // 2)
     me = (object(), queue_key)
@@ -61,6 +63,12 @@ def picture_in_memory(queue_key: str) -> Iterator[None]:
             if not _in_memory[queue_key]:
                 del _in_memory[queue_key]
             _changed.notify_all()
+
+
+def give_back_connection() -> None:
+    """Leave this thread's connection to others while it waits: the pool has less than threads."""
+    if connection.vendor != "sqlite" and not connection.in_atomic_block:
+        connection.close()
 
 
 def decode_upload(

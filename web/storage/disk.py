@@ -13,10 +13,16 @@ from typing import IO
 from django.conf import settings
 from django.core.files.base import File
 from django.core.files.storage import FileSystemStorage
-from django.db.utils import DatabaseError, InterfaceError, InternalError, OperationalError
+from django.db.utils import (
+    DatabaseError,
+    DataError,
+    InterfaceError,
+    InternalError,
+    OperationalError,
+)
 
 from ml_core.errors import VisionError
-from web.errors import DatabaseBusy, StorageFull, StorageUnusable
+from web.errors import DatabaseBusy, StorageFull, StorageUnusable, ValueUnusable
 
 # Suffix of files that are being written, by which leftovers of crashes are found.
 PART_SUFFIX = ".part"
@@ -30,8 +36,10 @@ UNUSABLE_ERRORS = (errno.EROFS, errno.EACCES, errno.EIO)
 DATABASE_FULL = "disk is full"
 POSTGRES_DISK_FULL = "53100"
 DATABASE_LOCKED = "database is locked"
-# Serialization failure, deadlock, lock not available.
-POSTGRES_BUSY = ("40001", "40P01", "55P03")
+# Serialization failure, deadlock, lock not available, too many connections.
+POSTGRES_BUSY = ("40001", "40P01", "55P03", "53300")
+# The pool has no connection to give: all are in use, or the database cannot be reached.
+POOL_EXHAUSTED = "couldn't get a connection"
 # Read-only transaction, and class XX: internal error or data corruption.
 POSTGRES_UNUSABLE = ("25006", "XX")
 # SQLite creates a removed database file again, without tables.
@@ -41,6 +49,10 @@ UNUSABLE = (
     "The server cannot use its storage. Contact the site administrator; /readyz has the details."
 )
 BUSY = "The database is busy. Try again in a moment."
+UNSUITABLE = (
+    "The request has a value that is too long or has characters that cannot be stored, such as "
+    "NUL. Change it and try again."
+)
 
 
 class WholeFileStorage(FileSystemStorage):
@@ -196,8 +208,11 @@ def as_vision_error(exc: BaseException) -> VisionError | None:
         return StorageFull(FULL)
     if isinstance(exc, OperationalError):
         sqlstate = getattr(exc.__cause__, "sqlstate", None)
-        if DATABASE_LOCKED in str(exc) or sqlstate in POSTGRES_BUSY:
+        is_locked = DATABASE_LOCKED in str(exc) or POOL_EXHAUSTED in str(exc)
+        if is_locked or sqlstate in POSTGRES_BUSY:
             return DatabaseBusy(BUSY)
+    if isinstance(exc, DataError):
+        return ValueUnusable(UNSUITABLE)
     return StorageUnusable(UNUSABLE) if is_unusable(exc) else None
 
 

@@ -239,6 +239,17 @@ def test_a_folder_named_like_a_catalogued_model_is_reported(tmp_path):
     assert specs["yolov3"].family == "YOLOv3"
 
 
+def test_a_folder_whose_name_is_too_long_for_results_is_reported(tmp_path):
+    install_toy_network(tmp_path)
+    for length in (100, 101):
+        shutil.copytree(tmp_path / "toy", tmp_path / ("n" * length))
+
+    specs = read_catalog(tmp_path)
+
+    assert specs["n" * 100].problem == ""
+    assert "101 characters; at most 100" in specs["n" * 101].problem
+
+
 def test_a_folder_is_read_again_only_when_its_files_changed(tmp_path, monkeypatch):
     install_toy_network(tmp_path)
     read = []
