@@ -54,7 +54,7 @@ class CameraConsumer(AsyncJsonWebsocketConsumer):
         address = scope_address(self.scope)
         self.queue_key = owner.client_key(address)
         try:
-            self.slot = open_cameras.acquire(self.queue_key, address)
+            self.slot = await open_cameras.acquire(self.queue_key, address)
         except VisionError as exc:
             return await self.refuse(exc)
         self.stream.open()

@@ -34,11 +34,16 @@ def measured(stage: str, ms: float) -> float:
     return ms
 
 
-def recent_stages() -> dict[str, dict[str, float]]:
-    """Median and 95th percentile in ms of the latest times of each stage."""
+def recent_times() -> dict[str, list[float]]:
+    """The latest times of each stage of this process in ms."""
+    return {stage: [*kept] for stage, kept in _recent_ms.items()}
+
+
+def stage_figures(times_ms: dict[str, list[float]]) -> dict[str, dict[str, float]]:
+    """Median and 95th percentile in ms of the times of each stage that has any."""
     return {
         stage: {"median_ms": round(median(times), 2), "p95_ms": round(_p95(times), 2)}
-        for stage, times in ((stage, sorted(kept)) for stage, kept in _recent_ms.items())
+        for stage, times in ((stage, sorted(kept)) for stage, kept in times_ms.items())
         if times
     }
 

@@ -50,6 +50,11 @@ def open_socket_counts() -> dict[str, int]:
     return {"camera": open_cameras.total(), "video": open_sockets.total()}
 
 
+def site_socket_counts() -> dict[str, int]:
+    """Number of WebSockets that are open in all processes of the site, by kind."""
+    return {"camera": open_cameras.site_total(), "video": open_sockets.site_total()}
+
+
 def job_counts() -> dict[str, dict[str, int]]:
     """Number of videos and renderings by state."""
     return {

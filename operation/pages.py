@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.conf import settings
 from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
@@ -15,4 +16,5 @@ from operation import status
 def operation_page(request: HttpRequest) -> HttpResponse:
     """The operator's page, which polls ``api.site_status``."""
     context: dict[str, Any] = {**admin.site.each_context(request), "title": _("Operations")}
-    return render(request, "admin/operation.html", {**context, "models": status.models()})
+    context |= {"models": status.models(), "has_redis": bool(settings.REDIS_URL)}
+    return render(request, "admin/operation.html", context)

@@ -48,7 +48,7 @@ class VideoConsumer(AsyncWebsocketConsumer):
         address = scope_address(self.scope)
         await self.accept()
         try:
-            self.slot = open_sockets.acquire(self.owner.client_key(address), address)
+            self.slot = await open_sockets.acquire(self.owner.client_key(address), address)
             video_id = self.scope["url_route"]["kwargs"]["video_id"]
             self.video = await database_sync_to_async(find_video)(self.owner, video_id)
         except Exception as exc:

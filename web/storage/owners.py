@@ -53,13 +53,21 @@ class Owner:
         return f"session {self.session_key}" if self.session_key else f"address {address}"
 
     @property
+    def names(self) -> tuple[str, str]:
+        """The account's name, and the first characters of the session key; either may be empty."""
+        return self.user.get_username() if self.user else "", self.session_key[:6]
+
+    @property
     def label(self) -> str:
         """Name shown to staff: the account's, or the first characters of the session key."""
-        if self.user is not None:
-            return self.user.get_username()
-        if self.session_key:
-            return gettext("session {key}…").format(key=self.session_key[:6])
-        return gettext("a visitor")
+        return owner_label(*self.names)
+
+
+def owner_label(account: str, session: str) -> str:
+    """What the staff sees of an owner with these ``names``."""
+    if account:
+        return account
+    return gettext("session {key}…").format(key=session) if session else gettext("a visitor")
 
 
 class OwnedQuerySet(models.QuerySet):

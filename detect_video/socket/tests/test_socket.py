@@ -357,7 +357,7 @@ async def test_one_address_may_watch_as_many_as_the_limit_whatever_sessions_it_m
     client, done_video, settings
 ):
     settings.LIMITS = {**settings.LIMITS, "video_sockets_per_address": 3}
-    others = [open_sockets.acquire(f"session {key}", "192.0.2.1") for key in ("a", "b")]
+    others = [await open_sockets.acquire(f"session {key}", "192.0.2.1") for key in ("a", "b")]
     last, one_more, elsewhere = sockets = [socket(client, done_video) for _ in range(3)]
     for communicator, address in zip(sockets, ("1", "1", "2"), strict=True):
         communicator.scope["client"] = [f"192.0.2.{address}", 1]
@@ -378,7 +378,7 @@ async def test_one_address_may_watch_as_many_as_the_limit_whatever_sessions_it_m
 
 async def test_the_site_has_a_limit_too(client, done_video, settings):
     settings.LIMITS = {**settings.LIMITS, "video_sockets": 2}
-    others = [open_sockets.acquire("session others", "192.0.2.1") for _ in range(2)]
+    others = [await open_sockets.acquire("session others", "192.0.2.1") for _ in range(2)]
     communicator = socket(client, done_video)
     await communicator.connect()
 
