@@ -17,10 +17,11 @@ from django.urls import re_path  # noqa: E402
 
 from accounts.sockets import SocketAuthentication  # noqa: E402
 from detect_camera.routing import websocket_urlpatterns as camera_sockets  # noqa: E402
-from detect_video.jobs.scheduler import start_scheduler  # noqa: E402
+from detect_video.jobs.scheduler import scheduler  # noqa: E402
 from detect_video.socket.routing import websocket_urlpatterns as video_sockets  # noqa: E402
 from ml_core import choices, model_pool  # noqa: E402
 from operation.request_ids import RequestIds  # noqa: E402
+from operation.status import report_status  # noqa: E402
 from web.consumers import OriginValidator, SocketErrors, UnknownPathConsumer  # noqa: E402
 from web.middleware.body_limit import BodyLimit  # noqa: E402
 from web.middleware.connections import ConnectionLimits  # noqa: E402
@@ -61,4 +62,6 @@ def load_models() -> None:
 # In a thread, as servers import this module in their event loop, which must not read the database.
 choices.on_change = model_pool.start_loading
 threading.Thread(target=load_models, daemon=True).start()
-start_scheduler()
+report_status()
+if settings.RUN_JOBS:
+    scheduler.start()

@@ -120,10 +120,13 @@ class Job(models.Model):
             last = rows.aggregate(last=models.Max("turn"))["last"]
             fields["turn"] = last + 1
         unchanged = rows.filter(pk=self.pk, state=self.state, run_id=self.run_id)
-        claimed = unchanged.update(heartbeat_at=Now(), **fields)
-        if claimed:
-            self.refresh_from_db()
-        return bool(claimed)
+        with transaction.atomic():
+            # Without waiting for the row: a process that was frozen may hold its lock.
+            is_free = unchanged.select_for_update(skip_locked=True).values_list("pk")
+            if not (is_free and unchanged.update(heartbeat_at=Now(), **fields)):
+                return False
+        self.refresh_from_db()
+        return True
 
     def begin_attempt(self) -> None:
         """Count an attempt: from here on, the video itself may crash the process.
@@ -136,7 +139,7 @@ class Job(models.Model):
         """Save ``fields`` and a heartbeat. Raises ``RunLost`` if the run was ended."""
         mine = type(self)._base_manager.filter(pk=self.pk, run_id=self.run_id)
         # run_id=None would match every row without a run.
-        if self.run_id is None or not mine.update(heartbeat_at=Now(), **fields):
+        if self.run_id is None or not mine.update(**{"heartbeat_at": Now(), **fields}):
             raise RunLost
         for name, value in fields.items():
             setattr(self, name, value)
@@ -144,6 +147,14 @@ class Job(models.Model):
     def end_run(self, state: State, **fields: Any) -> None:
         """Save the final state of the run. Raises ``RunLost``."""
         self.checkpoint(state=state, run_id=None, **fields)
+
+    def hand_back(self, *, attempt: int, worked_s: float) -> None:
+        """End the run of a worker that stops: another one claims the job at once, and goes on.
+
+        ``attempt`` and ``worked_s`` are as if the run had not begun, but for its working time.
+        Raises ``RunLost``.
+        """
+        self.checkpoint(run_id=None, heartbeat_at=None, attempt=attempt, worked_s=worked_s)
 
     def cancel(self) -> None:
         """Cancel a queued or running job; others are left unchanged."""

@@ -1,6 +1,7 @@
-"""Runs queued jobs: a thread of the serving process claims rows and runs each in its own thread.
+"""Runs queued jobs: a thread of a process claims rows and runs each job in a thread of its own.
 
-When a process dies, the heartbeat of its jobs stops; another worker then claims them and resumes.
+A process that is stopped hands its jobs back, and another worker goes on with them at once. When a
+process dies, the heartbeat of its jobs stops, and they are claimed once it is stale.
 Transient server errors are retried, at most ``MAX_ATTEMPTS`` times without progress. Errors caused
 by the video would occur on every attempt, so the job fails at once.
 """
@@ -19,7 +20,7 @@ from django.db import OperationalError, close_old_connections, connections
 from detect_video import chunked_uploads
 from detect_video.errors import RunLost
 from detect_video.jobs.tasks import run_detection, run_rendering
-from detect_video.models import MAX_ATTEMPTS, Job, Rendering, State, Video
+from detect_video.models import LEAST_RUN_S, MAX_ATTEMPTS, Job, Rendering, State, Video
 from ml_core.errors import Busy, InferenceTimeout, VisionError
 from web.errors import StorageFull, log_vision_error
 from web.storage.disk import FULL, as_vision_error, is_full, is_unusable
@@ -47,12 +48,6 @@ KINDS: list[tuple[str, type[Job], Task]] = [
     ("video_jobs", Video, run_detection),
     ("rendering_jobs", Rendering, run_rendering),
 ]
-
-
-def start_scheduler() -> None:
-    """Start the scheduler thread if ``settings.RUN_JOBS`` is set."""
-    if settings.RUN_JOBS:
-        Thread(target=Scheduler().run_forever, name="video-jobs", daemon=True).start()
 
 
 def claim_next(kind: type[Job]) -> Job | None:
@@ -126,6 +121,7 @@ class Running:
 
     def __post_init__(self) -> None:
         self._worked_before_s = self.job.worked_s
+        self._attempt_before = self.job.attempt
         self._started_s = self._seen_s = time.monotonic()
         self._has_timed_out = False
 
@@ -152,7 +148,7 @@ class Running:
             # Waiting is no work: it counts as if the run had started later.
             self._started_s += now - self._seen_s
         self._seen_s = now
-        worked_s = self._worked_before_s + time.monotonic() - self._started_s
+        worked_s = self._worked_s
         try:
             self.job.checkpoint(worked_s=worked_s)
         except RunLost:
@@ -163,27 +159,65 @@ class Running:
             self.stop.set()
             fail(self.job, took_too_long(self.job))
 
+    def hand_back(self) -> None:
+        """Leave the job to another worker. The thread ends at its next checkpoint."""
+        self.stop.set()
+        # Progress resets the attempts. Being stopped is no attempt, and no crash.
+        attempt = min(self.job.attempt, self._attempt_before)
+        with suppress(RunLost):
+            self.job.hand_back(attempt=attempt, worked_s=self._worked_s - LEAST_RUN_S)
+            logger.info("%s %s is handed back", type(self.job).__name__, self.job.pk)
+
+    @property
+    def _worked_s(self) -> float:
+        return self._worked_before_s + time.monotonic() - self._started_s
+
 
 class Scheduler:
-    """Starts waiting jobs as slots become free."""
+    """Starts waiting jobs as slots become free, until it is stopped."""
 
     def __init__(self) -> None:
         self._running: list[Running] = []
         self._heartbeat_due = self._sweep_due = 0.0
+        self._stopping = Event()
+        self._thread: Thread | None = None
 
-    def run_forever(self) -> None:
-        while True:
-            try:
-                self.tick()
-                time.sleep(TICK_S)
-            except Exception as exc:
-                if refusal := as_vision_error(exc):
-                    log_vision_error(refusal, exc)
-                else:
-                    logger.exception("jobs cannot be started for now")
-                time.sleep(PAUSE_S)
-            finally:
-                close_old_connections()
+    def start(self) -> None:
+        """Run in a thread of its own."""
+        self._thread = Thread(target=self.run, name="video-jobs", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Begin to hand all jobs back; a handler of signals in the main thread may call this."""
+        self._stopping.set()
+
+    def join(self) -> None:
+        """Wait until the thread, if any, has ended: ``stop`` may be called meanwhile."""
+        while self._thread and self._thread.is_alive():
+            # With a timeout, as Windows delivers no Ctrl-C otherwise.
+            self._thread.join(TICK_S)
+
+    def run(self) -> None:
+        """Work until ``stop``; then hand back what is running."""
+        while not self._stopping.is_set():
+            pause_s = TICK_S if self._attempt(self.tick) else PAUSE_S
+            self._stopping.wait(pause_s)
+        for running in self._running:
+            self._attempt(running.hand_back)
+
+    def _attempt(self, step: Callable[[], None]) -> bool:
+        """Whether ``step`` succeeded; otherwise the log says why not."""
+        try:
+            step()
+        except Exception as exc:
+            if refusal := as_vision_error(exc):
+                log_vision_error(refusal, exc)
+            else:
+                logger.exception("the jobs cannot be looked after for now")
+            return False
+        finally:
+            close_old_connections()
+        return True
 
     def tick(self) -> None:
         """Send heartbeats, start waiting jobs and clean up, whichever is due."""
@@ -206,3 +240,7 @@ class Scheduler:
             running.start()
             self._running.append(running)
             free -= 1
+
+
+# The scheduler of this process; see ``settings.RUN_JOBS``.
+scheduler = Scheduler()

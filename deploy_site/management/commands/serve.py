@@ -1,9 +1,12 @@
 """``manage.py serve``: serves the site with uvicorn, for development and production."""
 
+import asyncio
 import io
 import socket
 import webbrowser
 from argparse import ArgumentParser
+from contextlib import suppress
+from types import FrameType
 from typing import Any
 
 import segno
@@ -15,10 +18,24 @@ from django.db import connection
 
 from deploy_site.browser import is_served, open_once_served
 from deploy_site.https import certificate, lan_addresses
+from detect_video.jobs.scheduler import scheduler
 from web.middleware.connections import TimeoutHttpProtocol
 from web.storage.reserve import create_reserve
 
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
+
+
+class Server(uvicorn.Server):
+    """Hands jobs back as soon as it is told to stop, while requests in progress are finished."""
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        scheduler.stop()
+        super().handle_exit(sig, frame)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().shutdown(sockets)
+        # Afterwards uvicorn repeats the signal, which ends the process.
+        await asyncio.to_thread(scheduler.join)
 
 
 class Command(BaseCommand):
@@ -54,7 +71,7 @@ class Command(BaseCommand):
             # Keeps the WAL files alive: on a full disk SQLite could not create them again, and
             # could neither read nor delete rows.
             connection.ensure_connection()
-        uvicorn.run(
+        config = uvicorn.Config(
             "deploy_site.asgi:application",
             host=settings.HOST,
             port=settings.PORT,
@@ -73,6 +90,14 @@ class Command(BaseCommand):
             ws_per_message_deflate=False,
             **encryption,
         )
+        # Outside of the event loop.
+        config.load_app()
+        server = Server(config)
+        # uvicorn repeats Ctrl-C once it has shut down.
+        with suppress(KeyboardInterrupt):
+            server.run()
+        if not server.started:
+            raise CommandError("The server could not start; the log says why.")
 
     def _check_port(self) -> None:
         """Raise ``CommandError`` if the server could not listen, before it loads anything."""

@@ -24,7 +24,15 @@ from detect_video.errors import NotFinished, RunLost
 from detect_video.jobs import pipeline, tasks
 from detect_video.jobs import scheduler as jobs
 from detect_video.jobs.tasks import run_detection
-from detect_video.models import FrameResult, Rendering, State, Video
+from detect_video.models import (
+    LEAST_RUN_S,
+    MAX_ATTEMPTS,
+    FrameResult,
+    Job,
+    Rendering,
+    State,
+    Video,
+)
 from detect_video.services import request_rendering, retry_video
 from detect_video.tests.clips import write_clip
 from detect_video.video import rendering as video_rendering
@@ -453,6 +461,55 @@ def test_a_heartbeat_keeps_a_slow_run_from_being_taken_over(clip):
     jobs.Running(claimed, run_detection).send_heartbeat()
 
     assert jobs.claim_next(Video) is None
+
+
+def waiting_task(started: list[Job], release: threading.Event) -> jobs.Task:
+    """A task that begins an attempt, and does not care that it is to stop."""
+
+    def wait(job: Job, stop: threading.Event) -> None:
+        job.begin_attempt()
+        started.append(job)
+        release.wait(60)
+        # As if a frozen process goes on.
+        job.checkpoint(attempt=0)
+        raise AssertionError("a run that was handed back may not write")
+
+    return wait
+
+
+def test_a_stopped_scheduler_hands_its_jobs_back_and_others_go_on_at_once(clip, monkeypatch):
+    video = queued_video(clip)
+    started: list[Job] = []
+    release = threading.Event()
+    monkeypatch.setattr(jobs, "KINDS", [("video_jobs", Video, waiting_task(started, release))])
+    scheduler = jobs.Scheduler()
+    scheduler.start()
+    try:
+        wait_until(lambda: bool(started))
+
+        scheduler.stop()
+        scheduler.join()
+
+        video.refresh_from_db()
+        assert (video.state, video.run_id, video.attempt) == (State.RUNNING, None, 0)
+        assert video.worked_s < LEAST_RUN_S
+        assert jobs.claim_next(Video) == video
+    finally:
+        release.set()
+    with pytest.raises(RunLost):
+        started[0].checkpoint()
+
+
+def test_a_job_may_be_handed_back_any_number_of_times(clip):
+    video = queued_video(clip)
+    for _ in range(MAX_ATTEMPTS + 1):
+        running = jobs.Running(jobs.claim_next(Video), run_detection)
+        running.job.begin_attempt()
+        running.hand_back()
+
+    work_off()
+
+    assert_complete(video, 20)
 
 
 def rendering_of(video: Video, **options: object) -> Rendering:
