@@ -37,7 +37,10 @@ test-pythons: .venv/runtime ## Serve the site with every supported Python of thi
 test-hardening: .venv/dev ## Attack a served site, kill it, use it for long (35 minutes; see tests/hardening/README.md)
 	$(BIN)/pytest -s tests/hardening
 
-test-cluster: .venv/dev .venvs/ray ## Run the models on a cluster of two Ray nodes, and kill parts of it (10 minutes, as root)
+test-cluster: .venv/dev .venvs/ray ## Test several processes, and models on two Ray nodes (20 minutes, as root; see tests/cluster/README.md)
+	@scripts/install-system-package "$$(ls /usr/lib/postgresql/*/bin/initdb 2>/dev/null | head -1)" postgresql || echo "Its tests are skipped."
+	@scripts/install-system-package "$$(command -v redis-server || echo /usr/bin/redis-server)" redis-server || echo "Its tests are skipped."
+	@scripts/install-system-package "$$(command -v nginx || echo /usr/sbin/nginx)" nginx-light || echo "Its tests are skipped."
 	$(BIN)/pytest -s tests/cluster
 
 .venvs/ray: deploy/ray/requirements.txt

@@ -6,10 +6,12 @@ import socket
 import subprocess
 import sys
 import time
+import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import psycopg
 import pytest
 import requests
 from filelock import FileLock
@@ -18,6 +20,11 @@ from playwright.sync_api import ConsoleMessage, Page
 from ml_core.tests.toy_network import BLUE, RED, cells_picture
 
 ROOT = Path(__file__).parent.parent
+# With PostgreSQL, such as postgres://user@host/postgres, each server of the site has a database
+# of its own there; and with a Redis, one of its 16 databases.
+POSTGRES_URL = os.environ.get("DATABASE_URL", "")
+REDIS_URL = os.environ.get("REDIS_URL", "")
+PREPARED = "prepared"
 CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
 CHROMIUM_ARGUMENTS = [
     "--no-sandbox",
@@ -92,6 +99,19 @@ class Server:
             return False
 
 
+def shared_services(database: str, template: str = "template1") -> dict[str, str]:
+    """Settings of a server with a new database, a copy of another; none if all is on SQLite."""
+    if not POSTGRES_URL:
+        return {}
+    with psycopg.connect(POSTGRES_URL, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {database} TEMPLATE {template}")
+        count = connection.execute("SELECT count(*) FROM pg_database").fetchone()
+    found = {"DATABASE_URL": f"{POSTGRES_URL.rpartition('/')[0]}/{database}"}
+    if REDIS_URL:
+        found["REDIS_URL"] = f"{REDIS_URL.rpartition('/')[0]}/{count[0] % 16}"  # type: ignore[index]
+    return found
+
+
 def wait_for_repaints(page: Page) -> None:
     """Wait until the browser has repainted the page often enough to show a frame in flight."""
     page.evaluate(
@@ -117,9 +137,9 @@ def prepared_data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     prepared, part = folder / "prepared", folder / "prepared.part"
     with FileLock(folder / "prepared.lock"):
         if not prepared.exists():
-            server = Server(part, part / "models")
-            server.manage("migrate", "--verbosity", "0")
-            server.manage("collectstatic", "--noinput", "--verbosity", "0")
+            settings = shared_services(PREPARED)
+            server = Server(part, part / "models", **settings)
+            server.manage("prepare")
             part.rename(prepared)
     return prepared
 
@@ -136,7 +156,8 @@ def new_server(
     def make(model_dir: Path = toy_model_dir, **settings: str) -> Server:
         data_dir = tmp_path_factory.mktemp("data")
         shutil.copytree(prepared_data_dir, data_dir, dirs_exist_ok=True)
-        return Server(data_dir, model_dir, **settings)
+        services = shared_services(f"site_{uuid.uuid4().hex}", PREPARED)
+        return Server(data_dir, model_dir, **services, **settings)
 
     return make
 

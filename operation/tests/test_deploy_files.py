@@ -8,6 +8,7 @@ from typing import Any
 
 import crossplane
 import pytest
+import yaml
 from django.conf import settings
 from django.core.management import get_commands
 from dockerfile_parse import DockerfileParser
@@ -38,7 +39,10 @@ def commands(text: str) -> list[str]:
     return re.findall(r"manage\.py (\w+)", text)
 
 
-@pytest.mark.parametrize("name", ["vision.service", "vision-purge.service"])
+SERVICES = ["vision.service", "vision@.service", "vision-work@.service", "vision-prepare.service"]
+
+
+@pytest.mark.parametrize("name", [*SERVICES, "vision-purge.service"])
 def test_services_run_existing_commands_with_few_privileges(name):
     service = unit(name)["Service"]
     text = DEPLOY.joinpath(name).read_text()
@@ -49,13 +53,30 @@ def test_services_run_existing_commands_with_few_privileges(name):
     assert service["ProtectSystem"] == "strict"
 
 
-def test_the_service_waits_for_the_graceful_shutdown():
-    service = unit("vision.service")["Service"]
+@pytest.mark.parametrize("name", SERVICES[:3])
+def test_the_services_wait_for_the_graceful_shutdown(name):
+    service = unit(name)["Service"]
 
     assert service["KillSignal"] == "SIGTERM"
     # The server waits 25 s for running requests.
     assert 25 < int(service["TimeoutStopSec"]) <= 60
     assert service["Restart"] == "always"
+
+
+@pytest.mark.parametrize("name", SERVICES[1:3])
+def test_one_of_several_processes_starts_once_the_site_is_prepared(name):
+    service = unit(name)
+
+    assert service["Unit"]["Requires"] == "vision-prepare.service"
+    assert "vision-prepare.service" in service["Unit"]["After"]
+    # Then no process prepares the site itself.
+    assert "ExecStartPre" not in service["Service"]
+
+
+def test_several_web_processes_leave_the_work_on_videos_to_others():
+    started = unit("vision@.service")["Service"]["ExecStart"]
+
+    assert "PORT=%i RUN_JOBS=false" in started and commands(started) == ["serve"]
 
 
 def test_the_timer_runs_the_purge_daily():
@@ -127,10 +148,37 @@ def test_the_image_runs_unprivileged_with_data_in_a_volume():
     assert dockerfile()[0]["instruction"] == "FROM"
     assert found["USER"] == "vision"
     assert found["VOLUME"] == "/data" and "DATA_DIR=/data" in found["ENV"]
-    assert commands(found["CMD"]) == ["migrate", "collectstatic", "serve"]
+    assert commands(found["CMD"]) == ["prepare", "serve"]
     assert "/readyz" in found["HEALTHCHECK"]
     for source in ("requirements.txt", "."):
         assert (ROOT / source).exists()
+
+
+@pytest.fixture
+def compose() -> dict[str, Any]:
+    return yaml.safe_load((DEPLOY / "compose.yaml").read_text())["services"]
+
+
+def test_the_composed_site_has_two_web_processes_and_a_worker(compose):
+    own = {name: each for name, each in compose.items() if each["image"] == "vision"}
+    started = {name: commands(" ".join(each["command"])) for name, each in own.items()}
+
+    assert started == {"prepare": ["prepare"], "web": ["serve"], "worker": ["work"]}
+    assert compose["web"]["deploy"]["replicas"] == 2
+    for name in ("web", "worker"):
+        assert own[name]["depends_on"]["prepare"]["condition"] == "service_completed_successfully"
+        assert own[name]["environment"]["RUN_JOBS"] == "false"
+        # The server waits 25 s for running requests.
+        assert own[name]["stop_grace_period"] == "35s"
+        assert own[name]["volumes"] == ["data:/data"]
+
+
+def test_the_composed_proxy_passes_on_to_the_web_processes(compose):
+    replaced = re.findall(r"s/([^/]+)/", compose["proxy"]["command"][-1])
+
+    for text in replaced:
+        assert text in (DEPLOY / "nginx.conf").read_text()
+    assert f"127.0.0.1:{settings.PORT}" in replaced
 
 
 def test_examples_only_use_variables_of_the_settings():
