@@ -15,7 +15,7 @@ from ml_core.catalog.catalogue import CATALOG, VISION_SMALL
 from ml_core.catalog.formats import ModelFileError
 from ml_core.catalog.imagenet import read_class_names
 from ml_core.catalog.model_toml import FILE_NAME as MODEL_TOML
-from ml_core.catalog.model_toml import read_model_toml
+from ml_core.catalog.model_toml import MAX_SIDE, read_model_toml
 from ml_core.catalog.specs import ModelFile, ModelSpec, Resizing, Task
 from ml_core.errors import ModelNotInstalled, UnknownModel
 from ml_core.labels import COCO_LABELS, read_names
@@ -190,6 +190,11 @@ def read_user_detector(folder: Path) -> ModelSpec | None:
         if len(configs) > 1 or len(weights) > 1 or len(names) > 1:
             raise DarknetError("expected one .cfg, one .weights and at most one .names file.")
         config = read_config(configs[0])
+        if not all(1 <= side <= MAX_SIDE for side in config.input_wh):
+            width, height = config.input_wh
+            raise DarknetError(
+                f"the input has {width} x {height} pixels; expected sides of 1 to {MAX_SIDE}."
+            )
         num_classes = config.yolo_layers[0].num_classes
         if any(layer.num_classes != num_classes for layer in config.yolo_layers):
             raise DarknetError("all [yolo] sections must have the same number of classes.")

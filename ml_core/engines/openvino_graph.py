@@ -46,7 +46,7 @@ def read_network(path: Path) -> ov.Model:
         text = str(exc)
         lines = [line.strip() for line in text.splitlines() if line.strip()]
         # The last line is about the model, those before it about places in OpenVINO's source code.
-        why = lines[-1].replace(str(path), path.name)[:300]
+        why = lines[-1].replace(str(path), path.name).replace(str(path.parent), "its folder")[:300]
         if "Unable to read the model" in text:
             why = f"{path.name} is damaged, or no model of the format that its name says."
         if unknown := re.search(r"No translator found for (\S+) node", text):

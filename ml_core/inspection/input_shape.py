@@ -38,6 +38,7 @@ def understand_shape(spec: ModelSpec, facts: Facts, answers: Answers) -> Underst
     )
     if channels != (1 if known.spec.input.colours == "grey" else 3):
         raise ModelFileError(f"The network takes {channels} channels, not {answers.colours}.")
+    _check_numbers(answers, channels)
     known.note(
         "input",
         f"{input_wh[0]} x {input_wh[1]}, {axes}, {channels} "
@@ -46,6 +47,16 @@ def understand_shape(spec: ModelSpec, facts: Facts, answers: Answers) -> Underst
         option,
     )
     return known
+
+
+def _check_numbers(answers: Answers, channels: int) -> None:
+    for option, numbers in (("--mean", answers.mean), ("--std", answers.std)):
+        if numbers is not None and len(numbers) != channels:
+            raise ModelFileError(
+                f"{option} takes one number per channel, {channels}; received {len(numbers)}."
+            )
+    if answers.std and 0 in answers.std:
+        raise ModelFileError("--std must not contain 0: pixels are divided by it.")
 
 
 def _axes(sides: Sequence[int | None], format: str) -> tuple[AxisOrder, int]:

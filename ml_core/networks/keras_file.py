@@ -31,8 +31,8 @@ def open_keras_file(spec: ModelSpec) -> keras.Model:
         )
     # Keras raises whatever a damaged file leads to.
     except Exception as exc:
-        lines = str(exc).strip().splitlines() or [repr(exc)]
-        raise ModelFileError(f"Keras cannot load {path.name}: {lines[0][:300]}") from exc
+        why = " ".join(str(exc).split()) or repr(exc)
+        raise ModelFileError(f"Keras cannot load {path.name}: {why[:300]}") from exc
     if len(model.inputs or ()) != 1:
         raise ModelFileError(
             f"Expected a model with one input, a picture; {path.name} has "

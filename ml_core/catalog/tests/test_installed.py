@@ -172,6 +172,11 @@ def test_files_that_a_windows_editor_saved_with_a_byte_order_mark_are_read(tmp_p
         ("toy.names", "only one", "toy.names holds 1 names, the network has 2 classes"),
         ("toy.cfg", "[net]\nwidth=1\nheight=1\n[gru]\n", r"\[gru\] at line 4: unknown section"),
         ("second.cfg", "", "one .cfg, one .weights"),
+        (
+            "toy.cfg",
+            "[net]\nwidth=1000000\nheight=32\n[yolo]\nmask=0\nanchors=1,1\nnum=1\nclasses=2\n",
+            "1000000 x 32 pixels; expected sides of 1 to 4096",
+        ),
     ],
 )
 def test_an_invalid_user_model_has_a_problem_and_is_never_the_default(

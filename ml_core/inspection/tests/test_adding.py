@@ -220,6 +220,22 @@ def test_the_shape_of_the_input_is_read_from_the_file(places, tmp_path, shape, a
     assert (spec.input.axes, spec.input.colours, spec.input_wh) == (axes, colours, (8, 8))
 
 
+@pytest.mark.parametrize(
+    ("answers", "text"),
+    [
+        ({"mean": (0.5, 0.5)}, "--mean takes one number per channel, 3; received 2"),
+        ({"std": (1.0, 0.0, 1.0)}, "--std must not contain 0"),
+        ({"input_wh": (4, 4)}, "The file fixes its input to 96 x 96 pixels"),
+        ({"colours": "grey"}, "The network takes 3 channels, not grey"),
+    ],
+)
+def test_answers_that_do_not_fit_are_refused(places, tmp_path, answers, text):
+    path = fixed_onnx(tmp_path / "net.onnx", {"scores": np.eye(1, 5)}, SIZE)
+
+    with pytest.raises(ModelFileError, match=text):
+        added(places, path, **answers)
+
+
 def test_labels_that_do_not_fit_the_network_are_refused(places, tmp_path):
     path = fixed_onnx(tmp_path / "net.onnx", {"scores": np.eye(1, 5)}, SIZE)
 
