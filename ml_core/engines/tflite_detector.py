@@ -58,7 +58,7 @@ def split(content: bytes) -> tuple[bytes, PostProcess] | None:
     try:
         return _split(bytearray(content))
     # Whatever the offsets of a damaged file lead to.
-    except (LookupError, TypeError, ValueError, ArithmeticError, struct.error) as exc:
+    except Exception as exc:
         raise ModelFileError(f"Its {OPERATION.decode()} cannot be read: {exc}") from exc
 
 
