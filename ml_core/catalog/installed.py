@@ -15,7 +15,7 @@ from ml_core.catalog.catalogue import CATALOG, VISION_SMALL
 from ml_core.catalog.formats import ModelFileError
 from ml_core.catalog.imagenet import read_class_names
 from ml_core.catalog.model_toml import FILE_NAME as MODEL_TOML
-from ml_core.catalog.model_toml import MAX_SIDE, read_model_toml
+from ml_core.catalog.model_toml import MAX_BYTES, MAX_SIDE, read_model_toml
 from ml_core.catalog.specs import ModelFile, ModelSpec, Resizing, Task
 from ml_core.errors import ModelNotInstalled, UnknownModel
 from ml_core.labels import COCO_LABELS, read_names
@@ -189,6 +189,9 @@ def read_user_detector(folder: Path) -> ModelSpec | None:
     try:
         if len(configs) > 1 or len(weights) > 1 or len(names) > 1:
             raise DarknetError("expected one .cfg, one .weights and at most one .names file.")
+        for path in (configs[0], *names):
+            if path.stat().st_size > MAX_BYTES:
+                raise DarknetError(f"{path.name} is larger than {MAX_BYTES:,} bytes.")
         config = read_config(configs[0])
         if not all(1 <= side <= MAX_SIDE for side in config.input_wh):
             width, height = config.input_wh

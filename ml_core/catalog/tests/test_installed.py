@@ -172,6 +172,8 @@ def test_files_that_a_windows_editor_saved_with_a_byte_order_mark_are_read(tmp_p
         ("toy.names", "only one", "toy.names holds 1 names, the network has 2 classes"),
         ("toy.cfg", "[net]\nwidth=1\nheight=1\n[gru]\n", r"\[gru\] at line 4: unknown section"),
         ("second.cfg", "", "one .cfg, one .weights"),
+        ("toy.cfg", "#" * (10**7 + 1), "toy.cfg is larger than 10,000,000 bytes"),
+        ("toy.names", "a" * (10**7 + 1), "toy.names is larger than 10,000,000 bytes"),
         (
             "toy.cfg",
             "[net]\nwidth=1000000\nheight=32\n[yolo]\nmask=0\nanchors=1,1\nnum=1\nclasses=2\n",
