@@ -1,7 +1,9 @@
 """Add a model of the user: understand its files, try it on a picture, write its folder."""
 
 import re
+import shutil
 import tempfile
+import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
@@ -27,6 +29,8 @@ from ml_core.postprocessing import IOU_THRESHOLD, detections_from_candidates
 from ml_core.results import Classification, Detections, classification_from_array
 
 MAX_DETECTIONS = 100
+UNFINISHED = ".adding-"
+STALE_SECONDS = 24 * 3600
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,59}")
 
 
@@ -114,7 +118,11 @@ def _workshop(places: Places, is_dry_run: bool) -> AbstractContextManager[str]:
     if is_dry_run:
         return tempfile.TemporaryDirectory()
     places.model_dir.mkdir(parents=True, exist_ok=True)
-    return tempfile.TemporaryDirectory(dir=places.model_dir, prefix=".adding-")
+    for folder in places.model_dir.glob(f"{UNFINISHED}*"):
+        # Of a killed process: none takes so long.
+        if folder.stat().st_mtime < time.time() - STALE_SECONDS:
+            shutil.rmtree(folder, ignore_errors=True)
+    return tempfile.TemporaryDirectory(dir=places.model_dir, prefix=UNFINISHED)
 
 
 def _name_from(source: Source, paths: Sequence[Path]) -> str:

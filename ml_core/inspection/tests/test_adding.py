@@ -1,5 +1,6 @@
 """Models are understood, tried and written; each kind of detector is recognised from its file."""
 
+import os
 import shutil
 from pathlib import Path
 
@@ -302,6 +303,10 @@ def test_without_a_scaling_layer_the_range_is_a_guess(places, tmp_path):
 
 def test_what_was_written_serves_with_the_same_answer(places, tmp_path):
     path = fixed_onnx(tmp_path / "My net (1).onnx", DETECTORS["yolox"][0], SIZE)
+    # What a killed process left, and what another one is working on.
+    for name in ("old", "new"):
+        places.model_dir.joinpath(f".adding-{name}").mkdir(parents=True)
+    os.utime(places.model_dir / ".adding-old", (0, 0))
 
     found = added(places, path, is_dry_run=False)
 
@@ -319,6 +324,8 @@ def test_what_was_written_serves_with_the_same_answer(places, tmp_path):
         "labels.txt",
     }
     assert list(places.converted_dir.glob("My-net-1-*/model.xml"))
+    names = {path.name for path in places.model_dir.iterdir()}
+    assert names == {"My-net-1", ".adding-new"}
 
 
 def test_a_darknet_network_is_added_with_its_names(places, tmp_path):
