@@ -13,7 +13,7 @@ from django.conf import settings
 from accounts.models import ApiToken
 from accounts.tokens import BadToken, bearer, find_token
 from web.errors import log_vision_error
-from web.problem_texts import shown_detail
+from web.problem_texts import shown_text
 from web.problems import problem
 from web.storage.disk import as_vision_error
 
@@ -66,7 +66,7 @@ class _SocketSender:
             self._is_closed = True
 
     async def reject(self, exc: BadToken) -> None:
-        error = problem(exc.status, exc.code, shown_detail(exc.code, exc.detail))
+        error = problem(exc.status, exc.code, shown_text(exc))
         text = json.dumps({**error, "type": "error"})
         await self.send({"type": "websocket.send", "text": text})
         await self.send({"type": "websocket.close", "code": 4000 + exc.status})

@@ -18,6 +18,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from detect_video.errors import RunLost
+from ml_core.errors import VisionError
 from web.storage.disk import delete_file, delete_folder
 from web.storage.owners import Owned, OwnedQuerySet
 
@@ -39,6 +40,20 @@ class State(models.TextChoices):
     CANCELLED = "cancelled", _("Cancelled")
 
 
+def failure(exc: VisionError) -> dict[str, Any]:
+    """The fields of a job that failed with ``exc``."""
+    values = {
+        name: value if isinstance(value, (int, float)) else str(value)
+        for name, value in exc.values.items()
+    }
+    return {
+        "state": State.FAILED,
+        "error_code": exc.code,
+        "error": exc.detail,
+        "error_parts": {"message": exc.message, "values": values},
+    }
+
+
 # States of a job that waits for a worker or has one.
 ACTIVE = (State.QUEUED, State.RUNNING)
 
@@ -55,7 +70,9 @@ class Job(models.Model):
         editable=False,
     )
     error_code = models.CharField(_("error code"), max_length=50, blank=True, editable=False)
+    # In English; its message and values, by which it is translated, are in ``error_parts``.
     error = models.TextField(_("error"), blank=True, editable=False)
+    error_parts = models.JSONField(default=dict, editable=False)
     # Attempts since the last progress.
     attempt = models.PositiveIntegerField(_("attempt"), default=0, editable=False)
     run_id = models.UUIDField(null=True, editable=False)

@@ -9,12 +9,19 @@ from detect_video import chunked_uploads
 from detect_video.errors import FileGone, NotFinished, NotFound, TooManyUploads
 from detect_video.models import ACTIVE, FrameResult, Rendering, State, Video
 from ml_core.catalog import selection
+from ml_core.errors import gettext_noop
 from web.storage.disk import check_room
 from web.storage.owners import Owner, discard_if_session_ended
 from web.storage.quota import check_quota, quota_lock
 
 # The fields of a job that has not been tried yet.
-FRESH: dict[str, Any] = {"attempt": 0, "worked_s": 0, "error_code": "", "error": ""}
+FRESH: dict[str, Any] = {
+    "attempt": 0,
+    "worked_s": 0,
+    "error_code": "",
+    "error": "",
+    "error_parts": {},
+}
 
 
 def find_video(owner: Owner, video_id: uuid.UUID | str) -> Video:
@@ -81,8 +88,10 @@ def _check_open_uploads(owner: Owner, address: str) -> None:
     open_uploads = Video.active_uploads()
     if open_uploads.of(owner).count() >= settings.LIMITS["uploads_per_owner"]:
         raise TooManyUploads(
-            f"You have {settings.LIMITS['uploads_per_owner']} incomplete uploads. Complete or "
-            f"delete one of them first."
+            gettext_noop(
+                "You have {count} incomplete uploads. Complete or delete one of them first."
+            ),
+            count=settings.LIMITS["uploads_per_owner"],
         )
     if open_uploads.filter(address=address).count() >= settings.LIMITS["uploads_per_address"]:
         raise TooManyUploads(

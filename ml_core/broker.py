@@ -17,7 +17,14 @@ from functools import partial
 import numpy as np
 
 from ml_core.engines import Engine
-from ml_core.errors import Busy, EngineUnavailable, InferenceFailed, InferenceTimeout, VisionError
+from ml_core.errors import (
+    Busy,
+    EngineUnavailable,
+    InferenceFailed,
+    InferenceTimeout,
+    VisionError,
+    gettext_noop,
+)
 from ml_core.networks.loading import Prediction
 
 logger = logging.getLogger(__name__)
@@ -114,7 +121,10 @@ class Broker:
             if self._closed.is_set():
                 raise Busy("The model was just replaced by a newer one. Try again.")
             if self._queued >= self._max_queued:
-                raise Busy(f"{self._queued} pictures are waiting already. Try again in a moment.")
+                raise Busy(
+                    gettext_noop("{count} pictures are waiting already. Try again in a moment."),
+                    count=self._queued,
+                )
             self._waiting.setdefault(queue_key, deque()).append(request)
             self._queued += 1
             self._changed.notify()

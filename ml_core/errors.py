@@ -17,8 +17,16 @@ def manage_command(arguments: str) -> str:
     return f"{python} manage.py {arguments}"
 
 
+def gettext_noop(message: str) -> str:
+    """Mark a message for translation; Django's function of this name needs the settings."""
+    return message
+
+
 class VisionError(Exception):
     """An expected error; its text says what is wrong and what to do.
+
+    ``detail`` is the text in English. With ``values``, ``message`` is its pattern, such as
+    "{size:,} bytes": a translation of the pattern gets the same values.
 
     ``command`` is the shell command that solves it, for the site's staff: it is part of the text
     in a terminal, but not of ``detail``, which visitors read.
@@ -28,8 +36,12 @@ class VisionError(Exception):
     code = "vision_error"
     retry_after_s: int | None = None
 
-    def __init__(self, detail: str, *, code: str | None = None, command: str = "") -> None:
+    def __init__(
+        self, message: str, *, code: str | None = None, command: str = "", **values: object
+    ) -> None:
+        detail = message.format(**values) if values else message
         super().__init__(f"{detail} Run: {command}" if command else detail)
+        self.message, self.values = message, values
         self.detail = detail
         self.command = command
         self.code = code or self.code

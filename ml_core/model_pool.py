@@ -23,7 +23,13 @@ from ml_core.catalog import selection
 from ml_core.catalog.specs import ModelSpec, Task
 from ml_core.engines import Engine, load_engine
 from ml_core.engines.converted import remove_stale
-from ml_core.errors import EngineUnavailable, ModelLoading, ModelUnusable, VisionError
+from ml_core.errors import (
+    EngineUnavailable,
+    ModelLoading,
+    ModelUnusable,
+    VisionError,
+    gettext_noop,
+)
 from ml_core.memory import freeze_gc
 from ml_core.networks.loading import NETWORK_ERRORS
 
@@ -131,7 +137,11 @@ def broker(spec: ModelSpec) -> Broker:
 
 def _still_loading(spec: ModelSpec) -> ModelLoading:
     seconds = ModelLoading.retry_after_s
-    return ModelLoading(f"{spec.name} is loading. Send the request again in {seconds} seconds.")
+    return ModelLoading(
+        gettext_noop("{name} is loading. Send the request again in {seconds} seconds."),
+        name=spec.name,
+        seconds=seconds,
+    )
 
 
 def _broker_future(spec: ModelSpec) -> "Future[Broker]":

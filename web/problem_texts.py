@@ -1,10 +1,11 @@
-"""Translated messages for problem codes.
+"""Translated messages of problems.
 
-Details are written in English where an error is raised, with its figures. In other languages,
-each code has one message without figures.
+Errors carry a message in English, and its figures as values. What visitors often meet is translated
+as it is; for all else, each code has one translated message without figures.
 """
 
 import re
+from collections.abc import Mapping
 from typing import Any
 
 from django.conf import settings
@@ -72,6 +73,7 @@ _TEXTS = {
     "not_finished": gettext_noop("This requires the complete video, which is not finished yet."),
     "not_found": gettext_noop("Not found, or it does not belong to you."),
     "not_in_gallery": gettext_noop("The server has no picture with this name."),
+    "parse_error": gettext_noop("The request's body cannot be read; expected JSON or a form."),
     "quota_exceeded": gettext_noop("Your storage is full. Delete what you no longer need."),
     "server_error": gettext_noop("Internal server error; see the server log."),
     "session_ended": gettext_noop(
@@ -120,23 +122,29 @@ _TEXTS = {
 
 def as_message(exc: VisionError) -> dict[str, Any]:
     """An error as a WebSocket message: ``status``, ``code`` and ``detail``."""
-    detail = shown_detail(exc.code, exc.detail)
-    return {"status": exc.status, "code": exc.code, "detail": detail}
+    return {"status": exc.status, "code": exc.code, "detail": shown_text(exc)}
 
 
 def shown_error(error: VisionError, request: Any) -> str:
     """The translated text of an error; the staff also reads the command that solves it."""
-    detail = shown_detail(error.code, error.detail)
+    detail = shown_text(error)
     if not error.command or not request.user.is_staff:
         return detail
     return gettext("{detail} Run: {command}").format(detail=detail, command=error.command)
 
 
-def shown_detail(code: str, detail: str) -> str:
-    """``detail`` in English; in other languages the message for ``code``, if there is one."""
+def shown_text(error: VisionError) -> str:
+    """The translated text of an error."""
+    return shown_detail(error.code, error.message, error.values)
+
+
+def shown_detail(code: str, message: str, values: Mapping[str, object] | None = None) -> str:
+    """``message`` with its values, translated; else the translated message for ``code``."""
+    translated = gettext(message)
     text = _TEXTS.get(code, "")
-    translated = gettext(text)
-    return without_folders(detail) if translated == text else translated
+    if translated == message and gettext(text) != text:
+        return gettext(text)
+    return without_folders(translated.format(**values) if values else translated)
 
 
 def without_folders(text: str) -> str:

@@ -133,7 +133,7 @@ def test_chinese_is_polite_and_has_no_space_after_a_full_stop(messages):
 
 
 def test_translations_have_the_same_placeholders(messages):
-    place = re.compile(r"%\(\w+\)s|\{\w+\}|</?\w+>")
+    place = re.compile(r"%\(\w+\)s|\{\w+(?::[^}]*)?\}|</?\w+>")
     for message in messages:
         if message.id and isinstance(message.id, str):
             assert sorted(place.findall(message.id)) == sorted(place.findall(message.string))
@@ -272,7 +272,7 @@ def test_the_language_of_the_api_affects_problems_but_not_class_names(client, to
     models = client.get("/api/models/", headers=CHINESE).json()
 
     assert problem["code"] == "unsupported_media_type"
-    assert problem["detail"] == "不支持此文件类型。"
+    assert problem["detail"] == "这不是受支持格式（JPEG, PNG, WEBP, BMP）的图片。"
     assert "person" in next(model for model in models if model["name"] == "yolov3")["class_names"]
 
 
@@ -285,12 +285,47 @@ def test_problems_in_english_contain_figures(client, toy_detector):
     assert "JPEG" in detail
 
 
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("parameters", "detail"),
+    [
+        ({"score_threshold": "abc"}, "score_threshold: 应为 0 到 1 之间的数字，收到的是 abc。"),
+        ({"return": "x"}, "return: 应为 json, base64, url 之一，收到的是 'x'。"),
+        ({"show_names": "maybe"}, "show_names: 必须是有效的布尔值。收到的是 'maybe'。"),
+        ({"model": "nobody"}, "没有名为 'nobody' 的检测模型。"),
+        ({"model": "yolov3"}, "此服务器上尚未安装模型 yolov3。"),
+        ({"image": "a,b"}, "base64 文本中含有 base64 不使用的字符 ','。"),
+        ({"image": "abcde"}, "base64 文本不完整"),
+    ],
+)
+def test_chinese_problems_contain_what_was_expected_and_received(
+    client, toy_detector, parameters, detail
+):
+    body = parameters if "image" in parameters else {"gallery": "street.jpg", **parameters}
+
+    problem = client.post("/api/detect/image/", body, headers=CHINESE).json()
+
+    assert problem["detail"].startswith(detail)
+
+
+@pytest.mark.django_db
+def test_large_pictures_and_full_storage_have_figures_in_chinese(client, settings, toy_detector):
+    settings.LIMITS = {**settings.LIMITS, "image_pixels": 1000, "owner_bytes": 10}
+    ask = {"gallery": "street.jpg"}
+
+    large = client.post("/api/detect/image/", ask, headers=CHINESE).json()
+    full = client.post("/api/detect/image/?store=true", ask, headers=CHINESE).json()
+
+    assert "最多接受 1,000 像素" in large["detail"] and large["code"] == "image_too_large"
+    assert "已使用 10 字节中的 0 字节" in full["detail"] and full["code"] == "quota_exceeded"
+
+
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize(
     ("header", "detail"),
     [
-        ((b"accept-language", b"zh-CN"), "没有该名称的模型。"),
-        ((b"cookie", b"django_language=zh-hans"), "没有该名称的模型。"),
+        ((b"accept-language", b"zh-CN"), "没有名为 'nobody' 的检测模型。"),
+        ((b"cookie", b"django_language=zh-hans"), "没有名为 'nobody' 的检测模型。"),
         ((b"accept-language", b"en"), "There is no detection model 'nobody'."),
         ((b"accept-language", b"zh-TW"), "There is no detection model 'nobody'."),
     ],

@@ -20,7 +20,7 @@ from django.db import OperationalError, close_old_connections, connections
 from detect_video import chunked_uploads
 from detect_video.errors import RunLost
 from detect_video.jobs.tasks import run_detection, run_rendering
-from detect_video.models import LEAST_RUN_S, MAX_ATTEMPTS, Job, Rendering, State, Video
+from detect_video.models import LEAST_RUN_S, MAX_ATTEMPTS, Job, Rendering, State, Video, failure
 from ml_core.errors import Busy, InferenceTimeout, VisionError
 from web.errors import StorageFull, log_vision_error
 from web.storage.disk import FULL, as_vision_error, is_full, is_unusable
@@ -92,7 +92,7 @@ def run(job: Job, task: Task, stop: Event) -> None:
 def fail(job: Job, exc: VisionError) -> None:
     """End a run as failed, unless it has already been ended."""
     with suppress(RunLost):
-        job.end_run(State.FAILED, error_code=exc.code, error=exc.detail)
+        job.end_run(**failure(exc))
 
 
 def interrupted() -> VisionError:

@@ -10,11 +10,14 @@ MOV_BOXES = {b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot"}
 MAX_BOXES = 100_000
 MIME_TYPES = {"mov": "video/mp4", "matroska": "video/webm", "avi": "video/x-msvideo"}
 
+# At the start of a file, by which its container is known.
+SIGNATURE_BYTES = 12
+
 
 def container_format(file: BinaryIO) -> str:
     """The container by its signature: "mov" (also mp4), "matroska", "avi", or "" if unknown."""
     file.seek(0)
-    start = file.read(12)
+    start = file.read(SIGNATURE_BYTES)
     if start[4:8] in MOV_BOXES:
         return "mov"
     if start.startswith(EBML_HEADER):

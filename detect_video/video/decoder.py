@@ -29,6 +29,7 @@ from detect_video.video.decoder_protocol import (
     TOO_MUCH_MEMORY,
 )
 from detect_video.video.video_file import DEFAULT_RATE, Refused, VideoFile, codec_name, to_us
+from ml_core.errors import gettext_noop
 
 JPEG_OPTIONS = {"qmin": "4", "qmax": "4"}
 MAX_SAMPLE_RATE = 48_000
@@ -204,9 +205,10 @@ def main() -> None:
     except Refused as refused:
         end["error"] = refused.args
     except MemoryError:
-        end["error"] = ("video_too_large", TOO_MUCH_MEMORY)
+        end["error"] = ("video_too_large", TOO_MUCH_MEMORY, {})
     # PyAV raises many types of errors for damaged files.
     except Exception as exc:
         reason = getattr(exc, "strerror", None) or exc
-        end["error"] = ("video_unreadable", f"The video is damaged or truncated ({reason}).")
+        message = gettext_noop("The video is damaged or truncated ({reason}).")
+        end["error"] = ("video_unreadable", message, {"reason": str(reason)})
     send_json(END, end)

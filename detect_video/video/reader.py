@@ -22,7 +22,7 @@ from detect_video.errors import FileGone
 from detect_video.video.containers import container_format
 from detect_video.video.decoder_protocol import END, MESSAGE, SKIPPED, TOO_MUCH_MEMORY
 from detect_video.video.watched_process import Exceeded, WatchedProcess
-from ml_core.errors import InvalidVideo, UnsupportedVideo, VisionError
+from ml_core.errors import InvalidVideo, UnsupportedVideo, VisionError, gettext_noop
 
 # -I isolates the child from the working directory and environment; append only the project.
 PROGRAM = (
@@ -158,15 +158,19 @@ class Decoder:
         return None if data is None else Message(kind, pts_us, width, height, data)
 
     def _conclude(
-        self, missing_bytes: int = 0, damages: int = 0, error: tuple[str, str] | None = None
+        self, missing_bytes: int = 0, damages: int = 0, error: tuple[str, str, dict] | None = None
     ) -> None:
         """Raise the child's error, or record what was missing or damaged."""
         cut_off = f"The file is truncated: {missing_bytes:,} bytes are missing."
         if error:
-            code, detail = error
+            code, message, values = error
             if missing_bytes and code in NOT_FOUND:
-                code, detail = "video_unreadable", f"{cut_off} Upload it again."
-            raise (UnsupportedVideo if code in UNSUPPORTED else InvalidVideo)(detail, code=code)
+                code, values = "video_unreadable", {"missing": missing_bytes}
+                message = gettext_noop(
+                    "The file is truncated: {missing:,} bytes are missing. Upload it again."
+                )
+            kind = UnsupportedVideo if code in UNSUPPORTED else InvalidVideo
+            raise kind(message, code=code, **values)
         notes = [cut_off] if missing_bytes else []
         if damages:
             notes.append(f"Damaged or missing parts: {damages}.")
@@ -177,7 +181,9 @@ class Decoder:
         status = self._process.wait()
         match self._process.exceeded:
             case Exceeded.TIME:
-                detail = "Decoding the video takes too long. Convert it to H.264 in an mp4 file."
+                detail = gettext_noop(
+                    "Decoding the video takes too long. Convert it to H.264 in an mp4 file."
+                )
                 return InvalidVideo(detail, code="decode_timeout")
             case Exceeded.MEMORY:
                 return InvalidVideo(TOO_MUCH_MEMORY, code="video_too_large")
@@ -199,7 +205,7 @@ def accepted_format(file: BinaryIO) -> str:
         return format
     if not file.seek(0, os.SEEK_END):
         raise InvalidVideo("The video is empty (0 bytes).", code="empty_file")
-    raise UnsupportedVideo("Expected a video file: mp4, mov, mkv, webm or avi.")
+    raise UnsupportedVideo(gettext_noop("Expected a video file: mp4, mov, mkv, webm or avi."))
 
 
 class VideoReader:

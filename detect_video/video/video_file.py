@@ -14,6 +14,8 @@ import av.subtitles.codeccontext
 import av.subtitles.stream
 from av.stream import Disposition
 
+from ml_core.errors import gettext_noop
+
 CODECS = {"h264", "hevc", "vp8", "vp9", "av1", "mpeg4", "mjpeg"}
 AUDIO_CODECS = {"aac", "mp3", "opus", "vorbis", "flac", "ac3", "pcm_s16le", "pcm_s16be"}
 CONTAINER_OPTIONS = {
@@ -27,7 +29,10 @@ DEFAULT_RATE = Fraction(25)
 
 
 class Refused(Exception):
-    """The file is rejected; the arguments are the problem's code and detail."""
+    """The file is rejected: the code, the message and the values of a ``VisionError``."""
+
+    def __init__(self, code: str, message: str, **values: Any) -> None:
+        super().__init__(code, message, values)
 
 
 class VideoFile:
@@ -57,24 +62,50 @@ class VideoFile:
     def check_size(self, width: int, height: int) -> None:
         longer, shorter = self.limits["video_longer_side"], self.limits["video_shorter_side"]
         if max(width, height) > longer or min(width, height) > shorter:
-            received, accepted = f"{width} x {height} pixels", f"{longer} x {shorter}"
-            reject_above("video_too_large", received, accepted)
+            raise Refused(
+                "video_too_large",
+                gettext_noop(
+                    "The video has {width} x {height} pixels; at most {longer} x {shorter} are "
+                    "accepted."
+                ),
+                width=width,
+                height=height,
+                longer=longer,
+                shorter=shorter,
+            )
 
     def check_duration(self, seconds: float) -> None:
         if seconds > self.limits["video_seconds"]:
-            accepted = f"{self.limits['video_seconds']} seconds"
-            reject_above("video_too_long", f"{seconds:.1f} seconds", accepted)
+            raise Refused(
+                "video_too_long",
+                gettext_noop(
+                    "The video is {seconds:.1f} seconds long; at most {accepted} seconds are "
+                    "accepted."
+                ),
+                seconds=seconds,
+                accepted=self.limits["video_seconds"],
+            )
 
     def check_rate(self) -> None:
         # The average rate of phone videos may be slightly above the nominal one.
         if self.rate > self.limits["video_fps"] + Fraction(1, 2):
-            received = f"{float(self.rate):.1f} frames per second"
-            reject_above("video_too_many_fps", received, str(self.limits["video_fps"]))
+            raise Refused(
+                "video_too_many_fps",
+                gettext_noop(
+                    "The video has {rate:.1f} frames per second; at most {accepted} are accepted."
+                ),
+                rate=float(self.rate),
+                accepted=self.limits["video_fps"],
+            )
 
     def check_count(self, frames: int) -> None:
         """Enforce the limits on files whose header lacks the length or lies about it."""
         if frames > self.most_frames:
-            reject_above("video_too_many_fps", "more frames", f"{self.most_frames:,} frames")
+            raise Refused(
+                "video_too_many_fps",
+                gettext_noop("The video has more than the {accepted:,} frames that are accepted."),
+                accepted=self.most_frames,
+            )
 
     def packets(self, stream: Any) -> Iterator[Any]:
         """The stream's packets, ending with None or an empty one, which flushes the decoder."""
@@ -131,10 +162,6 @@ class VideoFile:
         self.damages += missing_us > 2 * step_us
 
 
-def reject_above(code: str, received: str, accepted: str) -> NoReturn:
-    raise Refused(code, f"The video has {received}; at most {accepted} are accepted.")
-
-
 def refuse_to_open(url: str, flags: int, options: dict) -> NoReturn:
     raise Refused("unsupported_media_type", "The video refers to other files.")
 
@@ -151,7 +178,12 @@ def video_stream(container: Any) -> Any:
         codec = codec_name(stream)
         if codec not in CODECS:
             accepted = ", ".join(sorted(CODECS))
-            raise Refused("codec_not_supported", f"Expected one of {accepted}, received {codec}.")
+            raise Refused(
+                "codec_not_supported",
+                gettext_noop("Expected a video in one of {accepted}, received {codec}."),
+                accepted=accepted,
+                codec=codec,
+            )
         return stream
     raise Refused("no_video_stream", "The file contains no video stream.")
 

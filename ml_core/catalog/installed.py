@@ -17,7 +17,7 @@ from ml_core.catalog.imagenet import read_class_names
 from ml_core.catalog.model_toml import FILE_NAME as MODEL_TOML
 from ml_core.catalog.model_toml import MAX_BYTES, MAX_SIDE, read_model_toml
 from ml_core.catalog.specs import ModelFile, ModelSpec, Resizing, Task
-from ml_core.errors import ModelNotInstalled, UnknownModel
+from ml_core.errors import ModelNotInstalled, UnknownModel, gettext_noop
 from ml_core.labels import COCO_LABELS, read_names
 from ml_core.networks.classifier_description import (
     CIFAR10_WEIGHTS,
@@ -111,11 +111,16 @@ def default_model(specs: dict[str, ModelSpec], task: Task, preferred: str) -> Mo
 
 
 def find_model(specs: dict[str, ModelSpec], task: Task, name: str) -> ModelSpec:
-    """The task's model of that name. Raises ``UnknownModel``, which lists the known models."""
-    known = [spec.name for spec in specs.values() if spec.task == task]
-    if name not in known:
-        raise UnknownModel(f"There is no {task} model {name!r}. Known models: {', '.join(known)}.")
-    return specs[name]
+    """The task's model of that name. Raises ``UnknownModel``, which lists those to use."""
+    if name in specs and specs[name].task == task:
+        return specs[name]
+    usable = [spec.name for spec in specs.values() if spec.task == task and spec.is_usable]
+    message = gettext_noop("There is no detection model {name}. Models of this site: {models}.")
+    if task == "classification":
+        message = gettext_noop(
+            "There is no classification model {name}. Models of this site: {models}."
+        )
+    raise UnknownModel(message, name=repr(name), models=", ".join(usable) or "-")
 
 
 def _described(folder: Path) -> ModelSpec | None:

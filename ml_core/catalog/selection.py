@@ -8,7 +8,7 @@ from ml_core.catalog import installed
 from ml_core.catalog.specs import ModelSpec, Task
 from ml_core.catalog.weights import verify
 from ml_core.choices import choices
-from ml_core.errors import ModelNotInstalled, ModelUnusable, VisionError
+from ml_core.errors import ModelNotInstalled, ModelUnusable, VisionError, gettext_noop
 
 TASKS: tuple[Task, ...] = ("classification", "detection")
 
@@ -81,10 +81,14 @@ def check_usable(spec: ModelSpec) -> None:
 def check_installed(spec: ModelSpec) -> None:
     """``check_usable`` without reading the files, which takes seconds for large ones."""
     if spec.problem:
-        raise ModelUnusable(f"{spec.name} cannot be used: {spec.problem}")
+        raise ModelUnusable(
+            gettext_noop("{name} cannot be used: {reason}"), name=spec.name, reason=spec.problem
+        )
     if not spec.is_installed:
         raise ModelNotInstalled(
-            f"{spec.name} is not installed on this server.", command=spec.install_command
+            gettext_noop("{name} is not installed on this server."),
+            command=spec.install_command,
+            name=spec.name,
         )
 
 

@@ -18,7 +18,7 @@ import numpy as np
 import simplejpeg
 from PIL import ExifTags, Image, TiffTags, UnidentifiedImageError
 
-from ml_core.errors import ImageTooManyBytes, InvalidImage, UnsupportedImage
+from ml_core.errors import ImageTooManyBytes, InvalidImage, UnsupportedImage, gettext_noop
 
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP")
 # The file name suffixes of these formats, in lower case.
@@ -96,7 +96,10 @@ def read_picture(
         except OSError as exc:
             if str(exc).startswith("Unsupported"):
                 raise UnsupportedImage(
-                    f"This type of picture is not supported: {exc}. Save it as PNG."
+                    gettext_noop(
+                        "This type of picture is not supported: {reason}. Save it as PNG."
+                    ),
+                    reason=exc,
                 ) from exc
             # With an end marker appended, the decoder fills in the missing rows of a JPEG.
             if not data.startswith(JPEG_START) or data.endswith(JPEG_END):
@@ -106,12 +109,15 @@ def read_picture(
         raise
     except UnidentifiedImageError as exc:
         raise UnsupportedImage(
-            f"This is not a picture in a supported format: {', '.join(FORMATS)}."
+            gettext_noop("This is not a picture in a supported format: {formats}."),
+            formats=", ".join(FORMATS),
         ) from exc
     # Pillow's decoders raise exceptions of many types for damaged files.
     except Exception as exc:
         raise InvalidImage(
-            f"The picture is damaged or truncated: {exc}.", code="image_truncated"
+            gettext_noop("The picture is damaged or truncated: {reason}."),
+            code="image_truncated",
+            reason=exc,
         ) from exc
 
 
@@ -172,9 +178,14 @@ def _check_missing_rows(picture: Image.Image) -> None:
     missing = len(list(takewhile(bool, filled_in)))
     if missing > MAX_MISSING_ROWS * len(rows):
         raise InvalidImage(
-            f"The picture is truncated: {missing} of its {len(rows)} rows are missing, at most "
-            f"{MAX_MISSING_ROWS:.0%} may be. Send the complete file.",
+            gettext_noop(
+                "The picture is truncated: {missing} of its {rows} rows are missing, at most "
+                "{accepted:.0%} may be. Send the complete file."
+            ),
             code="image_truncated",
+            missing=missing,
+            rows=len(rows),
+            accepted=MAX_MISSING_ROWS,
         )
 
 
@@ -190,7 +201,9 @@ def check_size(size_bytes: int, limits: ImageLimits) -> None:
         raise InvalidImage("The picture is empty (0 bytes).", code="empty_file")
     if size_bytes > limits.max_bytes:
         raise ImageTooManyBytes(
-            f"The picture has {size_bytes:,} bytes; at most {limits.max_bytes:,} are accepted."
+            gettext_noop("The picture has {size:,} bytes; at most {accepted:,} are accepted."),
+            size=size_bytes,
+            accepted=limits.max_bytes,
         )
 
 
@@ -227,33 +240,61 @@ def decode_base64(text: str, limits: ImageLimits) -> bytes:
         header, comma, text = text.partition(",")
         if not comma or not re.fullmatch(r"data:image/[\w.+-]+(;[\w=-]+)*;base64", header):
             raise InvalidImage(
-                f"Expected a data URL that starts with data:image/...;base64, received "
-                f"{header[:60]!r}.",
+                gettext_noop(
+                    "Expected a data URL that starts with data:image/...;base64, received {header}."
+                ),
                 code="base64_invalid",
+                header=repr(header[:60]),
             )
     text = "".join(text.split())
     # Four characters encode three bytes.
     if len(text) > (limits.max_bytes + 3) * 4 // 3:
-        raise ImageTooManyBytes(f"The picture may have at most {limits.max_bytes:,} bytes.")
+        raise ImageTooManyBytes(
+            gettext_noop("The picture may have at most {accepted:,} bytes."),
+            accepted=limits.max_bytes,
+        )
     try:
         return base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError) as exc:
-        raise InvalidImage(f"The base64 text is invalid: {exc}.", code="base64_invalid") from exc
+        wrong = re.search(r"[^A-Za-z0-9+/=]", text)
+        if wrong:
+            raise InvalidImage(
+                gettext_noop("The base64 text contains {character}, which base64 does not use."),
+                code="base64_invalid",
+                character=repr(wrong[0]),
+            ) from exc
+        raise InvalidImage(
+            gettext_noop(
+                "The base64 text is cut off: expected a multiple of 4 characters, with = at the "
+                "end where needed, received {length:,}."
+            ),
+            code="base64_invalid",
+            length=len(text),
+        ) from exc
 
 
 def _check_resolution(picture: Image.Image, limits: ImageLimits) -> None:
     width, height = picture.size
     if width * height > limits.max_pixels:
         raise InvalidImage(
-            f"The picture has {width} x {height} pixels; at most {limits.max_pixels:,} pixels "
-            "are accepted. Resize it and try again.",
+            gettext_noop(
+                "The picture has {width} x {height} pixels; at most {accepted:,} pixels are "
+                "accepted. Resize it and try again."
+            ),
             code="image_too_large",
+            width=width,
+            height=height,
+            accepted=limits.max_pixels,
         )
     if min(width, height) < MIN_SIDE_PIXELS:
         raise InvalidImage(
-            f"The picture has {width} x {height} pixels; each side needs at least "
-            f"{MIN_SIDE_PIXELS}.",
+            gettext_noop(
+                "The picture has {width} x {height} pixels; each side needs at least {least}."
+            ),
             code="image_too_small",
+            width=width,
+            height=height,
+            least=MIN_SIDE_PIXELS,
         )
     # Phones save JPEGs that contain further pictures (MPO); the first is the picture itself.
     if getattr(picture, "is_animated", False) and picture.format != "MPO":

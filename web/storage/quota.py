@@ -8,6 +8,7 @@ from django.apps import apps
 from django.conf import settings
 from django.db import connection, transaction
 
+from ml_core.errors import gettext_noop
 from web.errors import QuotaExceeded
 from web.storage.disk import check_room
 from web.storage.owners import Owned, Owner
@@ -53,13 +54,20 @@ def check_quota(owner: Owner, more_bytes: int) -> None:
     allowed = limits["owner_bytes"]
     if allowed and (used := used_bytes(owner)) + more_bytes > allowed:
         raise QuotaExceeded(
-            f"Your pictures and videos use {used:,} of {allowed:,} bytes; there is no space for "
-            f"{more_bytes:,} more. Delete pictures or videos that you no longer need."
+            gettext_noop(
+                "Your pictures and videos use {used:,} of {allowed:,} bytes; there is no space for "
+                "{more:,} more. Delete pictures or videos that you no longer need."
+            ),
+            used=used,
+            allowed=allowed,
+            more=more_bytes,
         )
     together = limits["visitors_bytes"]
     if together and owner.user is None and visitors_bytes() + more_bytes > together:
         raise QuotaExceeded(
-            "The storage for visitors without an account is full. Sign in, or try again later."
+            gettext_noop(
+                "The storage for visitors without an account is full. Sign in, or try again later."
+            )
         )
 
 
