@@ -5,6 +5,7 @@ display. So a process killed at any moment leaves nothing to repair.
 """
 
 import hashlib
+import io
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,9 +24,10 @@ from detect_video.errors import (
     UploadFinished,
     WrongOffset,
 )
-from detect_video.models import State, Video
-from detect_video.video.reader import VideoInfo, probe
-from ml_core.errors import VisionError
+from detect_video.models import State, Video, failure
+from detect_video.video.containers import SIGNATURE_BYTES
+from detect_video.video.reader import VideoInfo, accepted_format, probe
+from ml_core.errors import VisionError, gettext_noop
 from ml_core.locks import short_lock
 from web.storage.disk import (
     check_room,
@@ -71,6 +73,8 @@ def receive_chunk(video: Video, chunk: bytes, *, offset: int) -> None:
                 f"{offset:,}. Continue at byte {arrived:,}.",
                 offset=arrived,
             )
+        if not arrived:
+            _check_start(video, chunk)
         # After a crash between the rename and the update of the row.
         is_renamed = video.source_path.exists()
         # Unbuffered: close() must not retry a write that failed.
@@ -92,12 +96,31 @@ def receive_chunk(video: Video, chunk: bytes, *, offset: int) -> None:
 def _check_chunk(video: Video, length: int, offset: int) -> None:
     most = settings.LIMITS["video_chunk_bytes"]
     if length > most:
-        raise ChunkTooLarge(f"A chunk may have at most {most:,} bytes, received {length:,}.")
+        raise ChunkTooLarge(
+            gettext_noop("A chunk may have at most {accepted:,} bytes, received {length:,}."),
+            accepted=most,
+            length=length,
+        )
     if offset + length > video.size_bytes:
         raise ChunkTooLarge(
-            f"The file was announced with {video.size_bytes:,} bytes, but this chunk ends at "
-            f"byte {offset + length:,}."
+            gettext_noop(
+                "The file was announced with {announced:,} bytes, but this chunk ends at byte "
+                "{end:,}."
+            ),
+            announced=video.size_bytes,
+            end=offset + length,
         )
+
+
+def _check_start(video: Video, chunk: bytes) -> None:
+    """Refuse a file that starts as no video does, before all of it is uploaded."""
+    if len(chunk) < SIGNATURE_BYTES:
+        return
+    try:
+        accepted_format(io.BytesIO(chunk))
+    except VisionError as exc:
+        _update(video, address="", **failure(exc))
+        raise
 
 
 @contextmanager
@@ -158,8 +181,7 @@ def _complete(video: Video, path: Path) -> None:
         info, poster = probe(path)
     except VisionError as exc:
         path.unlink(missing_ok=True)
-        failed = {"state": State.FAILED, "error_code": exc.code, "error": exc.detail}
-        _update(video, received_bytes=0, address="", **failed)
+        _update(video, received_bytes=0, address="", **failure(exc))
         raise
     with video.poster_path.open("wb") as poster_file:
         poster_file.write(poster)

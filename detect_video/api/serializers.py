@@ -1,6 +1,6 @@
 """The wire shapes of videos and their renderings."""
 
-import math
+import mimetypes
 from typing import Any
 
 from django.conf import settings
@@ -10,11 +10,13 @@ from rest_framework import serializers
 from detect_video.errors import VideoTooManyBytes
 from detect_video.models import Job, Rendering, State, Video
 from detect_video.video.rendering import CODECS
+from ml_core.errors import UnsupportedVideo, gettext_noop
 from ml_core.networks.loading import SCORE_FLOOR
 from web.problem_texts import shown_detail
+from web.rest.parameters import MAX_SHOWN, OneOfField, ParametersSerializer, UnitIntervalField
 
 
-class AnnouncementSerializer(serializers.Serializer):
+class AnnouncementSerializer(ParametersSerializer):
     """The announcement of an upload."""
 
     name = serializers.CharField(max_length=255)
@@ -31,37 +33,42 @@ class AnnouncementSerializer(serializers.Serializer):
     )
 
     def validate_name(self, name: str) -> str:
+        # A name without a known suffix says nothing; the start of the file will.
+        media_type = mimetypes.guess_type(name)[0] or "video/"
+        is_unknown = media_type in ("application/mp4", "application/octet-stream")
+        # Not audio: .3gp counts as such.
+        if media_type.startswith(("text/", "image/", "application/")) and not is_unknown:
+            raise UnsupportedVideo(
+                gettext_noop(
+                    "Expected a video file: mp4, mov, mkv, webm or avi; received {name}, a file of "
+                    "type {type}."
+                ),
+                name=repr(name[:MAX_SHOWN]),
+                type=media_type,
+            )
         return "".join(character for character in name if character.isprintable()) or "video"
 
     def validate_size_bytes(self, size_bytes: int) -> int:
         most = settings.LIMITS["video_bytes"]
         if size_bytes > most:
             raise VideoTooManyBytes(
-                f"The video has {size_bytes:,} bytes; at most {most:,} are accepted."
+                gettext_noop("The video has {size:,} bytes; at most {accepted:,} are accepted."),
+                size=size_bytes,
+                accepted=most,
             )
         return size_bytes
 
 
-class RenderingRequestSerializer(serializers.Serializer):
+class RenderingRequestSerializer(ParametersSerializer):
     """Options of a rendering."""
 
-    codec = serializers.ChoiceField(
-        choices=list(CODECS),
-        default="mjpg",
-        # {input!r}, not {input}: a lone surrogate cannot be encoded as UTF-8.
-        error_messages={"invalid_choice": "{input!r} is not a valid choice."},
-    )
-    score_threshold = serializers.FloatField(min_value=0, max_value=1, default=SCORE_FLOOR)
+    codec = OneOfField(choices=list(CODECS), default="mjpg")
+    score_threshold = UnitIntervalField(default=SCORE_FLOOR)
     hidden_classes = serializers.ListField(
         child=serializers.IntegerField(min_value=0), default=list, max_length=1000
     )
     show_names = serializers.BooleanField(default=True)
     show_scores = serializers.BooleanField(default=True)
-
-    def validate_score_threshold(self, score_threshold: float) -> float:
-        if math.isnan(score_threshold):
-            raise serializers.ValidationError("Expected a number from 0 to 1, received nan.")
-        return score_threshold
 
 
 class JobSerializer(serializers.ModelSerializer):
@@ -71,7 +78,8 @@ class JobSerializer(serializers.ModelSerializer):
     queue_position = serializers.SerializerMethodField(help_text="from 1; null unless it is queued")
 
     def get_error(self, job: Job) -> str:
-        return shown_detail(job.error_code, job.error)
+        parts = job.error_parts or {"message": job.error}
+        return shown_detail(job.error_code, **parts)
 
     def get_queue_position(self, job: Job) -> int | None:
         if job.state != State.QUEUED:

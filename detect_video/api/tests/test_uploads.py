@@ -526,3 +526,47 @@ def test_a_file_with_impossible_box_sizes_fails_its_upload(client, size):
     assert_problem(send(client, video, data, 0), 422, "video_unreadable")
     video = client.get(video["urls"]["self"]).json()
     assert (video["state"], video["error_code"]) == ("failed", "video_unreadable")
+
+
+@pytest.mark.parametrize("name", ["notes.txt", "photo.JPG"])
+def test_a_file_whose_name_is_not_that_of_a_video_is_refused_before_it_is_sent(
+    client, clip, media, name
+):
+    response = announce(client, clip, name=name)
+
+    assert_problem(response, 415, "unsupported_media_type")
+    assert f"received '{name}'" in response.json()["detail"]
+    assert client.get(URL).json() == []
+
+
+@pytest.mark.parametrize("name", ["video", "clip.mp4", "clip.3gp", "clip.bin"])
+def test_names_that_may_be_those_of_videos_are_accepted(client, clip, media, name):
+    assert announce(client, clip, name=name).status_code == 201
+
+
+def test_a_file_that_starts_as_no_video_does_fails_with_its_first_chunk(client, media):
+    video = announced(client, b"text" * 1000)
+
+    response = send(client, video, b"text" * 100, 0)
+    again = send(client, video, b"text" * 100, 400)
+
+    assert_problem(response, 415, "unsupported_media_type")
+    assert_problem(again, 409, "upload_finished")
+    failed = client.get(video["urls"]["self"]).json()
+    assert (failed["state"], failed["received_bytes"]) == ("failed", 0)
+    assert failed["error"] == "Expected a video file: mp4, mov, mkv, webm or avi."
+    assert not list(media.rglob("source*"))
+
+
+def test_the_reason_of_a_failed_video_has_its_figures_in_both_languages(
+    client, clip, media, settings
+):
+    settings.LIMITS = {**settings.LIMITS, "video_seconds": 1}
+    video = announced(client, clip)
+    assert_problem(send(client, video, clip, 0), 422, "video_too_long")
+
+    english = client.get(video["urls"]["self"]).json()["error"]
+    chinese = client.get(video["urls"]["self"], headers={"accept-language": "zh-CN"}).json()
+
+    assert english == "The video is 2.0 seconds long; at most 1 seconds are accepted."
+    assert chinese["error"] == "视频长 2.0 秒，最长接受 1 秒。"
