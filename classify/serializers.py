@@ -6,12 +6,13 @@ from django.conf import settings
 from rest_framework import serializers
 
 from ml_core.results import Classification
+from web.rest.parameters import ParametersSerializer
 from web.rest.picture_uploads import PictureField
 from web.rest.serializers import Size
 from web.storage.choice import NotStoredSerializer, StoreChoice, StoreField
 
 
-class ClassifyOptionsSerializer(serializers.Serializer):
+class ClassifyOptionsSerializer(ParametersSerializer):
     """Which model to use, and whether the picture is stored."""
 
     model = serializers.CharField(

@@ -1,15 +1,21 @@
 """Serializers of the picture API."""
 
-import math
 from typing import Any
 
 from django.urls import reverse
+from django.utils.translation import gettext
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from detect_image.models import DetectedImage
 from ml_core.postprocessing import IOU_THRESHOLD
 from web.exports import EXPORTS
+from web.rest.parameters import (
+    OneOfField,
+    ParametersSerializer,
+    UnitIntervalField,
+    WholeNumberField,
+)
 from web.rest.picture_uploads import PictureField
 from web.rest.serializers import DetectionsSerializer
 from web.storage.choice import StoreChoice, StoreField
@@ -18,22 +24,7 @@ RETURNS = ("json", "base64", "url")
 MAX_SIDE_PIXELS = 100_000
 
 
-# repr() of the input: a lone surrogate cannot be encoded as UTF-8.
-CHOICE_ERROR: dict[str, Any] = {"invalid_choice": "{input!r} is not a valid choice."}
-
-
-@extend_schema_field({"type": "number", "minimum": 0, "maximum": 1})
-class UnitIntervalField(serializers.FloatField):
-    """A number from 0 to 1. (JSON and forms can both spell "not a number".)"""
-
-    def to_internal_value(self, data: Any) -> float:
-        number = super().to_internal_value(data)
-        if math.isnan(number) or not 0 <= number <= 1:
-            raise serializers.ValidationError(f"Expected a number from 0 to 1, received {data}.")
-        return number
-
-
-class DetectOptionsSerializer(serializers.Serializer):
+class DetectOptionsSerializer(ParametersSerializer):
     """Options of a detection: model, thresholds, and the format of the response."""
 
     gallery = serializers.CharField(
@@ -55,13 +46,13 @@ class DetectOptionsSerializer(serializers.Serializer):
     name = serializers.CharField(
         required=False, default="", max_length=255, help_text="name of the picture"
     )
-    original_width = serializers.IntegerField(
+    original_width = WholeNumberField(
         required=False,
         min_value=1,
         max_value=MAX_SIDE_PIXELS,
         help_text="width of the original, if the picture was resized: boxes refer to it",
     )
-    original_height = serializers.IntegerField(
+    original_height = WholeNumberField(
         required=False, min_value=1, max_value=MAX_SIDE_PIXELS, help_text="height of the original"
     )
     store = StoreField(
@@ -81,12 +72,11 @@ class DetectOptionsSerializer(serializers.Serializer):
 
     def get_fields(self) -> dict[str, serializers.Field]:
         # "return" is a Python keyword and cannot be a class attribute.
-        answer = serializers.ChoiceField(
-            RETURNS,
+        answer = OneOfField(
+            choices=RETURNS,
             required=False,
             default="json",
             help_text="json: boxes only; base64: the drawn picture as a data URL; url: its address",
-            error_messages=CHOICE_ERROR,
         )
         return {**super().get_fields(), "return": answer}
 
@@ -102,11 +92,11 @@ class DetectRequestSerializer(DetectOptionsSerializer):
             del attrs["image"]
         if ("image" in attrs) == ("gallery" in attrs):
             raise serializers.ValidationError(
-                {"image": "Expected either a picture or the name of one in the gallery."}
+                {"image": gettext("Expected either a picture or the name of one in the gallery.")}
             )
         if ("original_width" in attrs) != ("original_height" in attrs):
             raise serializers.ValidationError(
-                "Expected both original_width and original_height, or neither."
+                gettext("Expected both original_width and original_height, or neither.")
             )
         return attrs
 
@@ -120,13 +110,12 @@ class ClassIdsField(serializers.Field):
     def to_internal_value(self, data: Any) -> set[int]:
         parts = [part for part in str(data).split(",") if part]
         if not all(part.isascii() and part.isdigit() and len(part) < 10 for part in parts):
-            raise serializers.ValidationError(
-                f"Expected comma-separated class ids, received {data!r}."
-            )
+            text = gettext("Expected comma-separated class ids, received {value}.")
+            raise serializers.ValidationError(text.format(value=f"{data!r:.60}"))
         return {int(part) for part in parts}
 
 
-class ExportRequestSerializer(serializers.Serializer):
+class ExportRequestSerializer(ParametersSerializer):
     """The format of an export, and its filters."""
 
     score_threshold = UnitIntervalField(required=False, default=0.0)
@@ -134,14 +123,14 @@ class ExportRequestSerializer(serializers.Serializer):
 
     def get_fields(self) -> dict[str, serializers.Field]:
         # "as" is a Python keyword and cannot be a class attribute.
-        return {**super().get_fields(), "as": serializers.ChoiceField(list(EXPORTS))}
+        return {**super().get_fields(), "as": OneOfField(choices=list(EXPORTS))}
 
 
 class GalleryRequestSerializer(serializers.Serializer):
     """Whether to return a picture of the gallery as base64 or as a URL."""
 
     def get_fields(self) -> dict[str, serializers.Field]:
-        answer = serializers.ChoiceField(["url", "base64"], required=False, default="url")
+        answer = OneOfField(choices=["url", "base64"], required=False, default="url")
         return {**super().get_fields(), "return": answer}
 
 

@@ -26,7 +26,7 @@ from django.utils import translation
 from django.utils.translation import gettext
 from django.views import csrf, defaults
 from django.views.decorators.csrf import csrf_exempt
-from rest_framework.exceptions import ParseError, ValidationError
+from rest_framework.exceptions import MethodNotAllowed, ParseError, ValidationError
 from rest_framework.renderers import JSONRenderer
 from rest_framework.response import Response
 from rest_framework.views import exception_handler as rest_framework_handler
@@ -132,7 +132,7 @@ def _problem_of(
     if isinstance(exc, TooManyFilesSent):
         return problem(400, "too_many_files", shown_detail("too_many_files", str(exc))), {}
     if isinstance(exc, ValidationError):
-        detail = _first_error(exc.detail)
+        detail = " ".join(_errors(exc.detail))
         return problem(422, "invalid_parameters", detail, errors=exc.detail), {}
     if isinstance(exc, RecursionError):
         exc = ParseError("The JSON is nested too deeply.")
@@ -141,8 +141,16 @@ def _problem_of(
     if response is None:
         return None, {}
     detail = response.data["detail"]
+    text = str(detail)
+    if isinstance(exc, ParseError):
+        text = shown_detail(detail.code, text)
+    if isinstance(exc, MethodNotAllowed):
+        methods = ", ".join(context["view"].allowed_methods)
+        text = gettext("{problem} Allowed methods: {methods}.").format(
+            problem=detail, methods=methods
+        )
     headers = {name: value for name, value in response.items() if name != "Content-Type"}
-    return problem(response.status_code, detail.code, str(detail)), headers
+    return problem(response.status_code, detail.code, text), headers
 
 
 def _expected_error(request: Any, exc: BaseException) -> VisionError | None:
@@ -263,12 +271,9 @@ def _unknown_host(request: HttpRequest) -> str:
     ).format(name=name or request.META.get("HTTP_HOST", ""))
 
 
-def _first_error(detail: Any) -> str:
-    """``field: message`` of the first error."""
+def _errors(detail: Any) -> list[str]:
+    """``field: message`` of the first error of each field."""
     if isinstance(detail, dict):
-        field, errors = next(iter(detail.items()))
-        message = _first_error(errors)
-        return message if field == "non_field_errors" else f"{field}: {message}"
-    if isinstance(detail, list):
-        return _first_error(detail[0])
-    return str(detail)
+        names = {field: f"{field}: " for field in detail} | {"non_field_errors": ""}
+        return [names[field] + _errors(errors)[0] for field, errors in detail.items()]
+    return _errors(detail[0]) if isinstance(detail, list) else [str(detail)]

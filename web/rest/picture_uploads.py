@@ -12,6 +12,7 @@ from django.conf import settings
 from django.core.files.uploadedfile import SimpleUploadedFile, UploadedFile
 from django.db import connection
 from django.http import HttpRequest
+from django.utils.translation import gettext
 from drf_spectacular.utils import OpenApiTypes
 from rest_framework import serializers
 from rest_framework.exceptions import ParseError
@@ -19,9 +20,9 @@ from rest_framework.generics import GenericAPIView
 from rest_framework.parsers import BaseParser, FormParser, JSONParser, MultiPartParser
 from rest_framework.request import Request
 
-from ml_core.errors import Busy, ImageTooManyBytes
+from ml_core.errors import Busy
 from ml_core.metrics import measured
-from ml_core.pictures.images import Picture, Size, decode_base64, read_picture
+from ml_core.pictures.images import Picture, Size, check_size, decode_base64, read_picture
 from ml_core.pictures.limits import image_limits
 from web.addresses import client_address
 
@@ -92,19 +93,16 @@ class PictureField(serializers.FileField):
     def to_internal_value(self, data: Any) -> bytes:  # type: ignore[override]
         limits = image_limits()
         if isinstance(data, UploadedFile):
-            if data.size is not None and data.size > limits.max_bytes:
-                raise ImageTooManyBytes(
-                    f"The picture has {data.size:,} bytes; at most {limits.max_bytes:,} "
-                    "are accepted."
-                )
+            # Before it is read. An empty one may stand for no file.
+            if data.size:
+                check_size(data.size, limits)
             return data.read()
         if isinstance(data, dict) and data.get("type") == "base64":
             data = data.get("value")
         if isinstance(data, str):
             return decode_base64(data, limits)
-        raise serializers.ValidationError(
-            f"Expected a file, base64 text or a data URL, received {type(data).__name__}."
-        )
+        text = gettext("Expected a file, base64 text or a data URL, received {kind}.")
+        raise serializers.ValidationError(text.format(kind=type(data).__name__))
 
 
 class RawImageParser(BaseParser):

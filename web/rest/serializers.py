@@ -8,6 +8,7 @@ from rest_framework import serializers
 from ml_core import model_pool
 from ml_core.results import Detection, Detections
 from web.problem_texts import without_folders
+from web.rest.parameters import ParametersSerializer
 
 
 class Size(TypedDict):
@@ -62,7 +63,7 @@ def boxes_as_json(detections: Iterable[Detection]) -> list[dict[str, Any]]:
     return [_detection.to_representation(detection) for detection in detections]
 
 
-class DetectAgainSerializer(serializers.Serializer):
+class DetectAgainSerializer(ParametersSerializer):
     """The model of a repeated detection in a stored picture or video."""
 
     model = serializers.CharField(

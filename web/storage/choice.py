@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from enum import StrEnum
 from typing import Any
 
+from django.utils.translation import gettext
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
@@ -31,9 +32,8 @@ class StoreField(serializers.Field):
         try:
             is_stored = serializers.BooleanField().to_internal_value(data)
         except serializers.ValidationError as exc:
-            raise serializers.ValidationError(
-                f"Expected true, false or if_possible, received {data!r:.60}."
-            ) from exc
+            text = gettext("Expected true, false or if_possible, received {value}.")
+            raise serializers.ValidationError(text.format(value=f"{data!r:.60}")) from exc
         return StoreChoice.YES if is_stored else StoreChoice.NO
 
     def to_representation(self, value: StoreChoice) -> bool | str:
