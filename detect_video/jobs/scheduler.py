@@ -20,7 +20,7 @@ from django.db import OperationalError, close_old_connections, connections
 from detect_video import chunked_uploads
 from detect_video.errors import RunLost
 from detect_video.jobs.tasks import run_detection, run_rendering
-from detect_video.models import LEAST_RUN_S, MAX_ATTEMPTS, Job, Rendering, State, Video, failure
+from detect_video.models import LEAST_RUN_S, MAX_ATTEMPTS, Job, Rendering, Video, failure
 from ml_core.errors import Busy, InferenceTimeout, VisionError
 from web.errors import StorageFull, log_vision_error
 from web.storage.disk import FULL, as_vision_error, is_full, is_unusable
