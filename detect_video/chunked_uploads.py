@@ -10,25 +10,20 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from django.conf import settings
 from django.utils import timezone
 from filelock import Timeout
 
-from detect_video.errors import (
-    ChecksumMismatch,
-    ChunkTooLarge,
-    NotFound,
-    UploadBusy,
-    UploadFinished,
-    WrongOffset,
-)
+from detect_video.errors import ChecksumMismatch, NotFound
 from detect_video.models import State, Video, failure
 from detect_video.video.containers import SIGNATURE_BYTES
 from detect_video.video.reader import VideoInfo, accepted_format, probe
-from ml_core.errors import VisionError, gettext_noop
+from ml_core.errors import VisionError
 from ml_core.locks import short_lock
+from web.errors import UploadBusy, UploadFinished
+from web.storage.chunks import append_chunk, check_chunk, check_offset
 from web.storage.disk import (
     check_room,
     delete_folder,
@@ -59,7 +54,7 @@ def receive_chunk(video: Video, chunk: bytes, *, offset: int) -> None:
     An empty chunk at the end completes an upload whose last request was interrupted. Raises a
     ``VisionError``; except for an invalid file, the upload is left unchanged.
     """
-    _check_chunk(video, len(chunk), offset)
+    check_chunk(len(chunk), offset, file_bytes=video.size_bytes)
     check_room(len(chunk))
     with _locked_upload(video):
         if video.state != State.UPLOADING:
@@ -67,12 +62,7 @@ def receive_chunk(video: Video, chunk: bytes, *, offset: int) -> None:
                 return
             raise UploadFinished(f"This upload has ended; the video is {video.state}.")
         arrived = received_bytes(video)
-        if offset != arrived:
-            raise WrongOffset(
-                f"Expected a chunk that begins at byte {arrived:,}, received one for "
-                f"{offset:,}. Continue at byte {arrived:,}.",
-                offset=arrived,
-            )
+        check_offset(offset, arrived)
         if not arrived:
             _check_start(video, chunk)
         # After a crash between the rename and the update of the row.
@@ -85,31 +75,12 @@ def receive_chunk(video: Video, chunk: bytes, *, offset: int) -> None:
                 try:
                     if not arrived:
                         fsync_folder(video.folder)
-                    _append(file, chunk, arrived)
+                    append_chunk(file, chunk, arrived)
                 except OSError:
                     _update(video, received_bytes=arrived)
                     raise
             if video.received_bytes == video.size_bytes:
                 _complete(video, path)
-
-
-def _check_chunk(video: Video, length: int, offset: int) -> None:
-    most = settings.LIMITS["video_chunk_bytes"]
-    if length > most:
-        raise ChunkTooLarge(
-            gettext_noop("A chunk may have at most {accepted:,} bytes, received {length:,}."),
-            accepted=most,
-            length=length,
-        )
-    if offset + length > video.size_bytes:
-        raise ChunkTooLarge(
-            gettext_noop(
-                "The file was announced with {announced:,} bytes, but this chunk ends at byte "
-                "{end:,}."
-            ),
-            announced=video.size_bytes,
-            end=offset + length,
-        )
 
 
 def _check_start(video: Video, chunk: bytes) -> None:
@@ -153,18 +124,6 @@ def _reserve(video: Video, size_bytes: int) -> None:
         if more_bytes > 0:
             check_quota(video.owner, more_bytes)
         _update(video, received_bytes=size_bytes)
-
-
-def _append(file: IO[bytes], chunk: bytes, arrived: int) -> None:
-    """Write all of ``chunk`` to disk, or truncate the file to its previous ``arrived`` bytes."""
-    rest = memoryview(chunk)
-    try:
-        while rest:
-            rest = rest[file.write(rest) :]
-        fsync_file(file)
-    except OSError:
-        file.truncate(arrived)
-        raise
 
 
 def _complete(video: Video, path: Path) -> None:

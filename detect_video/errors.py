@@ -10,47 +10,6 @@ class VideoTooManyBytes(VisionError):
     code = "video_too_many_bytes"
 
 
-class ChunkTooLarge(VisionError):
-    """A chunk exceeds the size limit or the announced size of the file."""
-
-    status = 413
-    code = "chunk_too_large"
-
-
-class WrongOffset(VisionError):
-    """A chunk does not begin at the upload's current ``offset`` (bytes)."""
-
-    status = 409
-    code = "wrong_offset"
-
-    def __init__(self, detail: str, *, offset: int) -> None:
-        super().__init__(detail)
-        self.offset = offset
-
-
-class UploadBusy(VisionError):
-    """Another request is writing to the same upload."""
-
-    status = 409
-    code = "upload_busy"
-    retry_after_s = 1
-
-
-class TooManyUploads(VisionError):
-    """The owner, or the client address, has reached its limit of incomplete uploads."""
-
-    status = 429
-    code = "too_many_uploads"
-    retry_after_s = 60
-
-
-class UploadFinished(VisionError):
-    """The upload has completed or failed and accepts no more chunks."""
-
-    status = 409
-    code = "upload_finished"
-
-
 class ChecksumMismatch(VisionError):
     """The SHA-256 of the uploaded file differs from the announced one."""
 

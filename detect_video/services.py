@@ -6,10 +6,11 @@ from typing import Any
 from django.conf import settings
 
 from detect_video import chunked_uploads
-from detect_video.errors import FileGone, NotFinished, NotFound, TooManyUploads
+from detect_video.errors import FileGone, NotFinished, NotFound
 from detect_video.models import ACTIVE, FrameResult, Rendering, State, Video
 from ml_core.catalog import selection
 from ml_core.errors import gettext_noop
+from web.errors import TooManyUploads
 from web.storage.disk import check_room
 from web.storage.owners import Owner, discard_if_session_ended
 from web.storage.quota import check_quota, quota_lock

@@ -18,14 +18,9 @@ from detect_video.api.serializers import (
 )
 from detect_video.errors import (
     ChecksumMismatch,
-    ChunkTooLarge,
     FileGone,
     NotFinished,
-    TooManyUploads,
-    UploadBusy,
-    UploadFinished,
     VideoTooManyBytes,
-    WrongOffset,
 )
 from detect_video.video.containers import MIME_TYPES
 from ml_core.errors import (
@@ -37,11 +32,19 @@ from ml_core.errors import (
     UnsupportedVideo,
     VisionError,
 )
-from web.errors import QuotaExceeded, StorageFull
+from web.errors import (
+    ChunkTooLarge,
+    QuotaExceeded,
+    StorageFull,
+    TooManyUploads,
+    UploadBusy,
+    UploadFinished,
+    WrongOffset,
+)
+from web.rest.chunks import CHUNK_TYPE
 from web.rest.schema import STORAGE_ERRORS, problems
 from web.rest.serializers import DetectAgainSerializer
 
-CHUNK_TYPE = "application/offset+octet-stream"
 TAGS = ["videos"]
 
 

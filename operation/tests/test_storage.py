@@ -243,7 +243,7 @@ def test_a_chunk_that_does_not_fit_on_the_disk_leaves_the_upload_unchanged(
 ):
     video = announced(client, clip)
     send(client, video, clip[:100], 0)
-    real_append = chunked_uploads._append
+    real_append = chunked_uploads.append_chunk
 
     class Full:
         """Writes ten bytes, then fails with ENOSPC."""
@@ -259,7 +259,7 @@ def test_a_chunk_that_does_not_fit_on_the_disk_leaves_the_upload_unchanged(
 
     with monkeypatch.context() as patched:
         patched.setattr(
-            "detect_video.chunked_uploads._append",
+            "detect_video.chunked_uploads.append_chunk",
             lambda file, chunk, arrived: real_append(Full(file), chunk, arrived),
         )
         full = send(client, video, clip[100:], 100)
