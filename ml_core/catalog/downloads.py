@@ -6,6 +6,7 @@ complete. (pooch neither resumes downloads nor tries several mirrors.)
 
 import hashlib
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
 from urllib.parse import urlsplit
@@ -24,11 +25,19 @@ TRIES_PER_MIRROR = 3
 BLOCK_BYTES = 1 << 18
 HASH_NAMES = {"sha256": "SHA-256", "sha384": "SHA-384", "md5": "MD5"}
 
+# Is told how many bytes of a file have arrived; what it raises ends the download.
+Report = Callable[[int], object]
+
 
 def download(
-    file: ModelFile, target: Path, session: requests.Session | None = None, *, title: str = ""
+    file: ModelFile,
+    target: Path,
+    session: requests.Session | None = None,
+    *,
+    title: str = "",
+    report: Report | None = None,
 ) -> None:
-    """Download ``file`` to ``target``, with a progress bar on the terminal.
+    """Download ``file`` to ``target``, with a progress bar on the terminal without ``report``.
 
     ``title`` says before the bar what is downloaded. ``session`` has the credentials and
     certificates for its addresses. Raises ``DownloadFailed`` with the response of each of them.
@@ -38,13 +47,19 @@ def download(
             # The previous holder of the lock may have completed the file.
             if not target.is_file():
                 _download_locked(
-                    file, target, session or requests.Session(), title or f"Downloading {file.name}"
+                    file,
+                    target,
+                    session or requests.Session(),
+                    title or f"Downloading {file.name}",
+                    report,
                 )
     except Timeout as exc:
         raise DownloadFailed(f"Another process is fetching {file.name} already.") from exc
 
 
-def _download_locked(file: ModelFile, target: Path, session: requests.Session, title: str) -> None:
+def _download_locked(
+    file: ModelFile, target: Path, session: requests.Session, title: str, report: Report | None
+) -> None:
     partial = partial_path(target)
     failures = []
     silent_hosts = set()
@@ -55,7 +70,7 @@ def _download_locked(file: ModelFile, target: Path, session: requests.Session, t
         try:
             # Closed before it is renamed or deleted, which Windows demands.
             with partial.open("ab") as output:
-                _append(url, file, output, session, title)
+                _append(url, file, output, session, title, report)
         except requests.RequestException as exc:
             # The bytes received stay in the file: the next attempt resumes after them.
             failures.append(f"{url}: {exc}")
@@ -76,7 +91,12 @@ def _download_locked(file: ModelFile, target: Path, session: requests.Session, t
 
 
 def _append(
-    url: str, file: ModelFile, output: BinaryIO, session: requests.Session, title: str
+    url: str,
+    file: ModelFile,
+    output: BinaryIO,
+    session: requests.Session,
+    title: str,
+    report: Report | None,
 ) -> None:
     """Download the rest of ``file`` into the open file ``output``, then verify all of it."""
     done = output.seek(0, os.SEEK_END)
@@ -105,11 +125,18 @@ def _append(
         if length and file.size_bytes and done + length != file.size_bytes:
             raise DownloadFailed(f"offers {done + length:,} bytes; expected {file.size_bytes:,}.")
         with tqdm(
-            desc=title, total=file.size_bytes, initial=done, unit="B", unit_scale=True
+            desc=title,
+            total=file.size_bytes,
+            initial=done,
+            unit="B",
+            unit_scale=True,
+            disable=report is not None,
         ) as bar:
             for block in response.iter_content(BLOCK_BYTES):
                 output.write(block)
                 bar.update(len(block))
+                if report:
+                    report(output.tell())
                 if file.size_bytes and output.tell() > file.size_bytes:
                     raise DownloadFailed(f"sent more than the expected {file.size_bytes:,} bytes.")
     output.flush()

