@@ -5,10 +5,11 @@
 
 import json
 import re
+import tempfile
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePosixPath
-from typing import get_args
+from typing import Any, get_args
 
 from ml_core.catalog.formats import (
     Activation,
@@ -70,7 +71,26 @@ sparse_coco_ids = {sparse_coco_ids}  # whether class numbers are COCO's 91 ids, 
 
 def read_model_toml(folder: Path) -> ModelSpec:
     """The model that ``folder/model.toml`` describes. Raises ``ModelFileError`` or ``OSError``."""
-    table = Table(_parse(folder / FILE_NAME), FILE_NAME)
+    return described_model(read_description(folder), folder)
+
+
+def read_description(folder: Path) -> dict[str, Any]:
+    """What ``folder/model.toml`` holds. Raises ``ModelFileError`` if that is no TOML."""
+    path = folder / FILE_NAME
+    if path.stat().st_size > MAX_BYTES:
+        raise ModelFileError(f"{FILE_NAME} is larger than {MAX_BYTES:,} bytes.")
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as exc:
+        raise ModelFileError(f"{FILE_NAME} is not valid TOML: {exc}") from exc
+
+
+def described_model(values: Mapping[str, Any], folder: Path) -> ModelSpec:
+    """The model in ``folder`` that the ``values`` of a ``model.toml`` describe.
+
+    Raises ``ModelFileError`` for the first value that is missing or wrong.
+    """
+    table = Table(values, FILE_NAME)
     task: Task = table.choice("task", get_args(Task))
     format: Format = table.choice("format", FORMATS)
     given = table.table("input")
@@ -93,6 +113,20 @@ def read_model_toml(folder: Path) -> ModelSpec:
     table.refuse_unknown()
     if not spec.files:
         raise ModelFileError(f"{FILE_NAME}: files names no file.")
+    return spec
+
+
+def replace_description(values: Mapping[str, Any], folder: Path) -> ModelSpec:
+    """Check ``values`` and write them as the new ``folder/model.toml``.
+
+    Raises ``ModelFileError``; then the former file stays.
+    """
+    spec = described_model(values, folder)
+    with tempfile.TemporaryDirectory(dir=folder, prefix=".new-") as new:
+        write_model_toml(spec, Path(new))
+        # The labels first: the site reads both again when the description is new.
+        for name in (LABELS_FILE, FILE_NAME):
+            Path(new, name).replace(folder / name)
     return spec
 
 
@@ -153,15 +187,6 @@ def read_labels(path: Path) -> tuple[str, ...]:
     if read_names(text) == COCO_LABELS:
         return COCO_LABELS
     return shortened(line.strip() for line in text.splitlines() if line.strip())
-
-
-def _parse(path: Path) -> dict:
-    if path.stat().st_size > MAX_BYTES:
-        raise ModelFileError(f"{FILE_NAME} is larger than {MAX_BYTES:,} bytes.")
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as exc:
-        raise ModelFileError(f"{FILE_NAME} is not valid TOML: {exc}") from exc
 
 
 def _web_address(text: str) -> str:

@@ -36,11 +36,15 @@ NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,59}")
 
 @dataclass(frozen=True)
 class Places:
-    """Where models and converted models are kept, and the largest accepted model."""
+    """Where models and converted models are kept, and the largest accepted model.
+
+    A dry run works in ``work_dir``, or in the system's folder for temporary files.
+    """
 
     model_dir: Path
     converted_dir: Path
     max_bytes: int
+    work_dir: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -116,7 +120,7 @@ def answer_for(spec: ModelSpec, image: np.ndarray) -> Classification | Detection
 def _workshop(places: Places, is_dry_run: bool) -> AbstractContextManager[str]:
     """A folder for unfinished work; on the disk of the models, so that it can be renamed."""
     if is_dry_run:
-        return tempfile.TemporaryDirectory()
+        return tempfile.TemporaryDirectory(dir=places.work_dir)
     places.model_dir.mkdir(parents=True, exist_ok=True)
     for folder in places.model_dir.glob(f"{UNFINISHED}*"):
         # Of a killed process: none takes so long.

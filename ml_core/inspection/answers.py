@@ -1,11 +1,16 @@
 """What a user says about a model, and what was understood so far."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from ml_core.catalog.formats import Activation, Colours
 from ml_core.catalog.specs import ModelSpec, Resizing, Task
 from ml_core.decoders.layout import Size
 from ml_core.inspection.facts import Facts
+
+# "letterbox" is centred.
+RESIZINGS = ("letterbox", "top-left", "stretch", "shrink")
 
 
 @dataclass(frozen=True)
@@ -23,6 +28,31 @@ class Answers:
     layout: str = ""
     activation: Activation | None = None
     labels: tuple[str, ...] | None = None
+
+
+def answers_from(options: Mapping[str, Any]) -> Answers:
+    """The answers of a person, by the names of the options of ``manage.py add_model``.
+
+    ``size`` is (width, height), ``labels`` are class names, and ``resizing`` is one of
+    ``RESIZINGS``. Options that are missing or empty are not answered.
+    """
+    given = {name: value for name, value in options.items() if value}
+    numbers = {name: tuple(given[name]) for name in ("mean", "std") if name in given}
+    low_high = tuple(given["range"]) if "range" in given else None
+    resizing = given.get("resizing")
+    return Answers(
+        task=given.get("task"),
+        input_wh=tuple(given["size"]) if "size" in given else None,
+        colours=given.get("colours"),
+        value_range=low_high,
+        mean=numbers.get("mean"),
+        std=numbers.get("std"),
+        resizing="letterbox" if resizing == "top-left" else resizing,
+        is_centred={"letterbox": True, "top-left": False}.get(resizing or ""),
+        layout=given.get("layout", ""),
+        activation=given.get("activation"),
+        labels=tuple(given["labels"]) if "labels" in given else None,
+    )
 
 
 @dataclass(frozen=True)

@@ -75,7 +75,7 @@ class Checker:
             if known.spec.task == "classification":
                 self._check_classifier(known)
             else:
-                with self._folder() as folder:
+                with opened_set(self.path, self.max_bytes) as folder:
                     pictures = self._labelled(known, folder)
                     measure = partial(detector_accuracy, pictures, self.limits)
                     self._choose(known, measure, DETECTOR_PICTURES)
@@ -97,10 +97,7 @@ class Checker:
             return pictures
         labelled = np.unique(np.concatenate([picture.class_ids for picture in pictures]))
         _take_labels(known, names, self.path.name, [names[class_id] for class_id in labelled])
-        ids = {label: index for index, label in enumerate(known.spec.labels)}
-        # Categories without objects may be unknown to the model.
-        table = np.array([ids.get(name, -1) for name in names])
-        return [replace(picture, class_ids=table[picture.class_ids]) for picture in pictures]
+        return numbered_as(known.spec.labels, names, pictures)
 
     def _choose(self, known: Understanding, measure: Measure, counts: tuple[int, int]) -> None:
         few, many = counts
@@ -118,20 +115,38 @@ class Checker:
         known.settle("pixels", describe_values(formats[0]), f"the best on {self.path.name}")
         known.note("check", text, "measured")
 
-    @contextmanager
-    def _folder(self) -> Iterator[Path]:
-        if self.path.is_dir():
-            yield self.path
-            return
-        with tempfile.TemporaryDirectory() as folder:
-            unpack(
-                self.path,
-                Path(folder),
-                max_bytes=self.max_bytes,
-                max_files=MAX_FILES,
-                is_wanted=lambda name: name.lower().endswith((*PICTURE_SUFFIXES, ".txt", ".json")),
-            )
-            yield Path(folder)
+
+@contextmanager
+def opened_set(path: Path, max_bytes: int, work_dir: Path | None = None) -> Iterator[Path]:
+    """A folder of labelled pictures, unpacked for a while if ``path`` is a zip archive.
+
+    It is unpacked in ``work_dir``, or the system's folder for temporary files. Raises
+    ``ModelFileError``, also above ``max_bytes``.
+    """
+    if path.is_dir():
+        yield path
+        return
+    with tempfile.TemporaryDirectory(dir=work_dir) as folder:
+        unpack(
+            path,
+            Path(folder),
+            max_bytes=max_bytes,
+            max_files=MAX_FILES,
+            is_wanted=lambda name: name.lower().endswith((*PICTURE_SUFFIXES, ".txt", ".json")),
+        )
+        yield Path(folder)
+
+
+def numbered_as(
+    labels: Sequence[str], names: Sequence[str], pictures: Sequence[LabelledPicture]
+) -> list[LabelledPicture]:
+    """The pictures, whose class ids index ``names``, with the class ids of a model's ``labels``.
+
+    Classes that the model does not know get -1: none of the pictures should have objects of them.
+    """
+    ids = {label: index for index, label in enumerate(labels)}
+    table = np.array([ids.get(name, -1) for name in names])
+    return [replace(picture, class_ids=table[picture.class_ids]) for picture in pictures]
 
 
 def candidates(known: Understanding) -> list[InputFormat]:

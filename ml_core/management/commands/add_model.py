@@ -5,26 +5,23 @@ from argparse import ArgumentParser, ArgumentTypeError
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from ml_core.catalog.formats import ModelFileError
 from ml_core.catalog.model_toml import FILE_NAME, read_labels
-from ml_core.catalog.specs import Task
 from ml_core.decoders import LAYOUTS
 from ml_core.errors import VisionError
 from ml_core.inspection.adding import Places, Understood, add_model
-from ml_core.inspection.answers import Answers
+from ml_core.inspection.answers import RESIZINGS, answers_from
 from ml_core.inspection.checking import Checker
 from ml_core.networks.loading import NETWORK_ERRORS
 from ml_core.pictures.drawing import draw_detections
-from ml_core.pictures.labelled_pictures import LabelError, read_image
+from ml_core.pictures.labelled_pictures import LabelError
 from ml_core.pictures.limits import image_limits
+from ml_core.pictures.samples import read_samples
 from ml_core.results import Classification
 
-SAMPLES = settings.BASE_DIR / "static" / "samples"
-DEFAULT_SAMPLES: dict[Task, str] = {"classification": "car.jpg", "detection": "street.jpg"}
 SHOWN_SCORE = 0.25
 # What is said of a model, in this order.
 SUBJECTS = ("task", "labels", "input", "pixels", "resizing", "output", "check")
@@ -62,13 +59,13 @@ class Command(BaseCommand):
         )
         says.add_argument("--mean", type=float, nargs="+", help="is subtracted after --range")
         says.add_argument("--std", type=float, nargs="+", help="is then divided by")
-        says.add_argument("--resizing", choices=("letterbox", "top-left", "stretch", "shrink"))
+        says.add_argument("--resizing", choices=RESIZINGS)
         says.add_argument("--layout", choices=tuple(LAYOUTS), default="", help="of the outputs")
         says.add_argument("--activation", choices=("none", "softmax", "sigmoid"))
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
-            self._samples = self._read_samples(options["sample"])
+            self._samples = read_samples(options["sample"])
             found = self._add(options)
         except (ModelFileError, LabelError, OSError, *NETWORK_ERRORS) as exc:
             raise CommandError(" ".join(str(exc).split())) from exc
@@ -83,17 +80,13 @@ class Command(BaseCommand):
         path = found.spec.directory / FILE_NAME
         self.stdout.write(f"{found.spec.name} is added. Correct {path} where it is wrong.")
 
-    def _read_samples(self, path: Path | None) -> dict[Task, np.ndarray]:
-        return {
-            task: read_image(path or SAMPLES / file_name, image_limits())
-            for task, file_name in DEFAULT_SAMPLES.items()
-        }
-
     def _add(self, options: dict[str, Any]) -> Understood:
         return add_model(
             options["files"],
             self._samples,
-            answers(options),
+            answers_from(
+                {**options, "labels": read_labels(options["labels"]) if options["labels"] else None}
+            ),
             Places(settings.MODEL_DIR, settings.CONVERTED_DIR, settings.LIMITS["model_bytes"]),
             name=options["name"],
             licence=options["licence"],
@@ -119,24 +112,6 @@ class Command(BaseCommand):
         path = Path(tempfile.gettempdir()) / f"{found.spec.name}-sample.jpg"
         drawn.save(path)
         self.stdout.write(f"          drawn in {path}")
-
-
-def answers(options: dict[str, Any]) -> Answers:
-    """What the user says about the model."""
-    resizing = options["resizing"]
-    return Answers(
-        task=options["task"],
-        input_wh=options["size"],
-        colours=options["colours"],
-        value_range=tuple(options["range"]) if options["range"] else None,
-        mean=tuple(options["mean"]) if options["mean"] else None,
-        std=tuple(options["std"]) if options["std"] else None,
-        resizing="letterbox" if resizing == "top-left" else resizing,
-        is_centred={"letterbox": True, "top-left": False}.get(resizing),
-        layout=options["layout"],
-        activation=options["activation"],
-        labels=read_labels(options["labels"]) if options["labels"] else None,
-    )
 
 
 def size(text: str) -> tuple[int, int]:
