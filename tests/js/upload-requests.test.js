@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { afterEach, test } from "node:test";
 
-import { UploadRequests } from "../../detect_video/static/detect_video/upload/upload-requests.js";
+import { UploadRequests } from "../../static/js/requests/upload-requests.js";
 import { FakeXHR } from "./fake-xhr.js";
 
 const { fetch } = globalThis;

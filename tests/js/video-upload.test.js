@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { sendChunks } from "../../detect_video/static/detect_video/upload/chunks.js";
+import { sendChunks } from "../../static/js/requests/chunks.js";
 import {
   frameCount,
   isDetectedAgain,

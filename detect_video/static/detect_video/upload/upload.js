@@ -4,8 +4,8 @@
  */
 
 import { requestJson } from "../../js/requests/api.js";
-import { sendChunks } from "./chunks.js";
-import { UploadRequests } from "./upload-requests.js";
+import { sendChunks } from "../../js/requests/chunks.js";
+import { UploadRequests } from "../../js/requests/upload-requests.js";
 
 /** @import * as sha2 from "@noble/hashes/sha2.js" */
 /** @typedef {import("../video.js").Video} Video */

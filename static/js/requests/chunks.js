@@ -1,7 +1,7 @@
 /** Sends a file in chunks, and resumes after the connection was lost. */
 
-import { Backoff } from "../../js/requests/backoff.js";
-import { delay } from "../../js/requests/delay.js";
+import { Backoff } from "./backoff.js";
+import { delay } from "./delay.js";
 
 /**
  * @typedef {object} Receiver

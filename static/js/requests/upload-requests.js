@@ -1,6 +1,6 @@
 /** The requests of a resumable upload. */
 
-import { Problem, problemText, upload } from "../../js/requests/api.js";
+import { Problem, problemText, upload } from "./api.js";
 
 // The server, or a proxy before it, cannot answer now.
 const TEMPORARY = [429, 502, 503, 504];
