@@ -89,10 +89,13 @@ LIMITS = {
     "image_pixels": 25_000_000,
     # Unpacked size of an npz file for training a classifier, which is held in memory.
     "npz_bytes": 4 * 10**9,
-    # The files of a model that is added; time and memory of its conversion.
+    # The files of a model that is added, or an archive of labelled pictures; time and memory of the
+    # model's conversion.
     "model_bytes": 2 * 10**9,
     "conversion_seconds": 900,
     "conversion_bytes": 8 * 10**9,
+    # Evenly spread pictures of an archive with which the staff measures a model.
+    "accuracy_pictures": 5000,
     # Models in memory; beyond it the one least recently used is closed. The defaults stay.
     "loaded_models": 4,
     # Boxes, and probabilities of classes, in one response.
@@ -121,7 +124,7 @@ LIMITS = {
     "cameras_per_address": 15,
     # A camera's socket is closed after this long without a frame.
     "camera_idle_seconds": 30,
-    # A video file, and the chunks in which it is uploaded.
+    # A video file, and the chunks in which videos and models are uploaded.
     "video_bytes": 500 * 10**6,
     "video_chunk_bytes": 5 * 10**6,
     # Free disk space below which nothing is stored.
@@ -354,11 +357,16 @@ SPECTACULAR_SETTINGS = {
     "DEFAULT_GENERATOR_CLASS": "web.rest.schema.ApiGenerator",
     # Files are bytes in requests but URLs in responses.
     "COMPONENT_SPLIT_REQUEST": True,
-    "ENUM_NAME_OVERRIDES": {"State": "detect_video.models.State"},
+    "ENUM_NAME_OVERRIDES": {
+        "State": "detect_video.models.State",
+        "ModelJobState": "model_library.models.State",
+        "ModelJobKind": "model_library.models.Kind",
+    },
     "TAGS": [
         {"name": "classification", "description": "Classify a picture"},
         {"name": "pictures", "description": "Detect objects in a picture; stored pictures"},
         {"name": "videos", "description": "Detect objects in a video"},
+        {"name": "models", "description": "Change the models: for the staff"},
         {"name": "site", "description": "Models and limits"},
     ],
 }

@@ -15,6 +15,7 @@ from web.storage.disk import check_room
 from web.storage.owners import Owner, discard_if_session_ended
 from web.storage.quota import check_quota, quota_lock
 
+NOT_UPLOADED = gettext_noop("The upload of this video is incomplete. Upload it again.")
 # The fields of a job that has not been tried yet.
 FRESH: dict[str, Any] = {
     "attempt": 0,
@@ -107,7 +108,7 @@ def retry_video(video: Video) -> None:
     Raises ``NotFinished`` if its upload was never completed.
     """
     if not video.file:
-        raise NotFinished("The upload of this video is incomplete. Upload it again.")
+        raise NotFinished(NOT_UPLOADED)
     ended = Video.objects.filter(pk=video.pk, state__in=[State.FAILED, State.CANCELLED])
     ended.update(state=State.QUEUED, **FRESH)
     video.refresh_from_db()
@@ -121,7 +122,7 @@ def detect_again(video: Video, model: str) -> None:
     ``UnknownModel``, ``ModelNotInstalled``, ``ModelUnusable``. Then the results are unchanged.
     """
     if not video.file:
-        raise NotFinished("The upload of this video is incomplete. Upload it again.")
+        raise NotFinished(NOT_UPLOADED)
     if not video.source_path.exists():
         raise FileGone
     spec = selection.find("detection", model)
@@ -130,7 +131,7 @@ def detect_again(video: Video, model: str) -> None:
     with quota_lock():
         if video.renderings.filter(state__in=ACTIVE).exists():
             raise NotFinished(
-                "The video is being rendered. Wait for that, or cancel the rendering."
+                gettext_noop("The video is being rendered. Wait for that, or cancel the rendering.")
             )
         ended = Video.objects.filter(pk=video.pk).exclude(state__in=ACTIVE)
         # First the row, whose lock a run holds while it stores its last frames.
@@ -142,7 +143,9 @@ def detect_again(video: Video, model: str) -> None:
             truncated="",
             **FRESH,
         ):
-            raise NotFinished("Detection is in progress. Wait for that, or cancel it.")
+            raise NotFinished(
+                gettext_noop("Detection is in progress. Wait for that, or cancel it.")
+            )
         video.frames.all().delete()
     video.refresh_from_db()
 
@@ -160,7 +163,9 @@ def request_rendering(video: Video, **options: Any) -> Rendering:
         video.refresh_from_db()
         has_ended = video.state in (State.CANCELLED, State.FAILED) and video.frames_detected
         if video.state != State.DONE and not has_ended:
-            raise NotFinished("The video can be saved once detection is complete or cancelled.")
+            raise NotFinished(
+                gettext_noop("The video can be saved once detection is complete or cancelled.")
+            )
         rendering = Rendering(
             video=video, model=video.model, size_bytes=video.size_bytes, **options
         )

@@ -1,13 +1,26 @@
 from django.contrib import admin
+from django.db.models import Model
 from django.http import HttpRequest
 
 from ml_core.models import ModelChoice
+from model_library.models import ModelJob
+
+
+class ReadOnlyAdmin(admin.ModelAdmin):
+    """Read-only: the models page changes the rows, after checks."""
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
 
 
 @admin.register(ModelChoice)
-class ModelChoiceAdmin(admin.ModelAdmin):
-    """Read-only: the models page changes the rows, after checks."""
-
+class ModelChoiceAdmin(ReadOnlyAdmin):
     list_display = [
         "name",
         "is_default",
@@ -15,13 +28,11 @@ class ModelChoiceAdmin(admin.ModelAdmin):
         "is_preloaded",
         "inference_ms",
         "measured_at",
+        "accuracy_percent",
+        "accuracy_set",
     ]
 
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
 
-    def has_change_permission(self, request: HttpRequest, obj: ModelChoice | None = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: ModelChoice | None = None) -> bool:
-        return False
+@admin.register(ModelJob)
+class ModelJobAdmin(ReadOnlyAdmin):
+    list_display = ["kind", "model", "state", "error", "user", "created_at"]

@@ -12,6 +12,8 @@ from ml_core.catalog.specs import ModelSpec
 from ml_core.choices import choices
 from ml_core.models import ModelChoice
 from model_library import services
+from model_library.fields import DESCRIPTION, BoundField
+from model_library.models import Kind, ModelJob, State
 
 # Values of model specs that the page translates.
 gettext_noop("detection")
@@ -27,6 +29,13 @@ gettext_noop(
 )
 gettext_noop("your own")
 gettext_noop("unknown")
+# Subjects of what was understood of a model.
+gettext_noop("task")
+gettext_noop("labels")
+gettext_noop("input")
+gettext_noop("pixels")
+gettext_noop("resizing")
+gettext_noop("output")
 
 
 @dataclass(frozen=True)
@@ -39,6 +48,10 @@ class ModelCard:
     is_default: bool
     is_deletable: bool
     sharing: tuple[str, ...]
+    # A job that installs or measures it, or failed to.
+    job: ModelJob | None
+    # Whether the staff may correct its description.
+    is_described: bool
 
     @property
     def is_shown_first(self) -> bool:
@@ -59,9 +72,23 @@ class ModelCard:
         """The page that uses this model; empty if there is none."""
         if not self.is_usable or self.problem:
             return ""
-        if self.spec.task == "detection":
-            return f"{reverse('detect_image:picture')}?{urlencode({'model': self.spec.name})}"
-        return reverse("classify:stage") if self.is_default else ""
+        pages = {"detection": "detect_image:picture", "classification": "classify:stage"}
+        return f"{reverse(pages[self.spec.task])}?{urlencode({'model': self.spec.name})}"
+
+    @property
+    def is_installable(self) -> bool:
+        """Whether it can be downloaded now."""
+        return not self.spec.is_installed and all(file.urls for file in self.spec.files)
+
+    @property
+    def description_fields(self) -> list[BoundField]:
+        """The fields of its ``model.toml``, with their values."""
+        values = services.description(self.spec)
+        return [
+            field.with_value(values)
+            for field in DESCRIPTION
+            if not values or "." not in field.name or field.name.split(".")[0] in values
+        ]
 
 
 def model_cards() -> list[ModelCard]:
@@ -69,6 +96,8 @@ def model_cards() -> list[ModelCard]:
     states, rows = model_pool.loaded_models(), choices()
     defaults = selection.default_models()
     known = selection.models()
+    shown = ModelJob.objects.exclude(kind=Kind.ADD).filter(state__in=(State.RUNNING, State.FAILED))
+    jobs_of = {job.model: job for job in shown}
     cards = [
         ModelCard(
             spec=spec,
@@ -77,6 +106,8 @@ def model_cards() -> list[ModelCard]:
             is_default=spec in defaults,
             is_deletable=services.is_deletable(spec),
             sharing=tuple(services.sharing_models(spec, known)),
+            job=jobs_of.get(name),
+            is_described=services.has_description(spec),
         )
         for name, spec in known.items()
     ]

@@ -1,9 +1,10 @@
-"""What the staff does with the models: defaults, enabling, preloading, deletion, measurement."""
+"""What the staff does with the models: defaults, enabling, preloading, deletion, description."""
 
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from statistics import median
+from typing import Any
 from uuid import uuid4
 
 from django.conf import settings
@@ -13,15 +14,30 @@ from django.utils import timezone
 from ml_core import choices, engine, model_pool
 from ml_core.catalog import selection
 from ml_core.catalog.catalogue import CATALOG
+from ml_core.catalog.formats import ModelFileError
+from ml_core.catalog.model_toml import (
+    FILE_NAME,
+    LABELS_FILE,
+    read_description,
+    read_labels,
+    replace_description,
+)
 from ml_core.catalog.specs import ModelSpec
 from ml_core.errors import VisionError
 from ml_core.models import ModelChoice
-from ml_core.pictures.images import read_picture
-from ml_core.pictures.limits import image_limits
-from model_library.errors import NotChangeable
+from ml_core.pictures.samples import read_samples
+from model_library.errors import ModelRefused, NotChangeable
+from model_library.models import ModelJob
 
-SAMPLE = settings.BASE_DIR / "static" / "samples" / "street.jpg"
 RUNS = 10
+# The values of a ``ModelChoice`` of which nothing was measured.
+UNMEASURED: dict[str, object] = {
+    "inference_ms": None,
+    "measured_at": None,
+    "accuracy_percent": None,
+    "accuracy_pictures": 0,
+    "accuracy_set": "",
+}
 
 
 def set_default(spec: ModelSpec) -> None:
@@ -83,6 +99,7 @@ def delete(spec: ModelSpec) -> None:
             code="model_files_in_use",
         ) from exc
     ModelChoice.objects.filter(name__in=names).delete()
+    ModelJob.objects.filter(model__in=names).delete()
     choices.forget()
 
 
@@ -106,14 +123,61 @@ def sharing_models(spec: ModelSpec, known: Mapping[str, ModelSpec]) -> list[str]
 
 
 def measure_speed(spec: ModelSpec) -> float:
-    """Measure and store the median time of inference in ms. Raises a ``VisionError``."""
-    image = read_picture(SAMPLE.read_bytes(), image_limits()).image
+    """Measure and store the median time of inference in ms.
+
+    Raises a ``VisionError``, such as ``ModelLoading`` while the model is loaded.
+    """
+    model_pool.wait_until_loaded(spec.task, spec.name)
+    image = read_samples()[spec.task]
     run = engine.detect if spec.task == "detection" else engine.classify
     times_ms = [run(image, model=spec.name).timing_ms["inference"] for _ in range(RUNS)]
     inference_ms = round(median(times_ms), 1)
     _choose(spec, inference_ms=inference_ms, measured_at=timezone.now())
     choices.forget()
     return inference_ms
+
+
+def has_description(spec: ModelSpec) -> bool:
+    """Whether a ``model.toml`` in ``MODEL_DIR`` describes ``spec``, which the staff may correct."""
+    return spec.directory.parent == settings.MODEL_DIR and (spec.directory / FILE_NAME).is_file()
+
+
+def description(spec: ModelSpec) -> dict[str, Any]:
+    """The values of the model's ``model.toml``, with a list of class names.
+
+    Those that cannot be read are left out. Raises ``NotChangeable`` for a model without one.
+    """
+    _check_has_description(spec)
+    try:
+        values = read_description(spec.directory)
+        if values.get("labels", LABELS_FILE) == LABELS_FILE:
+            values["labels"] = list(read_labels(spec.directory / LABELS_FILE))
+    except (ModelFileError, OSError):
+        return {}
+    return values
+
+
+def correct_description(spec: ModelSpec, values: Mapping[str, Any]) -> None:
+    """Replace the model's ``model.toml``; every process then loads the model again.
+
+    What was measured of it is forgotten. Raises ``ModelRefused`` for the first wrong value; then
+    the former file stays. Raises ``NotChangeable`` for a model without a ``model.toml``.
+    """
+    _check_has_description(spec)
+    try:
+        replace_description(values, spec.directory)
+    except ModelFileError as exc:
+        raise ModelRefused(str(exc)) from exc
+    if ModelChoice.objects.filter(name=spec.name).exists():
+        _choose(spec, **UNMEASURED)
+    choices.forget()
+
+
+def _check_has_description(spec: ModelSpec) -> None:
+    if not has_description(spec):
+        raise NotChangeable(
+            f"{spec.name} has no {FILE_NAME} that could be corrected.", code="model_not_described"
+        )
 
 
 def _choose(spec: ModelSpec, **values: object) -> None:

@@ -11,6 +11,7 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from detect_video.models import Video
+from model_library.models import ModelJob
 from web.storage.disk import PART_SUFFIX, files_below, is_older
 from web.storage.owners import Owned
 from web.storage.quota import owned_models
@@ -38,6 +39,11 @@ def of_ended_sessions() -> Iterator[Rows]:
 def unfinished_uploads() -> Iterator[Rows]:
     """Videos whose upload never began, or was interrupted and not resumed."""
     yield Video.abandoned_uploads()
+
+
+def left_model_jobs() -> QuerySet[ModelJob]:
+    """Uploads of models that were not completed or not answered, and jobs that ended long ago."""
+    return ModelJob.abandoned()
 
 
 def expired_sessions() -> QuerySet[Session]:

@@ -53,6 +53,9 @@ _TEXTS = {
         "Processing exceeded the time limit for a video of this length. Try again when the server "
         "is less busy."
     ),
+    "job_running": gettext_noop(
+        "This is under way already. Wait until it has ended, or cancel it."
+    ),
     "length_required": gettext_noop("The request has no Content-Length header. Send it with one."),
     "model_is_default": gettext_noop(
         "This model is the default. Choose another default model first."
@@ -63,9 +66,16 @@ _TEXTS = {
     "model_files_in_use": gettext_noop(
         "Some of the model's files could not be deleted. Try again in a moment."
     ),
+    "model_is_installed": gettext_noop("This model is installed already."),
+    "model_not_described": gettext_noop("This model has no model.toml that could be corrected."),
+    "model_not_understood": gettext_noop(
+        "No model was understood that could be added. Look into it first."
+    ),
+    "model_refused": gettext_noop("The files or the description of the model cannot be used."),
     "model_set_by_operator": gettext_noop(
         "The default model is set in the site's settings, which go before a choice made here."
     ),
+    "model_too_many_bytes": gettext_noop("The files are too large."),
     "model_unusable": gettext_noop("The model is installed but cannot be used."),
     "no_video_frames": gettext_noop("No frame of the video can be decoded."),
     "no_video_stream": gettext_noop("The file contains no video stream."),
@@ -98,7 +108,8 @@ _TEXTS = {
     "too_many_uploads": gettext_noop("Too many incomplete uploads. Complete or delete one first."),
     "unknown_model": gettext_noop("There is no model with this name."),
     "unsupported_media_type": gettext_noop("This file type is not supported."),
-    "upload_busy": gettext_noop("This video is already being uploaded."),
+    "upload_busy": gettext_noop("This file is already being uploaded."),
+    "upload_incomplete": gettext_noop("The files have not arrived completely. Upload them again."),
     "upload_finished": gettext_noop("This upload has already ended."),
     "value_unusable": gettext_noop(
         "The request has a value that is too long or has characters that cannot be stored."

@@ -83,10 +83,19 @@ OPEN = {
     # Converts an uploaded recording and stores nothing.
     "api/videos/avi/",
     "api/example/",
-    # Changes are for staff; tested with the page.
     "models/",
-    "models/change/",
     "api/models/",
+    # For the staff, who share the models and their jobs; tested with the page.
+    "api/models/<str:name>/",
+    "api/models/<str:name>/speed/",
+    "api/models/<str:name>/description/",
+    "api/models/<str:name>/install/",
+    "api/model-jobs/",
+    "api/model-jobs/<uuid:job_id>/",
+    "api/model-jobs/<uuid:job_id>/files/<int:number>/",
+    "api/model-jobs/<uuid:job_id>/start/",
+    "api/model-jobs/<uuid:job_id>/add/",
+    "api/model-jobs/<uuid:job_id>/sample.jpg",
     "api/limits/",
     "api/schema/",
     "api/docs/",

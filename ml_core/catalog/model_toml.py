@@ -123,7 +123,14 @@ def replace_description(values: Mapping[str, Any], folder: Path) -> ModelSpec:
     """
     spec = described_model(values, folder)
     with tempfile.TemporaryDirectory(dir=folder, prefix=".new-") as new:
-        write_model_toml(spec, Path(new))
+        try:
+            write_model_toml(spec, Path(new))
+        except UnicodeEncodeError as exc:
+            raise ModelFileError(
+                f"{FILE_NAME} must not contain {exc.object[exc.start]!r}."
+            ) from exc
+        if read_model_toml(Path(new)).labels != spec.labels:
+            raise ModelFileError("Expected class names that are not empty and have one line each.")
         # The labels first: the site reads both again when the description is new.
         for name in (LABELS_FILE, FILE_NAME):
             Path(new, name).replace(folder / name)

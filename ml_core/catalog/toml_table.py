@@ -1,6 +1,6 @@
 """Typed access to the keys of a TOML table, with errors for the person who wrote it."""
 
-import math
+import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -45,7 +45,7 @@ class Table:
 
     def number(self, key: str, default: float | None = _REQUIRED) -> float | None:
         value = self.take(key, default)
-        fits = value is None or (type(value) in (int, float) and math.isfinite(value))
+        fits = value is None or _is_number(value)
         return self._checked(key, value, fits, "a number")
 
     def numbers(self, key: str, count: int, default: Any = _REQUIRED) -> tuple[float, ...]:
@@ -53,7 +53,7 @@ class Table:
         value = self.take(key, default)
         counts = (count, 0) if default == () else (count,)
         fits = isinstance(value, list | tuple) and len(value) in counts
-        fits = fits and all(type(n) in (int, float) and math.isfinite(n) for n in value)
+        fits = fits and all(map(_is_number, value))
         return tuple(self._checked(key, value, fits, f"a list of {count} numbers"))
 
     def texts(self, key: str, default: Any = _REQUIRED) -> tuple[str, ...]:
@@ -76,3 +76,8 @@ class Table:
                 f"{self._place}: {key} must be {expected}, received {str(value)[:80]!r}."
             )
         return value
+
+
+def _is_number(value: Any) -> bool:
+    """Whether it is a finite number, and no integer too large for a float."""
+    return type(value) in (int, float) and abs(value) <= sys.float_info.max

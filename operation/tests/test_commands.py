@@ -20,6 +20,7 @@ from django.utils import timezone
 from classify.models import ClassifiedImage
 from detect_image.models import DetectedImage
 from detect_video.models import Rendering, State, Video
+from model_library.models import ModelJob
 from operation import audit
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -154,6 +155,22 @@ def test_only_abandoned_uploads_are_deleted(media):
 
     assert [*Video.objects.all()] == [under_way]
     assert [*media.rglob("*.part")] == [under_way.part_path]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_uploads_of_models_that_nobody_continues_are_deleted(settings, tmp_path):
+    settings.MODEL_DIR = tmp_path
+    old = timezone.now() - timedelta(days=2)
+    for state in ("uploading", "understood"):
+        job = ModelJob.objects.create(kind="add", state=state)
+        job.folder.mkdir(parents=True)
+        if state == "understood":
+            ModelJob.objects.filter(pk=job.pk).update(updated_at=old)
+
+    output_of("purge_media")
+
+    assert [job.state for job in ModelJob.objects.all()] == ["uploading"]
+    assert len(list(ModelJob.root().iterdir())) == 1
 
 
 def test_temporary_files_of_crashes_are_deleted_after_a_day(media, settings):

@@ -4,18 +4,22 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 
+import numpy as np
 import pytest
 import requests
 
 from detect_video.tests.clips import write_clip
-from tests.conftest import ROOT, Server
+from ml_core.tests.model_files import fixed_onnx
+from tests.conftest import ROOT, NewServer, Server
 
 PASSWORD = "a rather long sentence"
 # The order matters: some examples list what an earlier one has stored.
 PAGES = ["classification", "pictures", "stored-pictures", "videos", "README", "websockets"]
+PAGES += ["models"]
 DOCUMENTS = {page: ROOT.joinpath("docs", "api", f"{page}.md").read_text() for page in PAGES}
 BLOCK = re.compile(r"^```(bash|python|javascript)\n(.*?)^```$|^## (.*?)$", re.MULTILINE | re.DOTALL)
 COMMANDS = {
@@ -23,6 +27,12 @@ COMMANDS = {
     "python": [sys.executable, "-c"],
     "javascript": ["node", "--experimental-websocket", "--input-type=module", "-e"],
 }
+
+
+MAKE_STAFF = """
+from django.contrib.auth.models import User
+User.objects.filter(username="reader-of-examples").update(is_staff=True)
+"""
 
 
 def examples() -> list:
@@ -40,14 +50,23 @@ def test_examples_of_every_api_page_are_tested() -> None:
 
 
 @pytest.fixture(scope="module")
-def token(server: Server) -> str:
+def own_server(new_server: NewServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server whose models an example may change."""
+    server = new_server(tmp_path_factory.mktemp("models"))
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="module")
+def token(own_server: Server) -> str:
     """The API token of a new account."""
     session = requests.Session()
 
     def send(path: str, **form: str) -> str:
-        session.get(server.url + path).raise_for_status()
+        session.get(own_server.url + path).raise_for_status()
         form["csrfmiddlewaretoken"] = session.cookies["csrftoken"]
-        answer = session.post(server.url + path, data=form)
+        answer = session.post(own_server.url + path, data=form)
         answer.raise_for_status()
         return answer.text
 
@@ -56,23 +75,26 @@ def token(server: Server) -> str:
     page = send("/accounts/tokens/", name="examples")
     match = re.search(r"vision_[\w-]+", page)
     assert match
+    # Examples of changes to the models are for the staff.
+    own_server.manage("shell", "-c", MAKE_STAFF)
     return match[0]
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A directory with the sample pictures and a short video."""
+    """A directory with the sample pictures, a short video and a model."""
     folder = tmp_path_factory.mktemp("examples")
     folder.joinpath("static").symlink_to(ROOT / "static")
     write_clip(folder / "video.mp4", frames=10, size_wh=(96, 96), rate=Fraction(10))
+    fixed_onnx(folder / "model.onnx", {"scores": np.array([[0.1, 0.9]])}, (8, 8))
     return folder
 
 
 @pytest.mark.parametrize(("language", "code"), examples())
 def test_the_example_works(
-    language: str, code: str, server: Server, token: str, folder: Path
+    language: str, code: str, own_server: Server, token: str, folder: Path
 ) -> None:
-    code = code.replace("127.0.0.1:8000", f"127.0.0.1:{server.port}")
+    code = code.replace("127.0.0.1:8000", f"127.0.0.1:{own_server.port}")
 
     done = subprocess.run(
         [*COMMANDS[language], code],

@@ -119,6 +119,16 @@ def test_a_video_that_is_being_rendered_is_refused(client, video, state):
     assert FrameResult.objects.count() == 20
 
 
+def test_a_refusal_says_its_reason_in_chinese_too(client, video):
+    rendering_of(video)
+
+    refused = client.post(
+        f"/api/videos/{video.pk}/detect-again/", headers={"accept-language": "zh-CN"}
+    )
+
+    assert refused.json()["detail"] == "正在渲染该视频。请等待其完成，或取消渲染。"
+
+
 def test_a_rendering_is_kept_and_names_its_own_model(client, video):
     rendering_of(video)
     work_off()

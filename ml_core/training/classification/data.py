@@ -135,7 +135,10 @@ def _top_folders(path: Path) -> dict[str, PicturePath]:
         raise DatasetError(f"{path} does not exist.")
     if path.is_file() and not zipfile.is_zipfile(path):
         raise DatasetError(f"Expected a folder, a .zip or an .npz file, received {path}.")
-    root: PicturePath = path if path.is_dir() else zipfile.Path(path)
+    try:
+        root: PicturePath = path if path.is_dir() else zipfile.Path(path)
+    except zipfile.BadZipFile as exc:
+        raise DatasetError(f"{path} is no complete zip archive: {exc}.") from exc
     folders = _folders(root)
     # A zip file often contains the folder itself instead of its content.
     while len(folders) == 1 and not {"train", "test"} & set(folders):

@@ -37,6 +37,7 @@ class Command(BaseCommand):
             self._delete(f"older than {older_than} days", purge.too_old(older_than))
         self._delete("of expired sessions", purge.of_ended_sessions())
         self._delete("never uploaded completely", purge.unfinished_uploads())
+        self._delete("left by the staff", [purge.left_model_jobs()])
         self._delete("expired", [purge.expired_sessions()])
         files = purge.crashed_writes()
         for path in files:

@@ -1,0 +1,191 @@
+"""Runs jobs in threads of the process that received the request; the row tells all others.
+
+A run that dies with its process is not resumed: the page says so, and the staff starts it again.
+"""
+
+import logging
+import re
+import time
+import uuid
+from collections.abc import Callable
+from threading import Event, Thread
+from typing import Any
+
+from django.conf import settings
+from django.db import DatabaseError, connections, transaction
+from django.db.models.functions import Now
+from django.utils import timezone
+
+from ml_core.catalog.formats import ModelFileError
+from ml_core.errors import VisionError
+from ml_core.networks.loading import NETWORK_ERRORS
+from ml_core.pictures.labelled_pictures import LabelError
+from ml_core.training.classification.data import DatasetError
+from model_library.errors import JobRunning, ModelRefused
+from model_library.models import ModelJob, State
+from web.problem_texts import without_folders
+from web.storage.disk import as_vision_error, delete_folder, is_older
+
+logger = logging.getLogger(__name__)
+
+HEARTBEAT_S = 1
+# Adding and deleting take less.
+LEFTOVER_S = 24 * 3600
+UNDER_WAY = "This is under way already. Wait until it has ended, or cancel it."
+INTERRUPTED = "The server was stopped meanwhile. Start it again."
+# What is wrong with uploaded files; anything else is an error of the server.
+REFUSALS = (ModelFileError, LabelError, DatasetError, *NETWORK_ERRORS)
+
+
+class RunLost(Exception):
+    """The job was cancelled, or taken over; nothing more must be stored."""
+
+
+class Run:
+    """A run of a job: its tasks report progress to it, and end with ``RunLost``."""
+
+    def __init__(self, job: ModelJob) -> None:
+        self.job = job
+        self._done, self._total = 0, 0
+        self._lost = Event()
+        self._ended = Event()
+
+    def report(self, done: int, total: int) -> None:
+        """Note the progress. Raises ``RunLost`` once the job was cancelled."""
+        self._done, self._total = done, total
+        self.check()
+
+    def check(self) -> None:
+        """Raise ``RunLost`` once the job was cancelled."""
+        if self._lost.is_set():
+            raise RunLost
+
+    def end(self, state: State, **fields: Any) -> None:
+        """Store how the job ended. Raises ``RunLost`` if it was cancelled."""
+        if not self._update(state=state, run_id=None, updated_at=timezone.now(), **fields):
+            raise RunLost
+
+    def send_heartbeats(self) -> None:
+        """Store the progress each second, and notice when the job was cancelled."""
+        try:
+            while not self._ended.wait(HEARTBEAT_S):
+                try:
+                    if not self._update(done=self._done, total=self._total):
+                        self._lost.set()
+                        return
+                except DatabaseError:
+                    logger.exception("the progress of %s cannot be stored", self.job.pk)
+        finally:
+            connections.close_all()
+
+    def stop_heartbeats(self) -> None:
+        self._ended.set()
+
+    def _update(self, **fields: Any) -> bool:
+        mine = ModelJob.objects.filter(pk=self.job.pk, run_id=self.job.run_id)
+        return bool(mine.update(heartbeat_at=Now(), **fields))
+
+
+Task = Callable[[Run], None]
+
+
+def start(job: ModelJob, task: Task) -> None:
+    """Run ``task`` in the background. Raises ``JobRunning`` if the job runs already."""
+    claim(job)
+    Thread(target=_work, args=(job, task), name=f"model-job-{job.pk}", daemon=True).start()
+
+
+def create(job: ModelJob) -> None:
+    """Save a new job in place of former ones of its kind and model, which have ended.
+
+    Raises ``JobRunning`` if there is one that has not.
+    """
+    fail_interrupted()
+    with transaction.atomic():
+        same = ModelJob.objects.filter(kind=job.kind, model=job.model)
+        if job.model and same.filter(state=State.RUNNING).exists():
+            raise JobRunning(UNDER_WAY)
+        same.filter(state__in=(State.NEW, State.FAILED, State.DONE)).delete()
+        job.full_clean()
+        job.save()
+
+
+def claim(job: ModelJob) -> None:
+    """Begin a run of ``job``. Raises ``JobRunning`` if there is one already."""
+    fail_interrupted()
+    idle = ModelJob.objects.filter(pk=job.pk).exclude(state=State.RUNNING)
+    run = {"state": State.RUNNING, "run_id": uuid.uuid4(), "heartbeat_at": Now()}
+    if not idle.update(done=0, total=0, error_code="", error="", answers=job.answers, **run):
+        raise JobRunning(UNDER_WAY)
+    job.refresh_from_db()
+
+
+def _work(job: ModelJob, task: Task) -> None:
+    """Run ``task`` on a claimed job, and store how it ended."""
+    run = Run(job)
+    Thread(target=run.send_heartbeats, daemon=True).start()
+    try:
+        task(run)
+    except RunLost:
+        logger.info("%s was cancelled", job)
+    except Exception as exc:
+        _fail(run, exc)
+    finally:
+        run.stop_heartbeats()
+        # Also what a task wrote after the row was deleted.
+        if not ModelJob.objects.filter(pk=job.pk).exists():
+            delete_folder(job.folder)
+        connections.close_all()
+
+
+def fail_interrupted() -> None:
+    """Mark the jobs as failed whose process has died."""
+    ModelJob.interrupted().update(
+        state=State.FAILED, run_id=None, error_code="interrupted", error=INTERRUPTED
+    )
+
+
+def sweep() -> None:
+    """Delete abandoned jobs with their uploads, and folders that have lost their row."""
+    fail_interrupted()
+    with transaction.atomic():
+        ModelJob.abandoned().delete()
+    known = {str(pk) for pk in ModelJob.objects.values_list("pk", flat=True)}
+    for folder in ModelJob.root().glob("*"):
+        if folder.name not in known:
+            delete_folder(folder)
+    # What a process left that was killed while it added or deleted a model.
+    before = time.time() - LEFTOVER_S
+    for pattern in (".adding-*", ".deleted-*"):
+        for folder in settings.MODEL_DIR.glob(pattern):
+            if is_older(folder, before):
+                delete_folder(folder)
+
+
+def _fail(run: Run, exc: Exception) -> None:
+    """Store why a run failed. What was never understood is deleted from the disk at once."""
+    job = run.job
+    error = as_vision_error(exc)
+    if error is None and isinstance(exc, REFUSALS):
+        error = ModelRefused(shown_refusal(exc, job))
+    if error is None:
+        logger.exception("%s failed", job, exc_info=exc)
+        error = VisionError("Internal server error; see the server log.", code="server_error")
+    else:
+        logger.info("%s failed: %s", job, error.detail)
+    # An error in the answers to a model that was understood is no reason to upload it again.
+    state = State.UNDERSTOOD if job.result and job.paths else State.FAILED
+    try:
+        run.end(state, error_code=error.code, error=error.detail)
+    except RunLost:
+        return
+    if state == State.FAILED:
+        delete_folder(job.folder)
+
+
+def shown_refusal(exc: Exception, job: ModelJob) -> str:
+    """A refusal for the page: without folders, and with its fields instead of options."""
+    text = " ".join(str(exc).split()) or repr(exc)
+    text = re.sub(re.escape(str(job.folder)) + r"[/\\](\w+[/\\])*", "", text)
+    text = re.sub(r"with --(\w+)(?: FILE)?", r"in the field “\1”", without_folders(text))
+    return re.sub(r"--(\w+)", r"the field “\1”", text)

@@ -1,0 +1,101 @@
+import assert from "node:assert/strict";
+import { afterEach, test } from "node:test";
+
+import { uploadAndStart } from "../../model_library/static/model_library/model-upload.js";
+import { FakeXHR } from "./fake-xhr.js";
+import { settled } from "./fake-page.js";
+
+const { fetch } = globalThis;
+const FILES = [new File(["012345"], "net.xml"), new File(["01"], "net.bin")];
+const JOB = {
+  url: "/api/model-jobs/1/",
+  files: [
+    { name: "net.xml", url: "/api/model-jobs/1/files/0/" },
+    { name: "net.bin", url: "/api/model-jobs/1/files/1/" },
+  ],
+};
+
+afterEach(() => {
+  globalThis.fetch = fetch;
+});
+
+/** Upload `FILES` to a server that answers all other requests with the job. */
+function start(t) {
+  FakeXHR.install(t);
+  const requests = [];
+  const cancelling = new AbortController();
+  globalThis.fetch = async (url, { method, body }) => {
+    requests.push([method, url, body && JSON.parse(body)]);
+    return method === "DELETE" ? new Response(null, { status: 204 }) : Response.json(JOB);
+  };
+  const steps = [];
+  const sending = uploadAndStart(FILES, {
+    api: "/api/model-jobs/",
+    kind: "add",
+    model: "",
+    answers: { name: "zoo" },
+    chunkBytes: 4,
+    signal: cancelling.signal,
+    progress: (step, share, name) => steps.push([step, share, name]),
+  });
+  return { sending, requests, steps, cancelling };
+}
+
+/** Accept the chunk that is being sent. */
+async function accept() {
+  await settled();
+  const { headers, body } = FakeXHR.last;
+  const offset = Number(headers["Upload-Offset"]) + body.size;
+  FakeXHR.last.responds(204, { headers: { "Upload-Offset": String(offset) } });
+  await settled();
+}
+
+test("files are announced, sent one after the other in chunks, and the job is started", async (t) => {
+  const { sending, requests } = start(t);
+  for (let chunk = 0; chunk < 3; chunk += 1) await accept();
+
+  assert.deepEqual(await sending, JOB);
+  const files = [
+    { name: "net.xml", size_bytes: 6 },
+    { name: "net.bin", size_bytes: 2 },
+  ];
+  assert.deepEqual(requests, [
+    ["POST", "/api/model-jobs/", { kind: "add", model: "", files }],
+    ["POST", "/api/model-jobs/1/start/", { name: "zoo" }],
+  ]);
+  const sent = FakeXHR.all.map(({ url, headers }) => [url.at(-2), headers["Upload-Offset"]]);
+  assert.deepEqual(sent, [
+    ["0", "0"],
+    ["0", "4"],
+    ["1", "0"],
+  ]);
+});
+
+test("the progress names the file", async (t) => {
+  const { steps } = start(t);
+  await settled();
+  FakeXHR.last.sends(3, 4);
+
+  assert.deepEqual(steps.at(-1), ["sending", 0.5, "net.xml"]);
+});
+
+test("a cancelled upload is deleted on the server", async (t) => {
+  const { sending, requests, cancelling } = start(t);
+  await settled();
+
+  cancelling.abort();
+
+  await assert.rejects(sending, { name: "AbortError" });
+  assert.deepEqual(requests.at(-1), ["DELETE", "/api/model-jobs/1/", undefined]);
+});
+
+test("an upload that is refused is deleted, and the reason is passed on", async (t) => {
+  const { sending, requests } = start(t);
+  await settled();
+  const body = JSON.stringify({ detail: "The server's storage is full." });
+
+  FakeXHR.last.responds(507, { body });
+
+  await assert.rejects(sending, { message: "The server's storage is full." });
+  assert.deepEqual(requests.at(-1), ["DELETE", "/api/model-jobs/1/", undefined]);
+});
