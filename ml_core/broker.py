@@ -36,6 +36,10 @@ MAX_REPLACEMENTS = 3
 REPLACEMENT_WINDOW_SECONDS = 600
 
 
+class BrokerClosed(Busy):
+    """The model was closed or replaced after the request had found it."""
+
+
 @dataclass(frozen=True)
 class InferenceResult:
     """A prediction, and the milliseconds spent in the queue and in inference."""
@@ -109,8 +113,9 @@ class Broker:
     ) -> "Future[InferenceResult]":
         """Queue one (H, W, 3) uint8 RGB picture of the network's input size for ``queue_key``.
 
-        Raises ``Busy`` if the queue is full. The future raises ``InferenceTimeout`` if no worker
-        starts it within ``timeout_s``, and ``InferenceFailed`` if the engine fails.
+        Raises ``Busy`` if the queue is full, ``BrokerClosed`` after ``close``. The future raises
+        ``InferenceTimeout`` if no worker starts it within ``timeout_s``, and ``InferenceFailed`` if
+        the engine fails.
         """
         now = time.monotonic()
         request = _Request(image, submitted=now, deadline=now + timeout_s)
@@ -119,7 +124,7 @@ class Broker:
         request.future.add_done_callback(partial(self._remove_if_cancelled, queue_key))
         with self._changed:
             if self._closed.is_set():
-                raise Busy("The model was just replaced by a newer one. Try again.")
+                raise BrokerClosed("The model was just replaced by a newer one. Try again.")
             if self._queued >= self._max_queued:
                 raise Busy(
                     gettext_noop("{count} pictures are waiting already. Try again in a moment."),

@@ -5,14 +5,16 @@ Web requests call ``model_pool.wait_until_loaded`` first, as loading a model tak
 
 import asyncio
 import time
+from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout
+from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
 from django.conf import settings
 
 from ml_core import model_pool
-from ml_core.broker import Broker, InferenceResult
+from ml_core.broker import Broker, BrokerClosed, InferenceResult
 from ml_core.catalog import selection
 from ml_core.catalog.specs import ModelSpec, Task
 from ml_core.errors import InferenceTimeout, VisionError
@@ -42,8 +44,7 @@ def classify(image: np.ndarray, *, model: str = "", queue_key: str = "local") ->
     ``model`` names a classification model, the default one if empty. Requests with the same
     ``queue_key`` share one turn in the queue. Raises a ``VisionError``.
     """
-    prepared = _prepare(image, "classification", model)
-    result = _wait_for_result(prepared, queue_key)
+    prepared, result = _infer(image, "classification", model, queue_key)
     assert isinstance(result.prediction, np.ndarray)
     return classification_from_array(
         result.prediction,
@@ -70,8 +71,7 @@ def detect(
     boxes refer to. Requests with the same ``queue_key`` share one turn in the queue. Raises a
     ``VisionError``.
     """
-    prepared = _prepare(image, "detection", model, original_wh)
-    result = _wait_for_result(prepared, queue_key)
+    prepared, result = _infer(image, "detection", model, queue_key, original_wh)
     return _detections(prepared, result, score_threshold, iou_threshold)
 
 
@@ -89,10 +89,7 @@ async def detect_async(
     """
     timeout_s = settings.LIMITS["inference_seconds"]
     await model_pool.wait_until_loaded_async("detection", model)
-    prepared = await asyncio.to_thread(_prepare, image, "detection", model)
-    future = prepared.broker.submit(
-        prepared.network_input, queue_key=queue_key, timeout_s=timeout_s
-    )
+    prepared, future = await asyncio.to_thread(_submitted, image, "detection", model, queue_key)
     try:
         result = await asyncio.wait_for(asyncio.wrap_future(future), timeout_s)
     except TimeoutError as exc:
@@ -119,13 +116,37 @@ def _prepare(
     )
 
 
-def _wait_for_result(prepared: _Prepared, queue_key: str) -> InferenceResult:
+def _submitted(
+    image: np.ndarray,
+    task: Task,
+    model: str,
+    queue_key: str,
+    original_wh: tuple[int, int] | None = None,
+) -> "tuple[_Prepared, Future[InferenceResult]]":
+    """The prepared picture, and the future result of its request.
+
+    The model may be closed while the picture is resized, as others are used; it is loaded again.
+    """
     timeout_s = settings.LIMITS["inference_seconds"]
-    future = prepared.broker.submit(
-        prepared.network_input, queue_key=queue_key, timeout_s=timeout_s
-    )
+    while True:
+        prepared = _prepare(image, task, model, original_wh)
+        with suppress(BrokerClosed):
+            return prepared, prepared.broker.submit(
+                prepared.network_input, queue_key=queue_key, timeout_s=timeout_s
+            )
+
+
+def _infer(
+    image: np.ndarray,
+    task: Task,
+    model: str,
+    queue_key: str,
+    original_wh: tuple[int, int] | None = None,
+) -> tuple[_Prepared, InferenceResult]:
+    timeout_s = settings.LIMITS["inference_seconds"]
+    prepared, future = _submitted(image, task, model, queue_key, original_wh)
     try:
-        return future.result(timeout_s)
+        return prepared, future.result(timeout_s)
     except FutureTimeout as exc:
         future.cancel()
         raise InferenceTimeout(f"The model did not respond within {timeout_s} s.") from exc

@@ -314,3 +314,25 @@ def test_a_model_that_is_computing_is_not_closed(settings, tmp_path, monkeypatch
     assert set(model_pool.loaded_models()) == {"toy", "second"}
     model_pool._close_unused("toy")
     assert set(model_pool.loaded_models()) == {"toy"}
+
+
+@pytest.mark.parametrize("ask", ["thread", "coroutine"])
+async def test_a_model_closed_while_a_picture_is_prepared_is_loaded_again(ask, monkeypatch):
+    resize = engine.resize_to_input
+    closed = []
+
+    def resize_while_it_is_closed(*args):
+        if not closed:
+            closed.append(model_pool._loads["toy"])
+            model_pool.close("toy")
+        return resize(*args)
+
+    monkeypatch.setattr(engine, "resize_to_input", resize_while_it_is_closed)
+
+    if ask == "coroutine":
+        found = await engine.detect_async(PICTURE, model="toy")
+    else:
+        found = await asyncio.to_thread(engine.detect, PICTURE, model="toy")
+
+    assert len(found.detections) == 2
+    assert model_pool._loads["toy"] is not closed[0]
