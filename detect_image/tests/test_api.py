@@ -344,6 +344,7 @@ def test_the_name_of_an_uploaded_file_is_ignored(client):
 def test_browsers_get_a_form_to_try_the_api(client):
     page = client.get(URL, headers={"accept": "text/html"})
 
+    assert page.status_code == 200
     assert page["Content-Type"].startswith("text/html")
     assert b'type="file"' in page.content
     assert b'name="score_threshold"' in page.content
