@@ -79,5 +79,5 @@ def test_a_class_has_its_chinese_name_beside_the_picture(page: Page) -> None:
     page.goto("/classify/")
     page.get_by_role("button", name="试试示例图片").click()
 
-    expect(page.locator(".verdict .class-name")).to_have_text("轿车")
-    expect(page.locator(".probabilities li").first).to_contain_text("轿车")
+    expect(page.locator(".verdict .class-name")).to_have_text("汽车")
+    expect(page.locator(".probabilities li").first).to_contain_text("汽车")
