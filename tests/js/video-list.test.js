@@ -156,3 +156,13 @@ test("a video that cannot be deleted shows why", async (t) => {
 
   assert.equal(page.text("videos-error"), "It is being rendered.");
 });
+
+test("a failed video shows why", async (t) => {
+  const page = await openList(t, {
+    videos: [video("a", { state: "failed", error: "This is no video." })],
+  });
+
+  const [row] = page.rows();
+  assert.equal(row.querySelector("span").textContent, "failed");
+  assert.equal(row.querySelector(".reason").textContent, "This is no video.");
+});

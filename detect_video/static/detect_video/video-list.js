@@ -63,6 +63,7 @@ function updateRow(row, video) {
   const left = remainingText(remainingSeconds(video), remaining);
   part(row, "span", HTMLElement).textContent = [state, left].filter(Boolean).join(" · ");
   const bar = part(row, "progress", HTMLProgressElement);
+  part(row, ".reason", HTMLElement).textContent = video.error;
   bar.hidden = video.state === "done" || video.state === "failed";
   bar.value = progressShare(video);
 }
