@@ -11,6 +11,7 @@ async function openView(t) {
   const clock = { nowMs: 10_000 };
   t.mock.method(performance, "now", () => clock.nowMs);
   const page = fakePage(t, { texts: { "in-sight": "nothing", chart: "past now" } });
+  page.element("in-sight").dataset.comma = ", ";
   page.element("threshold").value = "0.35";
   const view = await load("detect_camera/static/detect_camera/frame-view.js");
   const bitmaps = [];

@@ -329,7 +329,7 @@ test("a result is shown with the model, the frame's size and its timing", async 
   answer();
 
   assert.equal(page.text("model-name"), "small");
-  assert.equal(page.text("frame-size"), "64 × 48, 70%");
+  assert.equal(page.text("frame-size"), "64 × 48 · 70%");
   assert.equal(page.text("queue"), "1 ms");
   assert.equal(page.text("inference"), "20 ms");
   assert.equal(page.text("under-way"), "1");
@@ -411,7 +411,7 @@ test("with manual quality, frames have the chosen size and quality; automatic on
   await page.frame();
   answer();
   assert.equal(dataset.side, "1280");
-  assert.equal(page.text("frame-size"), "64 × 48, 85%");
+  assert.equal(page.text("frame-size"), "64 × 48 · 85%");
 });
 
 test("a pause turns the camera off, disconnects, and leaves the current frame on the page", async (t) => {

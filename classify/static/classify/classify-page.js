@@ -1,6 +1,6 @@
 /** The classification page: each chosen picture gets a card and is uploaded at once. */
 
-import { whenFilesChosen } from "../js/files/chosen-files.js";
+import { whenChosenWith, whenFilesChosen } from "../js/files/chosen-files.js";
 import { element, texts } from "../js/dom.js";
 import { storeChoice } from "../js/files/store-choice.js";
 import { remember, rememberControls, remembered } from "../js/memory.js";
@@ -91,6 +91,7 @@ function showNetworkView() {
 
 form.addEventListener("submit", (event) => event.preventDefault());
 whenFilesChosen(fileInput, pictures, add);
+whenChosenWith(element("photo", HTMLInputElement), add);
 
 size.addEventListener("input", () => {
   resize();

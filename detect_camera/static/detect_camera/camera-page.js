@@ -283,7 +283,7 @@ function showFacts(nowMs, { timing_ms, model: name, image }) {
     network: ms(network.value),
     queue: ms(timing_ms.queue),
     inference: ms(timing_ms.inference),
-    "frame-size": `${image.width} × ${image.height}, ${Math.round(jpegQuality * 100)}%`,
+    "frame-size": `${image.width} × ${image.height} · ${Math.round(jpegQuality * 100)}%`,
     "model-name": name,
     "under-way": String(framesInFlight.limit),
   };

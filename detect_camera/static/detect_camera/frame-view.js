@@ -136,7 +136,7 @@ function showCounts() {
   const names = new Map(visible().map(({ class_id, class_name }) => [class_id, class_name]));
   const counts = classCounts(visible(), filters.threshold);
   const parts = [...counts].map(([classId, count]) => `${count} × ${shownName(names.get(classId) ?? "")}`);
-  inSight.textContent = parts.join(", ") || texts(inSight).nothing;
+  inSight.textContent = parts.join(texts(inSight).comma) || texts(inSight).nothing;
 }
 
 function drawChart() {

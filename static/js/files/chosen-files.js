@@ -6,6 +6,15 @@
  * @param {(files: File[]) => void} use is called with at least one file
  */
 export function whenFilesChosen(input, target, use) {
+  whenChosenWith(input, use);
+  whenFilesDropped(target, use);
+}
+
+/**
+ * @param {HTMLInputElement} input is emptied whenever files have been chosen
+ * @param {(files: File[]) => void} use is called with at least one file
+ */
+export function whenChosenWith(input, use) {
   const takeChosen = () => {
     if (input.files?.length) use([...input.files]);
     // Without this, choosing the same file again fires no change event.
@@ -14,7 +23,6 @@ export function whenFilesChosen(input, target, use) {
   input.addEventListener("change", takeChosen);
   // On a slow network, files may be chosen before this module runs.
   queueMicrotask(takeChosen);
-  whenFilesDropped(target, use);
 }
 
 /**
