@@ -78,6 +78,8 @@ export class FakeElement extends EventTarget {
 
   remove() {}
 
+  scrollIntoView() {}
+
   #removeChild(child) {
     this.children = this.children.filter((other) => other !== child);
   }

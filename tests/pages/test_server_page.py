@@ -29,10 +29,14 @@ def assert_box_is_drawn(page: Page) -> None:
     assert all(abs(a - b) < 60 for a, b in zip(colour, expected, strict=True))
 
 
+def return_as(page: Page, way: str) -> None:
+    page.locator(f"[name=return][value={way.lower()}]").check()
+
+
 @pytest.mark.parametrize(("way", "prefix"), [("base64", "data:image/jpeg"), ("URL", "/detect")])
 def test_an_upload_is_shown_with_boxes(page, picture_path, way, prefix):
     page.goto("/detect-image/server/")
-    page.get_by_label(way, exact=True).check()
+    return_as(page, way)
 
     page.locator("#file").set_input_files(picture_path)
 
@@ -46,7 +50,7 @@ def test_an_upload_is_shown_with_boxes(page, picture_path, way, prefix):
 @pytest.mark.parametrize("way", ["base64", "URL"])
 def test_a_gallery_picture_is_shown_unchanged(page, way):
     page.goto("/detect-image/server/")
-    page.get_by_label(way, exact=True).check()
+    return_as(page, way)
     page.get_by_label("street.jpg").check()
     expect(page.locator("#status")).to_contain_text("Objects drawn")
 
@@ -163,7 +167,7 @@ def test_a_new_request_clears_previous_pictures_and_errors(page, picture_path, c
 @pytest.mark.parametrize("way", ["reload", "language"])
 def test_choice_result_and_settings_persist(page, picture_path, way):
     page.goto("/detect-image/server/")
-    page.get_by_label("URL", exact=True).check()
+    return_as(page, "URL")
     page.locator("#threshold").fill("0.4")
     page.locator("#show-scores").uncheck()
     page.locator("#file").set_input_files(picture_path)
@@ -179,7 +183,7 @@ def test_choice_result_and_settings_persist(page, picture_path, way):
     expect(page.locator("#ways tr")).to_have_count(1)
     expect(page.locator("#status")).to_contain_text("2")
     expect(page.locator("#by-upload")).to_be_checked()
-    expect(page.get_by_label("URL", exact=True)).to_be_checked()
+    expect(page.locator("[name=return][value=url]")).to_be_checked()
     expect(page.locator("#threshold")).to_have_value("0.4")
     expect(page.locator("#show-scores")).not_to_be_checked()
     assert page.locator("#file").evaluate("file => file.files[0].name") == "cells.png"
@@ -224,3 +228,37 @@ def test_a_dropped_picture_is_drawn(page, picture_path):
 
     expect(page.locator("#status")).to_have_text("Objects drawn: 2")
     expect(page.locator("#own-name")).to_have_text("cells.png")
+
+
+def test_a_change_of_what_is_drawn_draws_again(page, tmp_path):
+    path = tmp_path / "cells.png"
+    cells_picture({(1, 0): RED, (2, 2): BLUE}, 960).save(path)
+    page.goto("/detect-image/server/")
+    page.locator("#file").set_input_files(path)
+    expect(page.locator("#status")).to_have_text("Objects drawn: 2")
+
+    page.locator("#threshold").fill("1")
+    page.locator("#threshold").press("Tab")
+
+    expect(page.locator("#status")).to_have_text("Objects drawn: 0")
+
+
+def test_a_picture_of_more_pixels_than_the_server_accepts_is_shrunk_before_upload(page, tmp_path):
+    path = tmp_path / "large.jpg"
+    cells_picture({(1, 0): RED, (2, 2): BLUE}, 5100).save(path)
+    page.goto("/detect-image/server/")
+
+    page.locator("#file").set_input_files(path)
+
+    expect(page.locator("#status")).to_have_text("Objects drawn: 2", timeout=20_000)
+    assert page.locator("#picture").evaluate("picture => picture.naturalWidth") <= 4096
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_an_error_is_brought_into_view(page, width):
+    page.set_viewport_size({"width": width, "height": 600})
+    page.goto("/detect-image/server/")
+
+    page.get_by_role("button", name="Compare both").click()
+
+    expect(page.get_by_role("alert").first).to_be_in_viewport()

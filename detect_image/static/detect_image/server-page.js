@@ -1,12 +1,12 @@
 /** The page on which the server draws the boxes; the picture is returned as base64 or as a URL. */
 
 import { Problem, failureText, post, problemText } from "../js/requests/api.js";
-import { whenFilesDropped } from "../js/files/chosen-files.js";
+import { whenChosenWith, whenFilesDropped } from "../js/files/chosen-files.js";
 import { element, part, texts } from "../js/dom.js";
 import { showLoading } from "../js/requests/loading.js";
 import { storeChoice } from "../js/files/store-choice.js";
 import { rememberControls } from "../js/memory.js";
-import { isReadByServer, openPicture, shrink } from "../js/files/shrink.js";
+import { openPicture, shrink } from "../js/files/shrink.js";
 import { sizeText } from "../js/files/size-text.js";
 import { TabStore } from "../js/tab-store.js";
 
@@ -21,6 +21,8 @@ import { TabStore } from "../js/tab-store.js";
  */
 
 const CONVERTED_QUALITY = 0.92;
+// Some phones have no larger canvas than 4096 x 4096.
+const LARGEST_SIDE = 4096;
 // The store has one entry, for the last picture.
 const LAST = 0;
 
@@ -98,16 +100,21 @@ function waitForModel() {
 }
 
 /**
- * The file, or a JPEG file of it if only the browser reads its format. If neither does, the file is
- * uploaded all the same, so that the server explains which formats it reads.
+ * The file, or a JPEG file of it if only the browser reads its format or if it is larger than the
+ * server accepts. If the browser cannot read it, the file is uploaded all the same, so that the
+ * server explains what is wrong.
  * @param {File} own
  * @returns {Promise<Blob>}
  */
 async function readable(own) {
-  if (await isReadByServer(own)) return own;
   try {
     const image = await openPicture(own);
-    const { blob } = await shrink(own, image, { longestSide: Infinity, quality: CONVERTED_QUALITY });
+    const { maxBytes, maxPixels } = texts(form);
+    const isTooLarge =
+      own.size > Number(maxBytes) || image.naturalWidth * image.naturalHeight > Number(maxPixels);
+    const side = Math.min(LARGEST_SIDE, Math.floor(Math.sqrt(Number(maxPixels))));
+    const longestSide = isTooLarge ? side : Infinity;
+    const { blob } = await shrink(own, image, { longestSide, quality: CONVERTED_QUALITY });
     URL.revokeObjectURL(image.src);
     return blob;
   } catch {
@@ -190,12 +197,23 @@ function showStage(isShown) {
 
 /** Remove the last picture and its messages. */
 function clear() {
+  clearMessages();
+  showStage(false);
+  store.put(LAST, "answer", null);
+}
+
+function clearMessages() {
   error.textContent = "";
   status.textContent = "";
   notStored.textContent = "";
   part(document, ".cut-off", HTMLElement).hidden = true;
-  showStage(false);
-  store.put(LAST, "answer", null);
+}
+
+/** @param {string} text shown where it is seen, even if the page is scrolled */
+function showError(text) {
+  clear();
+  error.textContent = text;
+  error.scrollIntoView({ block: "nearest" });
 }
 
 /**
@@ -224,19 +242,19 @@ async function run(ask, ways) {
   current = new AbortController();
   const { signal } = current;
   loadingSinceMs = 0;
-  clear();
+  clearMessages();
   const { name } = chosen();
   if (!name) {
-    error.textContent = texts(error).choose;
+    showError(texts(error).choose);
     return;
   }
   setBusy(true);
   try {
     for (const way of ways) await show(ask, way);
+    stage.scrollIntoView({ block: "nearest" });
   } catch (reason) {
     if (signal.aborted) return;
-    clear();
-    error.textContent = failureText(reason, texts(error).unreachable);
+    showError(failureText(reason, texts(error).unreachable));
   }
   loadingSinceMs = 0;
   setBusy(false);
@@ -310,6 +328,10 @@ form.addEventListener("change", () => {
   if (loadingSinceMs) stopWaiting();
   arrange();
 });
+// What is drawn follows the options.
+element("drawing", HTMLElement).addEventListener("change", () => {
+  if (chosen().name) detect();
+});
 file.addEventListener("change", () => {
   const own = file.files?.[0] ?? null;
   element("own-name", HTMLElement).textContent = own?.name ?? "";
@@ -317,10 +339,13 @@ file.addEventListener("change", () => {
   store.put(LAST, "file", own);
   if (own) detect();
 });
-whenFilesDropped(element("drop", HTMLElement), ([own]) => {
+/** @param {File[]} files dropped, pasted or photographed; the first one is chosen */
+const take = ([own]) => {
   choose(own);
   file.dispatchEvent(new Event("change"));
-});
+};
+whenFilesDropped(element("drop", HTMLElement), take);
+whenChosenWith(element("photo", HTMLInputElement), take);
 for (const sample of form.querySelectorAll(".samples input")) {
   sample.addEventListener("change", detect);
 }
