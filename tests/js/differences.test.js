@@ -12,19 +12,25 @@ function moved({ box: [xMin, yMin, xMax, yMax], ...rest }, by) {
 }
 
 test("two empty results have no differences", () => {
-  assert.deepEqual(compareDetections([], []), { agreed: 0, differences: [] });
+  assert.deepEqual(compareDetections([], []), { agreed: [], differences: [] });
 });
 
 test("the same objects with slightly other boxes and scores are no difference", () => {
   const second = [{ ...moved(cat, 20), score: 0.3 }, moved(dog, 20)];
 
-  assert.deepEqual(compareDetections([dog, cat], second), { agreed: 2, differences: [] });
+  const { agreed, differences } = compareDetections([dog, cat], second);
+
+  assert.deepEqual(agreed, [
+    { first: dog, second: second[1] },
+    { first: cat, second: second[0] },
+  ]);
+  assert.deepEqual(differences, []);
 });
 
 test("what only one model found is listed, the highest score first", () => {
   const { agreed, differences } = compareDetections([cat], [dog]);
 
-  assert.equal(agreed, 0);
+  assert.deepEqual(agreed, []);
   assert.deepEqual(differences, [
     { first: null, second: dog },
     { first: cat, second: null },
@@ -35,18 +41,18 @@ test("the same box with another class is one difference", () => {
   const wolf = { ...moved(dog, 10), class_id: 16, class_name: "wolf" };
 
   assert.deepEqual(compareDetections([dog], [wolf]), {
-    agreed: 0,
+    agreed: [],
     differences: [{ first: dog, second: wolf }],
   });
 });
 
 test("classes are compared by name, as their ids differ between models", () => {
-  assert.equal(compareDetections([dog], [{ ...dog, class_id: 0 }]).agreed, 1);
+  assert.equal(compareDetections([dog], [{ ...dog, class_id: 0 }]).agreed.length, 1);
 });
 
 test("boxes belong to the same object from an overlap of one half on", () => {
   // The overlap of boxes of 100 pixels moved by d is (100 - d) / (100 + d).
-  assert.equal(compareDetections([dog], [moved(dog, 33)]).agreed, 1);
+  assert.equal(compareDetections([dog], [moved(dog, 33)]).agreed.length, 1);
   assert.equal(compareDetections([dog], [moved(dog, 34)]).differences.length, 2);
 });
 
@@ -56,7 +62,7 @@ test("each box is matched once, the same class before a larger overlap", () => {
 
   const { agreed, differences } = compareDetections([wolf, dog], second);
 
-  assert.equal(agreed, 1);
+  assert.equal(agreed.length, 1);
   assert.deepEqual(differences, [{ first: wolf, second: second[0] }]);
 });
 

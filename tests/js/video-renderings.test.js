@@ -34,7 +34,12 @@ async function openRenderings(t, video, answer = () => Response.json(VIDEO)) {
       },
     },
   });
-  Object.assign(page.element("renderings").dataset, { mjpeg: "AVI", without: "without {names}" });
+  Object.assign(page.element("renderings").dataset, {
+    mjpeg: "AVI",
+    without: "without {names}",
+    comma: ", ",
+    colon: ": ",
+  });
   page.element("threshold").value = "0.35";
   page.element("codec").value = "mjpeg";
   page.element("show-names").checked = true;

@@ -150,3 +150,19 @@ def test_videos_and_the_camera_start_in_the_first_screen_of_a_phone(page, path, 
     page.goto(path)
 
     assert_in_first_screen(page, place)
+
+
+@pytest.mark.parametrize("path", ["/", "/detect-image/"])
+def test_the_whole_picture_lies_in_the_first_screen_of_a_laptop(page, example, path):
+    page.set_viewport_size({"width": 1280, "height": 800})
+    page.goto(path)
+    page.locator(".sample").last.click()
+    expect(page.locator("#result")).to_be_visible()
+
+    frame, panel = page.locator("#frame").bounding_box(), page.locator(".results").bounding_box()
+
+    assert frame and panel
+    assert frame["y"] + frame["height"] <= 800 and frame["height"] > 360
+    # The panel begins where the picture ends, and is not much longer.
+    assert panel["x"] - (frame["x"] + frame["width"]) < 32
+    assert panel["height"] < frame["height"] + 240

@@ -679,9 +679,15 @@ def test_a_file_that_is_not_a_picture_does_not_stop_the_others(page, picture_pat
     page.locator("#file").set_input_files([notes, picture_path])
 
     expect(page.locator("#picture")).to_be_visible()
-    expect(page.get_by_role("alert").first).to_contain_text("(notes.png)")
     page.get_by_role("button", name="Upload and detect").click()
-    expect(page.get_by_role("alert").first).to_be_empty()
+    expect(page.locator("#progress")).to_have_text("1 of 2 done · 1 failed")
+    refused = page.locator("#queue li", has_text="notes.png")
+    expect(refused.locator(".state")).to_have_text("failed")
+    expect(refused.locator(".reason")).to_contain_text("cannot read this file")
+    refused.locator(".select").click()
+    expect(page.get_by_role("alert").first).to_contain_text("cannot read this file")
+    expect(page.locator("#frame")).to_be_hidden()
+    expect(page.get_by_role("button", name="Upload and detect")).to_be_disabled()
 
 
 @pytest.mark.parametrize("way", ["reload", "language"])

@@ -91,8 +91,9 @@ def test_two_models_are_drawn_beside_each_other_with_their_differences(
 
     differences = page.locator("#differences li")
     expect(differences).to_have_count(2)
-    expect(page.locator("#first-name")).to_have_text("toy")
-    expect(page.locator("#second-name")).to_have_text("toy-red")
+    expect(page.locator("#first-name")).to_have_text("toy · 2")
+    expect(page.locator("#second-name")).to_have_text("toy-red · 1")
+    expect(page.locator("#status")).to_have_text("Objects shown: toy 2 · toy-red 1")
     both = differences.filter(has_text="tomato")
     expect(both).to_contain_text("cherry")
     expect(differences.filter(has_text="plum")).to_contain_text("only toy · 100%")
@@ -136,6 +137,33 @@ def test_a_difference_highlights_its_boxes_in_both_pictures(page, picture):
     page.locator("#differences li").filter(has_text="tomato").focus()
     assert is_drawn(page, "#boxes", 1, 0) and is_drawn(page, "#second-boxes", 1, 0)
     assert not is_drawn(page, "#boxes", 2, 2)
+
+
+@pytest.mark.parametrize("canvas", ["#boxes", "#second-boxes"])
+def test_a_box_of_either_picture_is_highlighted_with_its_counterpart(page, picture, canvas):
+    compare(page, picture)
+    side = page.locator(canvas).evaluate("canvas => canvas.clientWidth")
+    tomato = {"x": side / 2, "y": side / 6}
+
+    page.locator(canvas).hover(position=tomato)
+
+    assert is_drawn(page, "#boxes", 1, 0) and is_drawn(page, "#second-boxes", 1, 0)
+    assert not is_drawn(page, "#boxes", 2, 2)
+    expect(page.locator("#differences .highlighted")).to_contain_text("tomato")
+    page.locator(canvas).click(position=tomato)
+    expect(page.locator("#differences li:focus")).to_contain_text("tomato")
+
+
+def test_the_first_model_is_not_offered_for_the_comparison(page):
+    page.goto("/detect-image/")
+    offered = page.locator("#second-model option:enabled")
+    assert "toy" not in offered.all_inner_texts()
+    page.locator("#second-model").select_option("toy-red")
+
+    page.locator("#model").select_option("toy-red")
+
+    assert "toy" in offered.all_inner_texts() and "toy-red" not in offered.all_inner_texts()
+    expect(page.locator("#second-model")).to_have_value("")
 
 
 def test_on_a_phone_the_second_picture_is_below_the_first(page, picture):

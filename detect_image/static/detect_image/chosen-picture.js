@@ -27,6 +27,18 @@ export class ChosenPicture {
   }
 
   /**
+   * A file that the browser cannot show as a picture: it has failed, and its row says why.
+   * @param {File} file
+   */
+  static refused(file) {
+    const refused = new ChosenPicture(file, new Image(), nextId());
+    refused.isRefused = true;
+    refused.row.classList.add("refused");
+    refused.fail(texts(refused.stateText).unreadable);
+    return refused;
+  }
+
+  /**
    * @param {File} file
    * @param {HTMLImageElement} image
    * @param {number} id larger than those of older pictures
@@ -38,6 +50,7 @@ export class ChosenPicture {
     this.image = image;
     this.row = part(copy, "li", HTMLElement);
     this.stateText = part(copy, ".state", HTMLElement);
+    this.reason = part(copy, ".reason", HTMLElement);
     this.progress = part(copy, "progress", HTMLProgressElement);
     this.leaving = new AbortController();
     /** @type {PictureAnswer | null} */
@@ -45,6 +58,7 @@ export class ChosenPicture {
     /** @type {import("./snippets.js").Sent["fields"]} */
     this.fields = {};
     this.error = "";
+    this.isRefused = false;
     /** Since when the server has been loading the model; only while the state is `loading`. */
     this.loadingSinceMs = 0;
     part(copy, ".name", HTMLElement).textContent = file.name;
@@ -60,6 +74,7 @@ export class ChosenPicture {
     this.row.dataset.state = state;
     if (state === "loading") showLoading(this.stateText, this.loadingSinceMs);
     else this.stateText.textContent = texts(this.stateText)[state];
+    this.reason.textContent = state === "failed" ? this.error : "";
     this.row.dispatchEvent(new CustomEvent("statechange", { bubbles: true }));
   }
 
@@ -73,8 +88,15 @@ export class ChosenPicture {
     this.setState("done");
   }
 
+  /** @param {string} error the reason to show */
+  fail(error) {
+    this.error = error;
+    this.setState("failed");
+  }
+
   /** Discard the result, as it was made with other settings. */
   reset() {
+    if (this.isRefused) return;
     this.leaving.abort();
     this.leaving = new AbortController();
     this.answer = null;
@@ -129,8 +151,7 @@ export class ChosenPicture {
       this.setState("done");
     } catch (reason) {
       if (signal.aborted) return;
-      this.error = failureText(reason, texts(this.stateText).unreachable);
-      this.setState("failed");
+      this.fail(failureText(reason, texts(this.stateText).unreachable));
     }
   }
 

@@ -1,4 +1,4 @@
-/** A second model beside the first: its boxes on a copy of the picture, and the differences. */
+/** A second model beside the first: its boxes on a copy of the picture, and what differs. */
 
 import { failureText, post } from "../js/requests/api.js";
 import { percent } from "../js/drawing/boxes.js";
@@ -6,6 +6,7 @@ import { colourDot } from "../js/drawing/class-chips.js";
 import { shownName } from "../js/drawing/class-names.js";
 import { element, texts } from "../js/dom.js";
 import { rememberControls } from "../js/memory.js";
+import { showLoading } from "../js/requests/loading.js";
 import { dataUrl } from "../js/files/shrink.js";
 import { compareDetections } from "./differences.js";
 
@@ -14,6 +15,7 @@ import { compareDetections } from "./differences.js";
 /** @typedef {import("../js/drawing/boxes.js").Detection} Detection */
 /** @typedef {import("./chosen-picture.js").ChosenPicture} ChosenPicture */
 /** @typedef {{answer: PictureAnswer, source: ChosenPicture | null}} Shown a picture with its result */
+/** @typedef {import("./differences.js").Difference} Pair the box of either model, or of both */
 
 const form = element("picture-form", HTMLFormElement);
 const stage = element("stage", HTMLElement);
@@ -21,13 +23,15 @@ const choice = element("second-model", HTMLSelectElement);
 const section = element("comparison", HTMLElement);
 const status = element("comparison-status", HTMLElement);
 const list = element("differences", HTMLElement);
+const agreedList = element("agreed", HTMLElement);
 const picture = element("second-picture", HTMLImageElement);
-const frame = element("second-frame", HTMLElement);
 
 /** Results of second models by name, of each result of a first one. */
 /** @type {WeakMap<PictureAnswer, Map<string, Detections>>} */
 const results = new WeakMap();
 let asked = new AbortController();
+/** @type {{pair: Pair, row: HTMLElement}[]} */
+let rows = [];
 
 rememberControls("picture", [choice], "sessionStorage");
 
@@ -47,7 +51,8 @@ export async function secondResult({ answer, source }) {
   results.set(answer, known);
   if (known.has(model)) return known.get(model);
   section.hidden = false;
-  status.textContent = texts(status).detecting;
+  const sinceMs = performance.now();
+  showLoading(status, sinceMs, texts(status).detecting);
   try {
     const body = {
       image: await dataUrl(await uploadOf({ answer, source })),
@@ -55,7 +60,8 @@ export async function secondResult({ answer, source }) {
       original_height: answer.image.height,
       model,
     };
-    const found = await post(form.action, body, { signal });
+    const onLoading = () => showLoading(status, sinceMs);
+    const found = await post(form.action, body, { signal, onLoading });
     known.set(model, found);
     return signal.aborted ? null : found;
   } catch (reason) {
@@ -69,11 +75,23 @@ export function whenSecondModelChosen(changed) {
   choice.addEventListener("change", changed);
 }
 
-/** Hide the second picture and the differences, and do not wait for them any more. */
+/**
+ * Do not offer a model for the comparison with itself.
+ * @param {string} name of the first model
+ */
+export function leaveOut(name) {
+  for (const option of choice.options) {
+    option.hidden = option.disabled = option.value === name && name !== "";
+  }
+  if (choice.value === name) choice.value = "";
+}
+
+/** Hide the second picture and the lists, and do not wait for them any more. */
 export function hideComparison() {
   asked.abort();
   section.hidden = true;
-  list.replaceChildren();
+  rows = [];
+  for (const one of [list, agreedList]) one.replaceChildren();
   stage.classList.remove("compared");
 }
 
@@ -90,45 +108,74 @@ async function uploadOf({ answer, source }) {
 }
 
 /**
- * Show the second picture beside the first, and list the differences between the visible boxes.
+ * Show the second picture beside the first, and list the visible boxes: differences, and objects
+ * that both models found.
  * @param {{first: Detection[], second: Detection[], models: [string, string]}} compared
- * @param {{pictureUrl: string, ratio: number,
+ * @param {{pictureUrl: string,
  *   highlight: (first: Detection | null, second: Detection | null) => void}} view
  */
-export function showComparison({ first, second, models }, { pictureUrl, ratio, highlight }) {
+export function showComparison({ first, second, models }, { pictureUrl, highlight }) {
   picture.src = pictureUrl;
-  frame.style.setProperty("--ratio", String(ratio));
-  element("first-name", HTMLElement).textContent = models[0];
-  element("second-name", HTMLElement).textContent = models[1];
+  element("first-name", HTMLElement).textContent = `${models[0]} · ${first.length}`;
+  element("second-name", HTMLElement).textContent = `${models[1]} · ${second.length}`;
   stage.classList.add("compared");
   section.hidden = false;
   const { agreed, differences } = compareDetections(first, second);
   status.textContent = texts(status).compared
-    .replace("{agreed}", String(agreed))
+    .replace("{agreed}", String(agreed.length))
     .replace("{count}", String(differences.length));
-  list.replaceChildren(...differences.map((one) => row(one, models, highlight)));
+  rows = [...differences, ...agreed].map((pair) => ({ pair, row: newRow(pair, models, highlight) }));
+  const elements = rows.map(({ row }) => row);
+  list.replaceChildren(...elements.slice(0, differences.length));
+  agreedList.replaceChildren(...elements.slice(differences.length));
 }
 
 /**
- * @param {import("./differences.js").Difference} difference
+ * What a box of either model is listed with.
+ * @param {Detection | null} detection
+ * @returns {{pair: Pair, row: HTMLElement} | null} null without a comparison
+ */
+export function listed(detection) {
+  if (!detection) return null;
+  return rows.find(({ pair }) => pair.first === detection || pair.second === detection) ?? null;
+}
+
+/**
+ * Mark the rows of boxes.
+ * @param {Detection | null} first
+ * @param {Detection | null} second
+ */
+export function markRows(first, second) {
+  const marked = [listed(first)?.row, listed(second)?.row];
+  for (const { row } of rows) row.classList.toggle("highlighted", marked.includes(row));
+}
+
+/**
+ * @param {Pair} pair
  * @param {[string, string]} models
  * @param {(first: Detection | null, second: Detection | null) => void} highlight
  */
-function row({ first, second }, models, highlight) {
+function newRow({ first, second }, models, highlight) {
   const item = document.createElement("li");
   item.tabIndex = 0;
   const sides = /** @type {const} */ ([[first, models[0]], [second, models[1]]]);
-  const name = document.createElement("div");
-  for (const [detection, model] of sides) {
-    if (!detection) continue;
-    const line = document.createElement("p");
-    const only = first && second ? model : texts(list).only.replace("{model}", () => model);
-    const score = document.createElement("small");
-    score.textContent = `${only} · ${percent(detection.score)}`;
-    line.append(colourDot(detection.class_id), shownName(detection.class_name), score);
-    name.append(line);
+  if (first && second && first.class_name === second.class_name) {
+    const scores = document.createElement("span");
+    scores.textContent = [first, second].map(({ score }) => percent(score)).join(" · ");
+    item.append(colourDot(first.class_id), shownName(first.class_name), scores);
+  } else {
+    const name = document.createElement("div");
+    for (const [detection, model] of sides) {
+      if (!detection) continue;
+      const line = document.createElement("p");
+      const only = first && second ? model : texts(list).only.replace("{model}", () => model);
+      const score = document.createElement("small");
+      score.textContent = `${only} · ${percent(detection.score)}`;
+      line.append(colourDot(detection.class_id), shownName(detection.class_name), score);
+      name.append(line);
+    }
+    item.append(name);
   }
-  item.append(name);
   for (const event of ["mouseenter", "focus", "click"]) {
     item.addEventListener(event, () => highlight(first, second));
   }

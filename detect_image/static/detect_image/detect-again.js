@@ -2,6 +2,7 @@
 
 import { failureText, post } from "../js/requests/api.js";
 import { element, texts } from "../js/dom.js";
+import { showLoading } from "../js/requests/loading.js";
 
 const form = element("again-form", HTMLFormElement);
 const model = element("again-model", HTMLSelectElement);
@@ -13,10 +14,12 @@ form.addEventListener("submit", async (event) => {
   event.preventDefault();
   button.disabled = true;
   error.textContent = "";
-  status.textContent = texts(status).detecting;
+  const sinceMs = performance.now();
+  showLoading(status, sinceMs, texts(status).detecting);
   try {
     const { signal } = new AbortController();
-    await post(form.action, { model: model.value }, { signal });
+    const onLoading = () => showLoading(status, sinceMs);
+    await post(form.action, { model: model.value }, { signal, onLoading });
     location.reload();
   } catch (reason) {
     error.textContent = failureText(reason, texts(error).unreachable);

@@ -8,6 +8,8 @@
  *   {first: Detection, second: Detection}} Difference
  */
 
+/** @typedef {{first: Detection, second: Detection}} Agreement an object that both found */
+
 // Boxes that overlap by this much are of the same object, as in mAP@0.5.
 const SAME_OBJECT_IOU = 0.5;
 
@@ -17,8 +19,8 @@ const SAME_OBJECT_IOU = 0.5;
  * overlap first.
  * @param {Detection[]} first
  * @param {Detection[]} second
- * @returns {{agreed: number, differences: Difference[]}} the number of objects that both found with
- *   the same class, and the differences, the highest score first
+ * @returns {{agreed: Agreement[], differences: Difference[]}} the objects that both found with the
+ *   same class, and the differences; each with the highest score first
  */
 export function compareDetections(first, second) {
   const pairs = first
@@ -27,18 +29,18 @@ export function compareDetections(first, second) {
     .map((pair) => ({ ...pair, isAgreed: pair.one.class_name === pair.other.class_name }))
     .sort((a, b) => Number(b.isAgreed) - Number(a.isAgreed) || b.iou - a.iou);
   const matched = new Set();
-  let agreed = 0;
+  /** @type {Agreement[]} */
+  const agreed = [];
   /** @type {Difference[]} */
   const differences = [];
   for (const { one, other, isAgreed } of pairs) {
     if (matched.has(one) || matched.has(other)) continue;
     matched.add(one).add(other);
-    if (isAgreed) agreed += 1;
-    else differences.push({ first: one, second: other });
+    (isAgreed ? agreed : differences).push({ first: one, second: other });
   }
   for (const one of first) if (!matched.has(one)) differences.push({ first: one, second: null });
   for (const one of second) if (!matched.has(one)) differences.push({ first: null, second: one });
-  differences.sort((a, b) => score(b) - score(a));
+  for (const list of [agreed, differences]) list.sort((a, b) => score(b) - score(a));
   return { agreed, differences };
 }
 

@@ -1,7 +1,7 @@
 /** The picture page: pictures are chosen, uploaded one after another, and shown with results. */
 
 import { Problem, failureText, problemText, requestHeaders } from "../js/requests/api.js";
-import { whenFilesChosen } from "../js/files/chosen-files.js";
+import { whenChosenWith, whenFilesChosen } from "../js/files/chosen-files.js";
 import { delay as pause } from "../js/requests/delay.js";
 import { element, part, texts } from "../js/dom.js";
 import { showLoading } from "../js/requests/loading.js";
@@ -10,6 +10,7 @@ import { remember, rememberControls, remembered } from "../js/memory.js";
 import { sizeText } from "../js/files/size-text.js";
 import { TabStore } from "../js/tab-store.js";
 import { ChosenPicture } from "./chosen-picture.js";
+import { leaveOut } from "./compare.js";
 import { showQueue } from "./queue-bar.js";
 import { clearResult, showResult } from "./result.js";
 
@@ -39,23 +40,14 @@ let selected = null;
 /** @type {ChosenPicture[]} the next ones to be uploaded */
 let pending = [];
 let isRunning = false;
-/** The error message about files that could not be opened. */
-let refusal = "";
-
 /** @param {File[]} files */
 async function choose(files) {
-  refusal = "";
-  const opened = await Promise.allSettled(files.map((file) => ChosenPicture.open(file)));
-  const added = opened.flatMap((one) => (one.status === "fulfilled" ? [one.value] : []));
-  const refused = files.filter((_, index) => opened[index].status === "rejected");
-  if (refused.length) {
-    const names = refused.map(({ name }) => name).join(", ");
-    refusal = `${texts(error).unreadable} (${names})`;
-  }
+  const added = await Promise.all(
+    files.map((file) => ChosenPicture.open(file).catch(() => ChosenPicture.refused(file))),
+  );
   added.forEach(enqueue);
-  for (const { id, file } of added) store.put(id, "file", file);
-  if (added.length) select(added[0]);
-  else arrange();
+  for (const { id, file, isRefused } of added) if (!isRefused) store.put(id, "file", file);
+  select(added.find(({ isRefused }) => !isRefused) ?? added[0]);
   // Several wait for a click, so that settings can be changed before.
   if (files.length === 1) await detectIn(added);
 }
@@ -73,7 +65,7 @@ function select(one) {
   selected = one;
   remember(SELECTED_KEY, String(one.id), "sessionStorage");
   picture.src = one.image.src;
-  showFrame(one.image.naturalWidth / one.image.naturalHeight);
+  showFrame(one.isRefused ? 0 : one.image.naturalWidth / one.image.naturalHeight);
   for (const { row } of chosen) {
     part(row, ".select", HTMLButtonElement).setAttribute("aria-pressed", String(row === one.row));
   }
@@ -100,7 +92,8 @@ async function forgetIfDeleted(one) {
 
 /** @param {number} ratio of width to height; 0 for no picture */
 function showFrame(ratio) {
-  frame.style.setProperty("--ratio", String(ratio));
+  if (ratio) stage.style.setProperty("--ratio", String(ratio));
+  else stage.style.removeProperty("--ratio");
   frame.hidden = !ratio;
   element("invitation", HTMLElement).hidden = Boolean(ratio);
 }
@@ -128,7 +121,7 @@ function arrange() {
   detectButton.disabled = isRunning || !chosen.some(isOpen);
   const isBusy = ["sending", "detecting", "loading"].includes(selected?.state ?? "");
   stage.setAttribute("aria-busy", String(isBusy));
-  error.textContent = selected?.error || refusal;
+  error.textContent = selected?.error ?? "";
   if (selected?.answer) {
     showResult(selected.answer, selected);
   } else {
@@ -139,8 +132,8 @@ function arrange() {
 }
 
 /** @param {ChosenPicture} one */
-function isOpen({ state }) {
-  return state === "waiting" || state === "failed";
+function isOpen({ state, isRefused }) {
+  return (state === "waiting" || state === "failed") && !isRefused;
 }
 
 /**
@@ -151,9 +144,8 @@ async function detectIn(pictures) {
   pending.push(...pictures);
   if (isRunning || !pending.length) return;
   isRunning = true;
-  refusal = "";
   for (let one = pending.shift(); one; one = pending.shift()) {
-    if (!chosen.includes(one)) continue;
+    if (!chosen.includes(one) || one.isRefused) continue;
     await one.detect(form.action, settings(), Number(form.dataset.maxBytes));
     const { id, answer, fields } = one;
     if (answer && chosen.includes(one)) store.put(id, "result", { answer, fields });
@@ -183,15 +175,16 @@ async function showUploadSize() {
   const { blob, width, height } = copy;
   const { naturalWidth, naturalHeight } = one.image;
   element("bytes-before", HTMLElement).textContent =
-    `${naturalWidth} × ${naturalHeight}, ${sizeText(one.file.size)}`;
+    `${naturalWidth} × ${naturalHeight} · ${sizeText(one.file.size)}`;
   element("bytes-after", HTMLElement).textContent =
-    `${width} × ${height}, ${sizeText(blob.size)}`;
+    `${width} × ${height} · ${sizeText(blob.size)}`;
 }
 
 /** Results were made with the former settings, so discard them. */
 function settingsChanged() {
   element("quality-text", HTMLOutputElement).value = `${quality.value}%`;
   quality.disabled = settings().longestSide === Infinity;
+  leaveOut(model?.value ?? "");
   showUploadSize();
   // Another model may be chosen instead of waiting.
   const loading = chosen.find(({ state }) => state === "loading");
@@ -227,14 +220,7 @@ quality.addEventListener("input", () => {
 });
 
 whenFilesChosen(element("file", HTMLInputElement), stage, choose);
-const photo = element("photo", HTMLInputElement);
-const takePhoto = () => {
-  if (photo.files?.length) choose([...photo.files]);
-  photo.value = "";
-};
-photo.addEventListener("change", takePhoto);
-// A photo may have been taken before this module runs.
-queueMicrotask(takePhoto);
+whenChosenWith(element("photo", HTMLInputElement), choose);
 
 /** @type {NodeListOf<HTMLButtonElement>} */
 const samples = document.querySelectorAll(".sample");

@@ -23,7 +23,11 @@ export function showQueue(chosen) {
   bar.hidden = pictures.length < 2;
   const done = pictures.filter(({ answer }) => answer).length;
   downloadAll.disabled = !done || isPacking;
-  if (!isPacking) showProgress("progress", done, pictures.length);
+  if (!isPacking) {
+    showProgress("progress", done, pictures.length);
+    const failed = pictures.filter(({ state }) => state === "failed").length;
+    if (failed) progress.append(` · ${texts(progress).failed.replace("{count}", String(failed))}`);
+  }
   hintScroll();
 }
 

@@ -8,7 +8,15 @@ import { element, part, texts } from "../js/dom.js";
 import { Filters } from "../js/drawing/filters.js";
 import { rememberControls } from "../js/memory.js";
 import { saveFile } from "../js/files/save-file.js";
-import { hideComparison, secondResult, showComparison, whenSecondModelChosen } from "./compare.js";
+import {
+  hideComparison,
+  leaveOut,
+  listed,
+  markRows,
+  secondResult,
+  showComparison,
+  whenSecondModelChosen,
+} from "./compare.js";
 import { saveResult } from "./downloads.js";
 import { stem } from "./exports.js";
 import { showSnippet } from "./snippet-box.js";
@@ -19,6 +27,7 @@ import { showSnippet } from "./snippet-box.js";
 const DRAWN_QUALITY = 0.92;
 
 const panel = element("result", HTMLElement);
+const below = element("below", HTMLElement);
 const status = element("status", HTMLElement);
 const picture = element("picture", HTMLImageElement);
 const canvas = element("boxes", HTMLCanvasElement);
@@ -58,9 +67,10 @@ export function showResult(answer, from) {
   element("picture-size", HTMLElement).textContent = `${image.width} × ${image.height}`;
   element("inference-ms", HTMLElement).textContent = `${Math.round(timing_ms.inference)} ms`;
   element("total-ms", HTMLElement).textContent = `${Math.round(total)} ms`;
-  part(panel, ".cut-off", HTMLElement).hidden = !answer.truncated;
+  part(below, ".cut-off", HTMLElement).hidden = !answer.truncated;
   showStoring(answer);
-  panel.hidden = false;
+  panel.hidden = below.hidden = false;
+  leaveOut(answer.model);
   showPicture();
   showSnippet(source);
   filter();
@@ -97,7 +107,7 @@ export function clearResult() {
   result = null;
   second = null;
   hideComparison();
-  panel.hidden = true;
+  panel.hidden = below.hidden = true;
   draw();
 }
 
@@ -105,17 +115,16 @@ export function clearResult() {
 function filter() {
   if (!result) return;
   const { detections } = result;
-  filters.apply([...detections, ...(second?.detections ?? [])]);
+  filters.apply(detections, second?.detections);
   visible = shownPart(result).detections;
   detections.forEach((detection, index) => {
     /** @type {HTMLElement} */ (objects.children[index]).hidden = !visible.includes(detection);
   });
   status.textContent = statusText(detections.length);
   if (second) {
-    const { width, height } = result.image;
     showComparison(
       { first: visible, second: shownPart(second).detections, models: [result.model, second.model] },
-      { pictureUrl: picture.src, ratio: width / height, highlight },
+      { pictureUrl: picture.src, highlight },
     );
   }
   draw();
@@ -124,6 +133,13 @@ function filter() {
 /** @param {number} found the number of boxes, visible or not */
 function statusText(found) {
   const { shown, unsure, nothing } = texts(status);
+  if (second && result) {
+    const counts = [
+      `${result.model} ${visible.length}`,
+      `${second.model} ${shownPart(second).detections.length}`,
+    ];
+    return shown.replace("{count}", () => counts.join(" · "));
+  }
   if (found === 0) return nothing;
   return visible.length ? shown.replace("{count}", String(visible.length)) : unsure;
 }
@@ -168,6 +184,7 @@ function highlight(detection, other = null) {
   result?.detections.forEach((one, index) => {
     objects.children[index].classList.toggle("highlighted", one === detection);
   });
+  markRows(detection, other);
   draw();
 }
 
@@ -221,24 +238,38 @@ function objectRow(detection) {
 
 /**
  * The detection under the pointer.
- * @param {MouseEvent} event
+ * @param {MouseEvent} event on the canvas of either model
+ * @param {Detection[]} detections of this model
  */
-function pointedAt({ offsetX, offsetY }) {
+function pointedAt({ offsetX, offsetY }, detections) {
   if (!result) return null;
   const scale = canvas.clientWidth / result.image.width;
-  return detectionAt(visible, offsetX / scale, offsetY / scale);
+  return detectionAt(detections, offsetX / scale, offsetY / scale);
+}
+
+/** @param {Detection | null} detection of either model; its counterpart is highlighted as well */
+function highlightPair(detection) {
+  const pair = listed(detection)?.pair;
+  if (pair) highlight(pair.first, pair.second);
+  else highlight(detection);
+}
+
+/** @param {Detection | null} detection whose row gets the focus */
+function focusRow(detection) {
+  const index = detection && result ? result.detections.indexOf(detection) : -1;
+  const row = listed(detection)?.row ?? objects.children[index];
+  if (row instanceof HTMLElement) row.focus();
 }
 
 for (const control of filters.controls) control.addEventListener("input", filter);
 whenSecondModelChosen(compare);
 asReceived.addEventListener("change", showPicture);
-canvas.addEventListener("mousemove", (event) => highlight(pointedAt(event)));
-canvas.addEventListener("mouseleave", () => highlight(null));
-canvas.addEventListener("click", (event) => {
-  const detection = pointedAt(event);
-  const row = detection && objects.children[result?.detections.indexOf(detection) ?? 0];
-  if (row instanceof HTMLElement) row.focus();
-});
+for (const one of [canvas, secondCanvas]) {
+  const shown = () => (one === canvas ? visible : second ? shownPart(second).detections : []);
+  one.addEventListener("mousemove", (event) => highlightPair(pointedAt(event, shown())));
+  one.addEventListener("mouseleave", () => highlight(null));
+  one.addEventListener("click", (event) => focusRow(pointedAt(event, shown())));
+}
 element("download-drawn", HTMLButtonElement).addEventListener("click", downloadDrawn);
 for (const button of document.querySelectorAll("button[data-export]")) {
   const { export: format } = texts(/** @type {HTMLElement} */ (button));

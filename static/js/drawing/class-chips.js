@@ -40,17 +40,21 @@ export class ClassChips {
    * removed: if they came and went with every frame, they could not be clicked.
    * @param {Detection[]} detections
    * @param {number} threshold
+   * @param {Detection[]} [second] of a second model, which are counted apart
    */
-  update(detections, threshold) {
-    /** @type {Map<string, number>} */
-    const counts = new Map();
-    for (const { class_id, class_name, score } of detections) {
-      if (score < threshold) continue;
-      counts.set(class_name, (counts.get(class_name) ?? 0) + 1);
-      if (!this.chips.has(class_name)) this.add(class_id, class_name);
-    }
+  update(detections, threshold, second) {
+    const counts = [detections, ...(second ? [second] : [])].map((found) => {
+      /** @type {Map<string, number>} */
+      const ofClass = new Map();
+      for (const { class_id, class_name, score } of found) {
+        if (score < threshold) continue;
+        ofClass.set(class_name, (ofClass.get(class_name) ?? 0) + 1);
+        if (!this.chips.has(class_name)) this.add(class_id, class_name);
+      }
+      return ofClass;
+    });
     for (const [name, label] of this.chips) {
-      const text = String(counts.get(name) ?? 0);
+      const text = counts.map((ofClass) => ofClass.get(name) ?? 0).join(" · ");
       const count = /** @type {HTMLElement} */ (label.lastElementChild);
       if (count.textContent !== text) count.textContent = text;
     }

@@ -31,10 +31,11 @@ export class Filters {
   /**
    * Show the threshold and the count of each class, and return the detections to draw.
    * @param {Detection[]} detections
+   * @param {Detection[]} [second] of a second model, which are counted apart
    */
-  apply(detections) {
+  apply(detections, second) {
     element("threshold-text", HTMLOutputElement).value = percent(this.threshold);
-    this.chips.update(detections, this.threshold);
+    this.chips.update(detections, this.threshold, second);
     return this.visible(detections);
   }
 
