@@ -16,9 +16,22 @@ from django.core.exceptions import ValidationError
 from django.http import HttpRequest
 from django.utils import translation
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext_lazy
 
 from accounts.models import ApiToken
 
+# Texts of Django's forms, whose Chinese translations would mix two ways to address the visitor.
+DJANGO_TEXTS = (
+    _("Your old password was entered incorrectly. Please enter it again."),
+    _("Your password can’t be too similar to your other personal information."),
+    _("Your password can’t be a commonly used password."),
+    _("Your password can’t be entirely numeric."),
+    ngettext_lazy(
+        "Your password must contain at least %(min_length)d character.",
+        "Your password must contain at least %(min_length)d characters.",
+        "min_length",
+    ),
+)
 NAME_TAKEN = _("You already have a token with this name. Choose another name.")
 # Limits on reset mails per mailbox, which anyone can request, also for many accounts at once.
 MAIL_PAUSE_SECONDS = 300

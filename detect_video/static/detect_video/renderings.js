@@ -43,7 +43,7 @@ export function showRenderings(current) {
 function updateRow(row, item) {
   const isUnfinished = isActive(item);
   const name = texts(list)[item.codec] ?? item.codec;
-  part(row, ".name", HTMLElement).textContent = `${name}: ${item.error || texts(list)[item.state]}`;
+  part(row, ".name", HTMLElement).textContent = `${name}${texts(list).colon}${item.error || texts(list)[item.state]}`;
   part(row, "small", HTMLElement).textContent = facts(item).join(" · ");
   const bar = part(row, "progress", HTMLProgressElement);
   bar.hidden = !isUnfinished;
@@ -60,7 +60,7 @@ function updateRow(row, item) {
  */
 function facts({ model, score_threshold, hidden_class_names, state, size_bytes, created_at }) {
   const { without, all } = texts(list);
-  const hidden = hidden_class_names.map(shownName).join(", ");
+  const hidden = hidden_class_names.map(shownName).join(texts(list).comma);
   return [
     ...(model ? [model] : []),
     `≥ ${percent(score_threshold)}`,
