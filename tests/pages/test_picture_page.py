@@ -278,7 +278,7 @@ def test_the_picture_is_downscaled_for_upload_and_boxes_fit_the_original(page, t
     page.locator("#longest-side").select_option("416 px")
     with page.expect_request("**/api/detect/image/") as request:
         choose(page, path)
-    expect(page.locator("#bytes-before")).to_have_text("1920 × 1920, 11.1 MB")
+    expect(page.locator("#bytes-before")).to_have_text("1920 × 1920 · 11.1 MB")
     expect(page.locator("#bytes-after")).to_have_text(re.compile(r"416 × 416, \d+ kB"))
     expect(page.locator("#result")).to_be_visible()
 
@@ -313,7 +313,7 @@ def test_detection_works_in_a_truncated_jpeg_with_a_notice(page, tmp_path):
     choose(page, path)
 
     expect(page.locator("#result")).to_be_visible()
-    expect(page.locator("#result .cut-off")).to_be_visible()
+    expect(page.locator("#below .cut-off")).to_be_visible()
 
 
 def test_each_chosen_file_is_uploaded_once(page, picture_path):
