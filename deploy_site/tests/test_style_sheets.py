@@ -9,8 +9,10 @@ from django.contrib.staticfiles import finders
 
 ROOT = settings.BASE_DIR
 SHEETS = [*ROOT.glob("static/css/*.css"), *ROOT.glob("*/static/*/*.css")]
-# Classes set by Django's forms and by Swagger UI.
+# Classes set by Django's forms, by Swagger UI, and by pages of Django REST framework.
 OF_OTHERS = {"errorlist", "models", "version"}
+OF_OTHERS |= {"info", "scheme-container"}
+OF_OTHERS |= {"only-form", "request-info", "response-info", "form-switcher"}
 
 
 def classes(css: str) -> set[str]:
