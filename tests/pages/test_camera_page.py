@@ -110,7 +110,7 @@ def test_boxes_are_drawn_on_the_frame_they_were_detected_in(page):
     expect(page.locator("#in-sight")).to_have_text("1 × tomato")
     expect(page.locator("#fps")).to_have_text(re.compile(r"^[1-9]\d?\.\d$"))
     expect(page.locator("#delay")).to_have_text(re.compile(r"^\d+ ms$"))
-    expect(page.locator("#frame-size")).to_have_text(re.compile(r"^640 × 480, \d\d%$"))
+    expect(page.locator("#frame-size")).to_have_text(re.compile(r"^640 × 480 · \d\d%$"))
 
 
 def test_pause_freezes_the_picture_and_play_resumes_with_live_frames(page):
@@ -290,7 +290,7 @@ def test_the_sample_clip_takes_the_place_of_a_denied_camera(camera_browser, base
 
     expect(page.get_by_role("alert").first).to_be_empty()
     expect(page.locator("#sample-label")).to_have_text("Sample clip")
-    expect(page.locator("#frame-size")).to_have_text(re.compile(r"^640 × 360, \d\d%$"))
+    expect(page.locator("#frame-size")).to_have_text(re.compile(r"^640 × 360 · \d\d%$"))
     page.get_by_role("button", name="Pause").click()
     assert page.evaluate("() => document.querySelector('#video').paused")
     context.close()

@@ -443,6 +443,7 @@ def test_results_are_announced_to_screen_readers(page, picture_path):
 
 def test_the_terminal_client_is_described_and_can_be_downloaded(page, server: Server):
     open_page(page)
+    page.get_by_text("For developers").click()
 
     expect(page.get_by_text("python classify_client.py")).to_contain_text(server.url)
     with page.expect_download() as download:

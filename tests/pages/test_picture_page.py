@@ -279,7 +279,7 @@ def test_the_picture_is_downscaled_for_upload_and_boxes_fit_the_original(page, t
     with page.expect_request("**/api/detect/image/") as request:
         choose(page, path)
     expect(page.locator("#bytes-before")).to_have_text("1920 × 1920 · 11.1 MB")
-    expect(page.locator("#bytes-after")).to_have_text(re.compile(r"416 × 416, \d+ kB"))
+    expect(page.locator("#bytes-after")).to_have_text(re.compile(r"416 × 416 · \d+ kB"))
     expect(page.locator("#result")).to_be_visible()
 
     header, text = request.value.post_data_json["image"].split(",")
