@@ -72,6 +72,15 @@ def test_boxes_classes_and_scores_are_those_of_tensorflow(tmp_path, is_per_class
         np.testing.assert_allclose(ours[0], theirs[0, :count], atol=1e-5)
 
 
+def test_a_picture_without_objects_has_no_rows(tmp_path):
+    network = read_network(detector(tmp_path / "net.tflite", nms_score_threshold=2.0))
+
+    found = CORE.compile_model(network, "CPU")(np.zeros((1, SIDE, SIDE, 3), np.float32))
+
+    assert [found[number].shape for number in range(4)] == [(1, 0, 4), (1, 0), (1, 0), (1,)]
+    assert found[3][0] == 0
+
+
 def test_a_damaged_operation_is_an_error(tmp_path):
     path = detector(tmp_path / "net.tflite")
     path.write_bytes(path.read_bytes().replace(b"y_scale", b"z_scale"))
