@@ -60,7 +60,8 @@ def recognise(
             first_class_id=0 if from_zero else 1,
             is_sparse_coco=is_sparse_coco,
         ),
-        80 if class_count is None else class_count,
+        # The outputs do not tell it.
+        class_count,
         f"{boxes!r}, {classes!r} and {scores!r} are finished boxes, classes and scores",
     )
 

@@ -32,7 +32,7 @@ def decoded(outputs: dict[str, np.ndarray], class_count: int | None = None) -> l
         [outputs[name][0] for name in found.output.tensors],
         found.output,
         INPUT_WH,
-        class_count=found.class_count or class_count or 0,
+        class_count=found.class_count or class_count or len(COCO_LABELS),
         score_floor=FLOOR,
     )
     width, height = INPUT_WH

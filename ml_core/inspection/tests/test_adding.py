@@ -137,6 +137,8 @@ def test_a_tflite_file_with_finished_boxes_is_a_detector_of_tensorflow(places, t
 
     assert found.spec.output
     assert (found.spec.family, found.spec.output.layout) == ("SSD", "boxes-yxyx")
+    # Finished boxes do not tell how many classes there are.
+    assert (found.spec.labels, "--labels" in guesses(found)) == (COCO_LABELS, True)
     assert isinstance(found.answer, Detections)
     (dog,) = found.answer.filtered(0.5).detections
     assert dog.class_name == "dog"
