@@ -1,6 +1,6 @@
 """RT-DETR and D-FINE of the optional package zeromodels, as Keras files and as ONNX files.
 
-Comparing both needs ``pip install -r requirements-zeromodels.txt tf2onnx`` and about a minute, so
+Comparing both needs ``pip install -r requirements-zeromodels.txt tf2onnx``, and takes minutes: so
 it is skipped where they are missing.
 """
 
