@@ -1,6 +1,6 @@
 """Concurrent cameras: frame rate, frame latency and memory of the server.
 
-python -m benchmarks.cameras --source street.jpg [--cameras 1 5 50] [--seconds 15]
+python -m benchmarks.cameras --source street.jpg [--cameras 1 5 20 50] [--seconds 15]
 
 Serves the site in a separate process with the settings of the environment, and simulates the
 cameras in this process, which therefore uses processor time as well. The rate of the bare engine,
@@ -36,7 +36,7 @@ async def run(url: str, source: str, cameras: int, seconds: float) -> list[Camer
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--source", required=True)
-    parser.add_argument("--cameras", type=int, nargs="+", default=[1, 5, 50])
+    parser.add_argument("--cameras", type=int, nargs="+", default=[1, 5, 20, 50])
     parser.add_argument("--seconds", type=float, default=15)
     options = parser.parse_args()
 

@@ -1,9 +1,9 @@
 """Throughput and latency over HTTP of this project's server and of others, measured in turn.
 
-python -m benchmarks.service --model NAME [--clients 1 4 16] [--rounds 3] [--seconds 5]
+python -m benchmarks.service --model NAME [--size 1280 720] [--clients 1 4 16] [--rounds 3]
 
-All servers run the same network on the same 1280 x 720 JPEG, each in its own process; only one is
-measured at a time. The clients use processor time of this machine as well. Settings come from the
+All servers run the same network on the same JPEG, each in its own process; only one is measured at
+a time. The clients use processor time of this machine as well. Settings come from the
 environment. Needs requirements-benchmarks.txt.
 """
 
@@ -21,6 +21,7 @@ from itertools import chain
 from pathlib import Path
 
 import django
+import psutil
 from PIL import Image
 
 django.setup()
@@ -65,6 +66,17 @@ class Server:
                 continue
         raise SystemExit(f"{self.title} does not start.")
 
+    def stop(self) -> None:
+        if not self.process:
+            return
+        own = psutil.Process(self.process.pid)
+        # LitServe leaves its workers behind.
+        processes = [own, *own.children(recursive=True)]
+        for process in processes:
+            process.terminate()
+        for process in psutil.wait_procs(processes, timeout=30)[1]:
+            process.kill()
+
     def measure(self, clients: int, seconds: float) -> None:
         until = time.perf_counter() + seconds
         started = time.perf_counter()
@@ -94,10 +106,10 @@ def post(connection: http.client.HTTPConnection, path: str, body: bytes) -> int:
     return response.status
 
 
-def form_with_picture(field_name: str) -> bytes:
-    """A multipart form with the sample picture as a 1280 x 720 JPEG."""
+def form_with_picture(field_name: str, size_wh: tuple[int, int]) -> bytes:
+    """A multipart form with the sample picture as a JPEG of that size."""
     output = io.BytesIO()
-    Image.open(PICTURE).resize((1280, 720)).save(output, "JPEG", quality=90)
+    Image.open(PICTURE).resize(size_wh).save(output, "JPEG", quality=90)
     disposition = f'form-data; name="{field_name}"; filename="street.jpg"'
     head = f"--{BOUNDARY}\r\nContent-Disposition: {disposition}\r\nContent-Type: image/jpeg\r\n\r\n"
     return head.encode() + output.getvalue() + f"\r\n--{BOUNDARY}--\r\n".encode()
@@ -106,10 +118,12 @@ def form_with_picture(field_name: str) -> bytes:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--model", required=True)
+    parser.add_argument("--size", type=int, nargs=2, default=[1280, 720])
     parser.add_argument("--clients", type=int, nargs="+", default=[1, 4, 16])
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=5)
     options = parser.parse_args()
+    size_wh = options.size[0], options.size[1]
     os.environ.update(DETECTOR=options.model, THROTTLE_PREDICTIONS="")
 
     spec = selection.find("detection", options.model)
@@ -119,7 +133,7 @@ def main() -> None:
         "this project",
         ["manage.py", "serve"],
         "/api/detect/image/",
-        form_with_picture("image"),
+        form_with_picture("image", size_wh),
         free_port(),
     )
     servers = [ours]
@@ -129,7 +143,9 @@ def main() -> None:
     ):
         port = free_port()
         command = ["-m", f"benchmarks.{module}", options.model, str(port)]
-        servers.append(Server(title, command, "/detect", form_with_picture("request"), port))
+        servers.append(
+            Server(title, command, "/detect", form_with_picture("request", size_wh), port)
+        )
     bare: list[float] = []
     try:
         for server in servers:
@@ -141,11 +157,12 @@ def main() -> None:
                     server.measure(clients, options.seconds)
     finally:
         for server in servers:
-            if server.process:
-                server.process.terminate()
+            server.stop()
     print(describe("openvino", "tensorflow", "onnxruntime", "flask", "litserve"))
     rate = statistics.median(bare)
-    print(f"\n**{spec.name}**: the bare engine does {rate:.1f} pictures per second\n")
+    print(
+        f"\n**{spec.name}**, {size_wh[0]} x {size_wh[1]}: the bare engine does {rate:.1f} pictures per second\n"
+    )
     print("| | clients | pictures/s | of bare | p50 ms | p95 ms | p99 ms |")
     print("|---|---:|---:|---:|---:|---:|---:|")
     for server in servers:
