@@ -160,9 +160,8 @@ def main() -> None:
             server.stop()
     print(describe("openvino", "tensorflow", "onnxruntime", "flask", "litserve"))
     rate = statistics.median(bare)
-    print(
-        f"\n**{spec.name}**, {size_wh[0]} x {size_wh[1]}: the bare engine does {rate:.1f} pictures per second\n"
-    )
+    picture = f"{size_wh[0]} x {size_wh[1]}"
+    print(f"\n**{spec.name}**, {picture}: the bare engine does {rate:.1f} pictures per second\n")
     print("| | clients | pictures/s | of bare | p50 ms | p95 ms | p99 ms |")
     print("|---|---:|---:|---:|---:|---:|---:|")
     for server in servers:
