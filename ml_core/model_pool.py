@@ -80,9 +80,12 @@ def close(name: str) -> None:
         load.future.add_done_callback(_close)
 
 
-def loaded_models() -> dict[str, str]:
-    """The models used in this process: "loading", "ready" or an error text, by name."""
-    return {name: _state(load.future) for name, load in list(_loads.items())}
+def loaded_models(*, with_commands: bool = False) -> dict[str, str]:
+    """The models used in this process: "loading", "ready" or an error text, by name.
+
+    ``with_commands`` adds the command that solves an error, for the staff.
+    """
+    return {name: _state(load.future, with_commands) for name, load in list(_loads.items())}
 
 
 def failure_in(state: str) -> str:
@@ -198,15 +201,17 @@ def _file_version(path: Path) -> tuple[int, int] | None:
     return status.st_mtime_ns, status.st_size
 
 
-def _state(future: "Future[Broker]") -> str:
+def _state(future: "Future[Broker]", with_command: bool) -> str:
     if not future.done():
         return "loading"
-    if error := future.exception():
-        return error.detail if isinstance(error, VisionError) else str(error)
+    error = future.exception() or future.result().engine.problem()
+    if error:
+        if isinstance(error, VisionError) and not with_command:
+            return error.detail
+        return str(error)
     hung_for_s = future.result().hung_for_s
     if not hung_for_s:
-        problem = future.result().engine.problem()
-        return problem.detail if problem else "ready"
+        return "ready"
     since = datetime.now(UTC) - timedelta(seconds=hung_for_s)
     return f"no answer since {since:%Y-%m-%dT%H:%M:%SZ}"
 

@@ -37,7 +37,7 @@ def process_status() -> dict[str, Any]:
             }
             for stream in open_streams()
         ],
-        "models": model_pool.loaded_models(),
+        "models": model_pool.loaded_models(with_commands=True),
         "queued": model_pool.queued_pictures(),
         "times_ms": recent_times(),
     }

@@ -94,6 +94,20 @@ def test_readyz_tells_the_state_of_the_cluster(client, cluster):
     assert "There is no model 'resnet56v2-cifar10' here" in reason
 
 
+def test_the_staff_reads_the_command_that_publishes_a_model(admin_client, client, cluster):
+    cluster.service = InferenceService({})
+    cluster.start()
+    command = "manage.py publish_models toy --to FOLDER"
+
+    wait_until(lambda: "There is no model 'toy' here" in post_picture(client).json()["detail"])
+
+    assert command not in post_picture(client).json()["detail"]
+    assert command in post_picture(admin_client).json()["detail"]
+    models = admin_client.get("/admin/operation/status/").json()["models"]
+    (state,) = (model["state"] for model in models if model["name"] == "toy")
+    assert command in state
+
+
 async def test_a_camera_reads_the_reason_with_every_frame_and_goes_on(cluster):
     live = camera()
     assert (await live.connect())[0]

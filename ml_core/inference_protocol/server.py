@@ -7,6 +7,8 @@ folder that ``publish_models`` wrote. It serves the newest version of every mode
 import argparse
 import asyncio
 import logging
+import signal
+from contextlib import suppress
 from pathlib import Path
 
 import grpc
@@ -33,13 +35,17 @@ def load_all(folder: Path, *, precision: str) -> dict[str, Served]:
 
 
 async def serve(service: InferenceService, address: str) -> None:
-    """Serve at ``address``, such as ``127.0.0.1:9000``, until cancelled."""
+    """Serve at ``address``, such as ``127.0.0.1:9000``, until cancelled or sent SIGTERM."""
     server = grpc.aio.server(options=MESSAGE_OPTIONS)
     add_GRPCInferenceServiceServicer_to_server(service, server)
     server.add_insecure_port(address)
     await server.start()
+    stopping = asyncio.Event()
+    # Windows has no handlers of signals here.
+    with suppress(NotImplementedError):
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stopping.set)
     try:
-        await server.wait_for_termination()
+        await stopping.wait()
     finally:
         await server.stop(GRACE_S)
 

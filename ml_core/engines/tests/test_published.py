@@ -1,6 +1,7 @@
 """Published models, the configuration of Ray Serve, and ``publish_models``."""
 
 import json
+import socket
 import subprocess
 import sys
 import threading
@@ -14,12 +15,16 @@ import pytest
 import yaml
 from django.core.management import CommandError, call_command
 
-from ml_core.catalog.formats import ModelFileError
+from ml_core.catalog.formats import InputFormat, ModelFileError, OutputFormat
 from ml_core.catalog.installed import read_catalog
+from ml_core.catalog.model_toml import write_model_toml
+from ml_core.catalog.specs import ModelFile, ModelSpec
 from ml_core.engines import load_engine
 from ml_core.engines.conversion import PROJECT_ROOT
 from ml_core.engines.published import PublishedModel, publish, read_published, version_of
+from ml_core.engines.remote import RemoteEngine
 from ml_core.engines.serve_config import write_config
+from ml_core.tests.model_files import echo_onnx
 from ml_core.tests.toy_network import BLUE, RED, cells_picture, install_toy_network
 
 # Runs a published model, and names the packages that it imports.
@@ -80,6 +85,63 @@ def test_a_replica_needs_neither_django_nor_tensorflow(published, tmp_path):
     assert "openvino" in packages and NOT_FOR_REPLICAS & {*packages.split()} == set()
     # Many machines read the folder: nothing is written to it.
     assert sorted(published.folder.iterdir()) == files_before
+
+
+def test_models_of_other_frameworks_are_published_alike(converted_dir, tmp_path):
+    folder = tmp_path / "models" / "echo"
+    folder.mkdir(parents=True)
+    echo_onnx(folder / "net.onnx", [1, 3, 2, 2])
+    described = ModelSpec(
+        name="echo",
+        task="classification",
+        family="onnx",
+        directory=folder,
+        format="onnx",
+        files=(ModelFile("net.onnx"),),
+        input_wh=(2, 2),
+        resizing="stretch",
+        input=InputFormat(axes="NCHW", value_range=(0, 1), mean=(0.1, 0.2, 0.3)),
+        output=OutputFormat("classes", activation="softmax"),
+        labels=tuple(f"class {number}" for number in range(12)),
+    )
+    write_model_toml(described, folder)
+    spec = read_catalog(tmp_path / "models")["echo"]
+    image = np.arange(12, dtype=np.uint8).reshape(1, 2, 2, 3)
+
+    published = publish(spec, tmp_path, precision="float32", cache_dir=tmp_path / "converted")
+
+    (expected,), (found,) = (
+        load_engine(
+            each, kind="openvino", precision="float32", cache_dir=tmp_path / "converted"
+        ).infer(image)
+        for each in (spec, published.spec)
+    )
+    np.testing.assert_array_equal(found, expected)
+    assert found.sum() == pytest.approx(1) and len(found) == 12
+
+
+def test_a_published_folder_is_served_without_a_cluster(published):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        target = f"127.0.0.1:{free.getsockname()[1]}"
+    folder = published.folder.parents[1]
+    server = subprocess.Popen(
+        [sys.executable, "-m", "ml_core.inference_protocol.server", folder, "--address", target],
+        cwd=PROJECT_ROOT,
+    )
+    engine = RemoteEngine(
+        published.spec,
+        targets=[target],
+        decodes_here=False,
+        version=published.version,
+        calls=1,
+    )
+
+    (found,) = engine.infer(np.array(cells_picture({(1, 0): RED}))[None], timeout_s=60)
+
+    assert found.class_ids.tolist() == [0]
+    server.terminate()
+    assert server.wait(30) == (1 if sys.platform == "win32" else 0)
 
 
 def test_a_current_version_is_not_published_again(published, toy_model_dir, converted_dir):
