@@ -392,6 +392,19 @@ test("a frame that the server rejects shows the reason, and the next one is sent
   assert.equal(page.bitmaps.open, 1);
 });
 
+test("the reason disappears with the next result", async (t) => {
+  const page = await livePage(t);
+  await page.frame();
+  const [seq] = sentFrames();
+  FakeWebSocket.last.serverSends({ type: "error", seq, detail: "The cluster does not respond." });
+  await page.frame();
+
+  FakeWebSocket.last.serverSends(resultOf(sentFrames().at(-1)));
+
+  assert.equal(page.text("error"), "");
+  assert.equal(page.shownFrames(), 1);
+});
+
 test("with manual quality, frames have the chosen size and quality; automatic ones adapt to the network", async (t) => {
   let nowMs = 10_000;
   t.mock.method(performance, "now", () => nowMs);

@@ -55,6 +55,8 @@ const sent = new Map();
 let newest = 0;
 /** Since when the server has been loading the model; 0 if it is not. */
 let loadingSinceMs = 0;
+/** The last error of a frame, until a later frame has a result. */
+let frameProblem = "";
 /** @type {{blob: Blob, name: string} | null} the name has no extension */
 let recording = null;
 /** An index of `LEVELS`, for automatic quality. */
@@ -234,6 +236,8 @@ function result(sequence, answer) {
   }
   newest = sequence;
   if (loadingSinceMs) ready();
+  // Later frames have no longer the problem of earlier ones; other errors stay.
+  if (frameProblem && error.textContent === frameProblem) error.textContent = frameProblem = "";
   show(frame.bitmap, answer);
   recorder.frameDrawn();
   const nowMs = performance.now();
@@ -259,7 +263,7 @@ function lost(sequence) {
 
 /** @param {string} detail */
 function problem(detail) {
-  error.textContent = detail;
+  error.textContent = frameProblem = detail;
 }
 
 function signedOut() {
