@@ -21,7 +21,7 @@ CLONE_NEWNET = 0x40000000
 GCS = "127.0.0.1:6380"
 DASHBOARD = "http://127.0.0.1:8265"
 REDIS_PORT = 6399
-START_SECONDS = 120
+START_SECONDS = 180
 
 
 @contextmanager
@@ -76,6 +76,14 @@ class Node:
                 stderr=log,
                 start_new_session=True,
             )
+
+    def keep_running(self) -> None:
+        """Start the node again if Ray gave up, as it does on a busy machine: 15 s are its limit.
+
+        Where it matters, a service manager does the same.
+        """
+        if self._process and self._process.poll() is not None:
+            self.start()
 
     def kill(self) -> None:
         """End all processes of the node at once."""

@@ -48,19 +48,24 @@ class Cluster:
         return ",".join(node.grpc_target for node in self.nodes)
 
     def start(self) -> None:
+        self.start_nodes()
+        self.scale(2)
+
+    def start_nodes(self) -> None:
         self.nodes[0].start()
         wait_for(self.head_answers, "the start of the head")
         self.nodes[1].start()
         wait_for(lambda: self.alive_nodes() == 2, "the start of the second node")
-        self.scale(2)
 
     def head_answers(self) -> bool:
+        self.nodes[0].keep_running()
         try:
             return requests.get(f"{DASHBOARD}/api/serve/applications/", timeout=5).ok
         except requests.RequestException:
             return False
 
     def alive_nodes(self) -> int:
+        self.nodes[1].keep_running()
         answer = requests.get(f"{DASHBOARD}/nodes?view=summary", timeout=5).json()
         nodes = answer["data"]["summary"]
         return sum(node["raylet"].get("state") == "ALIVE" for node in nodes)
@@ -329,9 +334,7 @@ def test_a_video_waits_while_the_whole_cluster_is_away(cluster, site, tmp_path):
         node.kill()
     video.wait_for(lambda now: now["is_loading"], "waiting for the cluster")
 
-    for node in cluster.nodes:
-        node.start()
-        wait_for(cluster.head_answers, "the start of the head")
+    cluster.start_nodes()
     seconds = video.wait_for(lambda now: now["state"] == "done", "the end of the video")
 
     print(f"\ndone {seconds:.0f} s after the cluster was started again")
