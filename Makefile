@@ -7,7 +7,7 @@ BIN := .venv/bin
 CHROMIUM ?= /usr/bin/chromium
 
 help: ## Show what can be made
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
 run: ## Set everything up and serve the site (HOST, PORT, MODEL_DIR... as in .env.example)
 	@exec scripts/start run

@@ -5,6 +5,7 @@ By default the site runs on the loopback interface, with SQLite and in one proce
 
 import mimetypes
 import os
+import sys
 from datetime import timedelta
 from pathlib import Path
 
@@ -500,10 +501,14 @@ METRICS_TOKEN = env("METRICS_TOKEN", default="")
 
 # "line" for people, "json" for log collectors.
 LOG_FORMAT = env.choice("LOG_FORMAT", default="line", choices=("line", "json"))
+# Commands for people print their results themselves; of the rest, only what takes long.
+SERVERS = {"serve", "runserver", "work"}
+IS_COMMAND = Path(sys.argv[0]).name == "manage.py" and SERVERS.isdisjoint(sys.argv[1:2])
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {
+        "message": {"format": "%(message)s"},
         "line": {"format": "%(asctime)s %(levelname)s %(name)s [%(request_id)s]: %(message)s"},
         "json": {
             "()": "pythonjsonlogger.json.JsonFormatter",
@@ -520,14 +525,15 @@ LOGGING = {
     "handlers": {
         "console": {
             "class": "logging.StreamHandler",
-            "formatter": LOG_FORMAT,
+            "formatter": "message" if IS_COMMAND and LOG_FORMAT == "line" else LOG_FORMAT,
             "filters": ["request_id"],
         }
     },
-    "root": {"handlers": ["console"], "level": "INFO"},
+    "root": {"handlers": ["console"], "level": "WARNING" if IS_COMMAND else "INFO"},
     "loggers": {
         # Logs unnecessary information at each sign-in.
         "axes": {"level": "WARNING"},
+        "ml_core.engines.conversion": {"level": "INFO"},
         "uvicorn.access": {"filters": ["static_files"]},
         # web.problems logs one line instead of a traceback.
         "django.security.DisallowedHost": {"level": "CRITICAL"},

@@ -56,6 +56,8 @@ class CameraSource:
     fps = 60.0
 
     def __init__(self, index: int) -> None:
+        # Each of OpenCV's backends would print why it has no such camera.
+        cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
         self.device = cv2.VideoCapture(index)
         # Without a device buffer, a read returns the newest frame.
         self.device.set(cv2.CAP_PROP_BUFFERSIZE, 1)

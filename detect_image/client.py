@@ -195,7 +195,8 @@ def process(path: Path, target: Path, options: argparse.Namespace, model: dict) 
     if target.exists() and any(target.samefile(original) for original in originals):
         raise ClientError(f"{target} would be overwritten; choose another --output.")
     drawn.save(target, quality=92)
-    print(f"  saved as {target}")
+    why = "" if options.output else " (no window can be opened here; --output names a folder)"
+    print(f"  saved as {target}{why}")
 
 
 def ask_for_paths() -> Iterator[Path]:

@@ -1,6 +1,9 @@
 """What the server writes to its terminal: one line for each thing that an operator should know."""
 
 import logging
+import os
+import subprocess
+import sys
 import warnings
 
 import pytest
@@ -80,3 +83,17 @@ def test_a_model_that_is_loading_is_no_warning(client, caplog, loading_detector)
     expected = [record for record in caplog.records if record.name != "ml_core.model_pool"]
     assert {record.levelname for record in expected} == {"INFO"}
     assert [record.name for record in expected] == ["web.errors"]
+
+
+def test_commands_print_their_results_without_log_lines(tmp_path):
+    command = [sys.executable, "manage.py", "shell", "--no-imports", "-c"]
+    program = (
+        "import logging; logging.getLogger('ml_core.model_pool').info('ready');"
+        "logging.getLogger('ml_core.engines.conversion').info('Converting ...');"
+        "logging.getLogger('web').warning('look')"
+    )
+
+    environment = {**os.environ, "DATA_DIR": str(tmp_path)}
+    child = subprocess.run([*command, program], env=environment, capture_output=True, text=True)
+
+    assert child.stderr.splitlines() == ["Converting ...", "look"]

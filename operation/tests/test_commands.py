@@ -264,6 +264,11 @@ def test_rows_deleted_during_the_check_are_ignored(monkeypatch):
     assert [*audit.missing_and_corrupt()] == []
 
 
+@pytest.mark.django_db
+def test_purging_says_that_there_is_nothing_to_delete():
+    assert output_of("purge_media", "--dry-run") == "Nothing to delete.\n"
+
+
 @pytest.mark.parametrize("arguments", [["check_media", "--delete-orphans"], ["purge_media"]])
 def test_files_deleted_during_the_check_are_ignored(media, monkeypatch, arguments):
     path = old_file(media / "classify" / ".abc.part")

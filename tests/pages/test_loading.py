@@ -217,7 +217,7 @@ def test_terminal_clients_wait_after_the_start_of_the_server(starting, pictures,
     assert [client.returncode for client in clients] == [0, 0, 0]
     assert "first.png" in classified[0]
     assert "100.0%  tomato" in detected[0]
-    assert "1 cameras:" in seen[0]
+    assert "1 camera:" in seen[0]
 
 
 def start_client(name: str, *arguments: str, cwd: Path = ROOT) -> subprocess.Popen[str]:

@@ -5,6 +5,7 @@ from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
+from django.template.defaultfilters import pluralize
 
 from classify import client
 
@@ -19,4 +20,4 @@ class Command(BaseCommand):
         arguments = [options[name] for name in ("paths", "url", "model", "top")]
         failures = client.run(*arguments)
         if failures:
-            raise CommandError(f"{failures} pictures could not be classified.")
+            raise CommandError(f"{failures} picture{pluralize(failures)} could not be classified.")

@@ -9,6 +9,7 @@ from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
+from django.template.defaultfilters import pluralize
 from websockets.exceptions import InvalidHandshake
 
 from detect_camera.client import CameraError, CameraStats, open_source, run_camera, socket_url
@@ -99,8 +100,9 @@ class Command(BaseCommand):
             raise CommandError("No frame got a result.")
         lost = sum((stats.lost for stats in cameras), start=Counter[str]())
         self.stdout.write(
-            f"{len(cameras)} cameras: {len(latencies_ms)} frames with a result "
-            f"({len(latencies_ms) / seconds:.1f} per second), delay "
+            f"{len(cameras)} camera{pluralize(len(cameras))}: "
+            f"{len(latencies_ms)} frames with a result ("
+            f"{len(latencies_ms) / seconds:.1f} per second), delay "
             f"{statistics.median(latencies_ms):.0f} ms (p50), "
             f"{latencies_ms[int(len(latencies_ms) * 0.95)]:.0f} ms (p95); "
             f"without a result: {dict(lost) or 'none'}"

@@ -32,7 +32,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, older_than: int, dry_run: bool, **options: Any) -> None:
         if older_than < 0:
             raise CommandError(f"Expected a number of days from 0 on, received {older_than}.")
-        self._is_dry = dry_run
+        self._is_dry, self._found = dry_run, 0
         if older_than:
             self._delete(f"older than {older_than} days", purge.too_old(older_than))
         self._delete("of expired sessions", purge.of_ended_sessions())
@@ -44,6 +44,8 @@ class Command(BaseCommand):
             if not dry_run:
                 delete_orphan(path)
         self._report(len(files), "temporary files", "left by crashes")
+        if not self._found:
+            self.stdout.write("Nothing to delete.")
         if not dry_run:
             create_reserve()
 
@@ -56,6 +58,7 @@ class Command(BaseCommand):
             self._report(len(keys), str(rows.model._meta.verbose_name_plural), reason)
 
     def _report(self, count: int, what: str, reason: str) -> None:
+        self._found += count
         if count:
             done = "would be deleted" if self._is_dry else "deleted"
             self.stdout.write(f"{count} {what} {reason}: {done}")
