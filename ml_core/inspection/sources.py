@@ -27,6 +27,7 @@ MAIN_SUFFIXES: dict[str, Format] = {
 }
 # What else belongs to it: the first one is needed.
 PARTNERS = {"openvino": (".bin",), "darknet": (".weights",)}
+PARTNER_SUFFIXES = {".cfg": ".weights", ".weights": ".cfg", ".xml": ".bin", ".bin": ".xml"}
 LABEL_SUFFIXES = (".names", ".txt")
 PICKLED = (".ckpt", ".joblib", ".npy", ".npz", ".pickle", ".pkl", ".pt", ".pth", ".torchscript")
 KNOWN = ".keras, .h5, .onnx, .xml with .bin, .tflite, .cfg with .weights, or a SavedModel folder"
@@ -51,9 +52,10 @@ class Source:
 def collect(paths: Sequence[Path], folder: Path, *, max_bytes: int) -> Source:
     """Copy or unpack ``paths`` into the empty ``folder``, and find the model among them.
 
+    Of two files that belong together, one may be named: the other one is taken from beside it.
     Raises ``ModelFileError`` if there is not exactly one, or more than ``max_bytes``.
     """
-    for path in paths:
+    for path in (*paths, *_partners(paths)):
         if path.is_dir():
             _copy_folder(path, folder, max_bytes)
         elif not path.is_file():
@@ -65,6 +67,19 @@ def collect(paths: Sequence[Path], folder: Path, *, max_bytes: int) -> Source:
         else:
             shutil.copyfile(path, folder / path.name)
     return _find(folder)
+
+
+def _partners(paths: Sequence[Path]) -> Iterator[Path]:
+    """The files that belong to a single one, by their suffix: of the same name, or the only one."""
+    given = {path.suffix.lower() for path in paths}
+    for path in paths:
+        suffix = PARTNER_SUFFIXES.get(path.suffix.lower(), "")
+        if not suffix or suffix in given or not path.is_file():
+            continue
+        beside = [file for file in path.parent.iterdir() if file.suffix.lower() == suffix]
+        namesakes = [file for file in beside if file.stem == path.stem]
+        if len(namesakes or beside) == 1:
+            yield from namesakes or beside
 
 
 def unpack(

@@ -46,7 +46,9 @@ class Command(BaseCommand):
             help="folder or zip archive of labelled pictures: tries what pixels may become (0 to "
             "1, 0 to 255, -1 to 1, ImageNet's mean; RGB, BGR) and takes the most accurate",
         )
-        parser.add_argument("--dry-run", action="store_true", help="write nothing")
+        parser.add_argument(
+            "--dry-run", action="store_true", help="do not add the model; only try it"
+        )
         parser.add_argument("--sample", type=Path, metavar="PICTURE", help="try it on this picture")
         parser.add_argument("--licence", default="", help="shown with the model")
         parser.add_argument("--origin", default="", help="where it comes from")
@@ -75,7 +77,7 @@ class Command(BaseCommand):
             self.stdout.write(str(note))
         self._write_answer(found)
         if options["dry_run"]:
-            self.stdout.write("Nothing was written (--dry-run).")
+            self.stdout.write("The model was not added (--dry-run).")
             return
         path = found.spec.directory / FILE_NAME
         self.stdout.write(f"{found.spec.name} is added. Correct {path} where it is wrong.")
