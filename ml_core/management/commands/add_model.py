@@ -46,9 +46,7 @@ class Command(BaseCommand):
             help="folder or zip archive of labelled pictures: tries what pixels may become (0 to "
             "1, 0 to 255, -1 to 1, ImageNet's mean; RGB, BGR) and takes the most accurate",
         )
-        parser.add_argument(
-            "--dry-run", action="store_true", help="do not add the model; only try it"
-        )
+        parser.add_argument("--dry-run", action="store_true", help="only try it, do not add it")
         parser.add_argument("--sample", type=Path, metavar="PICTURE", help="try it on this picture")
         parser.add_argument("--licence", default="", help="shown with the model")
         parser.add_argument("--origin", default="", help="where it comes from")
