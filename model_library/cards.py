@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from django.urls import reverse
 from django.utils.http import urlencode
+from django.utils.translation import gettext_lazy as _
 from django.utils.translation import gettext_noop
 
 from ml_core import model_pool
@@ -18,9 +19,6 @@ from model_library.models import Kind, ModelJob, State
 # Values of model specs that the page translates.
 gettext_noop("detection")
 gettext_noop("classification")
-gettext_noop("letterbox")
-gettext_noop("stretch")
-gettext_noop("shrink")
 gettext_noop("public domain")
 gettext_noop("YOLO License (unrestricted)")
 gettext_noop("part of this project")
@@ -36,6 +34,11 @@ gettext_noop("input")
 gettext_noop("pixels")
 gettext_noop("resizing")
 gettext_noop("output")
+RESIZING_TEXTS = {
+    "letterbox": _("aspect ratio kept, grey around it (letterbox)"),
+    "stretch": _("stretched"),
+    "shrink": _("stretched, all pixels averaged (shrink)"),
+}
 
 
 @dataclass(frozen=True)
@@ -52,6 +55,11 @@ class ModelCard:
     job: ModelJob | None
     # Whether the staff may correct its description.
     is_described: bool
+
+    @property
+    def resizing_text(self) -> str:
+        """How pictures get the model's input size."""
+        return str(RESIZING_TEXTS[self.spec.resizing])
 
     @property
     def is_shown_first(self) -> bool:
