@@ -79,8 +79,8 @@ class Cluster:
         config["http_options"]["port"] = 8101
         for application in config["applications"]:
             (deployment,) = application["deployments"]
-            deployment.pop("autoscaling_config", None)
-            deployment |= {"num_replicas": replicas, "max_replicas_per_node": 1}
+            deployment["max_replicas_per_node"] = 1
+            deployment["autoscaling_config"] |= {"min_replicas": replicas, "max_replicas": replicas}
             deployment["ray_actor_options"] = {"num_cpus": 0.2}
             if application["name"] == "slow":
                 application["import_path"] = "slow_model:application"

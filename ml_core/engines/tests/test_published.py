@@ -1,12 +1,14 @@
 """Published models, the configuration of Ray Serve, and ``publish_models``."""
 
 import json
+import re
 import socket
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from importlib import import_module
 from io import StringIO
 from pathlib import Path
 
@@ -193,6 +195,31 @@ def test_the_configuration_keeps_what_somebody_has_changed(published, tmp_path):
     assert config["grpc_options"]["port"] == 9100
     assert application["deployments"][0]["autoscaling_config"]["max_replicas"] == 16
     assert application["args"] == {"folder": str(published.folder), "precision": "auto"}
+
+
+def pinned(path: Path) -> dict[str, str]:
+    lines = [line for line in path.read_text().splitlines() if "==" in line]
+    return dict(re.split(r"==|;", line.replace("-headless", ""))[:2] for line in lines)
+
+
+def test_nodes_have_the_versions_of_the_site():
+    site = pinned(PROJECT_ROOT / "requirements.txt")
+    nodes = pinned(PROJECT_ROOT / "deploy" / "ray" / "requirements.txt")
+
+    assert nodes.pop("ray[serve]").startswith("2.60.")
+    assert {"openvino", "numpy", "opencv-python", "redis"} <= nodes.keys()
+    assert nodes == {name: site[name] for name in nodes}
+
+
+def test_the_configuration_names_what_nodes_can_import(published, tmp_path):
+    config = write_config(tmp_path, [published], "auto")
+
+    (servicer,) = config["grpc_options"]["grpc_servicer_functions"]
+    module, _, name = servicer.rpartition(".")
+    assert callable(getattr(import_module(module), name))
+    # Without Ray only the file can be looked for.
+    module, _, name = config["applications"][0]["import_path"].partition(":")
+    assert f"def {name}(args" in (PROJECT_ROOT / f"{module.replace('.', '/')}.py").read_text()
 
 
 class Dashboard(BaseHTTPRequestHandler):
