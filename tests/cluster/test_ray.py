@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -20,9 +21,12 @@ from django.conf import settings
 from detect_video.conftest import cell_of, write_tomatoes
 from ml_core.broker import Broker
 from ml_core.catalog.installed import read_catalog
+from ml_core.catalog.specs import ModelSpec
 from ml_core.engines import load_engine
 from ml_core.engines.published import PublishedModel, publish
+from ml_core.engines.remote import RemoteEngine
 from ml_core.engines.serve_config import deploy, write_config
+from ml_core.errors import EngineUnavailable, InferenceTimeout
 from ml_core.tests.toy_network import BLUE, RED, cells_picture, install_toy_network
 from tests.cluster import ray_nodes
 from tests.cluster.ray_nodes import DASHBOARD, REDIS_PORT, ROOT, Node, wait_for
@@ -173,17 +177,14 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
         yield cluster
 
 
-def test_replicas_find_the_same_boxes_as_this_machine(cluster):
-    from ml_core.engines.remote import RemoteEngine
+def engine_of(cluster: Cluster, spec: ModelSpec, version: str) -> RemoteEngine:
+    targets = cluster.targets.split(",")
+    return RemoteEngine(spec, targets=targets, decodes_here=False, version=version, calls=1)
 
+
+def test_replicas_find_the_same_boxes_as_this_machine(cluster):
     model = cluster.models["toy"]
-    engine = RemoteEngine(
-        model.spec,
-        targets=cluster.targets.split(","),
-        decodes_here=False,
-        version=model.version,
-        calls=1,
-    )
+    engine = engine_of(cluster, model.spec, model.version)
     image = np.array(cells_picture({(1, 0): RED, (2, 2): BLUE}))[None]
     local = load_engine(model.spec, kind="openvino", precision="float32", cache_dir=cluster.folder)
 
@@ -192,6 +193,29 @@ def test_replicas_find_the_same_boxes_as_this_machine(cluster):
     np.testing.assert_array_equal(found.boxes_rel_xyxy, expected.boxes_rel_xyxy)
     np.testing.assert_array_equal(found.scores, expected.scores)
     assert engine.problem() is None
+
+
+def test_replicas_refuse_other_versions_models_and_sizes_with_the_reason(cluster):
+    toy = cluster.models["toy"]
+    picture = np.zeros((1, 96, 96, 3), np.uint8)
+    other_version = engine_of(cluster, toy.spec, "0123")
+    other_model = engine_of(cluster, replace(toy.spec, name="other"), "")
+    this = engine_of(cluster, toy.spec, toy.version)
+
+    for engine, reason in (
+        (other_version, f"This is version {toy.version} of toy"),
+        (other_model, "NOT_FOUND"),
+    ):
+        with pytest.raises(EngineUnavailable, match=reason) as refused:
+            engine.infer(picture, timeout_s=30)
+        assert "publish_models" in refused.value.command
+        assert reason in engine.problem().detail
+    with pytest.raises(EngineUnavailable, match=r"Expected 1 to 64 uint8 pictures"):
+        this.infer(picture[:, :32, :32], timeout_s=30)
+    # It takes 0.2 s.
+    slow = cluster.models["slow"]
+    with pytest.raises(InferenceTimeout):
+        engine_of(cluster, slow.spec, slow.version).infer(picture, timeout_s=0.1)
 
 
 def test_one_caller_waits_little_longer_than_on_this_machine(cluster):
