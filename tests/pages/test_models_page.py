@@ -193,7 +193,7 @@ def test_the_accuracy_is_measured_on_an_uploaded_archive(staff_page: Page, tmp_p
     card.get_by_label("Archive of labelled pictures").set_input_files(path)
     card.get_by_role("button", name="Upload and measure").click()
 
-    expect(card).to_contain_text("(1 picture of cells.zip)", timeout=60_000)
+    expect(card).to_contain_text("1 picture of cells.zip", timeout=60_000)
     expect(card).to_contain_text("Measured here")
 
 
