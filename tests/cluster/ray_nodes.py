@@ -44,8 +44,9 @@ def network_namespace() -> Iterator[None]:
 class Node:
     """A Ray node with one CPU; the first one is the head, with the dashboard."""
 
-    def __init__(self, python: Path, number: int, logs: Path, path: str) -> None:
+    def __init__(self, python: Path, number: int, logs: Path, sessions: str, path: str) -> None:
         self._python, self._number, self._path = python, number, path
+        self._sessions = sessions
         self._log = logs / f"node-{number}.log"
         self.grpc_target = f"127.0.0.1:{9000 + number}"
         self._process: subprocess.Popen | None = None
@@ -62,6 +63,7 @@ class Node:
             **os.environ,
             "PYTHONPATH": self._path,
             "PATH": f"{self._python.parent}:{os.environ['PATH']}",
+            "RAY_TMPDIR": self._sessions,
             # State in Redis, so that a restarted head goes on.
             "RAY_REDIS_ADDRESS": f"127.0.0.1:{REDIS_PORT}",
             # Two proxies on one machine need ports of their own.

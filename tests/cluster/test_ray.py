@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import pytest
@@ -40,11 +41,11 @@ FRAMES = 300
 class Cluster:
     """Two nodes with a replica of each of two models: one fast, one slow."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, sessions: str) -> None:
         self.folder = folder
         # The application of the slow model is a module in the second folder.
         path = f"{ROOT}:{ROOT / 'tests' / 'cluster'}"
-        self.nodes = [Node(PYTHON, number, folder, path) for number in (1, 2)]
+        self.nodes = [Node(PYTHON, number, folder, sessions, path) for number in (1, 2)]
         self.models = self._publish()
 
     @property
@@ -156,7 +157,9 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
         pytest.skip("redis-server is not installed.")
     folder = tmp_path_factory.mktemp("published")
     with ExitStack() as stack:
-        cluster = Cluster(folder)
+        # Not in the folder of the tests: the names of sockets may have 107 characters.
+        sessions = TemporaryDirectory(prefix="ray-", ignore_cleanup_errors=True)
+        cluster = Cluster(folder, stack.enter_context(sessions))
         try:
             stack.enter_context(ray_nodes.network_namespace())
         except OSError as exc:
