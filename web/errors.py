@@ -12,6 +12,41 @@ LOG_INTERVAL_S = 60
 _logged_at: dict[str, float] = {}
 
 
+class BodyTooLarge(VisionError):
+    """The request's body is larger than the limit."""
+
+    status = 413
+    code = "body_too_large"
+
+
+class LengthRequired(VisionError):
+    """The request does not say how long its body is."""
+
+    status = 411
+    code = "length_required"
+
+
+class BodyTooSlow(VisionError):
+    """The request's body arrives too slowly."""
+
+    status = 408
+    code = "body_too_slow"
+
+
+class TooManyConnections(VisionError):
+    """The client's address has reached its limit of connections."""
+
+    status = 429
+    code = "too_many_connections"
+    retry_after_s = 5
+
+
+class ServerFull(TooManyConnections):
+    """The server has reached its limit of connections."""
+
+    status = 503
+
+
 class StorageFull(VisionError):
     """The server's disk is full."""
 

@@ -34,7 +34,7 @@ from rest_framework.views import exception_handler as rest_framework_handler
 from ml_core.errors import VisionError
 from web.errors import SessionEnded, log_vision_error
 from web.middleware.languages import language_of
-from web.problem_texts import shown_detail, shown_error
+from web.problem_texts import shown_detail, shown_error, shown_text
 from web.storage.disk import as_vision_error
 
 logger = logging.getLogger(__name__)
@@ -59,16 +59,14 @@ def problem_response(status: int, code: str, detail: str) -> JsonResponse:
     return JsonResponse(problem(status, code, detail), status=status, content_type=CONTENT_TYPE)
 
 
-def problem_body(scope: Mapping[str, Any], fields: dict[str, Any]) -> bytes:
+def problem_body(scope: Mapping[str, Any], error: VisionError) -> bytes:
     """A problem as JSON, in the language of an ASGI request or WebSocket."""
     with translation.override(language_of(scope)):
-        detail = shown_detail(fields["code"], fields["detail"])
-    return json.dumps({**fields, "detail": detail}).encode()
+        fields = problem(error.status, error.code, shown_text(error))
+    return json.dumps(fields).encode()
 
 
-async def send_problem(
-    scope: dict[str, Any], send: Any, fields: dict[str, Any], more_headers: dict[str, str]
-) -> None:
+async def send_problem(scope: dict[str, Any], send: Any, error: VisionError) -> None:
     """Answer an ASGI request, or the handshake of a WebSocket, with a problem.
 
     Then the connection is closed, without reading the rest of the request.
@@ -78,16 +76,17 @@ async def send_problem(
     ):
         await send({"type": "websocket.close"})
         return
-    body = problem_body(scope, fields)
+    body = problem_body(scope, error)
     headers = {
         "Content-Type": CONTENT_TYPE,
         "Content-Length": str(len(body)),
         "Connection": "close",
-        **more_headers,
     }
+    if error.retry_after_s:
+        headers["Retry-After"] = str(error.retry_after_s)
     encoded = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
     kind = "http.response" if scope["type"] == "http" else "websocket.http.response"
-    await send({"type": f"{kind}.start", "status": fields["status"], "headers": encoded})
+    await send({"type": f"{kind}.start", "status": error.status, "headers": encoded})
     await send({"type": f"{kind}.body", "body": body})
 
 

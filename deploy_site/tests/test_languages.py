@@ -120,6 +120,7 @@ async def test_errors_of_asgi_middleware_have_the_clients_language(header, annou
 
     answer = json.loads(sent[1]["body"])
     assert answer["status"] in (411, 413) and "请求" in answer["detail"]
+    assert ("100 字节" in answer["detail"]) is (answer["status"] == 413)
 
 
 def test_no_translation_is_missing_or_fuzzy(messages):

@@ -2,7 +2,9 @@
 
 from typing import Any
 
-from web.problems import problem, send_problem
+from ml_core.errors import VisionError, gettext_noop
+from web.errors import BodyTooLarge, LengthRequired
+from web.problems import send_problem
 
 
 class BodyLimit:
@@ -19,15 +21,18 @@ class BodyLimit:
     async def __call__(self, scope: dict, receive: Any, send: Any) -> None:
         headers = dict(scope["headers"])
         content_length = headers.get(b"content-length", b"0")
-        error = None
+        error: VisionError | None = None
         if not content_length.isdigit() or int(content_length) > self.max_bytes:
-            detail = f"A request may have at most {self.max_bytes:,} bytes."
-            error = problem(413, "body_too_large", detail)
+            error = BodyTooLarge(
+                gettext_noop("A request may have at most {accepted:,} bytes."),
+                accepted=self.max_bytes,
+            )
         elif b"transfer-encoding" in headers:
             # Django needs the length of a body to read it.
-            detail = "Expected a Content-Length header; bodies in chunks are not accepted."
-            error = problem(411, "length_required", detail)
+            error = LengthRequired(
+                "Expected a Content-Length header; bodies in chunks are not accepted."
+            )
         if error:
-            await send_problem(scope, send, error, {})
+            await send_problem(scope, send, error)
         else:
             await self.application(scope, receive, send)

@@ -13,7 +13,8 @@ from django.conf import settings
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from web.addresses import scope_address
-from web.problems import CONTENT_TYPE, problem, problem_body, send_problem
+from web.errors import BodyTooSlow, ServerFull, TooManyConnections
+from web.problems import CONTENT_TYPE, problem_body, send_problem
 
 PROBES = {"/livez", "/readyz"}
 # Connections above the limit that are reserved for probes.
@@ -36,7 +37,7 @@ class ConnectionLimits:
         address = "probe" if _is_probe(scope) else scope_address(scope)
         error = self._exceeded_limit(kind, address)
         if error:
-            await send_problem(scope, send, error, {"Retry-After": "5"})
+            await send_problem(scope, send, error)
             return
         open_by_address = self._open[kind]
         open_by_address[address] += 1
@@ -47,8 +48,8 @@ class ConnectionLimits:
             if not open_by_address[address]:
                 del open_by_address[address]
 
-    def _exceeded_limit(self, kind: str, address: str) -> dict[str, Any] | None:
-        """The problem if one more of ``kind`` from ``address`` exceeds a limit, else None."""
+    def _exceeded_limit(self, kind: str, address: str) -> TooManyConnections | None:
+        """The error if one more of ``kind`` from ``address`` exceeds a limit, else None."""
         maximum, max_per_address = settings.LIMITS[kind], settings.LIMITS[f"{kind}_per_address"]
         open_by_address = self._open[kind]
         open_in_all = open_by_address.total() - open_by_address["probe"]
@@ -60,14 +61,14 @@ class ConnectionLimits:
             # addresses cannot lock out all others.
             maximum = maximum * 3 // 4
         if open_by_address[address] >= max_per_address:
-            detail = (
+            return TooManyConnections(
                 f"At most {max_per_address} {kind} from one address may be open at the same time. "
                 "Wait until some of them are closed."
             )
-            return problem(429, "too_many_connections", detail)
         if open_in_all >= maximum:
-            detail = "The server has as many connections as it can serve. Try again in a moment."
-            return problem(503, "too_many_connections", detail)
+            return ServerFull(
+                "The server has as many connections as it can serve. Try again in a moment."
+            )
         return None
 
 
@@ -153,11 +154,11 @@ class TimeoutHttpProtocol(HttpToolsProtocol):
             return
         if not self.cycle.response_started:
             seconds = settings.LIMITS["slow_body_seconds"]
-            detail = (
+            error = BodyTooSlow(
                 f"Expected at least {minimum:,} bytes of the body in {seconds} s, received "
                 f"{self.received_bytes:,}. Send it again over a faster connection."
             )
-            body = problem_body(self.cycle.scope, problem(408, "body_too_slow", detail))
+            body = problem_body(self.cycle.scope, error)
             head = (
                 "HTTP/1.1 408 Request Timeout\r\nConnection: close\r\n"
                 f"Content-Type: {CONTENT_TYPE}\r\nContent-Length: {len(body)}\r\n\r\n"

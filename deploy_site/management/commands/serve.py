@@ -61,7 +61,9 @@ class Command(BaseCommand):
         self._check_port()
         if not encryption:
             host = f"[{settings.HOST}]" if ":" in settings.HOST else settings.HOST
-            self.stdout.write(f"\nServing at http://{host}:{settings.PORT}/ (Ctrl-C ends)\n")
+            is_everywhere = settings.HOST in ("0.0.0.0", "::")
+            url = settings.OWN_URL if is_everywhere else f"http://{host}:{settings.PORT}"
+            self.stdout.write(f"\nServing at {url}/ (Ctrl-C ends)\n")
             if settings.HOST not in LOOPBACK:
                 self.stdout.write(_reachable_names())
         if options["open"]:
