@@ -18,6 +18,9 @@ from ml_core.catalog.specs import ModelSpec
 from ml_core.errors import DownloadFailed
 from ml_core.tests.toy_network import install_toy_network
 
+# Most tests are one transaction, whose connection may be idle for long.
+if settings.DATABASES["default"]["ENGINE"].endswith("postgresql"):
+    del settings.DATABASES["default"]["OPTIONS"]["options"]
 # Tests start jobs explicitly.
 settings.RUN_JOBS = False
 # The site's hasher is slow on purpose.

@@ -127,6 +127,6 @@ def test_the_operators_page_shows_models_and_loads_the_status():
     assert "toy" in {model["name"] for model in status["models"]}
     assert status["streams"][0]["fps"] == 2
     assert status["streams"][0]["owner"] == "session abcdef…"
-    assert set(status["checks"]) == {"database", "media", "disk"}
+    assert set(status["checks"]) - {"cache"} == {"database", "media", "disk"}
     assert status["sockets"] == {"camera": 0, "video": 0}
     assert status["storage"]["free"] > 0

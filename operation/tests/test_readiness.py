@@ -14,6 +14,7 @@ pytestmark = [pytest.mark.usefixtures("toy_detector"), pytest.mark.django_db]
 @pytest.fixture(autouse=True)
 def warm(settings, monkeypatch, tmp_path: Path) -> None:
     settings.MEDIA_ROOT = tmp_path / "media"
+    settings.REDIS_URL = ""
     states = {"toy": "ready", "resnet56v2-cifar10": "ready"}
     monkeypatch.setattr(model_pool, "start_loading", lambda: [])
     monkeypatch.setattr(model_pool, "loaded_models", lambda: states)

@@ -40,8 +40,9 @@ DATABASE_LOCKED = "database is locked"
 POSTGRES_BUSY = ("40001", "40P01", "55P03", "53300")
 # The pool has no connection to give: all are in use, or the database cannot be reached.
 POOL_EXHAUSTED = "couldn't get a connection"
-# Read-only transaction, and class XX: internal error or data corruption.
-POSTGRES_UNUSABLE = ("25006", "XX")
+# Read-only transaction, transaction of a process that was frozen, and class XX: internal error or
+# data corruption.
+POSTGRES_UNUSABLE = ("25006", "25P03", "XX")
 # SQLite creates a removed database file again, without tables.
 TABLES_LOST = "no such table"
 FULL = "The server's storage is full; nothing was stored. Try again later."

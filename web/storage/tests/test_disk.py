@@ -14,9 +14,17 @@ from django.db import connection
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.postgresql.base import DatabaseWrapper as PostgresWrapper
 from django.db.backends.sqlite3.base import DatabaseWrapper as SqliteWrapper
-from django.db.utils import DatabaseError, Error, OperationalError, ProgrammingError
+from django.db.utils import (
+    DatabaseError,
+    DataError,
+    Error,
+    InternalError,
+    OperationalError,
+    ProgrammingError,
+)
+from psycopg import errors
 
-from web.errors import StorageFull, StorageUnusable
+from web.errors import DatabaseBusy, StorageFull, StorageUnusable, ValueUnusable
 from web.storage.disk import WholeFileStorage, as_vision_error, is_full
 
 ON_A_FULL_DISK = """
@@ -161,7 +169,7 @@ def test_errors_that_mean_a_full_disk(error, full):
 
 
 def sqlite(path: Path) -> BaseDatabaseWrapper:
-    return SqliteWrapper({**connection.settings_dict, "NAME": str(path)})
+    return SqliteWrapper({**connection.settings_dict, "NAME": str(path), "OPTIONS": {}})
 
 
 def raised_by(database: BaseDatabaseWrapper, *statements: str) -> Exception:
@@ -216,6 +224,26 @@ def test_sql_errors_do_not_mean_unusable_storage(statement, tmp_path):
     error = raised_by(sqlite(tmp_path / "db.sqlite3"), *table, statement)
 
     assert as_vision_error(error) is None, error
+
+
+@pytest.mark.parametrize(
+    ("raised", "cause", "expected"),
+    [
+        (InternalError, errors.IdleInTransactionSessionTimeout("frozen"), StorageUnusable),
+        (InternalError, errors.InternalError_("corrupt"), StorageUnusable),
+        (OperationalError, errors.AdminShutdown("restarted"), StorageUnusable),
+        (OperationalError, errors.TooManyConnections("all in use"), DatabaseBusy),
+        (OperationalError, errors.LockNotAvailable("waited"), DatabaseBusy),
+        # PoolTimeout, which has no class of its own in psycopg.
+        (OperationalError, errors.OperationalError("couldn't get a connection"), DatabaseBusy),
+        (DataError, errors.StringDataRightTruncation("too long"), ValueUnusable),
+    ],
+)
+def test_errors_of_postgresql_are_expected_ones(raised, cause, expected):
+    error = raised(str(cause))
+    error.__cause__ = cause
+
+    assert type(as_vision_error(error)) is expected
 
 
 @pytest.mark.parametrize("error", [DatabaseError("no row was updated"), ProgrammingError("no")])
