@@ -20,8 +20,10 @@ from django.utils.translation import ngettext_lazy
 
 from accounts.models import ApiToken
 
-# Texts of Django's forms, whose Chinese translations would mix two ways to address the visitor.
+# Texts of Django's forms, whose own Chinese translations would mix two ways to address the visitor
+# and two widths of punctuation. The colon follows the labels.
 DJANGO_TEXTS = (
+    _(":"),
     _("Your old password was entered incorrectly. Please enter it again."),
     _("Your password can’t be too similar to your other personal information."),
     _("Your password can’t be a commonly used password."),
