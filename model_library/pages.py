@@ -23,12 +23,16 @@ def models_page(request: HttpRequest) -> HttpResponse:
     if request.user.is_staff:
         jobs.fail_interrupted()
         # An upload in progress is shown by the page that sends it.
-        uploads = ModelJob.objects.filter(kind=Kind.ADD).exclude(state=State.UPLOADING)
+        uploads = (
+            ModelJob.objects.filter(kind=Kind.ADD)
+            .exclude(state=State.UPLOADING)
+            .order_by("-created_at")
+        )
         context |= {
             "operators_defaults": [
                 name for task in selection.TASKS if (name := selection.operators_default(task))
             ],
-            "uploads": [(job, answers_of(job)) for job in uploads],
+            "uploads": [(job, answers_of(job)) for job in uploads.order_by("-created_at")],
             "answers": [field.with_value({}) for field in ANSWERS],
             "limits": settings.LIMITS,
         }

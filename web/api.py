@@ -39,6 +39,10 @@ LIMITS_OF_CLIENTS = {
     "job_seconds_per_video_second": (
         "Additional time limit per second of the video's duration, in seconds."
     ),
+    "model_bytes": (
+        "Maximum size of the files of an uploaded model, or of an archive of labelled pictures, in "
+        "bytes."
+    ),
     "recording_seconds": "Maximum duration of a recording to convert to AVI, in seconds.",
     "recording_bytes": "Maximum size of the AVI file of a recording, in bytes.",
     "owner_bytes": (

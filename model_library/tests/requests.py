@@ -9,8 +9,8 @@ from django.test import Client
 JOBS = "/api/model-jobs/"
 
 
-def post(client: Client, path: str, body: dict[str, Any] | None = None) -> Any:
-    return client.post(path, body or {}, content_type="application/json")
+def post(client: Client, path: str, body: Any = None) -> Any:
+    return client.post(path, {} if body is None else body, content_type="application/json")
 
 
 def announced(client: Client, *paths: Path, kind: str = "add", model: str = "") -> dict[str, Any]:
