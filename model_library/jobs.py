@@ -8,6 +8,7 @@ import re
 import time
 import uuid
 from collections.abc import Callable
+from contextlib import suppress
 from threading import Event, Thread
 from typing import Any
 
@@ -175,12 +176,11 @@ def _fail(run: Run, exc: Exception) -> None:
         logger.info("%s failed: %s", job, error.detail)
     # An error in the answers to a model that was understood is no reason to upload it again.
     state = State.UNDERSTOOD if job.result and job.paths else State.FAILED
-    try:
-        run.end(state, error_code=error.code, error=error.detail)
-    except RunLost:
-        return
     if state == State.FAILED:
+        # Before the job has ended, so that nothing is left when that is seen.
         delete_folder(job.folder)
+    with suppress(RunLost):
+        run.end(state, error_code=error.code, error=error.detail)
 
 
 def shown_refusal(exc: Exception, job: ModelJob) -> str:

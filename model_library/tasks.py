@@ -88,12 +88,13 @@ def add(run: Run) -> None:
     with _turn(run):
         run.check()
         found = _add(job, read_samples(), is_dry_run=False)
+    # Before the job has ended, so that nothing is left when that is seen.
+    delete_folder(job.folder)
     try:
         run.end(State.DONE, model=found.spec.name)
     except RunLost:
         services.delete(found.spec)
         raise
-    delete_folder(job.folder)
     # It may be the best one now.
     model_pool.start_loading()
 
@@ -173,8 +174,9 @@ def measure(run: Run) -> None:
     run.check()
     ModelChoice.objects.update_or_create(name=spec.name, defaults=result)
     choices.forget()
-    run.end(State.DONE, result=result)
+    # As in ``add``.
     delete_folder(job.folder)
+    run.end(State.DONE, result=result)
 
 
 def _wait_until_loaded(spec: ModelSpec, run: Run) -> None:
