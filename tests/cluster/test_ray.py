@@ -270,7 +270,7 @@ def test_no_call_fails_when_a_replica_is_killed(cluster):
 
 
 def test_no_call_fails_when_a_node_is_killed(cluster):
-    load = cluster.load("slow", CALLERS, seconds=75)
+    load = cluster.load("slow", CALLERS, seconds=110)
     time.sleep(3)
 
     cluster.nodes[1].kill()
