@@ -15,8 +15,8 @@ import requests
 WATCHED = """
 import uvicorn
 from django.core.management import execute_from_command_line
-run = uvicorn.run
-uvicorn.run = lambda app, **options: run("benchmarks.watched_asgi:application", **options)
+Config = uvicorn.Config
+uvicorn.Config = lambda app, **options: Config("benchmarks.watched_asgi:application", **options)
 execute_from_command_line(["manage.py", "serve"])
 """
 

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from unittest.mock import Mock
 
 import pytest
 from django.contrib.auth.models import User
@@ -151,12 +152,15 @@ def test_the_server_trusts_proxies_only_with_trusted_proxies(
 ):
     from deploy_site.management.commands import serve
 
-    options: dict = {}
-    monkeypatch.setattr(serve.uvicorn, "run", lambda *_, **given: options.update(given))
+    configs = []
+    server = Mock(started=True)
+    monkeypatch.setattr(serve, "Server", lambda config: configs.append(config) or server)
+    monkeypatch.setattr(serve.uvicorn.Config, "load_app", lambda config: None)
     monkeypatch.setattr(serve, "call_command", lambda *_, **__: None)
     settings.TRUSTED_PROXIES = proxies
-    settings.DATA_DIR = tmp_path
+    settings.DATA_DIR, settings.PORT = tmp_path, 0
 
     serve.Command().handle(https=False, open=False)
 
-    assert (options["proxy_headers"], options["forwarded_allow_ips"]) == (bool(proxies), proxies)
+    (config,) = configs
+    assert (config.proxy_headers, config.forwarded_allow_ips) == (bool(proxies), proxies)

@@ -3,6 +3,7 @@
 import io
 import socket
 import webbrowser
+from unittest.mock import Mock
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -64,7 +65,8 @@ def test_serving_other_machines_says_which_names_they_may_use(
     command = "deploy_site.management.commands.serve"
     monkeypatch.setattr(f"{command}.lan_addresses", lambda: ["10.0.0.7"])
     monkeypatch.setattr(f"{command}.create_reserve", lambda: None)
-    monkeypatch.setattr("uvicorn.run", lambda *arguments, **options: None)
+    monkeypatch.setattr("uvicorn.Config.load_app", lambda config: None)
+    monkeypatch.setattr(f"{command}.Server", lambda config: Mock(started=True))
     output = io.StringIO()
 
     call_command("serve", stdout=output)
