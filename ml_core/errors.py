@@ -127,6 +127,10 @@ class EngineUnavailable(VisionError):
     retry_after_s = 5
 
 
+class NotPublished(EngineUnavailable):
+    """The cluster does not have the model, or has another version; waiting does not help."""
+
+
 class InferenceTimeout(VisionError):
     """There was no result before the deadline."""
 

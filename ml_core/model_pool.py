@@ -27,6 +27,7 @@ from ml_core.errors import (
     EngineUnavailable,
     ModelLoading,
     ModelUnusable,
+    NotPublished,
     VisionError,
     gettext_noop,
 )
@@ -116,10 +117,12 @@ def wait_until_loaded(task: Task, model: str) -> None:
 def check_answering(task: Task, model: str) -> None:
     """Raise ``EngineUnavailable`` while the cluster that runs a loaded model does not answer.
 
+    ``NotPublished`` if it answers that it does not have the model.
     Requests need not ask: a picture is sent again until its deadline.
     """
     if problem := broker(selection.find(task, model)).engine.problem():
-        raise EngineUnavailable(problem.detail, command=problem.command)
+        kind = NotPublished if isinstance(problem, NotPublished) else EngineUnavailable
+        raise kind(problem.detail, command=problem.command)
 
 
 async def wait_until_loaded_async(task: Task, model: str) -> None:

@@ -13,6 +13,7 @@ from detect_camera.frames import frame_message
 from detect_camera.tests.test_socket import camera, jpeg
 from detect_video.conftest import write_tomatoes
 from detect_video.jobs import scheduler as jobs
+from detect_video.jobs import tasks
 from detect_video.jobs.tasks import run_detection
 from detect_video.jobs.tests.test_jobs import assert_complete, queued_video
 from detect_video.models import State, Video
@@ -162,3 +163,20 @@ def test_a_video_waits_for_the_cluster_and_goes_on(cluster, tmp_path, monkeypatc
     running.thread.join(60)
     assert_complete(video, 20)
     assert not Video.objects.get().is_loading
+
+
+def test_a_video_whose_model_the_cluster_does_not_have_fails_with_the_reason(
+    cluster, tmp_path, monkeypatch
+):
+    queued_video(write_tomatoes(tmp_path / "clip.mp4", 3).read_bytes())
+    cluster.service = InferenceService({})
+    cluster.start()
+    monkeypatch.setattr(tasks, "UNPUBLISHED_S", 1)
+
+    running = jobs.Running(jobs.claim_next(Video), run_detection)
+    running.start()
+    running.thread.join(WAIT_SECONDS)
+
+    video = Video.objects.get()
+    assert (video.state, video.error_code) == (State.FAILED, "engine_unavailable")
+    assert "There is no model 'toy' here" in video.error

@@ -13,7 +13,7 @@ from detect_video.models import FrameResult, Rendering, State, Video
 from detect_video.video.rendering import CODECS, render_video
 from ml_core import model_pool
 from ml_core.catalog import selection
-from ml_core.errors import EngineUnavailable, ModelLoading
+from ml_core.errors import EngineUnavailable, ModelLoading, NotPublished
 from ml_core.results import Detection
 from web.rest.serializers import boxes_as_json
 from web.storage.disk import check_room, delete_file
@@ -25,6 +25,8 @@ logger = logging.getLogger(__name__)
 PROGRESS_EVERY_S = 0.5
 # Between two looks whether the model can be used.
 WAIT_S = 0.5
+# A cluster that starts, or gets new models, does not know all of them at first.
+UNPUBLISHED_S = 30
 
 
 def run_detection(video: Video, stop: Event) -> None:
@@ -74,13 +76,19 @@ def _detect_rest(video: Video, stop: Event) -> str:
 def _wait_for_model(video: Video, stop: Event) -> None:
     """Wait until the model is loaded and can be reached, and mark the video meanwhile.
 
-    Raises ``VisionError``, or ``RunLost``.
+    Raises ``VisionError``, or ``RunLost``; ``NotPublished`` if the cluster still does not have the
+    model after a while.
     """
+    last_try_s = time.monotonic() + UNPUBLISHED_S
     while not stop.is_set():
         try:
             model_pool.wait_until_loaded("detection", video.model)
             model_pool.check_answering("detection", video.model)
-        except (ModelLoading, EngineUnavailable):
+        except (ModelLoading, EngineUnavailable) as exc:
+            if not isinstance(exc, NotPublished):
+                last_try_s = time.monotonic() + UNPUBLISHED_S
+            elif time.monotonic() >= last_try_s:
+                raise
             video.checkpoint(is_loading=True)
             stop.wait(WAIT_S)
         else:

@@ -22,6 +22,7 @@ from ml_core.errors import (
     EngineUnavailable,
     InferenceFailed,
     InferenceTimeout,
+    NotPublished,
     VisionError,
     manage_command,
 )
@@ -209,11 +210,11 @@ class RemoteEngine:
         if code in RETRIED:
             return EngineUnavailable("The cluster that runs the models does not respond.")
         is_unpublished = code in (grpc.StatusCode.NOT_FOUND, grpc.StatusCode.FAILED_PRECONDITION)
+        text = f"The cluster cannot run {self._spec.name}: {code.name}: {details}"
+        if not is_unpublished:
+            return EngineUnavailable(text)
         command = manage_command(f"publish_models {self._spec.name} --to FOLDER")
-        return EngineUnavailable(
-            f"The cluster cannot run {self._spec.name}: {code.name}: {details}",
-            command=command if is_unpublished and not self._decode else "",
-        )
+        return NotPublished(text, command="" if self._decode else command)
 
 
 @lru_cache
