@@ -51,6 +51,8 @@ def test_services_run_existing_commands_with_few_privileges(name):
     assert service["User"] == "vision"
     assert service["NoNewPrivileges"] == service["PrivateTmp"] == "true"
     assert service["ProtectSystem"] == "strict"
+    assert service["ProtectHome"] == service["PrivateDevices"] == "true"
+    assert service["StateDirectory"] == service["CacheDirectory"] == "vision"
 
 
 @pytest.mark.parametrize("name", SERVICES[:3])
@@ -61,6 +63,8 @@ def test_the_services_wait_for_the_graceful_shutdown(name):
     # The server waits 25 s for running requests.
     assert 25 < int(service["TimeoutStopSec"]) <= 60
     assert service["Restart"] == "always"
+    # A child that runs out of memory does not stop the service.
+    assert service["OOMPolicy"] == "continue"
 
 
 @pytest.mark.parametrize("name", SERVICES[1:3])
@@ -71,6 +75,14 @@ def test_one_of_several_processes_starts_once_the_site_is_prepared(name):
     assert "vision-prepare.service" in service["Unit"]["After"]
     # Then no process prepares the site itself.
     assert "ExecStartPre" not in service["Service"]
+
+
+def test_the_site_is_prepared_once_the_database_of_the_machine_responds():
+    prepare = unit("vision-prepare.service")
+
+    assert {"postgresql.service", "redis-server.service"} <= set(prepare["Unit"]["After"].split())
+    assert "until" in prepare["Service"]["ExecStart"]
+    assert prepare["Service"]["TimeoutStartSec"] == "infinity"
 
 
 def test_several_web_processes_leave_the_work_on_videos_to_others():
