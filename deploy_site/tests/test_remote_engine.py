@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 
+import grpc
 import pytest
 from asgiref.sync import sync_to_async
 from django.core.files.uploadedfile import SimpleUploadedFile
@@ -16,12 +17,13 @@ from detect_video.jobs import scheduler as jobs
 from detect_video.jobs import tasks
 from detect_video.jobs.tasks import run_detection
 from detect_video.jobs.tests.test_jobs import assert_complete, queued_video
-from detect_video.models import State, Video
+from detect_video.models import MAX_ATTEMPTS, State, Video
 from ml_core import model_pool
 from ml_core.broker import Broker
 from ml_core.catalog.installed import read_catalog
 from ml_core.engines import load_engine
 from ml_core.engines.published import version_of
+from ml_core.inference_protocol import v2_pb2 as pb
 from ml_core.inference_protocol.service import InferenceService, Served
 from ml_core.inference_protocol.tests.bare_server import BareServer
 
@@ -180,3 +182,33 @@ def test_a_video_whose_model_the_cluster_does_not_have_fails_with_the_reason(
     video = Video.objects.get()
     assert (video.state, video.error_code) == (State.FAILED, "engine_unavailable")
     assert "There is no model 'toy' here" in video.error
+
+
+def test_a_video_that_a_ready_cluster_keeps_refusing_fails_after_a_few_attempts(
+    cluster, tmp_path, monkeypatch
+):
+    refused = []
+
+    class Refusing(InferenceService):
+        async def ModelReady(self, request, grpc_context):
+            return pb.ModelReadyResponse(ready=True)
+
+        async def ModelInfer(self, request, grpc_context):
+            refused.append(time.monotonic())
+            grpc_context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+            return pb.ModelInferResponse()
+
+    queued_video(write_tomatoes(tmp_path / "clip.mp4", 1).read_bytes())
+    cluster.service = Refusing({})
+    cluster.start()
+    monkeypatch.setattr(tasks, "RETRY_S", 0.5)
+
+    running = jobs.Running(jobs.claim_next(Video), run_detection)
+    running.start()
+    running.thread.join(WAIT_SECONDS)
+
+    video = Video.objects.get()
+    assert (video.state, video.error_code) == (State.FAILED, "engine_unavailable")
+    assert "UNIMPLEMENTED" in video.error
+    assert len(refused) == MAX_ATTEMPTS
+    assert refused[-1] - refused[0] >= 0.5 * (MAX_ATTEMPTS - 1)

@@ -9,7 +9,7 @@ from django.conf import settings
 from detect_video.errors import RunLost
 from detect_video.exports import DetectionsByTime
 from detect_video.jobs.pipeline import Found, detect_frames, open_frames
-from detect_video.models import FrameResult, Rendering, State, Video
+from detect_video.models import MAX_ATTEMPTS, FrameResult, Rendering, State, Video
 from detect_video.video.rendering import CODECS, render_video
 from ml_core import model_pool
 from ml_core.catalog import selection
@@ -27,6 +27,8 @@ PROGRESS_EVERY_S = 0.5
 WAIT_S = 0.5
 # A cluster that starts, or gets new models, does not know all of them at first.
 UNPUBLISHED_S = 30
+# Before the next attempt, which opens the video again.
+RETRY_S = 2
 
 
 def run_detection(video: Video, stop: Event) -> None:
@@ -44,8 +46,12 @@ def run_detection(video: Video, stop: Event) -> None:
             truncated = _detect_rest(video, stop)
         except EngineUnavailable as exc:
             logger.warning("Video %s waits: %s", video.pk, exc)
-            # No attempt: it was not the video that failed.
-            video.checkpoint(attempt=max(0, video.attempt - 1))
+            if _is_cluster_away(video):
+                # No attempt: it was not the video that failed.
+                video.checkpoint(attempt=max(0, video.attempt - 1))
+            elif video.attempt >= MAX_ATTEMPTS:
+                raise
+            stop.wait(RETRY_S)
         else:
             video.end_run(State.DONE, truncated=truncated)
             return
@@ -71,6 +77,15 @@ def _detect_rest(video: Video, stop: Event) -> str:
             frames = video.frames_detected + len(rows) - stored_before
             video.store_frames(rows, detect_fps=frames / (time.monotonic() - started))
     return reader.truncated
+
+
+def _is_cluster_away(video: Video) -> bool:
+    """Whether the cluster cannot run the model for anybody, rather than for this video."""
+    try:
+        model_pool.check_answering("detection", video.model)
+    except EngineUnavailable:
+        return True
+    return False
 
 
 def _wait_for_model(video: Video, stop: Event) -> None:
