@@ -42,6 +42,14 @@ logger = logging.getLogger(__name__)
 
 # What a replica or a node that goes away answers, or nobody.
 RETRIED = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.INTERNAL)
+# What replicas of this project answer with a text for visitors. Other servers' texts may be
+# tracebacks, or name paths and addresses.
+TOLD = (
+    grpc.StatusCode.NOT_FOUND,
+    grpc.StatusCode.FAILED_PRECONDITION,
+    grpc.StatusCode.INVALID_ARGUMENT,
+    grpc.StatusCode.ABORTED,
+)
 FIRST_PAUSE_S = 0.05
 LONGEST_PAUSE_S = 1.0
 # How old the answer to the question whether the model is ready may be, and how long it may take.
@@ -88,6 +96,8 @@ class RemoteEngine:
         self._problem_lock = threading.Lock()
         self._problem: VisionError | None = None
         self._problem_due_s = 0.0
+        # The last one that the log tells.
+        self._refusal: tuple[grpc.StatusCode, str] | None = None
 
     def outputs(self, batch: np.ndarray) -> list[np.ndarray]:
         return self._outputs(batch, math.inf)
@@ -200,17 +210,24 @@ class RemoteEngine:
         return method(request, timeout=timeout, metadata=metadata)
 
     def _as_error(self, error: Any) -> VisionError:
-        code, details = error.code(), (error.details() or "")[:300]
+        code, details = error.code(), error.details() or ""
         if code == grpc.StatusCode.RESOURCE_EXHAUSTED:
             return Busy("The cluster is busy. Try again in a moment.")
         if code == grpc.StatusCode.DEADLINE_EXCEEDED:
             return InferenceTimeout("The cluster did not respond in time. Try again later.")
-        if code == grpc.StatusCode.ABORTED:
-            return InferenceFailed(f"The model failed on this picture: {details}")
         if code in RETRIED:
             return EngineUnavailable("The cluster that runs the models does not respond.")
+        reason = code.name
+        if code in TOLD and not self._decode:
+            reason += f": {details[:300]}"
+        elif (code, details) != self._refusal:
+            # Once, as every picture may be refused.
+            self._refusal = code, details
+            logger.warning("%s: the cluster answers %s: %s", self._spec.name, code.name, details)
+        if code == grpc.StatusCode.ABORTED:
+            return InferenceFailed(f"The model failed on this picture: {reason}")
         is_unpublished = code in (grpc.StatusCode.NOT_FOUND, grpc.StatusCode.FAILED_PRECONDITION)
-        text = f"The cluster cannot run {self._spec.name}: {code.name}: {details}"
+        text = f"The cluster cannot run {self._spec.name}: {reason}"
         if not is_unpublished:
             return EngineUnavailable(text)
         command = manage_command(f"publish_models {self._spec.name} --to FOLDER")

@@ -7,6 +7,7 @@ import weakref
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import grpc
 import numpy as np
 import pytest
 
@@ -346,3 +347,30 @@ def test_what_a_raw_server_lacks_is_named(toy, local):
 
         with pytest.raises(EngineUnavailable, match="it lacks the outputs second"):
             engine.infer(picture()[None], timeout_s=30)
+
+
+@pytest.mark.parametrize(
+    ("code", "decodes_here"),
+    [
+        (grpc.StatusCode.UNKNOWN, False),
+        (grpc.StatusCode.UNKNOWN, True),
+        (grpc.StatusCode.NOT_FOUND, True),
+        (grpc.StatusCode.ABORTED, True),
+    ],
+)
+def test_visitors_do_not_read_what_only_the_log_should_say(toy, local, caplog, code, decodes_here):
+    class Failing(RawServer):
+        async def ModelInfer(self, request, grpc_context):
+            grpc_context.set_code(code)
+            grpc_context.set_details('File "/srv/secret.py", 10.0.0.7:9000')
+            return pb.ModelInferResponse()
+
+    with running(Failing(local)) as server:
+        engine = remote_engine(toy, server, decodes_here=decodes_here)
+
+        for _ in range(2):
+            with pytest.raises((EngineUnavailable, InferenceFailed), match=code.name) as caught:
+                engine.infer(picture()[None], timeout_s=30)
+
+    assert "secret" not in str(caught.value)
+    assert caplog.text.count("/srv/secret.py") == 1
