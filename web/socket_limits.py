@@ -1,6 +1,7 @@
 """Limits on the number of open WebSockets."""
 
 import asyncio
+import hashlib
 from collections import Counter
 
 from django.conf import settings
@@ -8,7 +9,7 @@ from django.conf import settings
 from web import processes
 from web.errors import TooManySockets
 
-# Client key and address.
+# Hash of the client key, and address.
 Slot = tuple[str, str]
 
 
@@ -32,7 +33,8 @@ class SocketLimiter:
 
         ``client_key`` is that of ``Owner``; ``address`` is normalized.
         """
-        slot = client_key, address
+        # Reports are stored in Redis, where no session key should be.
+        slot = hashlib.sha256(client_key.encode()).hexdigest(), address
         self._check(slot, self._open)
         self._open[slot] += 1
         if settings.REDIS_URL:
@@ -75,9 +77,9 @@ class SocketLimiter:
 
     def _check(self, slot: Slot, open_sockets: Counter[Slot]) -> None:
         """Raise ``TooManySockets`` if one more would be too many."""
-        client_key, address = slot
+        client, address = slot
         most = settings.LIMITS[f"{self._limit}_per_owner"]
-        if sum(count for each, count in open_sockets.items() if each[0] == client_key) >= most:
+        if sum(count for each, count in open_sockets.items() if each[0] == client) >= most:
             raise TooManySockets(
                 f"At most {most} {self._things} may be open at the same time. Close one."
             )

@@ -71,10 +71,11 @@ def test_one_process_alone_reports_nothing(settings):
 
 async def test_limits_on_sockets_hold_for_all_processes_together():
     elsewhere = other_process()
-    open_elsewhere = {("user 1", "192.0.2.1"): 1}
-    elsewhere.report("cameras", lambda: [*open_elsewhere.items()])
-    elsewhere.report_now()
     limiter = SocketLimiter("cameras", "cameras")
+    slot = await limiter.acquire("user 1", "192.0.2.1")
+    limiter.release(slot)
+    elsewhere.report("cameras", lambda: [(slot, 1)])
+    elsewhere.report_now()
 
     second = await limiter.acquire("user 1", "192.0.2.1")
     with pytest.raises(TooManySockets, match="At most 2 cameras"):
@@ -93,6 +94,18 @@ async def test_other_processes_know_of_a_socket_before_it_is_granted():
     limiter = SocketLimiter("cameras", "cameras")
     elsewhere = other_process()
 
-    await limiter.acquire("user 1", "192.0.2.1")
+    slot = await limiter.acquire("user 1", "192.0.2.1")
 
-    assert elsewhere.reports_of_others("cameras") == [[(("user 1", "192.0.2.1"), 1)]]
+    assert elsewhere.reports_of_others("cameras") == [[(slot, 1)]]
+
+
+async def test_reports_hold_no_session_keys():
+    """Whoever reads Redis could use them to act as the visitors."""
+    limiter = SocketLimiter("cameras", "cameras")
+    elsewhere = other_process()
+
+    await limiter.acquire("session abc123", "192.0.2.1")
+
+    (report,) = elsewhere.reports_of_others("cameras")
+    assert report[0][0][1] == "192.0.2.1"
+    assert "abc123" not in str(report)
