@@ -186,11 +186,18 @@ def test_the_composed_site_has_two_web_processes_and_a_worker(compose):
 
 
 def test_the_composed_proxy_passes_on_to_the_web_processes(compose):
-    replaced = re.findall(r"s/([^/]+)/", compose["proxy"]["command"][-1])
+    replaced = dict(re.findall(r"\bs/([^/]+)/([^/]+)/", compose["proxy"]["command"][-1]))
 
     for text in replaced:
         assert text in (DEPLOY / "nginx.conf").read_text()
-    assert f"127.0.0.1:{settings.PORT}" in replaced
+    upstream = replaced[f"server 127.0.0.1:{settings.PORT};"]
+    # Their addresses change when they are created again.
+    assert "resolver 127.0.0.11 " in upstream and "server web:8000 resolve;" in upstream
+
+
+def test_the_composed_site_starts_while_its_models_are_loaded_or_away(compose):
+    assert compose["proxy"]["depends_on"]["web"]["condition"] == "service_healthy"
+    assert "/livez" in compose["web"]["healthcheck"]["test"][-1]
 
 
 def test_examples_only_use_variables_of_the_settings():
