@@ -43,7 +43,7 @@ test-cluster: .venv/dev .venvs/ray ## Test several processes, and models on two 
 	@scripts/install-system-package "$$(command -v nginx || echo /usr/sbin/nginx)" nginx-light || echo "Its tests are skipped."
 	$(BIN)/pytest -s tests/cluster
 
-.venvs/ray: deploy/ray/requirements.txt
+.venvs/ray: deploy/ray/requirements.txt | .venv/dev
 	rm -rf $@
 	$(BIN)/python -m venv $@
 	$@/bin/pip install --quiet --requirement $<
