@@ -33,11 +33,17 @@ def _site_lock() -> Iterator[None]:
         return
     # A connection of its own: migrating must neither commit nor end the lock.
     locking = connection.copy()
+    # Not from the pool either, which may have only one.
+    locking.settings_dict["OPTIONS"].pop("pool", None)
     try:
         with locking.cursor() as cursor:
             # However long others prepare.
             cursor.execute("SET lock_timeout = 0")
             cursor.execute("SELECT pg_advisory_lock(%s)", [POSTGRES_LOCK])
+        with connection.cursor() as cursor:
+            # The limits are for requests; a migration may take long.
+            cursor.execute("SET lock_timeout = 0")
+            cursor.execute("SET idle_in_transaction_session_timeout = 0")
         yield
         with locking.cursor() as cursor:
             cursor.execute("SELECT pg_advisory_unlock(%s)", [POSTGRES_LOCK])
