@@ -7,6 +7,7 @@ name ``grpc_context``. Errors are set on it: that works in both, unlike raising 
 import asyncio
 import logging
 from collections.abc import Mapping
+from concurrent.futures import Future
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -15,7 +16,7 @@ from typing import Any
 import grpc
 import numpy as np
 
-from ml_core.broker import Broker
+from ml_core.broker import Broker, InferenceResult
 from ml_core.catalog.specs import ModelSpec
 from ml_core.engines import load_engine
 from ml_core.engines.published import read_published
@@ -107,14 +108,8 @@ class InferenceService(GRPCInferenceServiceServicer):
         batch = _read_batch(request, served.spec)
         timeout_us = request.parameters["timeout"].int64_param
         timeout_s = timeout_us / 1e6 if timeout_us > 0 else TIMEOUT_S
-        waiting = asyncio.gather(
-            *(
-                asyncio.wrap_future(
-                    served.broker.submit(picture, queue_key=QUEUE_KEY, timeout_s=timeout_s)
-                )
-                for picture in batch
-            )
-        )
+        futures = _submit_all(served.broker, batch, timeout_s)
+        waiting = asyncio.gather(*map(asyncio.wrap_future, futures))
         try:
             results = await asyncio.wait_for(waiting, timeout_s)
         except TimeoutError as exc:
@@ -136,6 +131,21 @@ class InferenceService(GRPCInferenceServiceServicer):
                 f"{version[:100]}."
             )
         return served
+
+
+def _submit_all(
+    broker: Broker, batch: np.ndarray, timeout_s: float
+) -> list[Future[InferenceResult]]:
+    """Queue all pictures, or none. Raises ``Busy``."""
+    futures: list[Future[InferenceResult]] = []
+    try:
+        for picture in batch:
+            futures.append(broker.submit(picture, queue_key=QUEUE_KEY, timeout_s=timeout_s))
+    except Busy:
+        for future in futures:
+            future.cancel()
+        raise
+    return futures
 
 
 def _read_batch(request: Any, spec: ModelSpec) -> np.ndarray:

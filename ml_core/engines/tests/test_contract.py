@@ -294,6 +294,19 @@ def test_an_input_of_another_size_is_refused_with_what_was_expected(toy, local):
             engine.infer(np.zeros((1, 32, 32, 3), np.uint8), timeout_s=30)
 
 
+def test_a_batch_that_the_queue_cannot_hold_leaves_no_pictures_in_it(toy):
+    engine = HeldEngine()
+    broker = broker_of(engine, max_queued=2)
+    first = ask(broker, picture())
+    engine.begun.acquire()
+    with running(service_of(toy, broker)) as server, pytest.raises(Busy):
+        remote_engine(toy, server).infer(np.stack([picture()] * 3), timeout_s=30)
+
+    assert broker.queued == 0
+    engine.release()
+    first.result(30)
+
+
 class RawServer(InferenceService):
     """Returns the network's own outputs, as Triton, OpenVINO Model Server and KServe do."""
 
