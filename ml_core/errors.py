@@ -4,7 +4,12 @@
 """
 
 import sys
+import zipfile
+import zlib
 from pathlib import Path
+
+# What reading a damaged zip archive raises; RuntimeError where it is encrypted or of a rare kind.
+DAMAGED_ZIP = (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError)
 
 _ENVIRONMENT = Path(__file__).resolve().parents[1] / ".venv"
 

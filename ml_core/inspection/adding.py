@@ -13,7 +13,7 @@ import numpy as np
 
 from ml_core.catalog.formats import ModelFileError
 from ml_core.catalog.installed import read_catalog, read_user_detector
-from ml_core.catalog.model_toml import read_labels, write_model_toml
+from ml_core.catalog.model_toml import read_labels, read_model_toml, write_model_toml
 from ml_core.catalog.specs import ModelFile, ModelSpec, Task
 from ml_core.engines.conversion import ensure_converted
 from ml_core.inspection.answers import Answers, Note, Understanding
@@ -204,6 +204,9 @@ def _write(spec: ModelSpec, workshop: Path, places: Places) -> ModelSpec:
         path.rename(destination)
     spec = replace(spec, directory=new)
     write_model_toml(spec, new)
+    # What cannot be read again is refused now, and not found when the site reads it.
+    if read_model_toml(new).labels != spec.labels:
+        raise ModelFileError("The class names must be lines of text without control characters.")
     # Here a server would find out that a network cannot be converted.
     ensure_converted(spec, places.converted_dir)
     new.rename(target)

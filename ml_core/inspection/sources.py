@@ -3,6 +3,7 @@
 Names in archives never become paths outside the folder, and sizes are checked before unpacking.
 """
 
+import errno
 import re
 import shutil
 import stat
@@ -12,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from ml_core.catalog.formats import Format, ModelFileError
+from ml_core.errors import DAMAGED_ZIP
 
 MAX_FILES = 1000
 SAVED_MODEL = "saved_model.pb"
@@ -108,9 +110,9 @@ def unpack(
                 # Never more than the member's size in the index is read.
                 with archive.open(member) as source, target.open("xb") as file:
                     shutil.copyfileobj(source, file)
-    # RuntimeError: encrypted; NotImplementedError is one.
-    except (zipfile.BadZipFile, OSError, RuntimeError, EOFError, ValueError) as exc:
-        if isinstance(exc, ModelFileError):
+    except (*DAMAGED_ZIP, OSError, ValueError) as exc:
+        # A full disk is no fault of the archive.
+        if isinstance(exc, ModelFileError) or getattr(exc, "errno", None) == errno.ENOSPC:
             raise
         raise ModelFileError(f"{path.name} is no complete zip archive: {exc}") from exc
 

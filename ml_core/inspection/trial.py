@@ -2,6 +2,7 @@
 
 import json
 import tempfile
+import zipfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -65,5 +66,5 @@ def _load(folder: Path, index: int, count: int) -> list[Outputs]:
                 {name: arrays[f"{picture}-{at}"] for at, name in enumerate(names)}
                 for picture in range(count)
             ]
-    except (OSError, ValueError, KeyError) as exc:
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as exc:
         raise ModelFileError("its trial wrote no usable outputs.") from exc

@@ -48,6 +48,11 @@ def _recognise(
     """The layout of a detector's outputs; None for a classifier."""
     task = known.answers.task or METADATA_TASKS.get(known.facts.metadata.get("task", ""))
     if task == "classification":
+        if not _are_classes(outputs):
+            raise ModelFileError(
+                f"Expected a classifier with one output (1, N); its outputs are "
+                f"{describe_outputs(outputs)}."
+            )
         return None
     layout, size = known.answers.layout, known.spec.input_wh
     found = recognise_layout(outputs, size, len(labels) if labels else None, layout)

@@ -7,7 +7,16 @@ import numpy as np
 
 from ml_core.errors import VisionError
 from ml_core.pictures.boxes import cxcywh_to_xyxy
-from ml_core.pictures.images import PICTURE_SUFFIXES, ImageLimits, decode_image, upright_wh
+from ml_core.pictures.images import (
+    PICTURE_SUFFIXES,
+    ImageLimits,
+    check_size,
+    decode_image,
+    upright_wh,
+)
+
+# Far more than the labels of any picture.
+MAX_LABEL_BYTES = 10**7
 
 
 class LabelError(ValueError):
@@ -31,6 +40,7 @@ class LabelledPicture:
 def read_image(path: Path, limits: ImageLimits) -> np.ndarray:
     """Read a picture file as an upright (H, W, 3) uint8 RGB array. Raises ``LabelError``."""
     try:
+        check_size(path.stat().st_size, limits)
         return decode_image(path.read_bytes(), limits)
     except (OSError, VisionError) as exc:
         raise LabelError(f"{path} is not a picture that can be read: {exc}") from exc
@@ -67,6 +77,8 @@ def _read(path: Path, labels_path: Path, class_count: int) -> LabelledPicture:
         raise LabelError(f"{path} is not a picture that can be read: {exc}.") from exc
     text = ""
     if labels_path.exists():
+        if labels_path.stat().st_size > MAX_LABEL_BYTES:
+            raise LabelError(f"{labels_path} is too large for the labels of a picture.")
         text = labels_path.read_text(encoding="utf-8-sig", errors="replace")
     rows = np.array(
         [

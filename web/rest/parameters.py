@@ -100,10 +100,10 @@ class UnitIntervalField(serializers.FloatField):
     def to_internal_value(self, data: Any) -> float:
         try:
             number = super().to_internal_value(data)
-        except serializers.ValidationError:
+        except (serializers.ValidationError, OverflowError):
             number = -1
         # Also false for "not a number".
         if 0 <= number <= 1:
             return number
         text = gettext("Expected a number from 0 to 1, received {value}.")
-        raise serializers.ValidationError(text.format(value=f"{data!s:.{MAX_SHOWN}}"))
+        raise serializers.ValidationError(text.format(value=f"{data!r:.{MAX_SHOWN}}"))

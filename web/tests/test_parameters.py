@@ -40,7 +40,7 @@ def test_a_file_in_another_field_names_the_expected_one(client):
 def test_all_wrong_parameters_are_named_with_what_was_received(client):
     problem = refusal(client, score_threshold="abc", original_width="-1", **{"return": "foo"})
 
-    assert "score_threshold: Expected a number from 0 to 1, received abc." in problem["detail"]
+    assert "score_threshold: Expected a number from 0 to 1, received 'abc'." in problem["detail"]
     assert "return: Expected one of json, base64, url, received 'foo'." in problem["detail"]
     width = "original_width: Expected a whole number from 1 to 100,000, received '-1'."
     assert width in problem["detail"]
@@ -59,3 +59,13 @@ def test_a_wrong_method_is_answered_with_the_allowed_ones(client):
     problem = client.get(URL).json()
 
     assert problem["detail"] == 'Method "GET" not allowed. Allowed methods: POST, OPTIONS.'
+
+
+@pytest.mark.parametrize("value", ["\ud800", "9" * 400])
+def test_a_threshold_that_no_text_can_show_is_a_wrong_one(client, value):
+    body = json.dumps({"gallery": "street.jpg", "score_threshold": value})
+
+    response = client.post(URL, body, content_type="application/json")
+
+    assert response.status_code == 422
+    assert "Expected a number from 0 to 1" in response.json()["detail"]

@@ -358,3 +358,26 @@ def test_names_that_are_no_folder_or_taken_are_refused(places, tmp_path, name):
 
     with pytest.raises(ModelFileError, match="no name for a model|There is a model"):
         add_model([path], SAMPLES, Answers(), places, name=name)
+
+
+def test_a_classifier_with_several_outputs_is_refused(places, tmp_path):
+    path = fixed_onnx(tmp_path / "net.onnx", {"a": np.ones((1, 3)), "b": np.ones((1, 3))}, SIZE)
+
+    with pytest.raises(ModelFileError, match="Expected a classifier with one output"):
+        added(places, path, task="classification")
+
+
+@pytest.mark.parametrize(
+    ("origin", "labels", "says"),
+    [
+        ("ftp://example.com", ("a", "b", "c"), "origin must be empty or begin with https://"),
+        ("", ("a", "b\u2028c", "d"), "class names must be lines of text"),
+    ],
+)
+def test_what_could_not_be_read_again_is_refused(places, tmp_path, origin, labels, says):
+    path = fixed_onnx(tmp_path / "net.onnx", {"a": np.array([[0.1, 0.8, 0.1]])}, SIZE)
+
+    with pytest.raises(ModelFileError, match=says):
+        add_model([path], SAMPLES, Answers(labels=labels), places, origin=origin)
+
+    assert not (places.model_dir / "net").exists()

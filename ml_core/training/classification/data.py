@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from ml_core.errors import VisionError
+from ml_core.errors import DAMAGED_ZIP, VisionError
 from ml_core.pictures.images import PICTURE_SUFFIXES, ImageLimits, check_size, decode_image
 from ml_core.pictures.resizing import shrink
 
@@ -125,7 +125,7 @@ def read_picture(path: PicturePath, limits: ImageLimits) -> np.ndarray:
     try:
         check_size(_file_bytes(path), limits)
         return decode_image(path.read_bytes(), limits)
-    except (VisionError, OSError, zipfile.BadZipFile) as exc:
+    except (VisionError, OSError, *DAMAGED_ZIP) as exc:
         raise DatasetError(f"{path}: {exc}") from exc
 
 
