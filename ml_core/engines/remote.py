@@ -54,6 +54,8 @@ FIRST_PAUSE_S = 0.05
 LONGEST_PAUSE_S = 1.0
 # How old the answer to the question whether the model is ready may be, and how long it may take.
 STATE_SECONDS = 2
+# How long pages, probes and reports wait for a newer answer than the last one.
+PATIENCE_S = 0.1
 CHANNEL_OPTIONS = [
     ("grpc.max_receive_message_length", 64 * 2**20),
     ("grpc.max_send_message_length", 64 * 2**20),
@@ -96,6 +98,8 @@ class RemoteEngine:
         self._problem_lock = threading.Lock()
         self._problem: VisionError | None = None
         self._problem_due_s = 0.0
+        self._asking: threading.Thread | None = None
+        self._was_asked = False
         # The last one that the log tells.
         self._refusal: tuple[grpc.StatusCode, str] | None = None
 
@@ -121,9 +125,21 @@ class RemoteEngine:
 
     def problem(self) -> VisionError | None:
         with self._problem_lock:
-            if time.monotonic() >= self._problem_due_s:
-                self._note(self._ask_problem())
-            return self._problem
+            asking = self._asking
+            if not asking and time.monotonic() >= self._problem_due_s:
+                asking = threading.Thread(target=self._ask_and_note, daemon=True)
+                self._asking = asking
+                asking.start()
+        if asking:
+            asking.join(PATIENCE_S if self._was_asked else 2 * STATE_SECONDS)
+        return self._problem
+
+    def _ask_and_note(self) -> None:
+        try:
+            self._note(self._ask_problem())
+            self._was_asked = True
+        finally:
+            self._asking = None
 
     def _note(self, problem: VisionError | None) -> None:
         if str(problem) != str(self._problem):

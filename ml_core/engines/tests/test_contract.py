@@ -1,5 +1,6 @@
 """What every engine promises, with the network on this machine and behind a bare gRPC server."""
 
+import asyncio
 import gc
 import threading
 import time
@@ -284,6 +285,33 @@ def test_the_state_of_the_cluster_is_asked_now_and_then_only(toy, local):
 
         assert engine.problem() is None
         wait_until(lambda: "does not respond" in str(engine.problem()))
+
+
+def test_nobody_waits_for_a_cluster_that_does_not_tell_its_state(toy, local):
+    class Silent(InferenceService):
+        is_silent = False
+
+        async def ModelReady(self, request, grpc_context):
+            if self.is_silent:
+                await asyncio.sleep(60)
+            return await super().ModelReady(request, grpc_context)
+
+    service = Silent({"toy": Served(toy, version_of(toy, "float32"), broker_of(local))})
+    with running(service) as server:
+        engine = remote_engine(toy, server)
+        assert engine.problem() is None
+        service.is_silent = True
+        longest_s = 0.0
+
+        def is_noticed() -> bool:
+            nonlocal longest_s
+            started = time.monotonic()
+            problem = engine.problem()
+            longest_s = max(longest_s, time.monotonic() - started)
+            return "did not respond in time" in str(problem)
+
+        wait_until(is_noticed)
+        assert longest_s < 1
 
 
 def test_an_input_of_another_size_is_refused_with_what_was_expected(toy, local):
