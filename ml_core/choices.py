@@ -18,6 +18,8 @@ on_change: Callable[[], object] | None = None
 
 _lock = threading.Lock()
 _choices: dict[str, ModelChoice] = {}
+# Whether those known will do while they are being read; not before the first time, or a change.
+_may_be_old = False
 _fresh_until_s = 0.0
 
 
@@ -26,10 +28,13 @@ def choices() -> Mapping[str, ModelChoice]:
 
     They are as of up to a second ago, so that changes reach every process without a restart.
     """
-    global _choices, _fresh_until_s
+    global _choices, _fresh_until_s, _may_be_old
     if time.monotonic() < _fresh_until_s:
         return _choices
-    with _lock:
+    # While another thread reads them, which may take long, the last known ones do.
+    if not _lock.acquire(blocking=not _may_be_old):
+        return _choices
+    try:
         if time.monotonic() < _fresh_until_s:
             return _choices
         try:
@@ -37,6 +42,7 @@ def choices() -> Mapping[str, ModelChoice]:
             if on_change and _loaded_first(former) != _loaded_first(_choices):
                 threading.Thread(target=on_change, daemon=True).start()
             _fresh_until_s = time.monotonic() + FRESH_SECONDS
+            _may_be_old = True
         except SynchronousOnlyOperation:
             # A coroutine; the next thread reads them.
             pass
@@ -44,12 +50,14 @@ def choices() -> Mapping[str, ModelChoice]:
             # Also before the first migration.
             _fresh_until_s = time.monotonic() + RETRY_SECONDS
         return _choices
+    finally:
+        _lock.release()
 
 
 def forget() -> None:
     """Read the rows again at the next request in this process, after a change."""
-    global _fresh_until_s
-    _fresh_until_s = 0.0
+    global _fresh_until_s, _may_be_old
+    _fresh_until_s, _may_be_old = 0.0, False
 
 
 def _loaded_first(rows: Mapping[str, ModelChoice]) -> set[str]:

@@ -114,5 +114,29 @@ def test_without_a_database_the_last_known_choices_remain(monkeypatch):
     assert len(reads) == 1
 
 
+def test_nobody_waits_for_a_slow_database(monkeypatch):
+    choose("toy", is_default=True)
+    assert set(choices.choices()) == {"toy"}
+    begun, released = threading.Event(), threading.Event()
+
+    def read_slowly() -> list[ModelChoice]:
+        begun.set()
+        released.wait(30)
+        return []
+
+    monkeypatch.setattr(choices, "_read", read_slowly)
+    monkeypatch.setattr(choices, "_fresh_until_s", 0.0)
+    slow = threading.Thread(target=choices.choices)
+    slow.start()
+    try:
+        assert begun.wait(10)
+        assert set(choices.choices()) == {"toy"}
+        assert slow.is_alive()
+    finally:
+        released.set()
+        slow.join(10)
+    assert choices.choices() == {}
+
+
 async def test_a_coroutine_gets_the_choices_read_last():
     assert choices.choices() == {}
