@@ -23,14 +23,15 @@ PLACES = 64
 
 _name = uuid.uuid4().hex
 _place: int | None = None
-_reports: dict[str, Callable[[], Any]] = {}
-_lock = threading.Lock()
+# By what they are about. Each has a lock, so that no newer report is replaced by an older one.
+_reports: dict[str, tuple[Callable[[], Any], threading.Lock]] = {}
+_place_lock = threading.Lock()
 _is_due = threading.Event()
 
 
 def report(about: str, function: Callable[[], Any]) -> None:
     """Report what ``function`` returns, which must be plain data, to the other processes."""
-    _reports[about] = function
+    _reports[about] = function, threading.Lock()
 
 
 def start_reporting() -> None:
@@ -46,11 +47,13 @@ def report_soon() -> None:
 
 def report_now(*abouts: str) -> None:
     """Report about some things, or about everything, before this returns."""
-    with _lock:
-        place = _own_place()
-        found = {about: _reports[about]() for about in abouts or _reports}
-        entries = {_key(place, about): data for about, data in found.items()}
-        cache.set_many({_key(place, "name"): _name, **entries}, EXPIRE_S)
+    for about in abouts or [*_reports]:
+        function, lock = _reports[about]
+        with lock:
+            data = function()
+            with _place_lock:
+                place = _own_place()
+                cache.set_many({_key(place, "name"): _name, _key(place, about): data}, EXPIRE_S)
 
 
 def reports_of_others(about: str) -> list[Any]:

@@ -1,6 +1,7 @@
 """What several processes report to each other, and the limits on sockets of all of them."""
 
 import importlib.util
+import threading
 from types import ModuleType
 
 import pytest
@@ -58,6 +59,32 @@ def test_a_process_that_lost_its_place_takes_another():
 
     assert frozen.reports_of_others("number") == [2]
     assert new.reports_of_others("number") == [1]
+
+
+def test_a_slow_report_does_not_hold_up_another():
+    here, there = other_process(), other_process()
+    begun, released = threading.Event(), threading.Event()
+
+    def slow() -> int:
+        begun.set()
+        released.wait(30)
+        return 1
+
+    here.report("slow", slow)
+    here.report("number", lambda: 2)
+    everything = threading.Thread(target=here.report_now)
+    everything.start()
+    try:
+        assert begun.wait(10)
+        quick = threading.Thread(target=here.report_now, args=("number",))
+        quick.start()
+        quick.join(10)
+        assert there.reports_of_others("number") == [2]
+        assert there.reports_of_others("slow") == []
+    finally:
+        released.set()
+    everything.join(10)
+    assert there.reports_of_others("slow") == [1]
 
 
 def test_one_process_alone_reports_nothing(settings):
