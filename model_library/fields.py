@@ -50,7 +50,10 @@ def _text(value: Any) -> str:
         return separator.join(map(_text, value))
     if isinstance(value, bool):
         return str(value).lower()
-    return f"{value:g}" if isinstance(value, float) else str(value)
+    if isinstance(value, float):
+        # All of its digits, as the form is sent back whole.
+        return short if float(short := f"{value:g}") == value else repr(value)
+    return str(value)
 
 
 LAYOUT_NAMES = tuple(LAYOUTS)

@@ -121,3 +121,13 @@ def test_only_models_with_a_description_can_be_corrected(admin_client):
         response = admin_client.get(f"/api/models/{name}/description/")
         assert (response.status_code, response.json()["code"]) == (409, "model_not_described")
     assert put(admin_client, [1]).status_code == 400
+
+
+def test_the_form_keeps_all_digits_of_a_number(admin_client):
+    values = admin_client.get(URL).json()
+    values["input"]["range"] = [0, 0.00392156862745098]
+    assert put(admin_client, values).status_code == 200
+
+    page = admin_client.get("/models/").content.decode()
+
+    assert 'name="input.range" value="0 0.00392156862745098"' in page
