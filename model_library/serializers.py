@@ -10,7 +10,7 @@ from ml_core.catalog.specs import Task
 from ml_core.decoders import LAYOUTS
 from ml_core.inspection.answers import RESIZINGS
 from model_library.models import Kind, ModelJob, State
-from model_library.uploads import FILE_NAME, MAX_FILES
+from model_library.uploads import FILE_NAME, MAX_FILES, MAX_NAME_BYTES
 from web.problem_texts import shown_detail
 
 
@@ -52,8 +52,17 @@ class ChoiceSerializer(serializers.Serializer):
 class FileSerializer(serializers.Serializer):
     """A file to upload."""
 
-    name = serializers.RegexField(FILE_NAME, max_length=200)
+    name = serializers.RegexField(FILE_NAME, max_length=MAX_NAME_BYTES)
     size_bytes = serializers.IntegerField(min_value=1)
+
+    def validate_name(self, name: str) -> str:
+        count = len(name.encode())
+        if count > MAX_NAME_BYTES:
+            raise serializers.ValidationError(
+                f"Expected a name of at most {MAX_NAME_BYTES} bytes in UTF-8, received {count}. "
+                "Rename the file."
+            )
+        return name
 
 
 class ModelAnnouncementSerializer(serializers.Serializer):
@@ -84,7 +93,7 @@ class ModelAnnouncementSerializer(serializers.Serializer):
 
 
 class PerChannelField(serializers.ListField):
-    """One number for all channels, or one for each of three."""
+    """One number per channel: three, or one for a grey picture; nothing is no answer."""
 
     child = serializers.FloatField()
 
@@ -92,7 +101,7 @@ class PerChannelField(serializers.ListField):
         numbers = super().to_internal_value(data)
         if len(numbers) not in (0, 1, 3):
             raise serializers.ValidationError(
-                f"Expected one number, or one for each of 3 channels, received {len(numbers)}."
+                f"Expected one number per channel (3, or 1 for grey), received {len(numbers)}."
             )
         return numbers
 

@@ -20,8 +20,15 @@ from web.storage.chunks import append_chunk, check_chunk, check_offset
 from web.storage.disk import check_room, delete_folder, wrap_storage_full
 
 MAX_FILES = 10
-# A name on every system; the first character also keeps out hidden files.
-FILE_NAME = re.compile(r"^[^\x00-\x1f\x7f\\/:*?\"<>|.][^\x00-\x1f\x7f\\/:*?\"<>|]{0,199}$")
+# A name on every system; the first character also keeps out hidden files, and the last one what
+# Windows would leave out.
+FILE_NAME = re.compile(
+    r"^(?!(?:con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³]|conin\$|conout\$) *(?:\.|$))"
+    r"(?!\.)[^\x00-\x1f\x7f\\/:*?\"<>|]*[^\x00-\x20\x7f\\/:*?\"<>|.]$",
+    re.IGNORECASE,
+)
+# File systems allow 255; lock files have longer names.
+MAX_NAME_BYTES = 200
 
 
 def announce(user: User, kind: Kind, files: list[dict[str, Any]], model: str = "") -> ModelJob:

@@ -114,7 +114,8 @@ def test_a_wrong_answer_is_refused_with_a_sentence_and_can_be_corrected(admin_cl
     [
         ({"size": [1, 2, 3]}, "Expected a width and a height"),
         ({"range": [0]}, "Expected two numbers"),
-        ({"mean": [1, 2]}, "one for each of 3 channels"),
+        ({"mean": [1, 2]}, "one number per channel"),
+        ({"std": ["nan"]}, "valid number"),
         ({"std": [0]}, "other than 0"),
         ({"range": [0, "inf"]}, "valid number"),
         ([1], "dictionary"),
@@ -225,6 +226,10 @@ def test_nothing_is_added_that_was_not_understood(admin_client, classifier):
         ([".net.onnx"], [9], "invalid_parameters"),
         (["a/b.onnx"], [9], "invalid_parameters"),
         (["net.onnx", "NET.onnx"], [9, 9], "invalid_parameters"),
+        (["nul.onnx"], [9], "invalid_parameters"),
+        (["COM1"], [9], "invalid_parameters"),
+        (["net.onnx."], [9], "invalid_parameters"),
+        (["网" * 67 + ".onnx"], [9], "invalid_parameters"),
         ([], [], "invalid_parameters"),
         (["net.onnx"], [0], "invalid_parameters"),
         ([f"{number}.bin" for number in range(11)], [1] * 11, "invalid_parameters"),
@@ -238,6 +243,14 @@ def test_uploads_with_bad_names_or_sizes_are_refused(admin_client, names, sizes,
 
     assert response.json()["code"] == code
     assert not ModelJob.objects.exists()
+
+
+@pytest.mark.parametrize("name", ["网" * 65 + ".onnx", "null.onnx", "a", "my net (1).onnx"])
+def test_names_of_every_language_are_accepted(admin_client, tmp_path, name):
+    path = tmp_path / name
+    path.write_bytes(b"x")
+
+    assert uploaded(admin_client, path)["files"][0]["name"] == name
 
 
 def test_one_byte_above_the_limit_is_too_much(admin_client, settings):
