@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from django.conf import settings
+from django.utils import translation
 from filelock import FileLock
 
 from ml_core import choices
@@ -77,6 +78,12 @@ def fresh_choices(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(choices, "on_change", None)
     choices._choices = {}
     choices.forget()
+
+
+@pytest.fixture(autouse=True)
+def language_of_the_settings() -> None:
+    """A request of another test may have left its language."""
+    translation.deactivate()
 
 
 @pytest.fixture(autouse=True)

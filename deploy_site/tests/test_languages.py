@@ -290,7 +290,7 @@ def test_problems_in_english_contain_figures(client, toy_detector):
 @pytest.mark.parametrize(
     ("parameters", "detail"),
     [
-        ({"score_threshold": "abc"}, "score_threshold: 应为 0 到 1 之间的数字，收到的是 abc。"),
+        ({"score_threshold": "abc"}, "score_threshold: 应为 0 到 1 之间的数字，收到的是 'abc'。"),
         ({"return": "x"}, "return: 应为 json, base64, url 之一，收到的是 'x'。"),
         ({"show_names": "maybe"}, "show_names: 必须是有效的布尔值。收到的是 'maybe'。"),
         ({"model": "nobody"}, "没有名为 'nobody' 的检测模型。"),

@@ -340,16 +340,19 @@ def test_empty_folders_and_partial_files_are_listed_and_deleted(media):
     assert "All files are intact" in output_of("check_media")
 
 
-def test_the_documented_cron_line_succeeds_after_a_crash(media):
+def test_the_nightly_commands_succeed_after_a_crash(media):
     stored()
     old_file(media / "detect_image" / str(uuid.uuid4()) / "original.png")
     old_file(media / "classify" / "new.png", days=0)
     old_file(media / "classify" / ".new.part", days=0)
     old_folder(media / "detect_image" / str(uuid.uuid4()))
-    (line,) = re.findall(r"^0 4 .*", Path("docs/deployment.md").read_text("utf-8"), re.MULTILINE)
+    unit = Path("deploy/vision-purge.service").read_text("utf-8")
 
-    for command in line.split(" && ")[1:]:
-        output_of(*command.partition("manage.py ")[2].split())
+    commands = re.findall(r"^Exec.*manage\.py (.*)$", unit, re.MULTILINE)
+    for command in commands:
+        output_of(*command.split())
+
+    assert "purge_media" in commands[0]
 
     assert len([*(media / "detect_image").iterdir()]) == 1
 
