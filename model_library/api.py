@@ -41,8 +41,10 @@ def known_model(name: str) -> ModelSpec:
 
 def known_job(job_id: uuid.UUID) -> ModelJob:
     """The job with this id. Raises ``Http404``."""
-    jobs.fail_interrupted()
     job = ModelJob.objects.filter(pk=job_id).first()
+    if job and job.is_running:
+        jobs.fail_interrupted()
+        job = ModelJob.objects.filter(pk=job_id).first()
     if job is None:
         raise Http404("There is no such job; it may have been cancelled.")
     return job
@@ -200,12 +202,14 @@ class ChunksView(ChunkAPIView):
 class StartView(StaffView):
     """Look into the uploaded model, or measure with the uploaded pictures, in the background.
 
-    The body is about a model to add. It can be changed and looked into again.
+    The body is about a model to add; at first, an empty one leaves what was said with the
+    announcement. It can be changed and looked into again, also after an error of the server.
     """
 
     def post(self, request: Request, job_id: uuid.UUID) -> Response:
         job = known_job(job_id)
-        answers = AnswersSerializer(data=request.data)
+        announced = job.answers if job.state == State.UPLOADING else {}
+        answers = AnswersSerializer(data=request.data or announced)
         answers.is_valid(raise_exception=True)
         if not job.files or not job.is_uploaded:
             raise NotUploaded("The files of this job have not arrived completely.")

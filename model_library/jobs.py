@@ -1,6 +1,7 @@
 """Runs jobs in threads of the process that received the request; the row tells all others.
 
 A run that dies with its process is not resumed: the page says so, and the staff starts it again.
+The uploaded files stay, unless they can never be used.
 """
 
 import logging
@@ -15,7 +16,8 @@ from typing import Any
 from django.conf import settings
 from django.db import DatabaseError, connections, transaction
 from django.db.models.functions import Now
-from django.utils import timezone
+from django.utils import timezone, translation
+from django.utils.translation import gettext_noop
 
 from ml_core.catalog.formats import ModelFileError
 from ml_core.errors import VisionError
@@ -23,7 +25,8 @@ from ml_core.networks.loading import NETWORK_ERRORS
 from ml_core.pictures.labelled_pictures import LabelError
 from ml_core.training.classification.data import DatasetError
 from model_library.errors import JobRunning, ModelRefused
-from model_library.models import ModelJob, State
+from model_library.fields import ANSWERS
+from model_library.models import Kind, ModelJob, State
 from web.problem_texts import without_folders
 from web.storage.disk import as_vision_error, delete_folder, is_older
 
@@ -33,7 +36,9 @@ HEARTBEAT_S = 1
 # Adding and deleting take less.
 LEFTOVER_S = 24 * 3600
 UNDER_WAY = "This is under way already. Wait until it has ended, or cancel it."
-INTERRUPTED = "The server was stopped meanwhile. Start it again."
+INTERRUPTED = gettext_noop("The server was stopped meanwhile. Start it again.")
+# An option of ``add_model``, which would cure it.
+OPTION = re.compile(r"--[a-z]+")
 # What is wrong with uploaded files; anything else is an error of the server.
 REFUSALS = (ModelFileError, LabelError, DatasetError, *NETWORK_ERRORS)
 
@@ -104,6 +109,9 @@ def create(job: ModelJob) -> None:
     fail_interrupted()
     with transaction.atomic():
         same = ModelJob.objects.filter(kind=job.kind, model=job.model)
+        if job.kind == Kind.ADD:
+            # Those of colleagues are about other models.
+            same = same.filter(user=job.user)
         if job.model and same.filter(state=State.RUNNING).exists():
             raise JobRunning(UNDER_WAY)
         same.filter(state__in=(State.NEW, State.FAILED, State.DONE)).delete()
@@ -140,10 +148,20 @@ def _work(job: ModelJob, task: Task) -> None:
 
 
 def fail_interrupted() -> None:
-    """Mark the jobs as failed whose process has died."""
-    ModelJob.interrupted().update(
-        state=State.FAILED, run_id=None, error_code="interrupted", error=INTERRUPTED
-    )
+    """End the jobs whose process has died; what was understood before can still be added."""
+    interrupted = ModelJob.interrupted()
+    # Looked for first: an UPDATE of nothing would wait for others that write.
+    if not interrupted.exists():
+        return
+    ended = {
+        "run_id": None,
+        "error_code": "job_interrupted",
+        "error": INTERRUPTED,
+        "updated_at": Now(),
+    }
+    understood = interrupted.filter(kind=Kind.ADD).exclude(result={})
+    understood.update(state=State.UNDERSTOOD, **ended)
+    interrupted.update(state=State.FAILED, **ended)
 
 
 def sweep() -> None:
@@ -151,8 +169,10 @@ def sweep() -> None:
     fail_interrupted()
     with transaction.atomic():
         ModelJob.abandoned().delete()
+    # In this order: a folder is younger than its row.
+    folders = [*ModelJob.root().glob("*")]
     known = {str(pk) for pk in ModelJob.objects.values_list("pk", flat=True)}
-    for folder in ModelJob.root().glob("*"):
+    for folder in folders:
         if folder.name not in known:
             delete_folder(folder)
     # What a process left that was killed while it added or deleted a model.
@@ -164,11 +184,14 @@ def sweep() -> None:
 
 
 def _fail(run: Run, exc: Exception) -> None:
-    """Store why a run failed. What was never understood is deleted from the disk at once."""
+    """Store why a run failed. Files that can never be used are deleted from the disk at once."""
     job = run.job
     error = as_vision_error(exc)
+    is_final = False
     if error is None and isinstance(exc, REFUSALS):
         error = ModelRefused(shown_refusal(exc, job))
+        # Other answers may be accepted.
+        is_final = not (job.answers or OPTION.search(str(exc)))
     if error is None:
         logger.exception("%s failed", job, exc_info=exc)
         error = VisionError("Internal server error; see the server log.", code="server_error")
@@ -176,7 +199,7 @@ def _fail(run: Run, exc: Exception) -> None:
         logger.info("%s failed: %s", job, error.detail)
     # An error in the answers to a model that was understood is no reason to upload it again.
     state = State.UNDERSTOOD if job.result and job.paths else State.FAILED
-    if state == State.FAILED:
+    if state == State.FAILED and is_final:
         # Before the job has ended, so that nothing is left when that is seen.
         delete_folder(job.folder)
     with suppress(RunLost):
@@ -187,5 +210,11 @@ def shown_refusal(exc: Exception, job: ModelJob) -> str:
     """A refusal for the page: without folders, and with its fields instead of options."""
     text = " ".join(str(exc).split()) or repr(exc)
     text = re.sub(re.escape(str(job.folder)) + r"[/\\](\w+[/\\])*", "", text)
-    text = re.sub(r"with --(\w+)(?: FILE)?", r"in the field “\1”", without_folders(text))
-    return re.sub(r"--(\w+)", r"the field “\1”", text)
+    text = without_folders(text)
+    # English, as the rest of the text.
+    with translation.override("en"):
+        for field in ANSWERS:
+            shown = f"the field “{field.label}”"
+            text = re.sub(rf"with --{field.name}\b(?: FILE)?", f"in {shown}", text)
+            text = re.sub(rf"--{field.name}\b", shown, text)
+    return text

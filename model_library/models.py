@@ -114,11 +114,11 @@ class ModelJob(models.Model):
 
     @classmethod
     def abandoned(cls) -> models.QuerySet["ModelJob"]:
-        """Jobs that have ended long ago, and uploads that no data follows."""
+        """Jobs that have ended long ago, interrupted uploads, and uploads that never began."""
         now = timezone.now()
         silent = now - timedelta(seconds=settings.LIMITS["announcement_seconds"])
         old = now - timedelta(seconds=settings.LIMITS["upload_seconds"])
-        is_silent = models.Q(state=State.UPLOADING, updated_at__lt=silent)
+        is_silent = models.Q(state=State.UPLOADING, done=0, updated_at__lt=silent)
         return cls.objects.filter(is_silent | models.Q(updated_at__lt=old)).exclude(
             state=State.RUNNING
         )

@@ -65,33 +65,6 @@ class FileSerializer(serializers.Serializer):
         return name
 
 
-class ModelAnnouncementSerializer(serializers.Serializer):
-    """An upload: of a model to add, or of labelled pictures to measure a model with."""
-
-    kind = serializers.ChoiceField([Kind.ADD, Kind.MEASURE])
-    model = serializers.CharField(
-        required=False, default="", allow_blank=True, max_length=255, help_text="the one to measure"
-    )
-    files = FileSerializer(many=True)
-
-    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        names = [file["name"].lower() for file in attrs["files"]]
-        if not 1 <= len(names) <= MAX_FILES:
-            raise serializers.ValidationError(
-                {"files": f"Expected 1 to {MAX_FILES} files, received {len(names)}."}
-            )
-        if len(set(names)) < len(names):
-            raise serializers.ValidationError({"files": "Expected files with different names."})
-        if attrs["kind"] == Kind.MEASURE:
-            if len(names) != 1 or not names[0].endswith(".zip"):
-                raise serializers.ValidationError(
-                    {"files": "Expected one .zip archive of labelled pictures."}
-                )
-            if not attrs["model"]:
-                raise serializers.ValidationError({"model": "Expected the model to measure."})
-        return attrs
-
-
 class PerChannelField(serializers.ListField):
     """One number per channel: three, or one for a grey picture; nothing is no answer."""
 
@@ -162,6 +135,36 @@ def _pair(numbers: list, expected: str) -> list:
     if len(numbers) not in (0, 2):
         raise serializers.ValidationError(f"Expected {expected}, received {len(numbers)} numbers.")
     return numbers
+
+
+class ModelAnnouncementSerializer(serializers.Serializer):
+    """An upload: of a model to add, or of labelled pictures to measure a model with."""
+
+    kind = serializers.ChoiceField([Kind.ADD, Kind.MEASURE])
+    model = serializers.CharField(
+        required=False, default="", allow_blank=True, max_length=255, help_text="the one to measure"
+    )
+    files = FileSerializer(many=True)
+    answers = AnswersSerializer(
+        required=False, help_text="about a model to add; so they are checked before the upload"
+    )
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        names = [file["name"].lower() for file in attrs["files"]]
+        if not 1 <= len(names) <= MAX_FILES:
+            raise serializers.ValidationError(
+                {"files": f"Expected 1 to {MAX_FILES} files, received {len(names)}."}
+            )
+        if len(set(names)) < len(names):
+            raise serializers.ValidationError({"files": "Expected files with different names."})
+        if attrs["kind"] == Kind.MEASURE:
+            if len(names) != 1 or not names[0].endswith(".zip"):
+                raise serializers.ValidationError(
+                    {"files": "Expected one .zip archive of labelled pictures."}
+                )
+            if not attrs["model"]:
+                raise serializers.ValidationError({"model": "Expected the model to measure."})
+        return attrs
 
 
 class UploadedFileSerializer(serializers.Serializer):

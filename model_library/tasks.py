@@ -79,7 +79,8 @@ def understand(run: Run) -> None:
         found = _add(job, samples, is_dry_run=True)
     run.check()
     _draw_answer(job, found, samples["detection"])
-    run.end(State.UNDERSTOOD, result=_described(found, job))
+    result = {**_described(found, job), "answers": job.answers}
+    run.end(State.UNDERSTOOD, result=result)
 
 
 def add(run: Run) -> None:
@@ -87,6 +88,8 @@ def add(run: Run) -> None:
     job = run.job
     with _turn(run):
         run.check()
+        # Later ones may have been refused.
+        job.answers = job.result.get("answers", job.answers)
         found = _add(job, read_samples(), is_dry_run=False)
     # Before the job has ended, so that nothing is left when that is seen.
     delete_folder(job.folder)

@@ -8,6 +8,7 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib.auth.models import User
+from django.db.models import F
 from django.utils import timezone
 from filelock import Timeout
 
@@ -31,9 +32,16 @@ FILE_NAME = re.compile(
 MAX_NAME_BYTES = 200
 
 
-def announce(user: User, kind: Kind, files: list[dict[str, Any]], model: str = "") -> ModelJob:
+def announce(
+    user: User,
+    kind: Kind,
+    files: list[dict[str, Any]],
+    model: str = "",
+    answers: dict[str, Any] | None = None,
+) -> ModelJob:
     """Create the job for an upload of ``files``, each with ``name`` and ``size_bytes``.
 
+    ``answers`` are what is known about a model to add, as for ``AnswersSerializer``.
     Raises ``ModelTooManyBytes``, ``TooManyUploads`` or ``StorageFull``.
     """
     jobs.sweep()
@@ -48,6 +56,7 @@ def announce(user: User, kind: Kind, files: list[dict[str, Any]], model: str = "
         )
     check_room(total)
     job = ModelJob(user=user, kind=kind, files=files, model=model, state=State.UPLOADING)
+    job.answers = answers or {}
     jobs.create(job)
     return job
 
@@ -76,7 +85,8 @@ def receive_chunk(job: ModelJob, number: int, chunk: bytes, *, offset: int) -> i
         check_offset(offset, _size_bytes(path))
         with wrap_storage_full(), path.open("ab", buffering=0) as file:
             append_chunk(file, chunk, offset)
-    ModelJob.objects.filter(pk=job.pk).update(updated_at=timezone.now())
+    uploading = ModelJob.objects.filter(pk=job.pk, state=State.UPLOADING)
+    uploading.update(done=F("done") + len(chunk), updated_at=timezone.now())
     return offset + len(chunk)
 
 

@@ -14,6 +14,7 @@ from ml_core.tests.toy_network import install_toy_network
 from model_library import jobs, tasks
 from model_library.models import ModelJob, State
 from model_library.tests.requests import JOBS, announced, ended, post, send, understood, uploaded
+from web.errors import StorageFull
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -103,7 +104,7 @@ def test_a_wrong_answer_is_refused_with_a_sentence_and_can_be_corrected(admin_cl
     assert (refused["state"], refused["error_code"]) == ("understood", "model_refused")
     assert refused["error"] == (
         "The network has 3 classes, and there are 4 labels. Give its class names in the field "
-        "“labels”."
+        "“Class names”."
     )
     post(admin_client, f"{job['url']}start/", {"labels": ["cat", "dog", "fox"]})
     assert ended(admin_client, job)["error"] == ""
@@ -164,7 +165,9 @@ def test_broken_files_are_refused(admin_client, tmp_path, model_dir, name):
 def test_a_name_that_is_taken_is_refused(admin_client, classifier):
     job = understood(admin_client, classifier, name="yolov3")
 
-    assert job["error"] == "There is a model 'yolov3' already. Choose another in the field “name”."
+    assert job["error"] == "There is a model 'yolov3' already. Choose another in the field “Name”."
+    post(admin_client, f"{job['url']}start/", {"name": "other"})
+    assert ended(admin_client, job)["state"] == "understood"
 
 
 def test_a_cancelled_upload_leaves_nothing(admin_client, classifier, model_dir):
@@ -270,7 +273,10 @@ def test_incomplete_uploads_are_limited_and_forgotten(admin_client, classifier, 
     files = [{"name": "net.onnx", "size_bytes": 9}]
     assert post(admin_client, JOBS, {"kind": "add", "files": files}).status_code == 429
 
+    # The silence after an announcement is about uploads that never began.
     settings.LIMITS = {**settings.LIMITS, "announcement_seconds": 0}
+    assert post(admin_client, JOBS, {"kind": "add", "files": files}).status_code == 429
+    settings.LIMITS = {**settings.LIMITS, "upload_seconds": 0}
     assert post(admin_client, JOBS, {"kind": "add", "files": files}).status_code == 201
 
     assert admin_client.get(job["url"]).status_code == 404
@@ -285,7 +291,7 @@ def test_a_job_whose_process_died_says_so_and_can_be_started_again(admin_client,
 
     state = admin_client.get(job["url"]).json()
 
-    assert (state["state"], state["error_code"]) == ("failed", "interrupted")
+    assert (state["state"], state["error_code"]) == ("failed", "job_interrupted")
     post(admin_client, f"{job['url']}start/")
     assert ended(admin_client, job)["state"] == "understood"
 
@@ -297,3 +303,77 @@ def test_another_member_of_the_staff_sees_the_upload(admin_client, classifier):
 
     assert colleague.get(job["url"]).json()["state"] == "understood"
     assert f'id="job-{job["id"]}"' in colleague.get("/models/").content.decode()
+
+
+def test_what_was_understood_survives_the_death_of_a_process(admin_client, classifier):
+    job = understood(admin_client, classifier)
+    ModelJob.objects.update(
+        state=State.RUNNING, run_id=job["id"], heartbeat_at="2020-01-01T00:00:00Z"
+    )
+
+    page = admin_client.get("/models/", headers={"accept-language": "zh-CN"}).content.decode()
+
+    assert "服务器在此期间停止了" in page
+    assert admin_client.get(job["url"]).json()["state"] == "understood"
+    post(admin_client, f"{job['url']}add/")
+    assert ended(admin_client, job)["state"] == "done"
+
+
+def test_an_error_of_the_server_does_not_cost_the_upload(admin_client, classifier, monkeypatch):
+    add_model = tasks.add_model
+    errors = [StorageFull("full"), KeyError("a bug")]
+
+    def add_model_later(*args, **options):
+        if errors:
+            raise errors.pop()
+        return add_model(*args, **options)
+
+    monkeypatch.setattr(tasks, "add_model", add_model_later)
+
+    job = understood(admin_client, classifier)
+    assert (job["state"], job["error_code"]) == ("failed", "server_error")
+    post(admin_client, f"{job['url']}start/")
+    assert ended(admin_client, job)["error_code"] == "storage_full"
+    post(admin_client, f"{job['url']}start/")
+    assert ended(admin_client, job)["state"] == "understood"
+
+
+def test_a_model_is_added_as_it_was_understood_whatever_was_refused_since(admin_client, classifier):
+    job = understood(admin_client, classifier, labels=["cat", "dog", "fox"])
+    post(admin_client, f"{job['url']}start/", {"name": "zoo", "labels": ["cat"] * 9})
+    assert ended(admin_client, job)["error_code"] == "model_refused"
+
+    post(admin_client, f"{job['url']}add/")
+
+    assert ended(admin_client, job)["model"] == "net"
+    assert selection.models()["net"].labels == ("cat", "dog", "fox")
+
+
+def test_answers_are_checked_with_the_announcement_and_used_by_an_empty_start(
+    admin_client, classifier
+):
+    files = [{"name": classifier.name, "size_bytes": classifier.stat().st_size}]
+    body = {"kind": "add", "files": files, "answers": {"name": "zoo", "range": [0]}}
+    refused = post(admin_client, JOBS, body)
+    assert (refused.status_code, ModelJob.objects.count()) == (422, 0)
+    assert "Expected two numbers" in refused.json()["detail"]
+
+    body["answers"]["range"] = [0, 1]
+    job = post(admin_client, JOBS, body).json()
+    send(admin_client, job["files"][0]["url"], classifier.read_bytes(), 0)
+    assert post(admin_client, f"{job['url']}start/", {"size": [1]}).status_code == 422
+    post(admin_client, f"{job['url']}start/")
+
+    assert ended(admin_client, job)["result"]["name"] == "zoo"
+
+
+def test_a_new_upload_leaves_the_failed_ones_of_colleagues(admin_client, classifier):
+    job = understood(admin_client, classifier, name="yolov3")
+    assert job["state"] == "failed"
+    colleague = Client()
+    colleague.force_login(User.objects.create_superuser("colleague"))
+
+    announced(colleague, classifier)
+    assert admin_client.get(job["url"]).status_code == 200
+    announced(admin_client, classifier)
+    assert admin_client.get(job["url"]).status_code == 404
