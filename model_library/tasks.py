@@ -57,7 +57,7 @@ def _turn(run: Run) -> Iterator[None]:
 def install(run: Run) -> None:
     """Download the files of a model of the catalogue, verified. Raises ``DownloadFailed``."""
     spec = selection.models()[run.job.model]
-    check_room(spec.size_bytes)
+    check_room(spec.size_bytes, settings.MODEL_DIR)
     run.report(0, spec.size_bytes)
     has_mirror = weights.any_reachable([spec], timeout_s=PROBE_S)
     run.check()

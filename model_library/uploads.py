@@ -54,7 +54,7 @@ def announce(
         raise TooManyUploads(
             f"You have {open_uploads} incomplete uploads. Cancel one of them first."
         )
-    check_room(total)
+    check_room(total, settings.MODEL_DIR)
     job = ModelJob(user=user, kind=kind, files=files, model=model, state=State.UPLOADING)
     job.answers = answers or {}
     jobs.create(job)
@@ -73,7 +73,7 @@ def receive_chunk(job: ModelJob, number: int, chunk: bytes, *, offset: int) -> i
     """
     path = job.paths[number]
     check_chunk(len(chunk), offset, file_bytes=job.files[number]["size_bytes"])
-    check_room(len(chunk))
+    check_room(len(chunk), settings.MODEL_DIR)
     with wrap_storage_full():
         path.parent.mkdir(parents=True, exist_ok=True)
     with _locked(path):

@@ -93,12 +93,15 @@ class WholeFileStorage(FileSystemStorage):
             raise
 
 
-def check_room(more_bytes: int) -> None:
+def check_room(more_bytes: int, folder: Path | None = None) -> None:
     """Raise ``StorageFull`` when ``more_bytes`` would leave less than ``LIMITS["free_bytes"]``.
 
+    ``folder`` (``DATA_DIR`` by default) names the disk; it may not exist yet.
     On a completely full disk, the database could not even delete rows.
     """
-    free_bytes = shutil.disk_usage(settings.DATA_DIR).free
+    folder = folder or Path(settings.DATA_DIR)
+    existing = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    free_bytes = shutil.disk_usage(existing).free
     if free_bytes - more_bytes < settings.LIMITS["free_bytes"]:
         raise StorageFull(
             f"The server has no space for {more_bytes:,} more bytes. Delete pictures or videos "
