@@ -15,7 +15,7 @@ from ml_core import choices, engine, model_pool
 from ml_core.catalog import selection, weights
 from ml_core.catalog.model_toml import shortened
 from ml_core.catalog.specs import ModelSpec
-from ml_core.errors import Busy, ModelLoading
+from ml_core.errors import Busy, EngineUnavailable, InferenceTimeout, ModelLoading
 from ml_core.inspection.adding import Places, Understood, add_model
 from ml_core.inspection.answers import Note, answers_from
 from ml_core.models import ModelChoice
@@ -33,6 +33,8 @@ from web.storage.disk import check_room, delete_folder, make_folder
 PROBE_S = 8
 # How long a measurement waits while visitors keep the model busy.
 BUSY_S = 1
+# How often in a row a measurement tries again what a loaded or restarted server did not answer.
+RETRIES = 60
 # Boxes of the sample's answer that are shown, and classes of a classifier's.
 SHOWN_SCORE = 0.25
 TOP = 5
@@ -248,10 +250,19 @@ def _measure_detector(spec: ModelSpec, path: Path, run: Run) -> tuple[float, int
 
 
 def _patiently(infer: Callable[[], Any], run: Run) -> Any:
-    """The result of ``infer``, which waits while visitors keep the model busy."""
+    """The result of ``infer``, which waits while visitors keep the model busy.
+
+    Raises ``EngineUnavailable``, ``InferenceTimeout`` or ``ModelLoading`` after many attempts.
+    """
+    failures = 0
     while True:
         try:
             return infer()
         except Busy:
-            run.check()
-            time.sleep(BUSY_S)
+            pass
+        except (EngineUnavailable, InferenceTimeout, ModelLoading):
+            failures += 1
+            if failures > RETRIES:
+                raise
+        run.check()
+        time.sleep(BUSY_S)

@@ -2,10 +2,12 @@
 
 import hashlib
 import http.server
+import shutil
 import threading
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from PIL import Image
@@ -256,7 +258,8 @@ def test_what_is_no_archive_is_refused(admin_client, toy, tmp_path):
 
 def test_a_busy_model_is_measured_patiently(admin_client, toy, tmp_path, monkeypatch):
     detect = tasks.engine.detect
-    busy = [tasks.Busy("busy"), tasks.Busy("busy")]
+    errors = (tasks.Busy, tasks.EngineUnavailable, tasks.InferenceTimeout, tasks.ModelLoading)
+    busy = [error("not now") for error in errors]
 
     def detect_when_free(*args, **options):
         if busy:
@@ -272,3 +275,47 @@ def test_a_busy_model_is_measured_patiently(admin_client, toy, tmp_path, monkeyp
     )
 
     assert measured(admin_client, path, "toy")["result"]["accuracy_percent"] == 100
+
+
+def test_a_measurement_gives_up_on_a_silent_server_and_can_be_started_again(
+    admin_client, toy, tmp_path, monkeypatch
+):
+    detect = tasks.engine.detect
+    path = zipped(
+        tmp_path / "cells.zip",
+        {"images/1.png": cells_picture({(1, 0): RED})},
+        {"labels/1.txt": "0 0.5 0.1667 0.3333 0.3333"},
+    )
+    attempts = []
+
+    def never(*args, **options):
+        attempts.append(args)
+        raise tasks.InferenceTimeout("silent")
+
+    monkeypatch.setattr(tasks.engine, "detect", never)
+    monkeypatch.setattr(tasks, "BUSY_S", 0)
+    monkeypatch.setattr(tasks, "RETRIES", 3)
+
+    job = measured(admin_client, path, "toy")
+
+    assert (job["state"], job["error_code"], len(attempts)) == ("failed", "inference_timeout", 4)
+    monkeypatch.setattr(tasks.engine, "detect", detect)
+    assert post(admin_client, f"{job['url']}start/").status_code == 202
+    assert ended(admin_client, job)["result"]["accuracy_percent"] == 100
+
+
+def test_uploads_need_room_on_the_disk_of_the_models(
+    admin_client, settings, monkeypatch, model_dir
+):
+    free_bytes = {settings.DATA_DIR: 10**15, model_dir: settings.LIMITS["free_bytes"] + 10}
+    monkeypatch.setattr(
+        shutil, "disk_usage", lambda path: SimpleNamespace(free=free_bytes[Path(path)])
+    )
+
+    def announce(size: int) -> int:
+        files = [{"name": "net.onnx", "size_bytes": size}]
+        return post(admin_client, JOBS, {"kind": "add", "files": files}).status_code
+
+    assert (announce(10), announce(11)) == (201, 507)
+    settings.MODEL_DIR = model_dir / "not" / "there"
+    assert announce(11) == 507
