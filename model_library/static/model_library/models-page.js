@@ -164,9 +164,20 @@ function setProblem(control, text) {
   problem.textContent = text;
 }
 
+/**
+ * The element that a link names, or null: anything can be typed after the #.
+ * @param {string} hash
+ */
+function targetOf(hash) {
+  try {
+    return document.getElementById(decodeURIComponent(hash.slice(1)));
+  } catch {
+    return null;
+  }
+}
+
 /** A model's card is the link's target although it lies in the folded list. */
 function showTarget() {
-  const target = document.getElementById(decodeURIComponent(location.hash.slice(1)));
-  const folded = target?.closest("details");
+  const folded = targetOf(location.hash)?.closest("details");
   if (folded) folded.open = true;
 }
