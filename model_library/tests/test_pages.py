@@ -44,7 +44,7 @@ def shown(client: Client, model: str = "toy") -> str:
 
 
 def card_of(page: str, name: str) -> str:
-    return page.partition(f'id="{name}"')[2].partition('class="card model-card"')[0]
+    return page.partition(f'id="model-{name}"')[2].partition('class="card model-card"')[0]
 
 
 def test_everybody_sees_a_card_per_model(client):
@@ -55,6 +55,15 @@ def test_everybody_sees_a_card_per_model(client):
     assert "/detect-image/?model=toy" in card
     assert "default" in card_of(page, "second")
     assert "<form" not in card
+
+
+def test_a_models_name_is_no_id_of_the_page_itself(client, two_detectors):
+    two_detectors.joinpath("toy").rename(two_detectors / "library")
+
+    page = page_of(client)
+
+    assert page.count('id="library"') == 1
+    assert "96 × 96" in card_of(page, "library")
 
 
 def test_the_link_of_a_card_selects_its_model_on_the_picture_page(client):
@@ -234,7 +243,7 @@ def test_a_deleted_model_is_closed_and_gone(admin_client, tmp_path):
     response = admin_client.delete("/api/models/toy/")
 
     assert response.status_code == 204
-    assert 'id="toy"' not in page_of(admin_client)
+    assert 'id="model-toy"' not in page_of(admin_client)
     assert "toy" not in model_pool.loaded_models()
     assert [path.name for path in tmp_path.iterdir()] == ["second"]
 

@@ -71,7 +71,8 @@ async function change(control, body) {
     const onLoading = () => showLoading(button, sinceMs);
     if (method === "POST") await post(url, body, { signal, onLoading });
     else await requestJson(url, { method, ...(method !== "DELETE" && { body }) });
-    const name = control.closest("[data-part]")?.id ?? "";
+    const card = control.closest("[data-part]");
+    const name = (card instanceof HTMLElement && card.dataset.name) || "";
     // By its text, the keyboard's place is found in the renewed card.
     button.textContent = text;
     await renew();
