@@ -8,6 +8,7 @@ import { settled } from "./fake-page.js";
 const { fetch } = globalThis;
 const FILES = [new File(["012345"], "net.xml"), new File(["01"], "net.bin")];
 const JOB = {
+  state: "uploading",
   url: "/api/model-jobs/1/",
   files: [
     { name: "net.xml", url: "/api/model-jobs/1/files/0/" },
@@ -19,13 +20,18 @@ afterEach(() => {
   globalThis.fetch = fetch;
 });
 
-/** Upload `FILES` to a server that answers all other requests with the job. */
-function start(t) {
+/**
+ * Upload `FILES` to a server that answers all other requests with the job, unless `answer` knows
+ * another response.
+ */
+function start(t, { former = null, answer = async () => null } = {}) {
   FakeXHR.install(t);
   const requests = [];
   const cancelling = new AbortController();
   globalThis.fetch = async (url, { method, body }) => {
     requests.push([method, url, body && JSON.parse(body)]);
+    const special = await answer(method, url, requests.length);
+    if (special) return special;
     return method === "DELETE" ? new Response(null, { status: 204 }) : Response.json(JOB);
   };
   const steps = [];
@@ -36,6 +42,8 @@ function start(t) {
     answers: { name: "zoo" },
     chunkBytes: 4,
     signal: cancelling.signal,
+    former,
+    announced: () => {},
     progress: (step, share, name) => steps.push([step, share, name]),
   });
   return { sending, requests, steps, cancelling };
@@ -89,7 +97,7 @@ test("a cancelled upload is deleted on the server", async (t) => {
   assert.deepEqual(requests.at(-1), ["DELETE", "/api/model-jobs/1/", undefined]);
 });
 
-test("an upload that is refused is deleted, and the reason is passed on", async (t) => {
+test("an upload that is refused stays on the server, and the reason is passed on", async (t) => {
   const { sending, requests } = start(t);
   await settled();
   const body = JSON.stringify({ detail: "The server's storage is full." });
@@ -97,5 +105,54 @@ test("an upload that is refused is deleted, and the reason is passed on", async 
   FakeXHR.last.responds(507, { body });
 
   await assert.rejects(sending, { message: "The server's storage is full." });
-  assert.deepEqual(requests.at(-1), ["DELETE", "/api/model-jobs/1/", undefined]);
+  assert.deepEqual(requests.map(([method]) => method), ["POST"]);
+});
+
+test("after refused answers, the files that arrived are not sent again", async (t) => {
+  const sizes = { 0: 6, 1: 2 };
+  const { sending, requests } = start(t, {
+    former: JOB,
+    answer: async (method, url) =>
+      method === "HEAD" &&
+      new Response(null, { headers: { "Upload-Offset": String(sizes[url.at(-2)]) } }),
+  });
+
+  assert.deepEqual(await sending, JOB);
+  assert.deepEqual(FakeXHR.all, []);
+  assert.deepEqual(requests.at(-1), ["POST", "/api/model-jobs/1/start/", { name: "zoo" }]);
+  assert.equal(requests.filter(([, url]) => url === "/api/model-jobs/").length, 0);
+});
+
+test("a former upload that was cancelled meanwhile is announced anew", async (t) => {
+  const { sending, requests } = start(t, {
+    former: { ...JOB, url: "/api/model-jobs/0/" },
+    answer: async (_, url) => url === "/api/model-jobs/0/" && new Response("{}", { status: 404 }),
+  });
+  for (let chunk = 0; chunk < 3; chunk += 1) await accept();
+
+  await sending;
+  assert.deepEqual(requests[1].slice(0, 2), ["POST", "/api/model-jobs/"]);
+});
+
+test("a connection lost at the start is tried again, unless the job was started", async (t) => {
+  t.mock.timers.enable({ apis: ["setTimeout"] });
+  let isStarted = false;
+  const running = { ...JOB, state: "running" };
+  const { sending, requests, steps } = start(t, {
+    answer: async (method, url) => {
+      if (url.endsWith("/start/")) {
+        isStarted = true;
+        throw new TypeError("There was no response.");
+      }
+      return isStarted && Response.json(running);
+    },
+  });
+  for (let chunk = 0; chunk < 3; chunk += 1) await accept();
+  await settled();
+
+  assert.deepEqual(steps.at(-1), ["waiting", 1, "net.bin"]);
+  t.mock.timers.tick(500);
+
+  assert.deepEqual(await sending, running);
+  assert.deepEqual(requests.at(-1).slice(0, 2), ["GET", "/api/model-jobs/1/"]);
 });

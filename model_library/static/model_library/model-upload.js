@@ -1,10 +1,12 @@
 /** Uploads the files of a model, or labelled pictures, in chunks, and starts the job that uses them. */
 
-import { requestJson } from "../js/requests/api.js";
+import { Problem, requestJson } from "../js/requests/api.js";
+import { Backoff } from "../js/requests/backoff.js";
 import { sendChunks } from "../js/requests/chunks.js";
+import { delay } from "../js/requests/delay.js";
 import { UploadRequests } from "../js/requests/upload-requests.js";
 
-/** @typedef {{url: string, files: {name: string, url: string}[]}} Job */
+/** @typedef {{url: string, state: string, files: {name: string, url: string}[]}} Job */
 /**
  * @typedef {object} Options
  * @property {string} api the address of the jobs
@@ -13,35 +15,97 @@ import { UploadRequests } from "../js/requests/upload-requests.js";
  * @property {object} answers what a person knows about a model to add
  * @property {number} chunkBytes
  * @property {AbortSignal} signal
+ * @property {Job | null} former a job of the same files that could not be started
+ * @property {(job: Job) => void} announced receives the job before its files are sent
  * @property {(step: "sending" | "reading" | "waiting", share: number, name: string) => void} progress
  */
 
 /**
- * Throws `Problem` if the server refuses something, and the signal's reason if it is aborted; then
- * the job is cancelled.
+ * Retries lost connections once the files are announced. Throws `Problem` if the server refuses
+ * something; what has arrived stays there, for another try with the job as `former`. Throws the
+ * signal's reason if it is aborted; then the job is cancelled.
  * @param {File[]} files
  * @param {Options} options
  * @returns {Promise<Job>}
  */
 export async function uploadAndStart(files, options) {
-  const { api, kind, model, answers, chunkBytes, signal } = options;
-  const announced = files.map(({ name, size }) => ({ name, size_bytes: size }));
-  const body = { kind, model, files: announced };
-  /** @type {Job} */
-  const job = await requestJson(api, { method: "POST", body, signal });
+  const { former, signal } = options;
+  let job = former;
   try {
+    job = (former && (await stillOpen(former, signal))) || (await announce(files, options));
+    options.announced(job);
     for (const [number, file] of files.entries()) {
-      const requests = new UploadRequests(job.files[number].url, signal);
-      await sendChunks(file, requests, {
-        offset: 0,
-        chunkBytes,
-        signal,
-        progress: (step, share) => options.progress(step, share, file.name),
-      });
+      await send(file, job.files[number].url, job === former, options);
     }
-    return await requestJson(`${job.url}start/`, { method: "POST", body: answers, signal });
+    return await start(job, files[files.length - 1].name, options);
   } catch (reason) {
-    await requestJson(job.url, { method: "DELETE" }).catch(() => {});
+    if (signal.aborted && job) await requestJson(job.url, { method: "DELETE" }).catch(() => {});
     throw reason;
+  }
+}
+
+/**
+ * The job, or null if it was cancelled or started meanwhile.
+ * @param {Job} job
+ * @param {AbortSignal} signal
+ */
+async function stillOpen(job, signal) {
+  try {
+    const { state } = await requestJson(job.url, { signal });
+    return state === "uploading" ? job : null;
+  } catch (reason) {
+    if (reason instanceof Problem) return null;
+    throw reason;
+  }
+}
+
+/**
+ * @param {File[]} files
+ * @param {Options} options
+ * @returns {Promise<Job>}
+ */
+function announce(files, { api, kind, model, signal }) {
+  const announced = files.map(({ name, size }) => ({ name, size_bytes: size }));
+  return requestJson(api, { method: "POST", body: { kind, model, files: announced }, signal });
+}
+
+/**
+ * @param {File} file
+ * @param {string} url
+ * @param {boolean} resumes whether some of it may have arrived before
+ * @param {Options} options
+ */
+async function send(file, url, resumes, { chunkBytes, signal, progress }) {
+  const requests = new UploadRequests(url, signal);
+  const offset = (resumes && (await requests.receivedBytes())) || 0;
+  if (offset === file.size) return;
+  await sendChunks(file, requests, {
+    offset,
+    chunkBytes,
+    signal,
+    progress: (step, share) => progress(step, share, file.name),
+  });
+}
+
+/**
+ * @param {Job} job
+ * @param {string} name of the file that the progress names
+ * @param {Options} options
+ * @returns {Promise<Job>}
+ */
+async function start(job, name, { answers, signal, progress }) {
+  const backoff = new Backoff();
+  for (;;) {
+    try {
+      // When the answer was lost, the job may have been started.
+      const now = backoff.isRetrying ? await requestJson(job.url, { signal }) : job;
+      if (now.state !== job.state) return now;
+      return await requestJson(`${job.url}start/`, { method: "POST", body: answers, signal });
+    } catch (reason) {
+      // That is how `fetch` says that there was no response.
+      if (signal.aborted || !(reason instanceof TypeError)) throw reason;
+      progress("waiting", 1, name);
+      await delay(backoff.next(), signal);
+    }
   }
 }

@@ -8,11 +8,19 @@ import { formValues } from "./form-values.js";
 import { uploadAndStart } from "./model-upload.js";
 import { rememberParts, renewParts } from "./page-parts.js";
 
+/** @typedef {import("./model-upload.js").Job} Job */
+
 const RENEW_MS = 1000;
 
 const library = element("library", HTMLElement);
 /** @type {ReturnType<typeof setTimeout> | undefined} */
 let timer;
+/**
+ * Uploads that arrived or were refused, by the form that sent them: the person corrects the answers
+ * and starts again, without sending the same files once more.
+ * @type {WeakMap<HTMLFormElement, {files: File[], job: Job}>}
+ */
+const kept = new WeakMap();
 
 rememberParts();
 const controls = document.getElementById("controls");
@@ -101,6 +109,8 @@ async function upload(form) {
   const { signal } = uploading;
   const cancel = part(panel, ".cancel", HTMLButtonElement);
   cancel.addEventListener("click", () => uploading.abort(), { signal });
+  const before = kept.get(form);
+  const isSame = before?.files.every((file, number) => file === files[number]);
   panel.hidden = false;
   button.disabled = true;
   try {
@@ -111,14 +121,18 @@ async function upload(form) {
       answers: formValues(fieldsOf(form)),
       chunkBytes: Number(chunkBytes),
       signal,
+      former: before && isSame && before.files.length === files.length ? before.job : null,
+      announced: (job) => kept.set(form, { files, job }),
       progress: (step, share, name) => {
         status.textContent = `${texts(status)[step].replace("{name}", () => name)} ${percent(share)}`;
         bar.value = share;
       },
     });
     form.reset();
+    kept.delete(form);
   } catch (reason) {
-    if (!signal.aborted) setProblem(form, failureText(reason, texts(library).unreachable));
+    if (signal.aborted) kept.delete(form);
+    else setProblem(form, failureText(reason, texts(library).unreachable));
   } finally {
     panel.hidden = true;
     button.disabled = false;
