@@ -1,6 +1,7 @@
 """The models page; the staff's changes go through the API."""
 
 from django.conf import settings
+from django.db.models import Q
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
@@ -22,12 +23,9 @@ def models_page(request: HttpRequest) -> HttpResponse:
     }
     if request.user.is_staff:
         jobs.fail_interrupted()
-        # An upload in progress is shown by the page that sends it.
-        uploads = (
-            ModelJob.objects.filter(kind=Kind.ADD)
-            .exclude(state=State.UPLOADING)
-            .order_by("-created_at")
-        )
+        # The person's own uploads can be cancelled after the page that sent them is gone.
+        own = Q(state=State.UPLOADING, user=request.user)
+        uploads = ModelJob.objects.filter(own | Q(kind=Kind.ADD) & ~Q(state=State.UPLOADING))
         context |= {
             "operators_defaults": [
                 name for task in selection.TASKS if (name := selection.operators_default(task))

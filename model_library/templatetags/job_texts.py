@@ -1,11 +1,19 @@
 """Template filters for the errors of jobs."""
 
+import json
+
 from django import template
 
 from model_library.models import ModelJob
 from web.problem_texts import shown_detail
 
 register = template.Library()
+
+
+@register.filter
+def as_json(answers: dict) -> str:
+    """What a person said about a model, as the body of a request."""
+    return json.dumps(answers)
 
 
 @register.filter

@@ -222,3 +222,47 @@ def test_a_wrong_description_is_refused_on_its_card(
         "The description of described was corrected."
     )
     expect(card.locator("dl")).to_contain_text("MIT")
+
+
+def test_refused_answers_are_corrected_without_another_upload(
+    staff_page: Page, zoo: Path, console_errors: list[str]
+):
+    form = staff_page.locator(".add-model")
+    form.get_by_text("Say what you know about it").click()
+    form.locator("[name=origin]").fill("no address")
+    upload(staff_page, zoo)
+    expect(form.get_by_role("alert")).to_contain_text("URL")
+    assert "422" in console_errors.pop()
+    found = staff_page.locator(".uploaded")
+    expect(found).to_contain_text("This upload has not been started.")
+    chunks: list[str] = []
+    staff_page.on("request", lambda sent: chunks.extend([sent.url] * (sent.method == "PATCH")))
+
+    form.locator("[name=origin]").fill("")
+    form.get_by_role("button", name="Upload and try it").click()
+
+    expect(found).to_contain_text("8 x 8", timeout=60_000)
+    assert chunks == []
+    found.get_by_role("button", name="Cancel").click()
+    expect(found).to_have_count(0)
+
+
+def test_what_is_being_typed_stays_when_cards_change_place(
+    staff_page: Page, own_server: Server, zoo: Path
+):
+    folder = own_server.model_dir / "typed"
+    folder.mkdir()
+    shutil.copy(zoo, folder / "zoo.onnx")
+    folder.joinpath("model.toml").write_text(DESCRIPTION)
+    staff_page.reload()
+    names = staff_page.locator(".model-card h2")
+    before = names.all_inner_texts()
+    card_of(staff_page, "typed").get_by_text("Correct the description…").click()
+    licence = card_of(staff_page, "typed").get_by_role("textbox", name="Licence")
+    licence.fill("MIT")
+
+    card_of(staff_page, "vision-small").get_by_role("button", name="Set as default").click()
+
+    expect(staff_page.locator("#notice")).to_have_text("vision-small is the default model now.")
+    assert names.all_inner_texts() != before
+    expect(licence).to_have_value("MIT")

@@ -6,7 +6,7 @@ import { element, part, texts } from "../js/dom.js";
 import { showLoading } from "../js/requests/loading.js";
 import { formValues } from "./form-values.js";
 import { uploadAndStart } from "./model-upload.js";
-import { rememberParts, renewParts } from "./page-parts.js";
+import { rememberParts, renewParts, settle } from "./page-parts.js";
 
 /** @typedef {import("./model-upload.js").Job} Job */
 
@@ -21,6 +21,8 @@ let timer;
  * @type {WeakMap<HTMLFormElement, {files: File[], job: Job}>}
  */
 const kept = new WeakMap();
+/** @type {Set<string>} addresses of the jobs whose files are being sent */
+const sending = new Set();
 
 rememberParts();
 const controls = document.getElementById("controls");
@@ -83,6 +85,7 @@ async function change(control, body) {
     const name = (card instanceof HTMLElement && card.dataset.name) || "";
     // By its text, the keyboard's place is found in the renewed card.
     button.textContent = text;
+    if (control instanceof HTMLFormElement) settle(control);
     await renew();
     if (done) notify(done.replace("{name}", () => name));
   } catch (reason) {
@@ -111,6 +114,7 @@ async function upload(form) {
   cancel.addEventListener("click", () => uploading.abort(), { signal });
   const before = kept.get(form);
   const isSame = before?.files.every((file, number) => file === files[number]);
+  let url = "";
   panel.hidden = false;
   button.disabled = true;
   try {
@@ -122,7 +126,13 @@ async function upload(form) {
       chunkBytes: Number(chunkBytes),
       signal,
       former: before && isSame && before.files.length === files.length ? before.job : null,
-      announced: (job) => kept.set(form, { files, job }),
+      announced: (job) => {
+        url = job.url;
+        kept.set(form, { files, job });
+        sending.add(url);
+        // An earlier try of it may be on the page.
+        renew().catch(() => {});
+      },
       progress: (step, share, name) => {
         status.textContent = `${texts(status)[step].replace("{name}", () => name)} ${percent(share)}`;
         bar.value = share;
@@ -134,6 +144,7 @@ async function upload(form) {
     if (signal.aborted) kept.delete(form);
     else setProblem(form, failureText(reason, texts(library).unreachable));
   } finally {
+    sending.delete(url);
     panel.hidden = true;
     button.disabled = false;
   }
@@ -141,7 +152,7 @@ async function upload(form) {
 }
 
 async function renew() {
-  await renewParts(library);
+  await renewParts(library, sending);
   followJobs();
 }
 
@@ -175,7 +186,9 @@ function notify(text) {
  */
 function setProblem(control, text) {
   const card = control.closest(".card");
-  const problem = card?.querySelector(".problem:not(.job-error)") ?? element("lost", HTMLElement);
+  // The card may have been renewed since the request was sent.
+  const shown = document.getElementById(card?.id ?? "") ?? card;
+  const problem = shown?.querySelector(".problem:not(.job-error)") ?? element("lost", HTMLElement);
   problem.textContent = text;
 }
 
