@@ -229,6 +229,7 @@ def test_refused_answers_are_corrected_without_another_upload(
 ):
     form = staff_page.locator(".add-model")
     form.get_by_text("Say what you know about it").click()
+    form.locator("[name=name]").fill("corrected")
     form.locator("[name=origin]").fill("no address")
     upload(staff_page, zoo)
     expect(form.get_by_role("alert")).to_contain_text("URL")
