@@ -1,6 +1,7 @@
 """Fixtures for all tests: shared data, if present, and detectors with and without it."""
 
 import os
+import threading
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import replace
@@ -8,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from django.conf import settings
+from django.core.exceptions import SynchronousOnlyOperation
 from django.utils import translation
 from filelock import FileLock
 
@@ -33,7 +35,12 @@ settings.CONVERTED_DIR = settings.BASE_DIR / "var" / "test-converted"
 
 
 def _choices_in_tests(read=choices._read):
-    """Without the mark django_db, a test has no database, and pytest-django raises this."""
+    """Only the test's own thread sees its rows, which are not committed.
+
+    Without the mark django_db, a test has no database, and pytest-django raises RuntimeError.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        raise SynchronousOnlyOperation
     try:
         return read()
     except RuntimeError:

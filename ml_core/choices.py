@@ -21,6 +21,8 @@ _choices: dict[str, ModelChoice] = {}
 # Whether those known will do while they are being read; not before the first time, or a change.
 _may_be_old = False
 _fresh_until_s = 0.0
+# Counts the calls of ``forget``.
+_changes = 0
 
 
 def choices() -> Mapping[str, ModelChoice]:
@@ -38,11 +40,14 @@ def choices() -> Mapping[str, ModelChoice]:
         if time.monotonic() < _fresh_until_s:
             return _choices
         try:
+            changes = _changes
             former, _choices = _choices, {choice.name: choice for choice in _read()}
             if on_change and _loaded_first(former) != _loaded_first(_choices):
                 threading.Thread(target=on_change, daemon=True).start()
-            _fresh_until_s = time.monotonic() + FRESH_SECONDS
-            _may_be_old = True
+            # Not if they were changed while they were being read.
+            if changes == _changes:
+                _fresh_until_s = time.monotonic() + FRESH_SECONDS
+                _may_be_old = True
         except SynchronousOnlyOperation:
             # A coroutine; the next thread reads them.
             pass
@@ -56,7 +61,8 @@ def choices() -> Mapping[str, ModelChoice]:
 
 def forget() -> None:
     """Read the rows again at the next request in this process, after a change."""
-    global _fresh_until_s, _may_be_old
+    global _changes, _fresh_until_s, _may_be_old
+    _changes += 1
     _fresh_until_s, _may_be_old = 0.0, False
 
 

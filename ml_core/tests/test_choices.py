@@ -97,6 +97,22 @@ def test_a_change_made_elsewhere_is_told_once(monkeypatch):
     assert not told.acquire(timeout=0.1)
 
 
+def test_a_change_while_the_choices_are_read_is_read_again(monkeypatch):
+    read = choices._read
+
+    def changed_meanwhile() -> list[ModelChoice]:
+        rows = read()
+        monkeypatch.setattr(choices, "_read", read)
+        choose("toy", is_default=True)
+        return rows
+
+    monkeypatch.setattr(choices, "_read", changed_meanwhile)
+    choices.forget()
+    selection.default_model("detection")
+
+    assert selection.default_model("detection").name == "toy"
+
+
 def test_without_a_database_the_last_known_choices_remain(monkeypatch):
     choose("toy", is_default=True)
     assert selection.default_model("detection").name == "toy"
