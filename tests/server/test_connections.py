@@ -91,7 +91,7 @@ def wait_until(condition) -> None:
 
 @contextlib.contextmanager
 def sending(connections: list[socket.socket]) -> Iterator[None]:
-    """Send the bodies of requests, fast enough that they do not time out."""
+    """Send the bodies of requests, also of later ones, fast enough that they do not time out."""
     ended = threading.Event()
 
     def send() -> None:
@@ -157,32 +157,32 @@ def test_incomplete_bodies_of_one_address_do_not_block_others_and_time_out(
 def test_addresses_with_many_requests_do_not_block_other_addresses(
     small_server: Server, opened
 ) -> None:
-    posts = [
-        opened.enter_context(open_post(small_server, f"192.0.2.{number % 3}", 10**6))
-        for number in range(CONNECTIONS)
-    ]
+    posts: list[socket.socket] = []
     with sending(posts):
+        for number in range(CONNECTIONS):
+            post = open_post(small_server, f"192.0.2.{number % 3}", 10**6)
+            posts.append(opened.enter_context(post))
         ask_until(503, small_server, "/", "192.0.2.0")
 
         assert ask(small_server, "/", "192.0.2.7").status_code == 200
 
 
 def test_addresses_of_an_ipv6_network_share_one_limit(small_server: Server, opened) -> None:
-    posts = [
-        opened.enter_context(open_post(small_server, f"2001:db8:1:2::{number}", 10**6))
-        for number in range(OF_ADDRESS)
-    ]
+    posts: list[socket.socket] = []
     with sending(posts):
+        for number in range(OF_ADDRESS):
+            post = open_post(small_server, f"2001:db8:1:2::{number}", 10**6)
+            posts.append(opened.enter_context(post))
         ask_until(429, small_server, "/", "2001:db8:1:2:ffff::1")
         assert ask(small_server, "/", "2001:db8:1:3::1").status_code == 200
 
 
 def test_probes_are_answered_at_the_connection_limit(small_server: Server, opened) -> None:
-    posts = [
-        opened.enter_context(open_post(small_server, f"192.0.2.{number}", 10**6))
-        for number in range(CONNECTIONS)
-    ]
+    posts: list[socket.socket] = []
     with sending(posts):
+        for number in range(CONNECTIONS):
+            post = open_post(small_server, f"192.0.2.{number}", 10**6)
+            posts.append(opened.enter_context(post))
         ask_until(503, small_server, "/")
         probes = [ask(small_server, path).status_code for path in ("/livez", "/readyz")]
         with_body = ask(small_server, "/livez", method="POST", data=b"x")
