@@ -23,7 +23,7 @@ from detect_video.video.reader import VideoInfo, accepted_format, probe
 from ml_core.errors import VisionError
 from ml_core.locks import short_lock
 from web.errors import UploadBusy, UploadFinished
-from web.storage.chunks import append_chunk, check_chunk, check_offset
+from web.storage.chunks import append_chunk, arrived_bytes, check_chunk, check_offset
 from web.storage.disk import (
     check_room,
     delete_folder,
@@ -45,7 +45,7 @@ def received_bytes(video: Video) -> int:
     """The offset at which the next chunk has to begin."""
     if video.state != State.UPLOADING:
         return video.received_bytes
-    return _size_bytes(video.part_path) or _size_bytes(video.source_path)
+    return arrived_bytes(video.part_path) or arrived_bytes(video.source_path)
 
 
 def receive_chunk(video: Video, chunk: bytes, *, offset: int) -> None:
@@ -169,10 +169,6 @@ def _update(video: Video, **fields: Any) -> None:
         raise NotFound(DELETED)
     for name, value in fields.items():
         setattr(video, name, value)
-
-
-def _size_bytes(path: Path) -> int:
-    return path.stat().st_size if path.exists() else 0
 
 
 def keep_open(video: Video, *, model: str) -> None:

@@ -13,6 +13,7 @@ from django.dispatch import receiver
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from web.storage.chunks import arrived_bytes
 from web.storage.disk import delete_folder
 
 # A run whose heartbeat is older has died with its process; live runs send one each second.
@@ -99,7 +100,7 @@ class ModelJob(models.Model):
     @property
     def is_uploaded(self) -> bool:
         """Whether all bytes of all files have arrived."""
-        sizes = [path.stat().st_size if path.exists() else 0 for path in self.paths]
+        sizes = [arrived_bytes(path) for path in self.paths]
         return sizes == [file["size_bytes"] for file in self.files]
 
     @property

@@ -17,7 +17,7 @@ from model_library import jobs
 from model_library.errors import ModelTooManyBytes
 from model_library.models import Kind, ModelJob, State
 from web.errors import TooManyUploads, UploadBusy, UploadFinished
-from web.storage.chunks import append_chunk, check_chunk, check_offset
+from web.storage.chunks import append_chunk, arrived_bytes, check_chunk, check_offset
 from web.storage.disk import check_room, delete_folder, wrap_storage_full
 
 MAX_FILES = 10
@@ -63,7 +63,7 @@ def announce(
 
 def received_bytes(job: ModelJob, number: int) -> int:
     """How many bytes of the file with this number have arrived."""
-    return _size_bytes(job.paths[number])
+    return arrived_bytes(job.paths[number])
 
 
 def receive_chunk(job: ModelJob, number: int, chunk: bytes, *, offset: int) -> int:
@@ -82,7 +82,7 @@ def receive_chunk(job: ModelJob, number: int, chunk: bytes, *, offset: int) -> i
             if not ModelJob.objects.filter(pk=job.pk).exists():
                 delete_folder(job.folder)
             raise UploadFinished("This upload has ended.")
-        check_offset(offset, _size_bytes(path))
+        check_offset(offset, arrived_bytes(path))
         with wrap_storage_full(), path.open("ab", buffering=0) as file:
             append_chunk(file, chunk, offset)
     uploading = ModelJob.objects.filter(pk=job.pk, state=State.UPLOADING)
@@ -98,7 +98,3 @@ def _locked(path: Path) -> Iterator[None]:
             yield
     except Timeout as exc:
         raise UploadBusy("Another request is uploading this file. Try again in a moment.") from exc
-
-
-def _size_bytes(path: Path) -> int:
-    return path.stat().st_size if path.exists() else 0

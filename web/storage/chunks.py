@@ -1,5 +1,6 @@
 """Parts of files that arrive in chunks: the size on disk is the offset of the next chunk."""
 
+from pathlib import Path
 from typing import IO
 
 from django.conf import settings
@@ -7,6 +8,11 @@ from django.conf import settings
 from ml_core.errors import gettext_noop
 from web.errors import ChunkTooLarge, WrongOffset
 from web.storage.disk import fsync_file
+
+
+def arrived_bytes(path: Path) -> int:
+    """The bytes of a file that are on disk; 0 before the first chunk."""
+    return path.stat().st_size if path.exists() else 0
 
 
 def check_chunk(length: int, offset: int, *, file_bytes: int) -> None:
