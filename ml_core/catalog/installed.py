@@ -6,9 +6,10 @@ optionally one ``.names`` file, or a classifier with the ``.weights.h5`` and ``.
 ``train_classifier`` writes.
 """
 
-import os
+from contextlib import suppress
 from dataclasses import replace
 from functools import cache, lru_cache
+from os import scandir
 from pathlib import Path
 
 from ml_core.catalog.catalogue import CATALOG, VISION_SMALL
@@ -45,7 +46,9 @@ def read_catalog(model_dir: Path) -> dict[str, ModelSpec]:
     # Hidden folders are those of models that are being added.
     shown = (path for path in folders if path.is_dir() and not path.name.startswith("."))
     for folder in sorted(shown):
-        spec = _user_model(folder, _versions(folder))
+        versions = _versions(folder)
+        # Another process may have just deleted it.
+        spec = None if versions is None else _user_model(folder, versions)
         if spec and folder.name in specs:
             taken = f"The catalogue already has a model {folder.name}: rename this folder."
             spec = replace(spec, name=f"{folder.name} (yours)", problem=taken)
@@ -77,11 +80,19 @@ def _user_model(folder: Path, versions: frozenset[tuple[object, ...]]) -> ModelS
     return _described(folder) or read_user_detector(folder) or _user_classifier(folder)
 
 
-def _versions(folder: Path) -> frozenset[tuple[object, ...]]:
-    """Name, modification time and size of all files in ``folder``."""
-    with os.scandir(folder) as entries:
-        statuses = [(entry.name, entry.stat()) for entry in entries]
-    return frozenset((name, status.st_mtime_ns, status.st_size) for name, status in statuses)
+def _versions(folder: Path) -> frozenset[tuple[object, ...]] | None:
+    """Name, modification time and size of all files in ``folder``; None if it is gone."""
+    versions = set()
+    try:
+        with scandir(folder) as entries:
+            for entry in entries:
+                # A file may be replaced meanwhile.
+                with suppress(FileNotFoundError):
+                    status = entry.stat()
+                    versions.add((entry.name, status.st_mtime_ns, status.st_size))
+    except FileNotFoundError:
+        return None
+    return frozenset(versions)
 
 
 @cache

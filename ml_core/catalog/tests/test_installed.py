@@ -1,5 +1,7 @@
+import os
 import re
 import shutil
+from contextlib import contextmanager
 
 import pytest
 
@@ -274,3 +276,38 @@ def test_a_folder_is_read_again_only_when_its_files_changed(tmp_path, monkeypatc
     assert changed.labels == ("pepper", "berry")
     assert "toy" not in read_catalog(tmp_path)
     assert len(read) == 2
+
+
+def test_a_folder_that_is_deleted_while_the_models_are_read_is_left_out(tmp_path, monkeypatch):
+    scan = os.scandir
+    install_toy_network(tmp_path)
+    for name in ("gone", "stays"):
+        shutil.copytree(tmp_path / "toy", tmp_path / name)
+
+    def delete_first(folder):
+        shutil.rmtree(tmp_path / "gone", ignore_errors=True)
+        return scan(folder)
+
+    monkeypatch.setattr(installed, "scandir", delete_first)
+
+    specs = read_catalog(tmp_path)
+
+    assert "gone" not in specs
+    assert specs["stays"].is_usable
+
+
+def test_a_file_that_is_replaced_while_the_models_are_read_leaves_the_model(tmp_path, monkeypatch):
+    scan = os.scandir
+    install_toy_network(tmp_path)
+    tmp_path.joinpath("toy", "new").touch()
+
+    @contextmanager
+    def with_a_file_deleted(path):
+        with scan(path) as found:
+            entries = [*found]
+            path.joinpath("new").unlink()
+            yield entries
+
+    monkeypatch.setattr(installed, "scandir", with_a_file_deleted)
+
+    assert read_catalog(tmp_path)["toy"].is_usable
