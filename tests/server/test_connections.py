@@ -90,24 +90,31 @@ def wait_until(condition) -> None:
 
 
 @contextlib.contextmanager
-def sending(connections: list[socket.socket]) -> Iterator[None]:
-    """Send the bodies of requests, also of later ones, fast enough that they do not time out."""
+def sending_posts(server: Server, addresses: list[str]) -> Iterator[None]:
+    """Open a request from each address, and send their bodies so that none times out.
+
+    Also while later ones are opened: on a busy machine this takes long.
+    """
+    posts: list[socket.socket] = []
     ended = threading.Event()
 
     def send() -> None:
         while not ended.wait(WINDOW_S / 10):
-            for connection in connections:
+            for post in posts:
                 # The server may have rejected this one.
                 with contextlib.suppress(OSError):
-                    connection.sendall(b"x" * WINDOW_BYTES)
+                    post.sendall(b"x" * WINDOW_BYTES)
 
     thread = threading.Thread(target=send)
     thread.start()
-    try:
-        yield
-    finally:
-        ended.set()
-        thread.join()
+    with contextlib.ExitStack() as opened:
+        try:
+            for address in addresses:
+                posts.append(opened.enter_context(open_post(server, address, 10**6)))
+            yield
+        finally:
+            ended.set()
+            thread.join()
 
 
 @pytest.mark.parametrize(
@@ -154,35 +161,24 @@ def test_incomplete_bodies_of_one_address_do_not_block_others_and_time_out(
     ask_until(200, small_server, "/", address)
 
 
-def test_addresses_with_many_requests_do_not_block_other_addresses(
-    small_server: Server, opened
-) -> None:
-    posts: list[socket.socket] = []
-    with sending(posts):
-        for number in range(CONNECTIONS):
-            post = open_post(small_server, f"192.0.2.{number % 3}", 10**6)
-            posts.append(opened.enter_context(post))
+def test_addresses_with_many_requests_do_not_block_other_addresses(small_server: Server) -> None:
+    addresses = [f"192.0.2.{number % 3}" for number in range(CONNECTIONS)]
+    with sending_posts(small_server, addresses):
         ask_until(503, small_server, "/", "192.0.2.0")
 
         assert ask(small_server, "/", "192.0.2.7").status_code == 200
 
 
-def test_addresses_of_an_ipv6_network_share_one_limit(small_server: Server, opened) -> None:
-    posts: list[socket.socket] = []
-    with sending(posts):
-        for number in range(OF_ADDRESS):
-            post = open_post(small_server, f"2001:db8:1:2::{number}", 10**6)
-            posts.append(opened.enter_context(post))
+def test_addresses_of_an_ipv6_network_share_one_limit(small_server: Server) -> None:
+    addresses = [f"2001:db8:1:2::{number}" for number in range(OF_ADDRESS)]
+    with sending_posts(small_server, addresses):
         ask_until(429, small_server, "/", "2001:db8:1:2:ffff::1")
         assert ask(small_server, "/", "2001:db8:1:3::1").status_code == 200
 
 
-def test_probes_are_answered_at_the_connection_limit(small_server: Server, opened) -> None:
-    posts: list[socket.socket] = []
-    with sending(posts):
-        for number in range(CONNECTIONS):
-            post = open_post(small_server, f"192.0.2.{number}", 10**6)
-            posts.append(opened.enter_context(post))
+def test_probes_are_answered_at_the_connection_limit(small_server: Server) -> None:
+    addresses = [f"192.0.2.{number}" for number in range(CONNECTIONS)]
+    with sending_posts(small_server, addresses):
         ask_until(503, small_server, "/")
         probes = [ask(small_server, path).status_code for path in ("/livez", "/readyz")]
         with_body = ask(small_server, "/livez", method="POST", data=b"x")
