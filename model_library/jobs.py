@@ -21,6 +21,7 @@ from django.utils.translation import gettext_noop
 
 from ml_core.catalog.formats import ModelFileError
 from ml_core.errors import VisionError
+from ml_core.inspection.adding import remove_unfinished
 from ml_core.networks.loading import NETWORK_ERRORS
 from ml_core.pictures.labelled_pictures import LabelError
 from ml_core.training.classification.data import DatasetError
@@ -33,7 +34,7 @@ from web.storage.disk import as_vision_error, delete_folder, is_older
 logger = logging.getLogger(__name__)
 
 HEARTBEAT_S = 1
-# Adding and deleting take less.
+# Deleting takes less.
 LEFTOVER_S = 24 * 3600
 UNDER_WAY = "This is under way already. Wait until it has ended, or cancel it."
 INTERRUPTED = gettext_noop("The server was stopped meanwhile. Start it again.")
@@ -175,12 +176,12 @@ def sweep() -> None:
     for folder in folders:
         if folder.name not in known:
             delete_folder(folder)
-    # What a process left that was killed while it added or deleted a model.
+    remove_unfinished(settings.MODEL_DIR)
+    # What a process left that was killed while it deleted a model.
     before = time.time() - LEFTOVER_S
-    for pattern in (".adding-*", ".deleted-*"):
-        for folder in settings.MODEL_DIR.glob(pattern):
-            if is_older(folder, before):
-                delete_folder(folder)
+    for folder in settings.MODEL_DIR.glob(".deleted-*"):
+        if is_older(folder, before):
+            delete_folder(folder)
 
 
 def _fail(run: Run, exc: Exception) -> None:

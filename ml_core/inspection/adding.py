@@ -5,7 +5,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -95,6 +95,14 @@ def add_model(
         return Understood(known.spec, tuple(known.notes), answer)
 
 
+def remove_unfinished(model_dir: Path) -> None:
+    """Delete what killed processes left when they added models: none takes a day."""
+    for folder in model_dir.glob(f"{UNFINISHED}*"):
+        with suppress(FileNotFoundError):
+            if folder.stat().st_mtime < time.time() - STALE_SECONDS:
+                shutil.rmtree(folder, ignore_errors=True)
+
+
 def answer_for(spec: ModelSpec, image: np.ndarray) -> Classification | Detections:
     """The model's answer for a picture, from a trial. Raises ``ModelFileError``."""
     network_input, placement = resize_to_input(image, spec)
@@ -122,10 +130,7 @@ def _workshop(places: Places, is_dry_run: bool) -> AbstractContextManager[str]:
     if is_dry_run:
         return tempfile.TemporaryDirectory(dir=places.work_dir)
     places.model_dir.mkdir(parents=True, exist_ok=True)
-    for folder in places.model_dir.glob(f"{UNFINISHED}*"):
-        # Of a killed process: none takes so long.
-        if folder.stat().st_mtime < time.time() - STALE_SECONDS:
-            shutil.rmtree(folder, ignore_errors=True)
+    remove_unfinished(places.model_dir)
     return tempfile.TemporaryDirectory(dir=places.model_dir, prefix=UNFINISHED)
 
 
