@@ -216,6 +216,9 @@ class Video(Owned, Job):
     is_loading = models.BooleanField(default=False, editable=False)
     frames_detected = models.PositiveIntegerField(_("frames detected"), default=0, editable=False)
     detect_fps = models.FloatField(_("detection rate (fps)"), default=0, editable=False)
+    # At which tracked objects are counted: lists of coordinates, x and y in turn, in pixels.
+    lines = models.JSONField(default=list, editable=False)
+    zones = models.JSONField(default=list, editable=False)
     updated_at = models.DateTimeField(_("updated"), auto_now=True, editable=False)
     # Client address of the announcement, for the limit per address; cleared when the upload ends.
     address = models.CharField(max_length=50, blank=True, editable=False)
@@ -331,6 +334,10 @@ class Rendering(Job):
     hidden_class_names = models.JSONField(default=list, editable=False)
     show_names = models.BooleanField(_("show names"), editable=False)
     show_scores = models.BooleanField(_("show scores"), editable=False)
+    # Also draws the video's lines and zones of that time, with their counts.
+    show_tracks = models.BooleanField(_("show tracks"), default=False, editable=False)
+    lines = models.JSONField(default=list, editable=False)
+    zones = models.JSONField(default=list, editable=False)
     # Language of the drawn class names.
     language = models.CharField(max_length=10, default="en", editable=False)
     # The furthest frame that any run has reached.

@@ -150,6 +150,14 @@ def detect_again(video: Video, model: str) -> None:
     video.refresh_from_db()
 
 
+def keep_regions(video: Video, **regions: list[list[float]]) -> None:
+    """Keep ``lines`` and ``zones``, coordinates in pixels, with the video; those not given stay."""
+    if regions:
+        # Only these fields: a run may be writing others.
+        Video.objects.filter(pk=video.pk).update(**regions)
+        video.refresh_from_db()
+
+
 def request_rendering(video: Video, **options: Any) -> Rendering:
     """Queue a rendering of the video with the detections drawn in.
 

@@ -1,7 +1,7 @@
 from django.urls import include, path
 
 from detect_video import pages
-from detect_video.api import conversion, downloads, uploads, videos
+from detect_video.api import conversion, downloads, tracks, uploads, videos
 
 one_video = [
     path("", videos.VideoView.as_view(), name="api-video"),
@@ -22,6 +22,10 @@ one_video = [
         downloads.ResultsView.as_view(format_name="coco.json"),
         name="api-results-coco",
     ),
+    path("tracks/", tracks.TracksView.as_view(), name="api-tracks"),
+    path("counts/", tracks.CountsView.as_view(), name="api-counts"),
+    path("counts.csv", tracks.CountsCsvView.as_view(), name="api-counts-csv"),
+    path("regions/", tracks.RegionsView.as_view(), name="api-regions"),
     path("renderings/", downloads.RenderingsView.as_view(), name="api-renderings"),
     path(
         "renderings/<uuid:rendering_id>/", downloads.RenderingView.as_view(), name="api-rendering"

@@ -49,6 +49,7 @@ _TEXTS = {
     "interrupted": gettext_noop(
         "Processing was interrupted three times in a row without progress. Try again."
     ),
+    "invalid_region": gettext_noop("This line or zone cannot be used."),
     "job_timeout": gettext_noop(
         "Processing exceeded the time limit for a video of this length. Try again when the server "
         "is less busy."

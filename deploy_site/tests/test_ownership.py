@@ -57,6 +57,10 @@ OWNED = [
     ("GET", VIDEO_API + "results.jsonl", "", 200),
     ("GET", VIDEO_API + "results.csv", "", 200),
     ("GET", VIDEO_API + "results.coco.json", "", 200),
+    ("GET", VIDEO_API + "tracks/", "", 200),
+    ("GET", VIDEO_API + "counts/", "?line=0,0,8,8", 200),
+    ("GET", VIDEO_API + "counts.csv", "", 200),
+    ("PATCH", VIDEO_API + "regions/", "", 200),
     ("POST", VIDEO_API + "renderings/", "", 202),
     ("GET", RENDERING_API, "", 200),
     ("DELETE", RENDERING_API, "", 204),
@@ -148,6 +152,7 @@ class Media:
         self.classified = ClassifiedImage(score=1, probabilities={}, timing_ms={}, **owner)
         self.classified.file.save("picture.jpeg", jpeg())
         self.video = Video(name="clip.mp4", size_bytes=5, received_bytes=5, state=State.DONE)
+        self.video.width = self.video.height = 8
         self.video.user, self.video.session_key = owner.get("user"), owner.get("session_key", "")
         self.video.file.save("clip.mp4", ContentFile(b"video"))
         self.video.folder.mkdir(parents=True)
@@ -215,7 +220,9 @@ def owned(request, settings, tmp_path) -> tuple[Client, Media]:
 
 def ask(client: Client, method: str, path: str) -> int:
     body: dict[str, Any] = {}
-    if method == "PATCH":
+    if path.endswith("/regions/"):
+        body = {"data": {"lines": [[0, 0, 8, 8]]}, "content_type": "application/json"}
+    elif method == "PATCH":
         content_type = "application/offset+octet-stream"
         body = {"content_type": content_type, "HTTP_UPLOAD_OFFSET": "5"}
     elif method == "POST" and path.endswith("/renderings/"):

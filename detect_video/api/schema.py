@@ -10,6 +10,8 @@ from drf_spectacular.utils import (
     extend_schema_view,
 )
 
+from detect_video.api.counts import CountsSerializer, TracksSerializer
+from detect_video.api.regions import CountsQuerySerializer, RegionsSerializer, TracksQuerySerializer
 from detect_video.api.serializers import (
     AnnouncementSerializer,
     RenderingRequestSerializer,
@@ -42,7 +44,7 @@ from web.errors import (
     WrongOffset,
 )
 from web.rest.chunks import CHUNK_TYPE
-from web.rest.schema import STORAGE_ERRORS, problems
+from web.rest.schema import STORAGE_ERRORS, InvalidParameters, problems
 from web.rest.serializers import DetectAgainSerializer
 
 TAGS = ["videos"]
@@ -147,6 +149,30 @@ results = extend_schema_view(
             (200, "application/json"): OpenApiTypes.OBJECT,
         },
     )
+)
+tracks = extend_schema_view(
+    get=_operation(
+        "video_tracks",
+        {200: TracksSerializer, **problems(InvalidParameters)},
+        parameters=[TracksQuerySerializer],
+    )
+)
+counts = extend_schema_view(
+    get=_operation(
+        "video_counts",
+        {200: CountsSerializer, **problems(InvalidParameters)},
+        parameters=[CountsQuerySerializer],
+    )
+)
+counts_csv = extend_schema_view(
+    get=_operation(
+        "video_counts_csv",
+        {(200, "text/csv"): OpenApiTypes.STR, **problems(InvalidParameters)},
+        parameters=[CountsQuerySerializer],
+    )
+)
+regions = extend_schema_view(
+    patch=_operation("keep_regions", VideoSerializer, request=RegionsSerializer)
 )
 renderings = extend_schema_view(
     post=_operation(

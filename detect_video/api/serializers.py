@@ -136,6 +136,14 @@ class VideoSerializer(JobSerializer):
     )
     urls = serializers.SerializerMethodField()
     renderings = RenderingSerializer(many=True)
+    lines = serializers.ListField(
+        child=serializers.ListField(child=serializers.FloatField()),
+        help_text="x1, y1, x2, y2 of each, in pixels; counts/ tells what crossed them",
+    )
+    zones = serializers.ListField(
+        child=serializers.ListField(child=serializers.FloatField()),
+        help_text="x1, y1, x2, y2, x3, y3, ... of each, in pixels; counts/ tells what was inside",
+    )
 
     class Meta:
         model = Video
@@ -159,6 +167,8 @@ class VideoSerializer(JobSerializer):
             "detect_fps",
             "model",
             "is_loading",
+            "lines",
+            "zones",
             "created_at",
             "urls",
             "renderings",
@@ -183,6 +193,10 @@ class VideoSerializer(JobSerializer):
             "results_jsonl": url("api-results-jsonl"),
             "results_csv": url("api-results-csv"),
             "results_coco": url("api-results-coco"),
+            "tracks": url("api-tracks"),
+            "counts": url("api-counts"),
+            "counts_csv": url("api-counts-csv"),
+            "regions": url("api-regions"),
             "socket": f"/ws/videos/{video.pk}/",
         }
         if video.poster_bytes:

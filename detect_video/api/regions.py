@@ -1,0 +1,78 @@
+"""Parameters of tracks and counts, with lines and zones within the video's picture.
+
+The context of the serializers holds the ``video``.
+"""
+
+from typing import Any
+
+from django.utils.translation import gettext
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+
+from detect_video.tracks import SCORE_THRESHOLD
+from ml_core.tracking.regions import MAX_LINES, MAX_ZONES, InvalidRegion, parse_line, parse_zone
+from web.rest.parameters import ParametersSerializer, UnitIntervalField, WholeNumberField
+
+MAX_FRAME_INDEX = 2**31 - 1
+
+
+@extend_schema_field({"type": "array", "items": {"type": "number"}, "minItems": 4, "maxItems": 4})
+class LineField(serializers.Field):
+    """A line: x1, y1, x2, y2 in pixels of the upright video."""
+
+    parse = staticmethod(parse_line)
+
+    def to_internal_value(self, data: Any) -> list[float]:
+        video = self.context["video"]
+        try:
+            return self.parse(data, (video.width, video.height))
+        except InvalidRegion as exc:
+            raise serializers.ValidationError(gettext(exc.message).format(**exc.values)) from exc
+
+    def to_representation(self, value: list[float]) -> list[float]:
+        return value
+
+
+@extend_schema_field({"type": "array", "items": {"type": "number"}, "minItems": 6, "maxItems": 40})
+class ZoneField(LineField):
+    """A zone: x1, y1, x2, y2, x3, y3, ... of its corners in pixels of the upright video."""
+
+    parse = staticmethod(parse_zone)
+
+
+class TracksQuerySerializer(ParametersSerializer):
+    """The threshold of tracks, and the first frame whose ids are asked for."""
+
+    score_threshold = UnitIntervalField(
+        default=SCORE_THRESHOLD,
+        help_text="minimum score with which an object is found (default: 0.25)",
+    )
+    from_frame = WholeNumberField(min_value=0, max_value=MAX_FRAME_INDEX, default=0)
+
+
+class CountsQuerySerializer(ParametersSerializer):
+    """The threshold of tracks, and where objects are counted."""
+
+    score_threshold = UnitIntervalField(
+        default=SCORE_THRESHOLD,
+        help_text="minimum score with which an object is found (default: 0.25)",
+    )
+    line = serializers.ListField(
+        child=LineField(),
+        default=list,
+        max_length=MAX_LINES,
+        help_text="x1,y1,x2,y2 in pixels; repeatable (default: those of the video)",
+    )
+    zone = serializers.ListField(
+        child=ZoneField(),
+        default=list,
+        max_length=MAX_ZONES,
+        help_text="x1,y1,x2,y2,x3,y3,... in pixels; repeatable (default: those of the video)",
+    )
+
+
+class RegionsSerializer(ParametersSerializer):
+    """Lines and zones that are kept with a video; those that are not given stay."""
+
+    lines = serializers.ListField(child=LineField(), required=False, max_length=MAX_LINES)
+    zones = serializers.ListField(child=ZoneField(), required=False, max_length=MAX_ZONES)

@@ -1,0 +1,243 @@
+"""The API of tracks and counts, which answers from stored results."""
+
+import csv
+import io
+
+import pytest
+from django.contrib.auth import get_user_model
+from django.test import Client
+
+from detect_video.models import FrameResult, State, Video
+
+pytestmark = pytest.mark.django_db
+
+WIDTH, HEIGHT = 200, 100
+
+
+@pytest.fixture
+def owner():
+    return get_user_model().objects.create_user("owner")
+
+
+@pytest.fixture
+def client(owner) -> Client:
+    client = Client()
+    client.force_login(owner)
+    return client
+
+
+def detection(x: float, y: float, *, score: float = 0.9, name: str = "person") -> dict:
+    """A detection whose bottom edge has its middle at (x, y)."""
+    box = [x - 10, y - 30, x + 10, y]
+    return {
+        "box": box,
+        "class_id": 0 if name == "person" else 2,
+        "class_name": name,
+        "score": score,
+    }
+
+
+def store(video: Video, frames: list[list[dict]]) -> None:
+    first = video.frames_detected
+    FrameResult.objects.bulk_create(
+        FrameResult(video=video, frame_index=i, pts_us=i * 100_000, detections=found)
+        for i, found in enumerate(frames, first)
+    )
+    video.frames_detected = first + len(frames)
+    video.save()
+
+
+@pytest.fixture
+def video(owner) -> Video:
+    """Results of 2 s: a person walks to the right, a car to the left, and something flickers."""
+    video = Video.objects.create(
+        user=owner,
+        name="street.mp4",
+        size_bytes=5,
+        state=State.DONE,
+        model="toy",
+        width=WIDTH,
+        height=HEIGHT,
+        rate="10",
+    )
+    frames = [
+        [detection(20 + 8 * i, 50), detection(180 - 8 * i, 90, name="car")] for i in range(20)
+    ]
+    frames[7].append(detection(100, 20))
+    store(video, frames)
+    return video
+
+
+def url(video: Video, rest: str) -> str:
+    return f"/api/videos/{video.pk}/{rest}"
+
+
+def test_every_object_keeps_its_track_id(client, video):
+    answer = client.get(url(video, "tracks/")).json()
+
+    assert answer["track_ids"] == [[1, 2, None] if i == 7 else [1, 2] for i in range(20)]
+    person = {"track_id": 1, "class_id": 0, "class_name": "person", "frames": 20}
+    person |= {"first_frame": 0, "last_frame": 19, "first_s": 0.0, "last_s": 1.9}
+    assert answer["tracks"][0] == person
+    assert (answer["frames"], answer["fps"], answer["score_threshold"]) == (20, 10.0, 0.25)
+
+
+def test_objects_below_the_threshold_begin_no_track(client, video):
+    store(video, [[detection(100, 50, score=0.3)]] * 5)
+
+    ids = [
+        client.get(url(video, f"tracks/?score_threshold={threshold}&from_frame=20")).json()
+        for threshold in (0.2, 0.5)
+    ]
+
+    assert [answer["track_ids"] for answer in ids] == [[[3]] * 5, [[None]] * 5]
+
+
+def test_tracks_grow_while_detection_goes_on(client, video):
+    before = client.get(url(video, "tracks/")).json()
+    store(video, [[detection(20 + 8 * i, 50)] for i in range(20, 22)])
+
+    after = client.get(url(video, "tracks/?from_frame=20")).json()
+
+    assert (after["frames"], after["from_frame"]) == (22, 20)
+    assert after["track_ids"] == [[1], [1]]
+    assert after["tracks"][0]["last_frame"] == 21
+    assert before["tracks"][1] == after["tracks"][1]
+
+
+def test_tracks_follow_results_that_were_replaced(client, video):
+    client.get(url(video, "tracks/"))
+    video.frames.all().delete()
+    video.frames_detected = 0
+    store(video, [[detection(50, 50, name="car")]] * 4)
+
+    answer = client.get(url(video, "tracks/")).json()
+
+    assert answer["track_ids"] == [[1]] * 4
+    assert [track["class_name"] for track in answer["tracks"]] == ["car"]
+
+
+def test_a_video_without_results_has_no_tracks(client, video):
+    video.frames.all().delete()
+
+    tracks = client.get(url(video, "tracks/?from_frame=3")).json()
+    counts = client.get(url(video, "counts/?line=0,0,9,9&zone=0,0,9,0,9,9")).json()
+
+    assert (tracks["frames"], tracks["tracks"], tracks["track_ids"]) == (0, [], [])
+    assert (counts["classes"], counts["duration_s"]) == ([], 0)
+    assert (counts["lines"][0]["crossings"], counts["zones"][0]["occupancy"]) == ([], [])
+
+
+def test_counts_tell_how_many_objects_of_each_class_there_are(client, video):
+    person, car = client.get(url(video, "counts/")).json()["classes"]
+
+    assert (person["class_name"], person["objects"], person["most_at_once"]) == ("person", 1, 1)
+    assert person["longest_stay_s"] == 2.0
+    assert car["timeline"] == [1] * 20
+
+
+def test_crossings_have_a_direction_and_a_frame(client, video):
+    answer = client.get(url(video, f"counts/?line=100,{HEIGHT},100,0")).json()
+    (line,) = answer["lines"]
+
+    # From the bottom to the top of the picture, the right side is on the right.
+    crossed = [(one["class_name"], one["direction"]) for one in line["crossings"]]
+    assert crossed == [("person", "in"), ("car", "out")]
+    assert line["crossings"][0]["frame_index"] == 11
+    assert line["crossings"][0]["pts_s"] == 1.1
+    assert [(one["in"], one["out"]) for one in line["counts"]] == [(1, 0), (0, 1)]
+
+
+def test_visits_of_a_zone_have_a_duration(client, video):
+    answer = client.get(url(video, "counts/?zone=60,0,140,0,140,70,60,70")).json()
+    (zone,) = answer["zones"]
+
+    (visit,) = zone["entries"]
+    assert (visit["class_name"], visit["frame_index"], visit["left_frame_index"]) == (
+        "person",
+        6,
+        16,
+    )
+    assert visit["dwell_s"] == 1.0
+    assert zone["counts"][0]["entries"] == 1
+    assert zone["occupancy"] == [0] * 6 + [1] * 10 + [0] * 4
+
+
+def test_regions_that_are_kept_with_the_video_are_counted(client, video):
+    regions = {"lines": [[100, HEIGHT, 100, 0]], "zones": [[0, 0, 200, 0, 200, 100]]}
+
+    kept = client.patch(url(video, "regions/"), regions, content_type="application/json")
+    client.patch(url(video, "regions/"), {"zones": []}, content_type="application/json")
+    counts = client.get(url(video, "counts/")).json()
+    others = client.get(url(video, "counts/?line=0,60,200,60&line=0,99,200,99")).json()
+
+    assert kept.status_code == 200
+    assert {name: kept.json()[name] for name in regions} == regions
+    assert [line["line"] for line in counts["lines"]] == regions["lines"]
+    assert counts["zones"] == []
+    assert [len(line["crossings"]) for line in others["lines"]] == [0, 0]
+
+
+def test_counts_as_a_table_have_a_row_per_event(client, video):
+    query = f"?line=100,{HEIGHT},100,0&zone=60,0,140,0,140,70,60,70"
+    answer = client.get(url(video, f"counts.csv{query}"))
+    rows = list(csv.DictReader(io.StringIO(answer.content.decode())))
+
+    assert answer["Content-Disposition"] == 'attachment; filename="street.counts.csv"'
+    events = [(row["event"], row["class_name"], row["frame_index"]) for row in rows]
+    assert events == [
+        ("track", "person", "0"),
+        ("track", "car", "0"),
+        ("visit", "person", "6"),
+        ("crossing", "person", "11"),
+        ("crossing", "car", "11"),
+    ]
+    assert (rows[2]["region"], rows[2]["duration_s"]) == ("1", "1.0")
+
+
+@pytest.mark.parametrize(
+    ("query", "name"),
+    [
+        ("tracks/?score_threshold=2", "score_threshold"),
+        ("tracks/?from_frame=-1", "from_frame"),
+        ("tracks/?line=0,0,9,9", "line"),
+        ("counts/?line=0,0,9", "line"),
+        ("counts/?line=9,9,9,9", "line"),
+        ("counts/?line=0,0,9,nan", "line"),
+        ("counts/?line=0,0,9,inf", "line"),
+        ("counts/?line=0,0,9,red", "line"),
+        ("counts/?line=0,0,9,101", "line"),
+        ("counts/?zone=0,0,9,9", "zone"),
+        ("counts/?zone=0,0,9,9,0,-1", "zone"),
+        ("counts/?zone=" + ",".join(["1"] * 42), "zone"),
+        ("counts.csv?" + "&".join(["line=0,0,9,9"] * 11), "line"),
+    ],
+)
+def test_invalid_queries_are_refused(client, video, query, name):
+    answer = client.get(url(video, query))
+
+    assert answer.status_code == 422
+    assert answer["Content-Type"] == "application/problem+json"
+    assert list(answer.json()["errors"]) == [name]
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"lines": [[0, 0, 9]]},
+        {"lines": "0,0,9,9"},
+        {"lines": [[0, 0, 9, True]]},
+        {"lines": [[0, 0, 9, {}]]},
+        {"lines": [[0, 0, 10**400, 9]]},
+        {"lines": [[0, 0, 9, 9]] * 11},
+        {"zones": [[0, 0, 9, 9, 9, 300]]},
+        {"zones": [None]},
+        {"circles": []},
+    ],
+)
+def test_invalid_regions_are_refused(client, video, wrong):
+    answer = client.patch(url(video, "regions/"), wrong, content_type="application/json")
+
+    assert answer.status_code == 422
+    video.refresh_from_db()
+    assert (video.lines, video.zones) == ([], [])

@@ -1,0 +1,122 @@
+"""Tracks in a video from its stored detections, kept in memory for further questions about it."""
+
+from collections import OrderedDict
+from fractions import Fraction
+from itertools import pairwise
+from threading import Lock
+from typing import Any
+
+import numpy as np
+
+from detect_video.models import FrameResult, Video
+from ml_core.tracking.regions import Region
+from ml_core.tracking.summary import Summary
+from ml_core.tracking.table import to_csv
+from ml_core.tracking.tracks import FrameDetections, VideoTracks
+
+# As in drawn pictures.
+SCORE_THRESHOLD = 0.25
+# Rows per query while results are loaded.
+PAGE_FRAMES = 1000
+# Of all kept videos together. The video that was asked about last is always kept.
+KEPT_BYTES = 100 * 10**6
+# Kept per video: those of the last few positions of the confidence slider.
+KEPT_THRESHOLDS = 4
+
+
+class TrackedVideo:
+    """The stored detections of a video as arrays, and its tracks at the last few thresholds."""
+
+    def __init__(self, first_pk: int | None) -> None:
+        # Of the first frame's row; detecting again replaces the rows.
+        self.first_pk = first_pk
+        self.lock = Lock()
+        self.nbytes = 0
+        self._found = FrameDetections.none()
+        self._tracks: OrderedDict[float, VideoTracks] = OrderedDict()
+
+    def at(self, video: Video, score_threshold: float) -> tuple[FrameDetections, np.ndarray]:
+        """The detections that are stored by now, and the track id of each (0: none)."""
+        with self.lock:
+            while page := _page(video, len(self._found)):
+                self._found = self._found.extended(page)
+            tracks = self._tracks.pop(score_threshold, None) or VideoTracks(score_threshold)
+            self._tracks[score_threshold] = tracks
+            if len(self._tracks) > KEPT_THRESHOLDS:
+                self._tracks.popitem(last=False)
+            ids = tracks.extend(self._found)
+            self.nbytes = self._found.nbytes + 2 * ids.nbytes * len(self._tracks)
+            return self._found, ids
+
+
+_kept: OrderedDict[object, TrackedVideo] = OrderedDict()
+_kept_lock = Lock()
+
+
+def tracked(video: Video, score_threshold: float) -> tuple[FrameDetections, np.ndarray]:
+    """The stored detections of a video, and the (N,) ids of their tracks (0: none).
+
+    Detections of at least ``score_threshold``, in [0, 1], begin tracks.
+    """
+    first = FrameResult.objects.filter(video=video, frame_index=0)
+    first_pk = first.values_list("pk", flat=True).first()
+    with _kept_lock:
+        kept = _kept.pop(video.pk, None)
+        if kept is None or kept.first_pk != first_pk:
+            kept = TrackedVideo(first_pk)
+        _kept[video.pk] = kept
+    answer = kept.at(video, score_threshold)
+    with _kept_lock:
+        while len(_kept) > 1 and sum(one.nbytes for one in _kept.values()) > KEPT_BYTES:
+            _kept.popitem(last=False)
+    return answer
+
+
+def tracks(video: Video, *, score_threshold: float, from_frame: int = 0) -> dict[str, Any]:
+    """The tracks of a video, and the track ids of each frame from ``from_frame`` on."""
+    found, ids = tracked(video, score_threshold)
+    known: list[int | None] = [None, *range(1, int(ids.max(initial=0)) + 1)]
+    named = [known[track_id] for track_id in ids.tolist()]
+    ends = found.offsets[from_frame:].tolist()
+    return {
+        **_facts(video, score_threshold, found),
+        "from_frame": from_frame,
+        "tracks": Summary(found, ids).tracks(),
+        "track_ids": [named[first:end] for first, end in pairwise(ends)],
+    }
+
+
+def counts(
+    video: Video, *, score_threshold: float, lines: list[Region], zones: list[Region]
+) -> dict[str, Any]:
+    """How many objects there are in a video, when, and what they crossed and entered.
+
+    Lines and zones are coordinates, x and y in turn, in pixels of the upright video.
+    """
+    found, ids = tracked(video, score_threshold)
+    summary = Summary(found, ids)
+    return {**_facts(video, score_threshold, found), **summary.counts(lines, zones)}
+
+
+def counts_csv(
+    video: Video, *, score_threshold: float, lines: list[Region], zones: list[Region]
+) -> str:
+    """The tracks and the ``counts`` as CSV."""
+    summary = Summary(*tracked(video, score_threshold))
+    return to_csv(summary.tracks(), summary.counts(lines, zones))
+
+
+def _facts(video: Video, score_threshold: float, found: FrameDetections) -> dict[str, Any]:
+    rate = float(Fraction(video.rate)) if video.rate else None
+    return {
+        "model": video.model,
+        "score_threshold": score_threshold,
+        "fps": rate and round(rate, 3),
+        "frames": len(found),
+    }
+
+
+def _page(video: Video, first: int) -> list[tuple[float, list]]:
+    stored = FrameResult.objects.filter(video=video, frame_index__gte=first)
+    rows = stored.order_by("frame_index").values_list("pts_us", "detections")[:PAGE_FRAMES]
+    return [(pts_us / 1_000_000, detections) for pts_us, detections in rows]

@@ -1,0 +1,166 @@
+"""ByteTrack (Zhang et al. 2022): which detections of successive frames show the same object.
+
+All live tracks are rows of one array, so that a frame takes a few dozen NumPy calls however many
+objects it has. A Kalman filter with constant velocity predicts every box. Its noise is the same
+for each of the four coordinates, so one 2 x 2 covariance per track serves all of them.
+"""
+
+import numpy as np
+
+from ml_core.pictures.boxes import box_iou
+
+# Frames in a row in which an object must be found before it counts.
+CONFIRMATION_FRAMES = 3
+# How long an object may be hidden and keep its id.
+LOST_S = 1.0
+# Least overlap of a predicted box with a detection, by stage of the association.
+MIN_IOU = 0.15
+MIN_LOW_IOU = 0.4
+# Variance of a detected coordinate, and what a frame adds to those of position and velocity, in
+# units of their variance at a track's start.
+MEASUREMENT_NOISE = 0.1
+PROCESS_NOISE = 0.01
+
+TRACK = np.dtype(
+    [
+        ("box", float, 4),
+        ("velocity", float, 4),
+        # Variance of the position, covariance, variance of the velocity.
+        ("covariance", float, 3),
+        ("class_id", int),
+        # Of the last detection, and frames since then.
+        ("seen_s", float),
+        ("misses", int),
+        ("hits", int),
+        ("serial", int),
+        ("id", int),
+    ]
+)
+
+
+class ByteTracker:
+    """Assigns the detections of one frame after the other to tracks.
+
+    Detections of at least ``score_threshold`` continue tracks and begin new ones; then those below
+    continue the tracks that are left, such as those of objects that are half hidden. All
+    detections of a track have one class.
+    """
+
+    def __init__(self, score_threshold: float) -> None:
+        self._score_threshold = score_threshold
+        self._tracks = np.empty(0, TRACK)
+        self._last_serial = self._last_id = 0
+
+    @property
+    def live_ids(self) -> set[int]:
+        """Ids of the confirmed tracks that have not ended, including those of hidden objects."""
+        return set(self._tracks["id"].tolist()) - {0}
+
+    def update(
+        self, boxes_xyxy: np.ndarray, scores: np.ndarray, class_ids: np.ndarray, time_s: float
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Assign the (N, 4), (N,) and (N,) detections of the frame at ``time_s`` seconds.
+
+        Returns (N,) serial numbers of their tracks and (N,) track ids. Both count from 1; 0 is
+        none. A track has its serial number from its first detection on, its id once it is
+        confirmed.
+        """
+        self._predict()
+        serials, ids = np.zeros((2, len(scores)), int)
+        is_high = scores >= self._score_threshold
+        high = np.flatnonzero(is_high)
+        tracks, found = self._matches(
+            np.arange(len(self._tracks)), high, boxes_xyxy, class_ids, MIN_IOU
+        )
+        if len(high) < len(scores) and len(tracks) < len(self._tracks):
+            # Not those of hidden objects: faint background would continue them.
+            is_left = self._tracks["misses"] == 1
+            is_left[tracks] = False
+            left, low = np.flatnonzero(is_left), np.flatnonzero(~is_high)
+            more, faint = self._matches(left, low, boxes_xyxy, class_ids, MIN_LOW_IOU)
+            tracks, found = np.concatenate([tracks, more]), np.concatenate([found, faint])
+        if len(tracks):
+            self._correct(tracks, boxes_xyxy[found], time_s)
+            serials[found] = self._tracks["serial"][tracks]
+            ids[found] = self._tracks["id"][tracks]
+        self._end(time_s)
+        new = high[serials[high] == 0]
+        if len(new):
+            serials[new] = self._begin(boxes_xyxy[new], class_ids[new], time_s)
+        return serials, ids
+
+    def _predict(self) -> None:
+        """Move all tracks on by one frame."""
+        tracks = self._tracks
+        hidden = np.flatnonzero(tracks["misses"])
+        if len(hidden):
+            # A hidden object keeps its size: the corners would drift apart.
+            velocities = tracks["velocity"][hidden]
+            mean = (velocities[:, :2] + velocities[:, 2:]) / 2
+            tracks["velocity"][hidden] = np.concatenate([mean, mean], axis=1)
+        tracks["box"] += tracks["velocity"]
+        position, both, velocity = tracks["covariance"].T
+        position += 2 * both + velocity + PROCESS_NOISE
+        both += velocity
+        velocity += PROCESS_NOISE
+        tracks["misses"] += 1
+
+    def _matches(
+        self,
+        tracks: np.ndarray,
+        candidates: np.ndarray,
+        boxes_xyxy: np.ndarray,
+        class_ids: np.ndarray,
+        min_iou: float,
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """The pairs of tracks and detections, by index, with the largest sum of overlaps."""
+        # Here, as it takes 50 MB of memory and a third of a second.
+        from scipy.optimize import linear_sum_assignment
+
+        if not (len(tracks) and len(candidates)):
+            return tracks[:0], candidates[:0]
+        overlaps = box_iou(self._tracks["box"][tracks], boxes_xyxy[candidates])
+        is_same = self._tracks["class_id"][tracks][:, None] == class_ids[candidates]
+        overlaps[~is_same | (overlaps < min_iou)] = 0
+        rows, columns = linear_sum_assignment(overlaps, maximize=True)
+        is_match = overlaps[rows, columns] > 0
+        return tracks[rows[is_match]], candidates[columns[is_match]]
+
+    def _correct(self, rows: np.ndarray, boxes_xyxy: np.ndarray, time_s: float) -> None:
+        """Update tracks with their detections, and confirm those found often enough."""
+        tracks = self._tracks
+        position, both, velocity = tracks["covariance"][rows].T
+        gain = position / (position + MEASUREMENT_NOISE)
+        velocity_gain = both / (position + MEASUREMENT_NOISE)
+        errors = boxes_xyxy - tracks["box"][rows]
+        tracks["box"][rows] += gain[:, None] * errors
+        tracks["velocity"][rows] += velocity_gain[:, None] * errors
+        tracks["covariance"][rows] = np.stack(
+            [(1 - gain) * position, (1 - gain) * both, velocity - velocity_gain * both], axis=1
+        )
+        tracks["misses"][rows] = 0
+        tracks["seen_s"][rows] = time_s
+        tracks["hits"][rows] += 1
+        is_new = (tracks["hits"][rows] >= CONFIRMATION_FRAMES) & (tracks["id"][rows] == 0)
+        for row in rows[is_new]:
+            self._last_id += 1
+            tracks["id"][row] = self._last_id
+
+    def _end(self, time_s: float) -> None:
+        """Remove tracks of objects that were hidden too long, or before they were confirmed."""
+        tracks = self._tracks
+        is_over = (tracks["misses"] > 1) & (time_s - tracks["seen_s"] > LOST_S)
+        is_over |= (tracks["misses"] > 0) & (tracks["id"] == 0)
+        if is_over.any():
+            self._tracks = tracks[~is_over]
+
+    def _begin(self, boxes_xyxy: np.ndarray, class_ids: np.ndarray, time_s: float) -> np.ndarray:
+        """Begin a track with each detection, and return their serial numbers."""
+        new = np.zeros(len(boxes_xyxy), TRACK)
+        new["box"], new["class_id"] = boxes_xyxy, class_ids
+        new["covariance"] = 1, 0, 1
+        new["seen_s"], new["hits"] = time_s, 1
+        new["serial"] = self._last_serial + 1 + np.arange(len(new))
+        self._last_serial += len(new)
+        self._tracks = np.concatenate([self._tracks, new])
+        return new["serial"]
