@@ -173,6 +173,7 @@ class RenderingAdmin(admin.ModelAdmin):
         "hidden_classes",
         "show_names",
         "show_scores",
+        "show_tracks",
         "state",
         "frames_done",
         "size",

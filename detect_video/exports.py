@@ -4,7 +4,8 @@ import csv
 import io
 import json
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
+from itertools import zip_longest
 from typing import Any
 
 from channels.db import database_sync_to_async
@@ -16,6 +17,9 @@ from web.exports import category_id, coco_annotation
 
 PAGE_FRAMES = 200
 
+# Of each frame, the track ids of its detections, in their order.
+TrackIds = list[list[int | None]]
+
 
 def detections_of(frame: dict[str, Any]) -> list[Detection]:
     """The detections of a stored frame."""
@@ -25,8 +29,15 @@ def detections_of(frame: dict[str, Any]) -> list[Detection]:
 class DetectionsByTime:
     """A video's stored detections after filtering, looked up by increasing timestamp."""
 
-    def __init__(self, video: Video, score_threshold: float, hidden_classes: list[int]) -> None:
+    def __init__(
+        self,
+        video: Video,
+        score_threshold: float,
+        hidden_classes: list[int],
+        track_ids: TrackIds | None = None,
+    ) -> None:
         self._video = video
+        self._track_ids = track_ids
         self._score_threshold = score_threshold
         self._hidden_classes = set(hidden_classes)
         self._page: deque[dict[str, Any]] = deque()
@@ -52,8 +63,26 @@ class DetectionsByTime:
             page = stored_frames(self._video.pk, first=self._next_index, limit=PAGE_FRAMES)
             if not page:
                 return None
-            self._page.extend(page)
+            self._page.extend(with_track_ids(page, self._track_ids))
             self._next_index = page[-1]["frame_index"] + 1
+
+
+def with_track_ids(
+    frames: Iterable[dict[str, Any]], track_ids: TrackIds | None
+) -> list[dict[str, Any]]:
+    """Stored frames with the ``track_id`` of each detection; as they are without ``track_ids``.
+
+    It is None for frames that were stored after the ids were computed.
+    """
+    if track_ids is None:
+        return list(frames)
+    tracked = []
+    for frame in frames:
+        ids = track_ids[frame["frame_index"]] if frame["frame_index"] < len(track_ids) else []
+        pairs = zip_longest(frame["detections"], ids)
+        detections = [{**found, "track_id": track_id} for found, track_id in pairs]
+        tracked.append({**frame, "detections": detections})
+    return tracked
 
 
 def jsonl_line(name: str, model: str, resolution_wh: tuple[int, int], frame: dict[str, Any]) -> str:
@@ -70,31 +99,34 @@ def jsonl_line(name: str, model: str, resolution_wh: tuple[int, int], frame: dic
     return json.dumps(line) + "\n"
 
 
-async def jsonl_lines(video: Video) -> AsyncIterator[str]:
+async def jsonl_lines(video: Video, track_ids: TrackIds | None) -> AsyncIterator[str]:
     """Yield one line of JSON per frame."""
-    async for frame in _frames(video):
+    async for frame in _frames(video, track_ids):
         yield jsonl_line(video.name, video.model, (video.width, video.height), frame)
 
 
-async def csv_lines(video: Video) -> AsyncIterator[str]:
-    """Yield a CSV header and one line per detection."""
-    yield "frame_index,pts_s,class_id,class_name,score,x_min,y_min,x_max,y_max\n"
-    async for frame in _frames(video):
+async def csv_lines(video: Video, track_ids: TrackIds | None) -> AsyncIterator[str]:
+    """Yield a CSV header and one line per detection; the last column is that of the tracks."""
+    with_tracks = track_ids is not None
+    header = "frame_index,pts_s,class_id,class_name,score,x_min,y_min,x_max,y_max"
+    yield f"{header},track_id\n" if with_tracks else f"{header}\n"
+    async for frame in _frames(video, track_ids):
         for found in detections_of(frame):
             line = io.StringIO()
             values = [found.class_id, found.class_name, found.score, *found.box]
+            values += [found.track_id] if with_tracks else []
             table = csv.writer(line, lineterminator="\n")
             table.writerow([frame["frame_index"], _seconds(frame), *values])
             yield line.getvalue()
 
 
-async def coco_lines(video: Video) -> AsyncIterator[str]:
+async def coco_lines(video: Video, track_ids: TrackIds | None) -> AsyncIterator[str]:
     """Yield a COCO dataset in which each frame is an image with id ``frame_index + 1``."""
     size = {"width": video.width, "height": video.height}
     yield '{"images": ['
     separator = "\n"
     end = 0
-    async for frame in _frames(video):
+    async for frame in _frames(video, None):
         end = image_id = frame["frame_index"] + 1
         image = {"id": image_id, "file_name": f"{video.name}#{image_id:06}", **size}
         yield separator + json.dumps({**image, "pts_s": _seconds(frame)})
@@ -103,7 +135,7 @@ async def coco_lines(video: Video) -> AsyncIterator[str]:
     number = 0
     yield '\n], "annotations": ['
     separator = "\n"
-    async for frame in _frames(video):
+    async for frame in _frames(video, track_ids):
         # Stored after the images were listed, so it has no entry there.
         if frame["frame_index"] == end:
             break
@@ -118,12 +150,12 @@ async def coco_lines(video: Video) -> AsyncIterator[str]:
     yield '\n], "categories": ' + json.dumps(named) + "}\n"
 
 
-async def _frames(video: Video) -> AsyncIterator[dict[str, Any]]:
+async def _frames(video: Video, track_ids: TrackIds | None) -> AsyncIterator[dict[str, Any]]:
     """All stored results, fetched in pages so that no query stays open between them."""
     read = database_sync_to_async(stored_frames)
     first = 0
     while page := await read(video.pk, first=first, limit=PAGE_FRAMES):
-        for frame in page:
+        for frame in with_track_ids(page, track_ids):
             yield frame
         first = page[-1]["frame_index"] + 1
 

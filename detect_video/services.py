@@ -162,9 +162,9 @@ def request_rendering(video: Video, **options: Any) -> Rendering:
     """Queue a rendering of the video with the detections drawn in.
 
     ``options`` are ``codec``, ``score_threshold`` in [0, 1], ``hidden_classes`` (class ids),
-    ``show_names``, ``show_scores`` and ``language`` (of the class names). A cancelled or failed
-    video is rendered up to its last detected frame. Raises ``NotFinished`` while detection is in
-    progress or if no frame has a result, ``QuotaExceeded``, ``StorageFull``.
+    ``show_names``, ``show_scores``, ``show_tracks`` and ``language`` (of the class names). A
+    cancelled or failed video is rendered up to its last detected frame. Raises ``NotFinished``
+    while detection is in progress or if no frame has a result, ``QuotaExceeded``, ``StorageFull``.
     """
     with quota_lock():
         # A request to detect again may have come first.
@@ -175,7 +175,12 @@ def request_rendering(video: Video, **options: Any) -> Rendering:
                 gettext_noop("The video can be saved once detection is complete or cancelled.")
             )
         rendering = Rendering(
-            video=video, model=video.model, size_bytes=video.size_bytes, **options
+            video=video,
+            model=video.model,
+            size_bytes=video.size_bytes,
+            lines=video.lines,
+            zones=video.zones,
+            **options,
         )
         rendering.hidden_class_names = _class_names(video.model, rendering.hidden_classes)
         check_quota(video.owner, video.size_bytes)

@@ -2,7 +2,6 @@
 
 from collections import OrderedDict
 from fractions import Fraction
-from itertools import pairwise
 from threading import Lock
 from typing import Any
 
@@ -12,7 +11,7 @@ from detect_video.models import FrameResult, Video
 from ml_core.tracking.regions import Region
 from ml_core.tracking.summary import Summary
 from ml_core.tracking.table import to_csv
-from ml_core.tracking.tracks import FrameDetections, VideoTracks
+from ml_core.tracking.tracks import FrameDetections, VideoTracks, ids_by_frame
 
 # As in drawn pictures.
 SCORE_THRESHOLD = 0.25
@@ -75,15 +74,17 @@ def tracked(video: Video, score_threshold: float) -> tuple[FrameDetections, np.n
 def tracks(video: Video, *, score_threshold: float, from_frame: int = 0) -> dict[str, Any]:
     """The tracks of a video, and the track ids of each frame from ``from_frame`` on."""
     found, ids = tracked(video, score_threshold)
-    known: list[int | None] = [None, *range(1, int(ids.max(initial=0)) + 1)]
-    named = [known[track_id] for track_id in ids.tolist()]
-    ends = found.offsets[from_frame:].tolist()
     return {
         **_facts(video, score_threshold, found),
         "from_frame": from_frame,
         "tracks": Summary(found, ids).tracks(),
-        "track_ids": [named[first:end] for first, end in pairwise(ends)],
+        "track_ids": ids_by_frame(found, ids, from_frame),
     }
+
+
+def track_ids(video: Video, score_threshold: float) -> list[list[int | None]]:
+    """Of each frame, the track ids of its detections, in their order."""
+    return ids_by_frame(*tracked(video, score_threshold))
 
 
 def counts(

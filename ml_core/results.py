@@ -12,12 +12,16 @@ Box = tuple[float, float, float, float]
 
 @dataclass(frozen=True, slots=True)
 class Detection:
-    """A detected object: ``box`` is xyxy in pixels of the upright picture, ``score`` in [0, 1]."""
+    """A detected object: ``box`` is xyxy in pixels of the upright picture, ``score`` in [0, 1].
+
+    ``track_id`` tells it from other objects of the same video, or is None.
+    """
 
     box: Box
     class_id: int
     class_name: str
     score: float
+    track_id: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

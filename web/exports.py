@@ -132,6 +132,8 @@ def coco_annotation(detection: Detection, annotation_id: int, *, image_id: int) 
         "area": round(box_width * box_height, 1),
         "iscrowd": 0,
         "score": detection.score,
+        # As in the COCO format's datasets of tracks, such as TAO.
+        **({"track_id": detection.track_id} if detection.track_id else {}),
     }
 
 

@@ -10,8 +10,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from detect_video import exports, services
+from detect_video import exports, services, tracks
 from detect_video.api import schema
+from detect_video.api.regions import ResultsQuerySerializer
 from detect_video.api.responses import file_response, text_response
 from detect_video.api.serializers import RenderingRequestSerializer, RenderingSerializer
 from detect_video.api.videos import requested_video
@@ -20,7 +21,8 @@ from detect_video.models import Video
 from web.rest.file_views import FileAPIView
 from web.storage.pages import HEADERS
 
-RESULTS: dict[str, tuple[Callable[[Video], AsyncIterator[str]], str]] = {
+Lines = Callable[[Video, exports.TrackIds | None], AsyncIterator[str]]
+RESULTS: dict[str, tuple[Lines, str]] = {
     "jsonl": (exports.jsonl_lines, "application/jsonl"),
     "csv": (exports.csv_lines, "text/csv; charset=utf-8"),
     "coco.json": (exports.coco_lines, "application/json"),
@@ -53,15 +55,20 @@ class PosterView(FileAPIView):
 
 @schema.results
 class ResultsView(FileAPIView):
-    """All results so far, in one of the ``RESULTS`` formats."""
+    """All results so far, in one of the ``RESULTS`` formats; ``tracks`` adds track ids."""
 
     format_name = ""
 
     def get(self, request: Request, video_id: uuid.UUID) -> HttpResponseBase:
         video = requested_video(request, video_id)
+        query = ResultsQuerySerializer(data=request.query_params)
+        query.is_valid(raise_exception=True)
+        threshold = query.validated_data["score_threshold"]
+        has_tracks = query.validated_data["tracks"]
+        track_ids = tracks.track_ids(video, threshold) if has_tracks else None
         lines, content_type = RESULTS[self.format_name]
         name = f"{Path(video.name).stem}.{self.format_name}"
-        return text_response(lines(video), content_type=content_type, download_name=name)
+        return text_response(lines(video, track_ids), content_type=content_type, download_name=name)
 
 
 @schema.renderings

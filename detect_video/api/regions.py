@@ -40,23 +40,30 @@ class ZoneField(LineField):
     parse = staticmethod(parse_zone)
 
 
-class TracksQuerySerializer(ParametersSerializer):
-    """The threshold of tracks, and the first frame whose ids are asked for."""
+class ThresholdSerializer(ParametersSerializer):
+    """The threshold of tracks."""
 
     score_threshold = UnitIntervalField(
         default=SCORE_THRESHOLD,
-        help_text="minimum score with which an object is found (default: 0.25)",
+        help_text="minimum score of an object that is tracked (default: 0.25)",
     )
+
+
+class ResultsQuerySerializer(ThresholdSerializer):
+    """Whether results have track ids, and the threshold of these; all detections are included."""
+
+    tracks = serializers.BooleanField(default=False, help_text="adds track_id to each detection")
+
+
+class TracksQuerySerializer(ThresholdSerializer):
+    """The threshold of tracks, and the first frame whose ids are asked for."""
+
     from_frame = WholeNumberField(min_value=0, max_value=MAX_FRAME_INDEX, default=0)
 
 
-class CountsQuerySerializer(ParametersSerializer):
+class CountsQuerySerializer(ThresholdSerializer):
     """The threshold of tracks, and where objects are counted."""
 
-    score_threshold = UnitIntervalField(
-        default=SCORE_THRESHOLD,
-        help_text="minimum score with which an object is found (default: 0.25)",
-    )
     line = serializers.ListField(
         child=LineField(),
         default=list,

@@ -11,7 +11,12 @@ from drf_spectacular.utils import (
 )
 
 from detect_video.api.counts import CountsSerializer, TracksSerializer
-from detect_video.api.regions import CountsQuerySerializer, RegionsSerializer, TracksQuerySerializer
+from detect_video.api.regions import (
+    CountsQuerySerializer,
+    RegionsSerializer,
+    ResultsQuerySerializer,
+    TracksQuerySerializer,
+)
 from detect_video.api.serializers import (
     AnnouncementSerializer,
     RenderingRequestSerializer,
@@ -143,7 +148,9 @@ rendering_file = _file("rendering_file")
 results = extend_schema_view(
     get=extend_schema(
         tags=TAGS,
+        parameters=[ResultsQuerySerializer],
         responses={
+            **problems(InvalidParameters),
             (200, "application/jsonl"): OpenApiTypes.STR,
             (200, "text/csv"): OpenApiTypes.STR,
             (200, "application/json"): OpenApiTypes.OBJECT,

@@ -69,6 +69,10 @@ class RenderingRequestSerializer(ParametersSerializer):
     )
     show_names = serializers.BooleanField(default=True)
     show_scores = serializers.BooleanField(default=True)
+    show_tracks = serializers.BooleanField(
+        default=False,
+        help_text="draw track ids, tails, and the video's lines and zones with their counts",
+    )
 
 
 class JobSerializer(serializers.ModelSerializer):
@@ -110,6 +114,7 @@ class RenderingSerializer(JobSerializer):
             "hidden_class_names",
             "show_names",
             "show_scores",
+            "show_tracks",
             "state",
             "queue_position",
             "frames_done",

@@ -4,17 +4,23 @@ import logging
 import time
 from threading import Event
 
+import numpy as np
 from django.conf import settings
+from django.utils.translation import gettext, override
 
 from detect_video.errors import RunLost
-from detect_video.exports import DetectionsByTime
+from detect_video.exports import DetectionsByTime, TrackIds
 from detect_video.jobs.pipeline import Found, detect_frames, open_frames
 from detect_video.models import MAX_ATTEMPTS, FrameResult, Rendering, State, Video
+from detect_video.tracks import tracked
 from detect_video.video.rendering import CODECS, render_video
 from ml_core import model_pool
 from ml_core.catalog import selection
 from ml_core.errors import EngineUnavailable, ModelLoading, NotPublished
+from ml_core.pictures.track_drawing import Overlay
 from ml_core.results import Detection
+from ml_core.tracking.overlay import LINE_TEXT, ZONE_TEXT, VideoOverlay
+from ml_core.tracking.tracks import ids_by_frame
 from web.rest.serializers import boxes_as_json
 from web.storage.disk import check_room, delete_file
 from web.storage.quota import check_quota
@@ -132,7 +138,13 @@ def run_rendering(rendering: Rendering, stop: Event) -> None:
     last = video.frames.order_by("frame_index").last()
     # A file per run: a run that was taken over may still be writing.
     target = rendering.folder / f"{rendering.pk}-{rendering.run_id}{CODECS[rendering.codec]}"
-    find = DetectionsByTime(video, rendering.score_threshold, rendering.hidden_classes)
+    drawn_tracks = _drawn_tracks(rendering) if rendering.show_tracks else None
+    find = DetectionsByTime(
+        video,
+        rendering.score_threshold,
+        rendering.hidden_classes,
+        track_ids=drawn_tracks and drawn_tracks[0],
+    )
     due = 0.0
     frames_done = 0
     furthest = rendering.frames_done
@@ -142,6 +154,9 @@ def run_rendering(rendering: Rendering, stop: Event) -> None:
         if frames_done == furthest:
             rendering.begin_attempt()
         return find(pts_us)
+
+    def overlay(pts_us: int) -> Overlay | None:
+        return drawn_tracks[1].at(pts_us / 1_000_000) if drawn_tracks else None
 
     def on_frame(frames: int) -> None:
         nonlocal due, frames_done
@@ -169,6 +184,7 @@ def run_rendering(rendering: Rendering, stop: Event) -> None:
         show_names=rendering.show_names,
         show_scores=rendering.show_scores,
         language=rendering.language,
+        overlay_by_pts_us=overlay,
         on_frame=on_frame,
         on_size=on_size,
     )
@@ -182,3 +198,19 @@ def run_rendering(rendering: Rendering, stop: Event) -> None:
     for left in rendering.folder.glob(f"{rendering.pk}-*"):
         if left != target:
             delete_file(left)
+
+
+def _drawn_tracks(rendering: Rendering) -> tuple[TrackIds, VideoOverlay]:
+    """The track ids of the detections by frame, and what is drawn of the tracks."""
+    found, ids = tracked(rendering.video, rendering.score_threshold)
+    ids = np.where(np.isin(found.class_ids, rendering.hidden_classes), 0, ids)
+    with override(rendering.language):
+        overlay = VideoOverlay(
+            found,
+            ids,
+            lines=rendering.lines,
+            zones=rendering.zones,
+            line_text=gettext(LINE_TEXT),
+            zone_text=gettext(ZONE_TEXT),
+        )
+    return ids_by_frame(found, ids), overlay

@@ -13,6 +13,7 @@ import numpy as np
 
 from detect_video.video.reader import AudioReader, VideoInfo, VideoReader, read_audio, read_times_us
 from ml_core.pictures.drawing import draw_detections
+from ml_core.pictures.track_drawing import Overlay
 from ml_core.results import Detection
 from web.storage.disk import durable_rename, fsync_file, make_folder
 
@@ -45,6 +46,7 @@ def render_video(
     show_names: bool = True,
     show_scores: bool = True,
     language: str = "en",
+    overlay_by_pts_us: Callable[[int], Overlay | None] = lambda pts_us: None,
     on_frame: Callable[[int], None] = lambda frames_done: None,
     on_size: Callable[[int], None] = lambda size_bytes: None,
 ) -> None:
@@ -52,7 +54,8 @@ def render_video(
 
     ``codec`` is one of ``CODECS``. ``detections_by_pts_us`` is called once per frame. The output
     has a constant rate: frames of a source with a variable rate are repeated. ``until_us`` is the
-    timestamp of the last frame. ``language`` is that of the class names. ``on_frame`` receives the
+    timestamp of the last frame. ``language`` is that of the class names, and
+    ``overlay_by_pts_us`` returns what is drawn below the boxes. ``on_frame`` receives the
     number of frames done, ``on_size`` every second the number of bytes written; both may raise to
     stop. ``target`` is created atomically. Raises the errors of ``VideoReader``.
     """
@@ -67,6 +70,7 @@ def render_video(
                 show_names=show_names,
                 show_scores=show_scores,
                 language=language,
+                overlay=overlay_by_pts_us(frame.pts_us),
             )
             yield frame.pts_us, np.asarray(picture)
             on_frame(frames_done)

@@ -11,6 +11,7 @@ from pylopdf_fonts_zh_cn import sans_path
 
 from ml_core.labels import shown_name
 from ml_core.pictures.label_places import LabelLayout, place_labels
+from ml_core.pictures.track_drawing import Overlay, draw_overlay
 from ml_core.results import Detection
 
 # Stepping the hue by the golden ratio keeps the colours of consecutive classes distinct.
@@ -24,6 +25,13 @@ def class_colour(class_id: int) -> tuple[int, int, int]:
     hue = (class_id * GOLDEN_RATIO) % 1
     red, green, blue = colorsys.hls_to_rgb(hue, 0.5, 0.85)
     return round(red * 255), round(green * 255), round(blue * 255)
+
+
+def object_colour(detection: Detection) -> tuple[int, int, int]:
+    """The colour of a tracked object, which is that of the class with the same number, or of its
+    class.
+    """
+    return class_colour(detection.track_id or detection.class_id)
 
 
 def text_colour(background: tuple[int, int, int]) -> tuple[int, int, int]:
@@ -40,34 +48,42 @@ def draw_detections(
     show_names: bool = True,
     show_scores: bool = True,
     language: str = "en",
+    overlay: Overlay | None = None,
 ) -> Image.Image:
     """Draw boxes and labels on a copy of an (H, W, 3) uint8 RGB picture.
 
     Line width and font size scale with the picture. Boxes with higher scores are drawn on top, and
     all labels above all boxes. Labels do not overlap; those with higher scores are placed first.
-    ``language`` is the language of the class names, such as ``zh-hans``.
+    ``language`` is the language of the class names, such as ``zh-hans``. Tracked objects have a
+    colour of their own instead of that of their class. ``overlay`` is drawn below the boxes.
     """
     picture = Image.fromarray(image)
-    draw = ImageDraw.Draw(picture)
+    # The mode "RGBA" blends translucent colours with the picture.
+    draw = ImageDraw.Draw(picture, "RGBA")
     unit = max(picture.size) / 100
     line_width = max(2, round(unit * 0.35))
+    font_size = max(11, unit * 1.8)
+    if overlay:
+        write = partial(_write, draw, font_size)
+        draw_overlay(draw, overlay, colour_of=class_colour, write=write, line_width=line_width)
     ordered = sorted(detections, key=lambda detection: detection.score, reverse=True)
     for detection in reversed(ordered):
-        draw.rectangle(detection.box, outline=class_colour(detection.class_id), width=line_width)
+        draw.rectangle(detection.box, outline=object_colour(detection), width=line_width)
     if show_names or show_scores:
         text = partial(label_text, show_names=show_names, show_scores=show_scores)
         texts = [text(detection, language=language) for detection in ordered]
-        _draw_labels(draw, ordered, texts, line_width, max(11, unit * 1.8))
+        _draw_labels(draw, ordered, texts, line_width, font_size)
     return picture
 
 
 def label_text(
     detection: Detection, *, show_names: bool, show_scores: bool, language: str = "en"
 ) -> str:
-    """What stands above a box, such as ``dog 98%``."""
+    """What stands above a box, such as ``dog 98%``, or ``#3 dog 98%`` of a tracked object."""
+    track = [f"#{detection.track_id}"] if detection.track_id else []
     name = [shown_name(detection.class_name, language)] if show_names else []
     score = [f"{detection.score:.0%}"] if show_scores else []
-    return " ".join(name + score)
+    return " ".join(track + name + score)
 
 
 def _font_for(text: str, size_pixels: float) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
@@ -99,7 +115,24 @@ def _draw_labels(
     for detection, text, width, corner in reversed(list(labels)):
         if corner:
             x, y = corner
-            colour = class_colour(detection.class_id)
+            colour = object_colour(detection)
             # Pillow's rectangles include the last row and column.
             draw.rectangle((x, y, x + width - 1, y + height - 1), fill=colour)
             draw.text((x + padding, y + padding - top), text, fill=text_colour(colour), font=font)
+
+
+def _write(
+    draw: ImageDraw.ImageDraw, font_size: float, point: tuple[float, float], text: str
+) -> None:
+    """Write ``text`` on a black background with its middle at ``point``, within the picture."""
+    font = _font_for(text, font_size)
+    left, top, right, bottom = draw.textbbox(point, text, font=font, anchor="mm")
+    padding = font_size / 3
+    width, height = draw.im.size
+    shift_x = max(0, padding - left) - max(0, right + padding - width)
+    shift_y = max(0, padding - top) - max(0, bottom + padding - height)
+    left, right = left + shift_x - padding, right + shift_x + padding
+    top, bottom = top + shift_y - padding, bottom + shift_y + padding
+    draw.rectangle((left, top, right, bottom), fill=(0, 0, 0))
+    place = (point[0] + shift_x, point[1] + shift_y)
+    draw.text(place, text, fill=(255, 255, 255), font=font, anchor="mm")

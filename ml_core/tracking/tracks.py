@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -139,3 +140,12 @@ def paths(found: FrameDetections, track_ids: np.ndarray) -> list[Path]:
         Path(track_id, int(class_ids[a]), frames[a:b], points[a:b], margins[a:b])
         for track_id, a, b in zip(ids.tolist(), starts, ends, strict=True)
     ]
+
+
+def ids_by_frame(
+    found: FrameDetections, track_ids: np.ndarray, from_frame: int = 0
+) -> list[list[int | None]]:
+    """The track ids (N,) of the detections in each frame from ``from_frame`` on; None is none."""
+    names: list[int | None] = [None, *range(1, int(track_ids.max(initial=0)) + 1)]
+    named = [names[track_id] for track_id in track_ids.tolist()]
+    return [named[first:end] for first, end in pairwise(found.offsets[from_frame:].tolist())]

@@ -2,12 +2,13 @@
 
 import csv
 import io
+import json
 
 import pytest
 from django.contrib.auth import get_user_model
-from django.test import Client
+from django.test import AsyncClient, Client
 
-from detect_video.models import FrameResult, State, Video
+from detect_video.models import FrameResult, Rendering, State, Video
 
 pytestmark = pytest.mark.django_db
 
@@ -241,3 +242,55 @@ def test_invalid_regions_are_refused(client, video, wrong):
     assert answer.status_code == 422
     video.refresh_from_db()
     assert (video.lines, video.zones) == ([], [])
+
+
+async def body_of(response) -> str:
+    return b"".join([block async for block in response.streaming_content]).decode()
+
+
+@pytest.fixture
+def reader(owner) -> AsyncClient:
+    """An async client of the owner, for streamed responses."""
+    client = AsyncClient()
+    client.force_login(owner)
+    return client
+
+
+@pytest.mark.django_db(transaction=True)
+async def test_exports_have_track_ids_on_request(reader, video):
+    texts = {
+        name: await body_of(await reader.get(url(video, f"results.{name}?tracks=true")))
+        for name in ("jsonl", "csv", "coco.json")
+    }
+
+    lines = [json.loads(line) for line in texts["jsonl"].splitlines()]
+    assert [found["track_id"] for found in lines[7]["detections"]] == [1, 2, None]
+    rows = list(csv.DictReader(io.StringIO(texts["csv"])))
+    assert [row["track_id"] for row in rows if row["frame_index"] == "7"] == ["1", "2", ""]
+    annotations = json.loads(texts["coco.json"])["annotations"]
+    assert [one.get("track_id") for one in annotations if one["image_id"] == 8] == [1, 2, None]
+
+
+@pytest.mark.django_db(transaction=True)
+async def test_exports_have_no_track_ids_without_a_request(reader, video):
+    for name in ("jsonl", "csv", "coco.json"):
+        assert "track_id" not in await body_of(await reader.get(url(video, f"results.{name}")))
+
+
+def test_invalid_options_of_exports_are_refused(client, video):
+    answer = client.get(url(video, "results.csv?tracks=many"))
+
+    assert (answer.status_code, list(answer.json()["errors"])) == (422, ["tracks"])
+
+
+def test_a_saved_video_keeps_the_regions_of_its_request(client, video):
+    video.lines = [[100.0, 100.0, 100.0, 0.0]]
+    video.save()
+
+    body = {"show_tracks": True, "score_threshold": 0.4}
+    answer = client.post(url(video, "renderings/"), body, content_type="application/json")
+    client.patch(url(video, "regions/"), {"lines": []}, content_type="application/json")
+
+    rendering = Rendering.objects.get()
+    assert answer.json()["show_tracks"] is True
+    assert (rendering.lines, rendering.zones) == ([[100.0, 100.0, 100.0, 0.0]], [])

@@ -2,19 +2,25 @@
 
 import os
 from argparse import ArgumentParser, ArgumentTypeError
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 from tqdm import tqdm
 
-from detect_video.exports import jsonl_line
+from detect_video.exports import detections_of, jsonl_line, with_track_ids
 from detect_video.jobs.pipeline import detect_frames, open_frames
 from detect_video.video.reader import VideoFrame, VideoInfo
 from detect_video.video.rendering import render_video
 from ml_core.errors import VisionError
 from ml_core.management.arguments import unit_interval
-from ml_core.results import Detection, Detections
+from ml_core.results import Detections
+from ml_core.tracking.overlay import VideoOverlay
+from ml_core.tracking.regions import InvalidRegion, Region, parse_line, parse_zone
+from ml_core.tracking.summary import Summary
+from ml_core.tracking.table import to_csv
+from ml_core.tracking.tracks import FrameDetections, VideoTracks, ids_by_frame
 from web.rest.serializers import boxes_as_json
 
 # Codec by suffix of the output file.
@@ -22,88 +28,175 @@ CODEC_OF = {".avi": "mjpg", ".mp4": "h264"}
 
 
 class Command(BaseCommand):
-    help = "Detect objects in every frame of a video and save a copy with the boxes drawn."
+    help = (
+        "Detect objects in every frame of a video. Save a copy with the boxes drawn, the results, "
+        "or a table of the tracked objects with what they crossed and entered."
+    )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("path", type=Path, metavar="PATH", help="the video")
         parser.add_argument(
             "--output",
             type=_target,
-            required=True,
             metavar="OUT.avi",
             help="output video: .avi (Motion JPEG) or .mp4 (H.264)",
         )
         parser.add_argument(
             "--jsonl", type=Path, metavar="FILE", help="save the results, one line per frame"
         )
+        parser.add_argument(
+            "--csv", type=Path, metavar="FILE", help="save tracks, crossings and visits as a table"
+        )
+        parser.add_argument(
+            "--tracks", action="store_true", help="track objects: in --output and --jsonl, too"
+        )
+        parser.add_argument(
+            "--line",
+            type=_region(parse_line),
+            action="append",
+            default=[],
+            metavar="X1,Y1,X2,Y2",
+            help="count what crosses this line, in pixels; repeatable",
+        )
+        parser.add_argument(
+            "--zone",
+            type=_region(parse_zone),
+            action="append",
+            default=[],
+            metavar="X1,Y1,X2,Y2,X3,Y3,...",
+            help="count what enters this zone, in pixels; repeatable",
+        )
         parser.add_argument("--model", default="", help="model name; see list_models")
         parser.add_argument("--score-threshold", type=unit_interval, default=0.25)
 
     def handle(self, *args: Any, **options: Any) -> None:
         source, target = options["path"], options["output"]
+        if not (target or options["jsonl"] or options["csv"]):
+            raise CommandError("Nothing would be saved; choose an --output, --jsonl or --csv.")
         if not source.is_file():
             raise CommandError(f"{source}: there is no such file.")
-        if target.exists() and target.samefile(source):
+        if target and target.exists() and target.samefile(source):
             raise CommandError(f"{target} would be overwritten; choose another --output.")
         try:
-            target.parent.mkdir(parents=True, exist_ok=True)
-            detections = self._detect(options)
-            self._render(source, target, detections)
+            for path in (target, options["csv"]):
+                if path:
+                    path.parent.mkdir(parents=True, exist_ok=True)
+            self._run(options)
         except VisionError as exc:
             raise CommandError(f"{source}: {exc}") from exc
         except OSError as exc:
             raise CommandError(f"{exc.filename or source}: {exc.strerror}") from exc
 
-    def _detect(self, options: dict[str, Any]) -> dict[int, list[Detection]]:
-        """Detections above the threshold by timestamp; ``--jsonl`` receives all of them."""
-        confident: dict[int, list[Detection]] = {}
-        path, lines = options["path"], options["jsonl"] or Path(os.devnull)
+    def _run(self, options: dict[str, Any]) -> None:
+        wanted = options["csv"], options["line"], options["zone"]
+        options["tracks"] = options["tracks"] or any(wanted)
+        frames, model, size_wh = self._detect(options)
+        track_ids = overlay = None
+        if options["tracks"]:
+            found = FrameDetections.none()
+            if frames:
+                found = found.extended(
+                    (frame["pts_us"] / 1_000_000, frame["detections"]) for frame in frames
+                )
+            ids = VideoTracks(options["score_threshold"]).extend(found)
+            overlay = VideoOverlay(found, ids, lines=options["line"], zones=options["zone"])
+            track_ids = ids_by_frame(found, ids)
+            self._report(Summary(found, ids), options)
+        frames = with_track_ids(frames, track_ids)
+        if options["tracks"] and options["jsonl"]:
+            with options["jsonl"].open("w", encoding="utf-8") as jsonl:
+                jsonl.writelines(
+                    jsonl_line(options["path"].name, model, size_wh, frame) for frame in frames
+                )
+        if options["output"]:
+            self._render(options, frames, overlay)
+
+    def _detect(self, options: dict[str, Any]) -> tuple[list[dict], str, tuple[int, int]]:
+        """The results of all frames, the model's name, and the video's (width, height).
+
+        Without tracks, these are the detections above the threshold; ``--jsonl`` receives all.
+        """
+        frames: list[dict] = []
+        model = ""
+        path, threshold = options["path"], options["score_threshold"]
+        is_later = options["tracks"] or not options["jsonl"]
         with (
             open_frames(path, model=options["model"]) as reader,
-            lines.open("w", encoding="utf-8") as jsonl,
+            Path(os.devnull if is_later else options["jsonl"]).open("w", encoding="utf-8") as jsonl,
             tqdm(total=_frames(reader.info), desc="Detecting", unit="frame", disable=None) as bar,
         ):
             size_wh = reader.info.width, reader.info.height
+            for parse, regions in ((parse_line, options["line"]), (parse_zone, options["zone"])):
+                for region in regions:
+                    parse(region, size_wh)
             for found in detect_frames(
                 reader, resolution_wh=size_wh, model=options["model"], queue_key="local"
             ):
                 for frame, detections in found:
-                    jsonl.write(_line(path.name, len(confident), frame, detections))
-                    confident[frame.pts_us] = [
-                        detection
-                        for detection in detections.detections
-                        if detection.score >= options["score_threshold"]
-                    ]
+                    model = detections.model
+                    result = _stored(len(frames), frame, detections)
+                    jsonl.write(jsonl_line(path.name, model, size_wh, result))
+                    shown = detections if options["tracks"] else detections.filtered(threshold)
+                    frames.append(_stored(len(frames), frame, shown))
                 bar.update(len(found))
         if reader.truncated:
             self.stderr.write(f"{path}: {reader.truncated}")
-        return confident
+        return frames, model, size_wh
 
-    def _render(self, source: Path, target: Path, confident: dict[int, list[Detection]]) -> None:
-        with tqdm(total=len(confident), desc="Saving", unit="frame", disable=None) as bar:
+    def _report(self, summary: Summary, options: dict[str, Any]) -> None:
+        """Print the counts, and save them as ``--csv``."""
+        counts = summary.counts(options["line"], options["zone"])
+        for one in counts["classes"]:
+            self.stdout.write(
+                f"{one['class_name']}: {one['objects']} objects, {one['most_at_once']} at once, "
+                f"longest stay {one['longest_stay_s']} s"
+            )
+        for number, line in enumerate(counts["lines"], 1):
+            for one in line["counts"]:
+                self.stdout.write(
+                    f"line {number}, {one['class_name']}: in {one['in']}, out {one['out']}"
+                )
+        for number, zone in enumerate(counts["zones"], 1):
+            for one in zone["counts"]:
+                self.stdout.write(
+                    f"zone {number}, {one['class_name']}: {one['entries']} entries, longest "
+                    f"{one['longest_dwell_s']} s"
+                )
+        if options["csv"]:
+            options["csv"].write_text(to_csv(summary.tracks(), counts), encoding="utf-8")
+
+    def _render(
+        self, options: dict[str, Any], frames: list[dict], overlay: VideoOverlay | None
+    ) -> None:
+        target = options["output"]
+        by_pts_us = {
+            frame["pts_us"]: [
+                detection
+                for detection in detections_of(frame)
+                if detection.score >= options["score_threshold"]
+            ]
+            for frame in frames
+        }
+        with tqdm(total=len(frames), desc="Saving", unit="frame", disable=None) as bar:
 
             def on_frame(frames: int) -> None:
                 bar.update(frames - bar.n)
 
             render_video(
-                source,
+                options["path"],
                 target,
-                lambda pts_us: confident.get(pts_us, []),
+                lambda pts_us: by_pts_us.get(pts_us, []),
                 codec=CODEC_OF[target.suffix.lower()],
-                show_names=True,
-                show_scores=True,
+                overlay_by_pts_us=lambda pts_us: overlay and overlay.at(pts_us / 1_000_000),
                 on_frame=on_frame,
             )
-        self.stdout.write(f"{target}: {len(confident)} frames")
+        self.stdout.write(f"{target}: {len(frames)} frames")
 
 
-def _line(name: str, frame_index: int, frame: VideoFrame, found: Detections) -> str:
-    stored = {
-        "frame_index": frame_index,
-        "pts_us": frame.pts_us,
-        "detections": boxes_as_json(found.detections),
-    }
-    return jsonl_line(name, found.model, found.resolution_wh, stored)
+def _stored(frame_index: int, frame: VideoFrame, found: Detections) -> dict[str, Any]:
+    """A frame's result, as a stored one."""
+    detections = boxes_as_json(found.detections)
+    return {"frame_index": frame_index, "pts_us": frame.pts_us, "detections": detections}
 
 
 def _frames(info: VideoInfo) -> int | None:
@@ -116,3 +209,15 @@ def _target(text: str) -> Path:
     if path.suffix.lower() not in CODEC_OF:
         raise ArgumentTypeError(f"expected a file named .avi or .mp4, received {text}")
     return path
+
+
+def _region(parse: Callable[[str], Region]) -> Callable[[str], Region]:
+    """The type of an argument that is a line or a zone."""
+
+    def region(text: str) -> Region:
+        try:
+            return parse(text)
+        except InvalidRegion as exc:
+            raise ArgumentTypeError(exc.detail) from exc
+
+    return region
