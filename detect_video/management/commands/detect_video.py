@@ -187,7 +187,7 @@ class Command(BaseCommand):
                 target,
                 lambda pts_us: by_pts_us.get(pts_us, []),
                 codec=CODEC_OF[target.suffix.lower()],
-                overlay_by_pts_us=lambda pts_us: overlay and overlay.at(pts_us / 1_000_000),
+                overlay_by_pts_us=lambda us: overlay.at(us / 1_000_000) if overlay else None,
                 on_frame=on_frame,
             )
         self.stdout.write(f"{target}: {len(frames)} frames")
