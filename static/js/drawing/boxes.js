@@ -4,10 +4,15 @@ import { shownName } from "./class-names.js";
 
 /** @typedef {[x_min: number, y_min: number, x_max: number, y_max: number]} Box */
 /** @typedef {[red: number, green: number, blue: number]} Colour */
-/** @typedef {{box: Box, class_id: number, class_name: string, score: number}} Detection */
+/**
+ * `track_id` is there only if tracks are shown; it is null for an object that is not confirmed.
+ * @typedef {{box: Box, class_id: number, class_name: string, score: number, track_id?: number | null}} Detection
+ */
 
 // Rotating the hue by the golden ratio gives neighbouring classes distinct colours.
 const GOLDEN_RATIO = 0.618033988749895;
+/** @type {Colour} */
+const UNCONFIRMED = [128, 128, 128];
 
 /**
  * The colour of a class, the same as in `ml_core/pictures/drawing.py`.
@@ -17,6 +22,15 @@ const GOLDEN_RATIO = 0.618033988749895;
 export function classColour(classId) {
   const hue = (classId * GOLDEN_RATIO) % 1;
   return hueColour(hue, 0.5, 0.85);
+}
+
+/**
+ * The colour of a detection's track if tracks are shown, else of its class.
+ * @param {Detection} detection
+ * @returns {Colour}
+ */
+export function detectionColour({ class_id, track_id }) {
+  return track_id === null ? UNCONFIRMED : classColour(track_id ?? class_id);
 }
 
 /**
@@ -46,7 +60,7 @@ export function percent(share) {
 }
 
 /**
- * The label of a box, such as `dog 98%`; may be empty.
+ * The label of a box, such as `dog 98%` or `#7 dog 98%`; may be empty.
  * @param {Detection} detection
  * @param {{showNames: boolean, showScores: boolean}} options
  * @returns {string}
@@ -54,7 +68,8 @@ export function percent(share) {
 export function labelText(detection, { showNames, showScores }) {
   const name = showNames ? [shownName(detection.class_name)] : [];
   const score = showScores ? [percent(detection.score)] : [];
-  return [...name, ...score].join(" ");
+  const track = detection.track_id ? [`#${detection.track_id}`] : [];
+  return [...track, ...name, ...score].join(" ");
 }
 
 /**

@@ -1,6 +1,6 @@
 /** Draws detections like `ml_core/pictures/drawing.py`, on a transparent canvas over the picture. */
 
-import { classColour, cssColour, labelText, scaleBox, textColour } from "./boxes.js";
+import { cssColour, detectionColour, labelText, scaleBox, textColour } from "./boxes.js";
 import { labelPlaces } from "./label-places.js";
 
 /** @typedef {import("./boxes.js").Detection} Detection */
@@ -59,7 +59,7 @@ export function drawDetections(ctx, detections, options) {
 function drawBox(ctx, detection, scale) {
   const [xMin, yMin, xMax, yMax] = scaleBox(detection.box, scale);
   const line = ctx.lineWidth;
-  ctx.strokeStyle = cssColour(classColour(detection.class_id));
+  ctx.strokeStyle = cssColour(detectionColour(detection));
   // A stroke is centred on its path, so move it inwards by half its width.
   ctx.strokeRect(xMin + line / 2, yMin + line / 2, xMax - xMin - line, yMax - yMin - line);
 }
@@ -72,12 +72,12 @@ function drawBox(ctx, detection, scale) {
  * @returns {Label[]} without those that find no place
  */
 function placedLabels(ctx, detections, fontSize, options) {
-  if (!options.showNames && !options.showScores) return [];
   const height = Math.ceil(fontSize * 1.4);
-  const labels = detections.map((detection) => {
+  const labels = detections.flatMap((detection) => {
     const text = labelText(detection, options);
+    if (!text) return [];
     const width = Math.ceil(ctx.measureText(text).width + (fontSize * 2) / 3);
-    return { detection, text, width, height, box: scaleBox(detection.box, options.scale) };
+    return [{ detection, text, width, height, box: scaleBox(detection.box, options.scale) }];
   });
   const room = {
     width: Math.floor(options.width),
@@ -98,7 +98,7 @@ function placedLabels(ctx, detections, fontSize, options) {
  * @param {number} fontSize
  */
 function drawLabel(ctx, { detection, text, x, y, width, height }, fontSize) {
-  const colour = classColour(detection.class_id);
+  const colour = detectionColour(detection);
   ctx.fillStyle = cssColour(colour);
   ctx.fillRect(x, y, width, height);
   ctx.fillStyle = cssColour(textColour(colour));
