@@ -33,7 +33,7 @@ export function part(within, selector, type) {
 
 /**
  * The strings in an element's `data-*` attributes, which the template translates.
- * @param {HTMLElement} holder
+ * @param {HTMLElement | SVGElement} holder
  * @returns {Record<string, string>}
  */
 export function texts(holder) {

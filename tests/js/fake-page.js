@@ -110,7 +110,18 @@ export class FakeElement extends EventTarget {
 
   setAttribute(name, value) {
     this.dataset[`attribute-${name}`] = value;
+    if (name.startsWith("data-")) this.dataset[name.slice(5)] = value;
   }
+
+  toggleAttribute(name, isOn) {
+    this[name] = isOn;
+  }
+
+  getBoundingClientRect() {
+    return { left: 0, top: 0, width: this.clientWidth, height: this.clientHeight };
+  }
+
+  setPointerCapture() {}
 
   removeAttribute() {}
 
@@ -159,6 +170,14 @@ class FakeDocument extends EventTarget {
     return element;
   }
 
+  createElementNS(_, tag) {
+    return this.createElement(tag);
+  }
+
+  querySelector(selector) {
+    return this.getElementById(selector.slice(1));
+  }
+
   querySelectorAll() {
     return [];
   }
@@ -190,8 +209,9 @@ export function fakePage(t, { texts = {}, globals = {}, stored = {} } = {}) {
   }
   const types = ["", "Button", "Form", "Input", "Select", "Canvas", "Video", "Anchor", "Output"];
   const fakes = {
-    ...Object.fromEntries([...types, "Template", "Image", "Progress"].map((t) => [`HTML${t}Element`, FakeElement])),
+    ...Object.fromEntries([...types, "Template", "Image", "Progress", "Details"].map((t) => [`HTML${t}Element`, FakeElement])),
     Element: FakeElement,
+    SVGElement: FakeElement,
     Option: class extends FakeElement {
       constructor(text, value) {
         super("option");

@@ -11,6 +11,7 @@ import { fileStamp } from "../js/times.js";
 import { CameraSocket } from "./camera-socket.js";
 import { cameras, openCamera, playCamera, playClip, problemOf, stopCamera } from "./camera.js";
 import { capture, nextFrame } from "./capture.js";
+import { Counting } from "./counting.js";
 import { paint, show, snapshot } from "./frame-view.js";
 import { ExponentialAverage, FramesInFlight, LEVELS, nextLevel } from "./pace.js";
 import { Recorder } from "./recorder.js";
@@ -39,6 +40,7 @@ const quality = element("quality", HTMLSelectElement);
 /** @type {HTMLSelectElement | null} null if no model is installed */
 const model = page.querySelector("#model");
 const recorder = new Recorder(paint);
+const counting = new Counting((settings) => socket?.configure(settings));
 
 /** @type {State} */
 let state = "off";
@@ -217,6 +219,8 @@ function loading() {
 }
 
 function ready() {
+  const settings = counting.firstSettings;
+  if (settings) socket?.configure(settings);
   loadingSinceMs = 0;
   error.textContent = "";
   showStatus();
@@ -239,6 +243,7 @@ function result(sequence, answer) {
   // Later frames have no longer the problem of earlier ones; other errors stay.
   if (frameProblem && error.textContent === frameProblem) error.textContent = frameProblem = "";
   show(frame.bitmap, answer);
+  counting.show(answer);
   recorder.frameDrawn();
   const nowMs = performance.now();
   const latencyMs = nowMs - frame.capturedMs;

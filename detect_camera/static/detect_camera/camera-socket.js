@@ -3,7 +3,11 @@
 import { ReconnectingSocket } from "../js/requests/reconnecting-socket.js";
 import { frameMessage } from "./frame-message.js";
 
-/** @typedef {import("../js/requests/api.js").Detections & {server_ms: number}} FrameResult */
+/**
+ * `counts` is there if lines or zones were sent.
+ * @typedef {import("../js/requests/api.js").Detections &
+ *   {server_ms: number, counts?: import("./counting.js").Counts}} FrameResult
+ */
 /**
  * @typedef {object} Events none is fired after `close()`, except `lost`
  * @property {() => void} loading the server is loading the model; sent again every few seconds
@@ -59,6 +63,14 @@ export class CameraSocket {
     // Without a timeout, one missing answer would block a slot forever.
     this.#inFlight.set(sequence, setTimeout(() => this.#lose(sequence), TIMEOUT_MS));
     return sequence;
+  }
+
+  /**
+   * Say what shall be tracked and counted. Does nothing while the server accepts no frames.
+   * @param {object} settings
+   */
+  configure(settings) {
+    if (this.isReady) this.socket.send(JSON.stringify(settings));
   }
 
   close() {

@@ -1,12 +1,13 @@
 /** Shows a frame with its boxes, the current counts, and their chart. */
 
-import { classColour, classCounts, cssColour } from "../js/drawing/boxes.js";
+import { classColour, classCounts, cssColour, scaleBox } from "../js/drawing/boxes.js";
 import { context2d, screenContext } from "../js/drawing/canvas.js";
 import { colourDot } from "../js/drawing/class-chips.js";
 import { shownName } from "../js/drawing/class-names.js";
 import { element, texts } from "../js/dom.js";
 import { Filters } from "../js/drawing/filters.js";
 import { rememberControls } from "../js/memory.js";
+import { drawTails, tailsOf } from "../js/tracks/tails.js";
 import { CountHistory, drawHistory } from "./history.js";
 
 /** @typedef {import("../js/drawing/boxes.js").Detection} Detection */
@@ -14,13 +15,15 @@ import { CountHistory, drawHistory } from "./history.js";
 
 // Text that changes with every frame is unreadable.
 const TEXT_INTERVAL_MS = 1000;
+// How long the paths of tracked objects are.
+const TAIL_MS = 1000;
 
 const frameCanvas = element("frame", HTMLCanvasElement);
 const boxesCanvas = element("boxes", HTMLCanvasElement);
 const chart = element("chart", HTMLCanvasElement);
 const legend = element("chart-legend", HTMLElement);
-const filters = new Filters("camera");
-const mirror = element("mirror", HTMLInputElement);
+export const filters = new Filters("camera");
+export const mirror = element("mirror", HTMLInputElement);
 const inSight = element("in-sight", HTMLElement);
 const history = new CountHistory();
 /** @type {Map<number, string>} by class id */
@@ -29,6 +32,8 @@ const classNames = new Map();
 /** @type {{bitmap: ImageBitmap, result: FrameResult} | null} */
 let shown = null;
 let textUpdatedMs = 0;
+/** @type {{shownMs: number, result: FrameResult}[]} the last frames, for the paths of objects */
+let past = [];
 
 /**
  * Draw a frame with its result. The bitmap is closed when the next frame is shown.
@@ -38,8 +43,9 @@ let textUpdatedMs = 0;
 export function show(bitmap, result) {
   shown?.bitmap.close();
   shown = { bitmap, result };
-  draw();
   const nowMs = performance.now();
+  past = [...past.filter(({ shownMs }) => shownMs > nowMs - TAIL_MS), { shownMs: nowMs, result }];
+  draw();
   history.add(nowMs, classCounts(visible(), filters.threshold));
   for (const { class_id, class_name } of visible()) classNames.set(class_id, class_name);
   drawChart();
@@ -112,6 +118,20 @@ function drawBoxes(ctx, width, height) {
   const imageWidth = shown?.result.image.width ?? width;
   const detections = mirror.checked ? mirrored(visible(), imageWidth) : visible();
   filters.draw(ctx, detections, { width, height, imageWidth });
+  const frames = past.map(({ result }) => {
+    const scaled = scaledTo(imageWidth, result);
+    return mirror.checked ? mirrored(scaled, imageWidth) : scaled;
+  });
+  drawTails(ctx, tailsOf(frames, detections), width / imageWidth);
+}
+
+/**
+ * The detections as in a frame of another size: the size adapts to the network.
+ * @param {number} width
+ * @param {FrameResult} result
+ */
+function scaledTo(width, { detections, image }) {
+  return detections.map((detection) => ({ ...detection, box: scaleBox(detection.box, width / image.width) }));
 }
 
 /**

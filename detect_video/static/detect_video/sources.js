@@ -16,6 +16,10 @@
  * @property {(from: number, signal: AbortSignal) => AsyncGenerator<Frame>} frames all frames from an
  *   index on. Throws if the source fails or `signal` is aborted. Request the next frame after the
  *   one before was drawn. Only one generator may run at a time.
+ * @property {(frameIndex: number, count: number) => Result[]} before at most as many results of the
+ *   frames before one, as far as they are known
+ * @property {(frameIndex: number) => Promise<Picture | null>} thumbnail any frame of which there is a
+ *   result; null if it would have to be decoded by the server. Throws if it cannot be decoded.
  */
 
 import { Change } from "./change.js";
@@ -29,6 +33,8 @@ import { ResultStore } from "./player/result-store.js";
 const CREDIT = 16;
 // Each seek makes the server start a new decoder, so wait until the slider stops moving.
 const SEEK_DELAY_MS = 150;
+// A second of most videos.
+const MOST_DRAWN = 60;
 
 /**
  * Frames that the server decodes and sends together with their results.
@@ -44,6 +50,8 @@ export class ServerSource {
   #isRequested = false;
   #total = Infinity;
   #change = new Change();
+  /** @type {Result[]} the last ones that were drawn, without a gap */
+  #drawn = [];
 
   /** @param {(message: object) => void} send sends to the server if there is a connection */
   constructor(send) {
@@ -52,6 +60,19 @@ export class ServerSource {
 
   reset() {
     this.#total = Infinity;
+    this.#drawn = [];
+  }
+
+  /**
+   * @param {number} frameIndex
+   * @param {number} count
+   */
+  before(frameIndex, count) {
+    return this.#drawn.filter(({ frame_index }) => frame_index < frameIndex && frame_index >= frameIndex - count);
+  }
+
+  async thumbnail() {
+    return null;
   }
 
   startMessage() {
@@ -80,6 +101,13 @@ export class ServerSource {
     }
   }
 
+  /** @param {Result} result */
+  #remember(result) {
+    if (this.#drawn.at(-1)?.frame_index !== result.frame_index - 1) this.#drawn = [];
+    this.#drawn.push(result);
+    if (this.#drawn.length > MOST_DRAWN) this.#drawn.shift();
+  }
+
   /**
    * @param {number} from
    * @param {AbortSignal} signal
@@ -100,6 +128,7 @@ export class ServerSource {
         signal.throwIfAborted();
         this.#arrived.shift();
         this.#next += 1;
+        this.#remember(message.result);
         yield { ...message.result, picture: bitmapPicture(bitmap) };
         this.send({ type: "credit", n: 1 });
       } else if (this.#next >= this.#total) {
@@ -159,6 +188,21 @@ export class BrowserSource {
 
   reset() {
     this.#results = new ResultStore();
+  }
+
+  /**
+   * @param {number} frameIndex
+   * @param {number} count
+   */
+  before(frameIndex, count) {
+    return this.#results.slice(frameIndex - count, frameIndex);
+  }
+
+  /** @param {number} frameIndex */
+  async thumbnail(frameIndex) {
+    const [result] = this.#results.slice(frameIndex, frameIndex + 1);
+    const sample = result && (await this.sink.getSample(result.pts_us / 1e6 + TOLERANCE_S / 2));
+    return sample ? samplePicture(sample) : null;
   }
 
   startMessage() {

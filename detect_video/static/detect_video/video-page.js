@@ -3,6 +3,7 @@
 import { failureText, requestJson } from "../js/requests/api.js";
 import { element, texts } from "../js/dom.js";
 import { remember, remembered } from "../js/memory.js";
+import { Counting } from "./counts/counting.js";
 import { Controls } from "./player/controls.js";
 import { showDetectAgain, whenDetectedAgain } from "./detect-again.js";
 import { showRenderings } from "./renderings.js";
@@ -33,6 +34,7 @@ async function watch(video, file) {
     draw(frame) {
       showFrame(frame, player.source?.name ?? "");
       controls.showPosition(frame);
+      counting.showFrame(frame.frame_index);
     },
     changed: () => controls.showPlaying(),
     fail(reason) {
@@ -46,6 +48,11 @@ async function watch(video, file) {
     },
   });
   const controls = new Controls(player);
+  const counting = new Counting({
+    seek: (frameIndex) => controls.seek(frameIndex),
+    pause: () => player.pause(),
+    source: () => player.source,
+  });
   let shown = video;
   /** @param {Video} current */
   const update = (current) => {
@@ -53,13 +60,16 @@ async function watch(video, file) {
     if (source && isDetectedAgain(shown, current)) {
       source.reset();
       clearBoxes();
+      counting.forget();
       player.seek(0);
       socket.send(source.startMessage());
     }
     shown = current;
     show(current, controls);
+    counting.update(current);
   };
   show(video, controls);
+  counting.update(video);
   const source = (await browserSource(file)) ?? server;
   const socket = new VideoSocket(video.urls.socket, {
     startMessage: () => player.source?.startMessage() ?? {},

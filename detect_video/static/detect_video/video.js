@@ -35,6 +35,8 @@
  * @property {string} model
  * @property {boolean} is_loading whether detection waits until the model is loaded and can be reached
  * @property {string} created_at in ISO 8601
+ * @property {number[][]} lines x and y of both points of each line
+ * @property {number[][]} zones x and y of all points of each zone
  * @property {Record<string, string>} urls
  * @property {Rendering[]} renderings
  */

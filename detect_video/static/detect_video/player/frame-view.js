@@ -4,8 +4,16 @@ import { context2d, screenContext } from "../../js/drawing/canvas.js";
 import { element } from "../../js/dom.js";
 import { Filters } from "../../js/drawing/filters.js";
 import { shrunkSize } from "../../js/files/shrink.js";
+import { drawTails, tailsOf, withTrackIds } from "../../js/tracks/tails.js";
 
 /** @typedef {import("../sources.js").Frame} Frame */
+/** @typedef {import("./result-store.js").Result} Result */
+/**
+ * @typedef {object} Tracks
+ * @property {(frameIndex: number) => (number | null)[] | undefined} idsOf the detections of a frame
+ * @property {(frameIndex: number) => Result[]} before the results of the last second, as far as they
+ *   are known
+ */
 
 // Larger canvases would only cost memory.
 const LONGEST_SIDE = 1920;
@@ -13,11 +21,14 @@ const LONGEST_SIDE = 1920;
 const frameBox = element("frame", HTMLElement);
 const picture = element("picture", HTMLCanvasElement);
 const boxes = element("boxes", HTMLCanvasElement);
-const filters = new Filters("video");
+export const filters = new Filters("video");
 
 /** @type {import("../../js/drawing/boxes.js").Detection[]} */
 let detections = [];
+let frameIndex = 0;
 let videoWidth = 0;
+/** @type {Tracks | null} null if they are not shown */
+let tracks = null;
 
 /**
  * Set the size of the frames.
@@ -43,6 +54,7 @@ function fitWindow() {
  */
 export function showFrame(frame, source) {
   detections = frame.detections;
+  frameIndex = frame.frame_index;
   frame.picture.draw(context2d(picture), picture.width, picture.height);
   redraw();
   picture.dataset.source = source;
@@ -54,6 +66,15 @@ export function showFrame(frame, source) {
 export function clearBoxes() {
   detections = [];
   filters.chips.clear();
+  redraw();
+}
+
+/**
+ * Draw each object in the colour of its track, with its path.
+ * @param {Tracks | null} shown null draws them in the colours of their classes
+ */
+export function showTracks(shown) {
+  tracks = shown;
   redraw();
 }
 
@@ -69,10 +90,17 @@ export function shownOptions() {
 
 /** Apply the filters to the boxes and the chips. */
 function redraw() {
-  const visible = filters.apply(detections);
+  const ids = tracks?.idsOf(frameIndex);
+  const visible = filters.apply(tracks ? withTrackIds(detections, ids) : detections);
   if (!videoWidth) return;
   const { ctx, width, height } = screenContext(boxes);
   filters.draw(ctx, visible, { width, height, imageWidth: videoWidth });
+  if (tracks) drawTails(ctx, tailsOf([...pastDetections(tracks), visible], visible), width / videoWidth);
+}
+
+/** @param {Tracks} shown */
+function pastDetections({ idsOf, before }) {
+  return before(frameIndex).map((past) => withTrackIds(past.detections, idsOf(past.frame_index)));
 }
 
 for (const control of filters.controls) control.addEventListener("input", redraw);

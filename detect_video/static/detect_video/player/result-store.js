@@ -17,6 +17,15 @@ export class ResultStore {
   }
 
   /**
+   * The results from one frame to before another, as far as they have arrived.
+   * @param {number} from
+   * @param {number} to
+   */
+  slice(from, to) {
+    return this.#results.slice(Math.max(0, from), to);
+  }
+
+  /**
    * Append the results that come next; others are ignored.
    * @param {Result[]} results
    */
