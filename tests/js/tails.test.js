@@ -36,7 +36,7 @@ test("a tail is the way of the middle of the bottom edge, of visible objects onl
 
 test("tails are drawn at the scale of the canvas", () => {
   const calls = [];
-  const ctx = { beginPath() {}, stroke: () => calls.push(ctx.strokeStyle), lineTo: (...to) => calls.push(to) };
+  const ctx = { save() {}, restore() {}, beginPath() {}, stroke: () => calls.push(ctx.strokeStyle), lineTo: (...to) => calls.push(to) };
 
   drawTails(ctx, new Map([[1, [[10, 40], [20, 40]]]]), 0.5);
 

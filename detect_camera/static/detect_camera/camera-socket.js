@@ -3,10 +3,19 @@
 import { ReconnectingSocket } from "../js/requests/reconnecting-socket.js";
 import { frameMessage } from "./frame-message.js";
 
+/** @typedef {Record<string, number>} ByClass numbers by class id */
+/** @typedef {{line: number, track_id: number, class_name: string, direction: "in" | "out"}} Crossing */
+/**
+ * What was counted since the settings were sent; `crossings` are those of the frame.
+ * @typedef {object} Counts
+ * @property {{in: ByClass, out: ByClass}[]} lines
+ * @property {{now: ByClass, entries: ByClass}[]} zones
+ * @property {Crossing[]} crossings
+ */
 /**
  * `counts` is there if lines or zones were sent.
  * @typedef {import("../js/requests/api.js").Detections &
- *   {server_ms: number, counts?: import("./counting.js").Counts}} FrameResult
+ *   {server_ms: number, counts?: Counts}} FrameResult
  */
 /**
  * @typedef {object} Events none is fired after `close()`, except `lost`

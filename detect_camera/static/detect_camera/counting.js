@@ -9,15 +9,7 @@ import { flat, unflat } from "../js/tracks/regions.js";
 import { filters, mirror } from "./frame-view.js";
 
 /** @typedef {import("../js/tracks/region-panel.js").ClassCount} ClassCount */
-/** @typedef {Record<string, number>} ByClass numbers by class id */
-/** @typedef {{line: number, track_id: number, class_name: string, direction: "in" | "out"}} Crossing */
-/**
- * What was counted since the settings were sent; `crossings` are those of the frame.
- * @typedef {object} Counts
- * @property {{in: ByClass, out: ByClass}[]} lines
- * @property {{now: ByClass, entries: ByClass}[]} zones
- * @property {Crossing[]} crossings
- */
+/** @typedef {import("./camera-socket.js").ByClass} ByClass */
 
 const REGIONS_KEY = "camera.regions";
 const CHANGE_DELAY_MS = 150;

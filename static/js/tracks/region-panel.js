@@ -117,7 +117,8 @@ export class RegionPanel {
     }
     const counts = this.#counts[index] ?? [];
     setText(part(row, ".counted", HTMLElement), countText(kind, counts));
-    const byClass = counts.map((count) => {
+    const isAny = (/** @type {ClassCount} */ count) => count.in || count.out || count.now || count.entries;
+    const byClass = counts.filter(isAny).map((count) => {
       return `${shownName(count.class_name)}${texts(list).colon}${countText(kind, [count])}`;
     });
     setText(part(row, "small", HTMLElement), byClass.join(texts(list).comma));

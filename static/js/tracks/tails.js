@@ -45,11 +45,14 @@ export function tailsOf(frames, visible) {
 }
 
 /**
+ * Draw tails below what is on the canvas already.
  * @param {CanvasRenderingContext2D} ctx
  * @param {Tails} tails in pixels of the picture
  * @param {number} scale canvas units per pixel of the picture
  */
 export function drawTails(ctx, tails, scale) {
+  ctx.save();
+  ctx.globalCompositeOperation = "destination-over";
   ctx.lineJoin = ctx.lineCap = "round";
   for (const [trackId, points] of tails) {
     ctx.strokeStyle = cssColour(classColour(trackId));
@@ -57,5 +60,5 @@ export function drawTails(ctx, tails, scale) {
     for (const [x, y] of points) ctx.lineTo(x * scale, y * scale);
     ctx.stroke();
   }
-  ctx.lineJoin = "miter";
+  ctx.restore();
 }

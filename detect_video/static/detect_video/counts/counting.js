@@ -162,7 +162,9 @@ export class Counting {
     if (!answers) return;
     if (answers.tracks) this.#ids.replace(answers.tracks);
     this.#tracked = { threshold: answers.threshold, frames: isActive(video) ? 0 : video.frames_detected };
-    this.#counts = answers.counts;
+    const { counts } = answers;
+    // Some files do not name their rate.
+    this.#counts = { ...counts, fps: counts.fps || counts.frames / counts.duration_s || 1 };
     this.#show();
   }
 
@@ -204,9 +206,10 @@ export class Counting {
     // A region may have been removed since it was asked for.
     showCrossings(events, (region) => (region < regions.length ? editor.name(region) : ""));
     const query = new URLSearchParams({ score_threshold: String(filters.threshold) });
-    for (const format of ["csv", "json"]) {
-      part(exports, `.${format}`, HTMLAnchorElement).href = `${video.urls[`counts_${format}`]}?${query}`;
-    }
+    part(exports, ".csv", HTMLAnchorElement).href = `${video.urls.counts_csv}?${query}`;
+    const json = part(exports, ".json", HTMLAnchorElement);
+    json.href = `${video.urls.counts}?${query}`;
+    json.download = `${video.name}.counts.json`;
     this.#showTracks();
     this.showFrame(this.#frameIndex);
     panel.dataset.frames = String(counts.frames);
