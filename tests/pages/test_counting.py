@@ -9,7 +9,7 @@ from typing import Any
 import av
 import pytest
 from PIL import Image, ImageDraw
-from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import Browser, Locator, Page, Response, expect
 
 from tests.conftest import Server
 
@@ -250,9 +250,17 @@ def test_a_zone_says_who_is_in_it_now_and_how_long_they_stay(video_page: Page) -
     expect(video_page.locator("#crossings li")).to_have_count(2)
 
 
+def is_line_kept(answer: Response, top: float) -> bool:
+    """Whether a line that begins at this height was stored."""
+    if not answer.url.endswith("/regions/") or not answer.ok:
+        return False
+    (line,) = answer.request.post_data_json["lines"]
+    return abs(line[1] - top) < 2
+
+
 def test_lines_and_zones_are_kept_with_the_video(video_page: Page) -> None:
     video_page.get_by_role("button", name="Add a line").click()
-    with video_page.expect_response(lambda answer: answer.url.endswith("/regions/")):
+    with video_page.expect_response(lambda answer: is_line_kept(answer, 0.05 * HEIGHT)):
         drag(video_page, (0.5, 0.05), (0.5, 0.95))
 
     video_page.reload()
@@ -265,12 +273,13 @@ def test_a_click_on_a_crossing_goes_to_its_frame(video_page: Page) -> None:
     drag(video_page, (0.25, 0.05), (0.25, 0.95))
     first = video_page.locator("#crossings button").first
     expect(first).to_contain_text("tomato #1 · Line 1 · out")
-    frame = int(first.get_attribute("data-frame") or "")
-    assert 10 < frame < 30
+    # Not that of the line before the drag.
+    expect(first).to_have_attribute("data-frame", re.compile("^[12].$"))
+    frame = first.get_attribute("data-frame") or ""
 
     first.click()
 
-    expect(video_page.locator("#picture")).to_have_attribute("data-frame-index", str(frame))
+    expect(video_page.locator("#picture")).to_have_attribute("data-frame-index", frame)
 
 
 def test_the_plot_seeks_by_mouse_and_keyboard_and_shows_a_thumbnail(video_page: Page) -> None:
@@ -282,7 +291,7 @@ def test_the_plot_seeks_by_mouse_and_keyboard_and_shows_a_thumbnail(video_page: 
     peek = video_page.locator("#peek")
     expect(peek).to_be_visible()
     expect(peek).to_contain_text("1 × tomato · 1 × plum")
-    expect(peek).to_have_attribute("data-shown", "30")
+    expect(peek).to_have_attribute("data-shown", re.compile("29|30"))
     colours = video_page.locator("#peek-picture").evaluate("""canvas => {
       const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
       let red = 0;
