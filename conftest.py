@@ -26,6 +26,8 @@ if settings.DATABASES["default"]["ENGINE"].endswith("postgresql"):
     del settings.DATABASES["default"]["OPTIONS"]["options"]
 # Tests start jobs explicitly.
 settings.RUN_JOBS = False
+# All of them are tested, although none is offered by default.
+settings.COMPAT = list(settings.COMPAT_DIALECTS)
 # The site's hasher is slow on purpose.
 settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 # The first request of a test waits until its model is loaded.

@@ -7,7 +7,7 @@ from typing import Any
 from django.conf import settings
 from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest, HttpResponse
-from django.urls import reverse
+from django.urls import Resolver404, resolve, reverse
 
 from accounts.tokens import BadToken, bearer, find_token, is_metrics_token
 from web.problems import problem_response
@@ -29,7 +29,7 @@ class TokenMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         text = bearer(request.headers.get("Authorization", ""))
         # The metrics view checks METRICS_TOKEN itself.
-        if text is not None and not is_metrics_token(text):
+        if text is not None and not is_metrics_token(text) and not _checks_tokens(request):
             try:
                 token = find_token(text)
             except BadToken as exc:
@@ -54,7 +54,7 @@ class RequireLoginMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         is_closed = settings.REQUIRE_LOGIN and not OPEN_PATHS.fullmatch(request.path_info)
-        if not is_closed or request.user.is_authenticated:
+        if not is_closed or request.user.is_authenticated or _checks_tokens(request):
             return self.get_response(request)
         # Browsers that open the browsable API accept HTML.
         is_page = "text/html" in request.headers.get("Accept", "")
@@ -64,6 +64,15 @@ class RequireLoginMiddleware:
         # The address of a POST is not a page to return to.
         is_page = request.method in ("GET", "HEAD")
         return redirect_to_login(request.get_full_path() if is_page else reverse("home"))
+
+
+def _checks_tokens(request: HttpRequest) -> bool:
+    """Whether the view accepts tokens, and refuses requests without one, in its own way."""
+    try:
+        view = resolve(request.path_info).func
+    except Resolver404:
+        return False
+    return getattr(getattr(view, "cls", None), "checks_tokens", False)
 
 
 def _unauthorized(code: str, detail: str) -> HttpResponse:

@@ -16,6 +16,7 @@ from django.conf import settings  # noqa: E402
 from django.urls import re_path  # noqa: E402
 
 from accounts.sockets import SocketAuthentication  # noqa: E402
+from compat.tokens import QueryKeys  # noqa: E402
 from detect_camera.routing import websocket_urlpatterns as camera_sockets  # noqa: E402
 from detect_video.jobs.scheduler import scheduler  # noqa: E402
 from detect_video.socket.routing import websocket_urlpatterns as video_sockets  # noqa: E402
@@ -50,7 +51,7 @@ protocols = ProtocolTypeRouter(
     }
 )
 
-application = RequestIds(ConnectionLimits(protocols))
+application = QueryKeys(RequestIds(ConnectionLimits(protocols)))
 
 
 def load_models() -> None:

@@ -39,6 +39,17 @@ class Environment(environ.Env):
         known = {choice: choice for choice in choices}
         return self._parsed(name, known.__getitem__, f"one of {', '.join(choices)}", default)
 
+    def choices(self, name: str, choices: tuple[str, ...]) -> list[str]:
+        """Any of ``choices``, separated by commas; none by default."""
+
+        def parse(text: str) -> list[str]:
+            chosen = [part.strip() for part in text.split(",")]
+            if not set(chosen) <= set(choices):
+                raise ValueError
+            return list(dict.fromkeys(chosen))
+
+        return self._parsed(name, parse, f"some of {', '.join(choices)}", [])
+
     def database(self, name: str, default: dict[str, Any]) -> dict[str, Any]:
         """A database of Django, from its URL."""
 

@@ -104,6 +104,8 @@ LIMITS = {
     "probabilities": 100,
     # Decoded pictures in memory; further requests wait before decoding.
     "pictures_in_memory": 8,
+    # Pictures in one request of a program in whose language that is possible.
+    "pictures_per_request": 16,
     # Pictures in the queue of one model; further ones are rejected.
     "queued_pictures": 64,
     # Time in the queue and for inference together.
@@ -211,6 +213,7 @@ INSTALLED_APPS = [
     "detect_video",
     "detect_camera",
     "model_library",
+    "compat",
     # Last, so that all models are loaded; deletes the files of deleted rows.
     "django_cleanup.apps.CleanupConfig",
 ]
@@ -369,6 +372,7 @@ SPECTACULAR_SETTINGS = {
         {"name": "videos", "description": "Detect objects in a video"},
         {"name": "models", "description": "Change the models: for the staff"},
         {"name": "site", "description": "Models and limits"},
+        {"name": "compat", "description": "What other programs speak, if COMPAT names it"},
     ],
 }
 DATA_UPLOAD_MAX_MEMORY_SIZE = LIMITS["body_bytes"]
@@ -380,6 +384,13 @@ FILE_UPLOAD_TEMP_DIR = DATA_DIR / "tmp"
 FILE_UPLOAD_TEMP_DIR.mkdir(mode=0o750, exist_ok=True)
 FILE_UPLOAD_PERMISSIONS = 0o640
 FILE_UPLOAD_DIRECTORY_PERMISSIONS = 0o750
+
+# The other programs' APIs that the site offers beside its own.
+COMPAT_DIALECTS = ("deepstack", "doods", "roboflow", "open-inference", "label-studio")
+COMPAT = env.choices("COMPAT", choices=COMPAT_DIALECTS)
+# The only place from which "label-studio" fetches pictures, and a token of an account there.
+LABEL_STUDIO_URL = env("LABEL_STUDIO_URL", default="")
+LABEL_STUDIO_TOKEN = env("LABEL_STUDIO_TOKEN", default="")
 
 # --- Security ---
 

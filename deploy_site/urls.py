@@ -21,6 +21,7 @@ urlpatterns = [
     path("", include("detect_video.urls")),
     path("", include("detect_camera.urls")),
     path("", include("model_library.urls")),
+    path("", include("compat.urls")),
     path("accounts/", include("accounts.urls")),
     path("i18n/", include("django.conf.urls.i18n")),
     path("api/example/", ExampleView.as_view(), name="api-example"),

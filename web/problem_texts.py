@@ -85,6 +85,9 @@ _TEXTS = {
     "not_found": gettext_noop("Not found, or it does not belong to you."),
     "not_in_gallery": gettext_noop("The server has no picture with this name."),
     "parse_error": gettext_noop("The request's body cannot be read; expected JSON or a form."),
+    "picture_not_fetched": gettext_noop(
+        "The picture could not be fetched from Label Studio. Check the site's settings."
+    ),
     "quota_exceeded": gettext_noop("Your storage is full. Delete what you no longer need."),
     "server_error": gettext_noop("Internal server error; see the server log."),
     "session_ended": gettext_noop(

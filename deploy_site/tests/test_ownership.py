@@ -127,6 +127,28 @@ OPEN = {
     "readyz",
     # For staff and clients with METRICS_TOKEN.
     "metrics",
+    # The dialects of other programs store nothing.
+    "v1/vision/detection",
+    "v1/vision/custom/list",
+    "v1/vision/custom/<str:model>",
+    "v1/server/status/ping",
+    "v1/status/updateavailable",
+    "detectors",
+    "detect",
+    "model/registry",
+    "model/add",
+    "infer/object_detection",
+    "infer/classification",
+    "v2",
+    "v2/health/live",
+    "v2/health/ready",
+    "v2/models/<str:model>",
+    "v2/models/<str:model>/ready",
+    "v2/models/<str:model>/infer",
+    "health",
+    "setup",
+    "predict",
+    "webhook",
 }
 OWNED_SOCKETS = ["ws/videos/<uuid:video_id>/"]
 # Camera frames are not stored; the last route answers unknown paths.

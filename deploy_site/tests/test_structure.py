@@ -12,7 +12,7 @@ ROOT = Path(settings.BASE_DIR)
 # From the top: a package may import itself and packages of lower layers.
 LAYERS = (
     ("deploy_site",),
-    ("operation",),
+    ("operation", "compat"),
     ("classify", "detect_image", "detect_video", "detect_camera", "model_library"),
     ("accounts",),
     ("web",),

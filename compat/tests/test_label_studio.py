@@ -1,0 +1,153 @@
+"""Label Studio: what is fetched, and how boxes are labelled."""
+
+import pytest
+
+from compat.label_studio_pictures import fetched
+from compat.tests.dialects import LABEL_CONFIG, label_studio
+from compat.tests.stand_in_label_studio import LABEL_STUDIO_TOKEN, stand_in_label_studio
+from detect_image.tests.test_api import PICTURE
+from ml_core.errors import VisionError
+
+pytestmark = [pytest.mark.usefixtures("toy_detector"), pytest.mark.django_db]
+
+FILE = "/data/upload/1/a.png"
+
+
+@pytest.fixture
+def studio(settings):
+    """The configured Label Studio, with a file and redirects, and its address."""
+    with stand_in_label_studio({"/secret": b"of another server"}) as other:
+        redirects = {"/to-file": FILE, "/to-other": f"{other}/secret"}
+        with stand_in_label_studio({FILE: PICTURE}, redirects) as url:
+            settings.LABEL_STUDIO_URL, settings.LABEL_STUDIO_TOKEN = url, LABEL_STUDIO_TOKEN
+            yield url
+
+
+def test_a_project_is_connected(client):
+    assert client.get("/health").json() == {"status": "UP", "model_class": "toy"}
+    setup = {"project": "1.17", "schema": LABEL_CONFIG, "hostname": "http://127.0.0.1:8080"}
+    answer = client.post("/setup", setup, content_type="application/json")
+    assert answer.json() == {"model_version": "toy"}
+    event = {"action": "START_TRAINING", "project": {"id": 1}}
+    assert client.post("/webhook", event, content_type="application/json").status_code == 201
+
+
+def test_boxes_are_in_percent_and_name_the_controls(client):
+    (prediction,) = label_studio(client).json()["results"]
+
+    assert prediction["model_version"] == "toy"
+    assert prediction["score"] == 1
+    region = prediction["result"][0]
+    assert (region["from_name"], region["to_name"]) == ("box", "picture")
+    assert (region["original_width"], region["original_height"]) == (960, 960)
+    assert region["value"] == {
+        "x": pytest.approx(33.3333),
+        "y": 0,
+        "width": pytest.approx(33.3333),
+        "height": pytest.approx(33.3333),
+        "rotation": 0,
+        "rectanglelabels": ["tomato"],
+    }
+
+
+def test_labels_of_the_project_may_stand_for_several_classes(client):
+    config = LABEL_CONFIG.replace('"plum"', '"Fruit" predicted_values="Plum, kiwi"')
+
+    (prediction,) = label_studio(client, label_config=config).json()["results"]
+
+    labels = [one["value"]["rectanglelabels"] for one in prediction["result"]]
+    assert labels == [["tomato"], ["Fruit"]]
+
+
+def test_classes_without_a_label_are_left_out(client):
+    config = LABEL_CONFIG.replace('"plum"', '"kiwi"')
+
+    (prediction,) = label_studio(client, label_config=config).json()["results"]
+
+    assert len(prediction["result"]) == 1
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        "",
+        "<View",
+        '<View><Image name="picture" value="$photo"/></View>',
+        LABEL_CONFIG.replace('toName="picture"', 'toName="other"'),
+        '<!DOCTYPE a [<!ENTITY b "c">]>' + LABEL_CONFIG,
+    ],
+)
+def test_a_set_up_without_boxes_on_a_picture_is_refused(client, config):
+    response = label_studio(client, label_config=config)
+
+    assert (response.status_code, [*response.json()]) == (422, ["error"])
+
+
+def test_of_too_many_tasks_only_the_first_is_predicted(client, settings):
+    task = {"data": {"photo": FILE}}
+
+    all_of_two = label_studio(client, tasks=[task] * 2).json()["results"]
+    settings.LIMITS = {**settings.LIMITS, "pictures_per_request": 2}
+    one_of_three = label_studio(client, tasks=[task] * 3).json()["results"]
+
+    assert (len(all_of_two), len(one_of_three)) == (2, 1)
+
+
+def test_pictures_are_fetched_by_path_and_by_address(studio):
+    assert fetched(FILE) == PICTURE
+    assert fetched(studio + FILE) == PICTURE
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "http://169.254.169.254/latest/meta-data/",
+        "//169.254.169.254/",
+        "http://127.0.0.1:1/",
+        "https://127.0.0.1/",
+        "http://127.0.0.1@169.254.169.254/",
+        "file:///etc/passwd",
+        "s3://bucket/a.png",
+        "http://[::1/",
+        "",
+        None,
+        5,
+    ],
+)
+def test_nothing_is_fetched_from_elsewhere(studio, address):
+    with pytest.raises(VisionError) as raised:
+        fetched(address)
+
+    assert raised.value.status == 502
+
+
+@pytest.mark.parametrize("path", ["/to-file", "/to-other", "/missing"])
+def test_redirects_are_not_followed(studio, path):
+    with pytest.raises(VisionError, match="answered the request"):
+        fetched(path)
+
+
+def test_another_server_on_the_same_machine_is_elsewhere(studio, settings):
+    with (
+        stand_in_label_studio({"/secret": b"secret"}) as other,
+        pytest.raises(VisionError, match="only from LABEL_STUDIO_URL"),
+    ):
+        fetched(f"{other}/secret")
+
+
+def test_a_file_above_the_limit_is_refused_while_it_arrives(studio, settings):
+    settings.LIMITS = {**settings.LIMITS, "image_bytes": len(PICTURE) - 1}
+
+    with pytest.raises(VisionError) as raised:
+        fetched(FILE)
+
+    assert raised.value.status == 413
+
+
+def test_a_wrong_token_and_an_unreachable_server_say_what_to_do(client, settings, studio):
+    settings.LABEL_STUDIO_TOKEN = "wrong"
+    with pytest.raises(VisionError, match="LABEL_STUDIO_TOKEN"):
+        fetched(FILE)
+    settings.LABEL_STUDIO_URL = "http://127.0.0.1:1"
+    with pytest.raises(VisionError, match="cannot be reached"):
+        fetched(FILE)
