@@ -505,15 +505,16 @@ def test_dragging_the_slider_sends_one_seek_for_its_final_position(page, clips):
     page.evaluate(
         """() => {
           const timeline = document.querySelector("#timeline");
-          for (const place of [10, 20, 30, 40, 50, 60, 70, 80]) {
+          // To the start, as the server may already have sent the frames that come next.
+          for (const place of [80, 70, 60, 50, 40, 30, 20, 1]) {
             timeline.value = place;
             timeline.dispatchEvent(new Event("input", { bubbles: true }));
           }
         }"""
     )
 
-    expect(page.locator("#place")).to_contain_text("frame 81 of 100")
-    assert starts == [0, 80]
+    expect(page.locator("#place")).to_contain_text("frame 2 of 100")
+    assert starts == [0, 1]
 
 
 def switch_language(page: Page) -> None:
