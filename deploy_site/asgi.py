@@ -4,10 +4,10 @@ import logging
 import os
 import threading
 
-from django.core.asgi import get_asgi_application
+import django
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "deploy_site.settings")
-django_application = get_asgi_application()
+django.setup(set_prefix=False)
 
 # These import models, which needs the app registry from above.
 from channels.auth import AuthMiddlewareStack  # noqa: E402
@@ -27,10 +27,11 @@ from web.consumers import OriginValidator, SocketErrors, UnknownPathConsumer  # 
 from web.middleware.body_limit import BodyLimit  # noqa: E402
 from web.middleware.connections import ConnectionLimits  # noqa: E402
 from web.middleware.languages import SocketLanguage  # noqa: E402
+from web.request_handler import RequestHandler  # noqa: E402
 
 protocols = ProtocolTypeRouter(
     {
-        "http": BodyLimit(django_application, settings.LIMITS["body_bytes"]),
+        "http": BodyLimit(RequestHandler(), settings.LIMITS["body_bytes"]),
         "websocket": OriginValidator(
             SocketLanguage(
                 SocketErrors(
