@@ -1,8 +1,10 @@
 """ByteTrack (Zhang et al. 2022): which detections of successive frames show the same object.
 
 All live tracks are rows of one array, so that a frame takes a few dozen NumPy calls however many
-objects it has. A Kalman filter with constant velocity predicts every box. Its noise is the same
-for each of the four coordinates, so one 2 x 2 covariance per track serves all of them.
+objects it has. A Kalman filter with constant velocity predicts the centre of every box; its noise
+is the same for both coordinates, so one 2 x 2 covariance per track serves them. Sizes grow fast and
+shrink slowly: a box that becomes smaller is mostly that of an object which is being hidden, and
+which moves on as before.
 """
 
 import numpy as np
@@ -16,15 +18,19 @@ LOST_S = 1.0
 # Least overlap of a predicted box with a detection, by stage of the association.
 MIN_IOU = 0.15
 MIN_LOW_IOU = 0.4
-# Variance of a detected coordinate, and what a frame adds to those of position and velocity, in
+# Shares of the difference to a larger and to a smaller box by which an object's size changes.
+GROWTH = 0.5
+SHRINKAGE = 0.1
+# Variance of a detected centre, and what a frame adds to those of position and velocity, in
 # units of their variance at a track's start.
 MEASUREMENT_NOISE = 0.1
 PROCESS_NOISE = 0.01
 
 TRACK = np.dtype(
     [
-        ("box", float, 4),
-        ("velocity", float, 4),
+        ("centre", float, 2),
+        ("size", float, 2),
+        ("velocity", float, 2),
         # Variance of the position, covariance, variance of the velocity.
         ("covariance", float, 3),
         ("class_id", int),
@@ -92,13 +98,7 @@ class ByteTracker:
     def _predict(self) -> None:
         """Move all tracks on by one frame."""
         tracks = self._tracks
-        hidden = np.flatnonzero(tracks["misses"])
-        if len(hidden):
-            # A hidden object keeps its size: the corners would drift apart.
-            velocities = tracks["velocity"][hidden]
-            mean = (velocities[:, :2] + velocities[:, 2:]) / 2
-            tracks["velocity"][hidden] = np.concatenate([mean, mean], axis=1)
-        tracks["box"] += tracks["velocity"]
+        tracks["centre"] += tracks["velocity"]
         position, both, velocity = tracks["covariance"].T
         position += 2 * both + velocity + PROCESS_NOISE
         both += velocity
@@ -119,7 +119,9 @@ class ByteTracker:
 
         if not (len(tracks) and len(candidates)):
             return tracks[:0], candidates[:0]
-        overlaps = box_iou(self._tracks["box"][tracks], boxes_xyxy[candidates])
+        centres, half = self._tracks["centre"][tracks], self._tracks["size"][tracks] / 2
+        predicted = np.concatenate([centres - half, centres + half], axis=1)
+        overlaps = box_iou(predicted, boxes_xyxy[candidates])
         is_same = self._tracks["class_id"][tracks][:, None] == class_ids[candidates]
         overlaps[~is_same | (overlaps < min_iou)] = 0
         rows, columns = linear_sum_assignment(overlaps, maximize=True)
@@ -132,8 +134,14 @@ class ByteTracker:
         position, both, velocity = tracks["covariance"][rows].T
         gain = position / (position + MEASUREMENT_NOISE)
         velocity_gain = both / (position + MEASUREMENT_NOISE)
-        errors = boxes_xyxy - tracks["box"][rows]
-        tracks["box"][rows] += gain[:, None] * errors
+        centres, sizes = _centres_and_sizes(boxes_xyxy)
+        growth = sizes - tracks["size"][rows]
+        tracks["size"][rows] += np.where(growth > 0, GROWTH, SHRINKAGE) * growth
+        errors = centres - tracks["centre"][rows]
+        # What is seen may be any part of an object of its size.
+        hidden = np.maximum(-growth, 0) / 2
+        errors -= np.clip(errors, -hidden, hidden)
+        tracks["centre"][rows] += gain[:, None] * errors
         tracks["velocity"][rows] += velocity_gain[:, None] * errors
         tracks["covariance"][rows] = np.stack(
             [(1 - gain) * position, (1 - gain) * both, velocity - velocity_gain * both], axis=1
@@ -157,10 +165,17 @@ class ByteTracker:
     def _begin(self, boxes_xyxy: np.ndarray, class_ids: np.ndarray, time_s: float) -> np.ndarray:
         """Begin a track with each detection, and return their serial numbers."""
         new = np.zeros(len(boxes_xyxy), TRACK)
-        new["box"], new["class_id"] = boxes_xyxy, class_ids
+        new["centre"], new["size"] = _centres_and_sizes(boxes_xyxy)
+        new["class_id"] = class_ids
         new["covariance"] = 1, 0, 1
         new["seen_s"], new["hits"] = time_s, 1
         new["serial"] = self._last_serial + 1 + np.arange(len(new))
         self._last_serial += len(new)
         self._tracks = np.concatenate([self._tracks, new])
         return new["serial"]
+
+
+def _centres_and_sizes(boxes_xyxy: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The centres (N, 2) and the widths and heights (N, 2) of (N, 4) boxes."""
+    corners_min, corners_max = boxes_xyxy[:, :2], boxes_xyxy[:, 2:]
+    return (corners_min + corners_max) / 2, corners_max - corners_min
