@@ -95,7 +95,9 @@ LIMITS = {
     "model_bytes": 2 * 10**9,
     "conversion_seconds": 900,
     "conversion_bytes": 8 * 10**9,
-    # Evenly spread pictures of an archive with which the staff measures a model.
+    # Files in an archive of labelled pictures, and how many evenly spread pictures of it the staff
+    # measures a model with.
+    "labelled_files": 200_000,
     "accuracy_pictures": 5000,
     # Models in memory; beyond it the one least recently used is closed. The defaults stay.
     "loaded_models": 4,

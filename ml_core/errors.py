@@ -6,6 +6,7 @@
 import sys
 import zipfile
 import zlib
+from collections.abc import Mapping
 from pathlib import Path
 
 # What reading a damaged zip archive raises; RuntimeError where it is encrypted or of a rare kind.
@@ -25,6 +26,20 @@ def manage_command(arguments: str) -> str:
 def gettext_noop(message: str) -> str:
     """Mark a message for translation; Django's function of this name needs the settings."""
     return message
+
+
+class Phrase:
+    """A text in English: the pattern ``message``, such as "{size:,} bytes", and its ``values``.
+
+    A translation of the pattern gets the same values, which JSON can store.
+    """
+
+    def __init__(self, message: str, **values: object) -> None:
+        self.message = message
+        self.values: Mapping[str, object] = values
+
+    def __str__(self) -> str:
+        return self.message.format(**self.values) if self.values else self.message
 
 
 class VisionError(Exception):

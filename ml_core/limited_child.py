@@ -2,6 +2,7 @@
 
 import subprocess
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from importlib import import_module
 from typing import Any, NamedTuple
@@ -29,12 +30,30 @@ def usage_of(child: psutil.Process) -> Usage:
     )
 
 
-def wait_limited(child: subprocess.Popen, *, seconds: float, memory_bytes: int) -> str:
+def wait_limited(
+    child: subprocess.Popen,
+    *,
+    seconds: float,
+    memory_bytes: int,
+    watch: Callable[[], object] = lambda: None,
+) -> str:
     """Wait until ``child`` ends; kill it if it exceeds a limit, and return which: else "".
 
+    ``watch`` is called at each look; the child is also killed if that raises an error.
     The watch works on every system. Where there are resource limits, the child should lower its
     own as well, see ``lower_own_limits``: they also hold between two looks.
     """
+    try:
+        return _exceeded(child, seconds, memory_bytes, watch)
+    finally:
+        # Does nothing to a child that has ended.
+        child.kill()
+        child.wait()
+
+
+def _exceeded(
+    child: subprocess.Popen, seconds: float, memory_bytes: int, watch: Callable[[], object]
+) -> str:
     deadline_s = time.monotonic() + seconds
     while True:
         try:
@@ -42,16 +61,12 @@ def wait_limited(child: subprocess.Popen, *, seconds: float, memory_bytes: int) 
             return ""
         except subprocess.TimeoutExpired:
             pass
-        exceeded = ""
         with suppress(psutil.NoSuchProcess):
             if usage_of(psutil.Process(child.pid)).memory_bytes > memory_bytes:
-                exceeded = f"it needs more than {memory_bytes / 1e9:.1f} GB of memory"
+                return f"it needs more than {memory_bytes / 1e9:.1f} GB of memory"
         if time.monotonic() > deadline_s:
-            exceeded = f"it takes more than {seconds:.0f} seconds"
-        if exceeded:
-            child.kill()
-            child.wait()
-            return exceeded
+            return f"it takes more than {seconds:.0f} seconds"
+        watch()
 
 
 def lower_own_limits(*, memory_bytes: int, file_bytes: int) -> None:

@@ -202,14 +202,14 @@ class ChunksView(ChunkAPIView):
 class StartView(StaffView):
     """Look into the uploaded model, or measure with the uploaded pictures, in the background.
 
-    The body is about a model to add; at first, an empty one leaves what was said with the
-    announcement. It can be changed and looked into again, also after an error of the server.
+    The body is about a model to add; an empty one leaves what was said before, with the
+    announcement or at a former start. It can be changed and looked into again, also after an error
+    of the server.
     """
 
     def post(self, request: Request, job_id: uuid.UUID) -> Response:
         job = known_job(job_id)
-        announced = job.answers if job.state == State.UPLOADING else {}
-        answers = AnswersSerializer(data=request.data or announced)
+        answers = AnswersSerializer(data=request.data or job.answers)
         answers.is_valid(raise_exception=True)
         if not job.files or not job.is_uploaded:
             raise NotUploaded("The files of this job have not arrived completely.")

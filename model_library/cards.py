@@ -34,6 +34,7 @@ gettext_noop("input")
 gettext_noop("pixels")
 gettext_noop("resizing")
 gettext_noop("output")
+gettext_noop("check")
 RESIZING_TEXTS = {
     "letterbox": _("aspect ratio kept, grey around it (letterbox)"),
     "stretch": _("stretched"),

@@ -13,6 +13,7 @@ from django.dispatch import receiver
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from web.problem_texts import shown_detail
 from web.storage.chunks import arrived_bytes
 from web.storage.disk import delete_folder
 
@@ -40,9 +41,9 @@ class ModelJob(models.Model):
     """A job that every process can watch, and cancel by deleting the row.
 
     ``model`` is the model that is installed or measured, or that was added. ``files`` are
-    {"name", "size_bytes"} of what is uploaded, ``answers`` what a person says about it by the
-    options of ``add_model``, and ``result`` what was understood or measured. ``done`` of ``total``
-    are bytes or pictures; 0 if that is unknown.
+    {"name", "size_bytes", "is_labelled_set"} of what is uploaded, ``answers`` what a person says
+    about it by the options of ``add_model``, and ``result`` what was understood or measured.
+    ``done`` of ``total`` are bytes or inferences; 0 if that is unknown.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -86,12 +87,39 @@ class ModelJob(models.Model):
     @property
     def paths(self) -> list[Path]:
         """Where the uploaded files are."""
-        return [self.folder / "given" / file["name"] for file in self.files]
+        return [self._path(file) for file in self.files]
+
+    @property
+    def model_paths(self) -> list[Path]:
+        """Where the files of an uploaded model are."""
+        return [self._path(file) for file in self.files if not file.get("is_labelled_set")]
+
+    @property
+    def set_path(self) -> Path | None:
+        """Where the labelled pictures are that the model is checked with, if there are any."""
+        sets = [self._path(file) for file in self.files if file.get("is_labelled_set")]
+        return sets[0] if sets else None
+
+    def _path(self, file: dict[str, Any]) -> Path:
+        return self.folder / "given" / file["name"]
 
     @property
     def sample_path(self) -> Path:
         """The sample picture with the boxes that a detector found."""
         return self.folder / "sample.jpg"
+
+    @property
+    def notes(self) -> list[dict[str, Any]]:
+        """What was understood of an uploaded model, in the language of the request."""
+        return [
+            {
+                "subject": note["subject"],
+                "is_guess": note["is_guess"],
+                "text": shown_detail("", note["text"], note.get("text_values")),
+                "reason": shown_detail("", note["reason"], note.get("reason_values")),
+            }
+            for note in self.result.get("notes", [])
+        ]
 
     @property
     def is_running(self) -> bool:

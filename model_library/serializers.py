@@ -54,6 +54,11 @@ class FileSerializer(serializers.Serializer):
 
     name = serializers.RegexField(FILE_NAME, max_length=MAX_NAME_BYTES)
     size_bytes = serializers.IntegerField(min_value=1)
+    is_labelled_set = serializers.BooleanField(
+        default=False,
+        help_text="whether it is a .zip archive of labelled pictures, with which the value range "
+        "and the order of colours of a model to add are chosen",
+    )
 
     def validate_name(self, name: str) -> str:
         count = len(name.encode())
@@ -119,6 +124,9 @@ class AnswersSerializer(serializers.Serializer):
     layout = _choice(LAYOUTS, "layout of the outputs of a detector")
     activation = _choice(("none", "softmax", "sigmoid"), "is applied to class scores")
 
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        return {name: value for name, value in attrs.items() if value not in ("", [])}
+
     def validate_size(self, size: list[int]) -> list[int]:
         return _pair(size, "a width and a height")
 
@@ -129,6 +137,10 @@ class AnswersSerializer(serializers.Serializer):
         if 0 in std:
             raise serializers.ValidationError("Expected numbers other than 0.")
         return std
+
+
+def _is_zip(name: str) -> bool:
+    return name.lower().endswith(".zip")
 
 
 def _pair(numbers: list, expected: str) -> list:
@@ -157,8 +169,16 @@ class ModelAnnouncementSerializer(serializers.Serializer):
             )
         if len(set(names)) < len(names):
             raise serializers.ValidationError({"files": "Expected files with different names."})
+        sets = [file["name"].lower() for file in attrs["files"] if file["is_labelled_set"]]
+        if len(sets) > 1 or len(sets) == len(names) or not all(map(_is_zip, sets)):
+            raise serializers.ValidationError(
+                {
+                    "files": "Expected the files of a model, and at most one .zip archive of "
+                    "labelled pictures."
+                }
+            )
         if attrs["kind"] == Kind.MEASURE:
-            if len(names) != 1 or not names[0].endswith(".zip"):
+            if len(names) != 1 or not _is_zip(names[0]):
                 raise serializers.ValidationError(
                     {"files": "Expected one .zip archive of labelled pictures."}
                 )
@@ -172,6 +192,7 @@ class UploadedFileSerializer(serializers.Serializer):
 
     name = serializers.CharField()
     size_bytes = serializers.IntegerField()
+    is_labelled_set = serializers.BooleanField()
     url = serializers.CharField()
 
 
@@ -184,9 +205,9 @@ class ModelJobSerializer(serializers.Serializer):
     model = serializers.CharField(help_text="the model that is installed, measured, or was added")
     state = serializers.ChoiceField(State.choices)
     files = serializers.SerializerMethodField()
-    done = serializers.IntegerField(help_text="bytes or pictures")
-    total = serializers.IntegerField(help_text="bytes or pictures; 0 while it is unknown")
-    result = serializers.DictField(help_text="what was understood or measured")
+    done = serializers.IntegerField(help_text="bytes or inferences")
+    total = serializers.IntegerField(help_text="bytes or inferences; 0 while it is unknown")
+    result = serializers.SerializerMethodField(help_text="what was understood or measured")
     sample_url = serializers.SerializerMethodField(
         help_text="the sample picture with the boxes that were found, or empty"
     )
@@ -202,6 +223,11 @@ class ModelJobSerializer(serializers.Serializer):
             {**file, "url": reverse("model_library:chunks", args=[job.pk, number])}
             for number, file in enumerate(job.files)
         ]
+
+    def get_result(self, job: ModelJob) -> dict[str, Any]:
+        if "notes" not in job.result:
+            return job.result
+        return {**job.result, "notes": job.notes}
 
     def get_sample_url(self, job: ModelJob) -> str:
         has_boxes = "detections" in job.result and job.state == State.UNDERSTOOD

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from threading import Lock
@@ -13,11 +14,13 @@ from django.conf import settings
 
 from ml_core import choices, engine, model_pool
 from ml_core.catalog import selection, weights
+from ml_core.catalog.formats import InputFormat
 from ml_core.catalog.model_toml import shortened
 from ml_core.catalog.specs import ModelSpec
 from ml_core.errors import Busy, EngineUnavailable, InferenceTimeout, ModelLoading
-from ml_core.inspection.adding import Places, Understood, add_model
-from ml_core.inspection.answers import Note, answers_from
+from ml_core.inspection.adding import Check, Places, Understood, add_model
+from ml_core.inspection.answers import Note, Understanding, answers_from
+from ml_core.inspection.checking import Checker
 from ml_core.models import ModelChoice
 from ml_core.pictures.drawing import draw_detections
 from ml_core.pictures.labelled_pictures import LabelError
@@ -25,7 +28,7 @@ from ml_core.pictures.limits import image_limits
 from ml_core.pictures.samples import read_samples
 from ml_core.results import Classification
 from model_library import services
-from model_library.jobs import Run, RunLost, shown_refusal
+from model_library.jobs import Run, RunLost
 from model_library.models import ModelJob, State
 from web.rest.serializers import boxes_as_json
 from web.storage.disk import check_room, delete_folder, make_folder
@@ -38,8 +41,6 @@ RETRIES = 60
 # Boxes of the sample's answer that are shown, and classes of a classifier's.
 SHOWN_SCORE = 0.25
 TOP = 5
-# What is said of a model, in this order.
-SUBJECTS = ("task", "labels", "input", "pixels", "resizing", "output", "check")
 
 # A model that is looked into needs as much memory as its conversion.
 _one_at_a_time = Lock()
@@ -77,11 +78,15 @@ def understand(run: Run) -> None:
     """Look into the uploaded files and try the model; what was understood is the result."""
     job = run.job
     samples = read_samples()
+    check = Checker(job.set_path, run.report, job.folder) if job.set_path else None
     with _turn(run):
-        found = _add(job, samples, is_dry_run=True)
+        found = _add(job, samples, is_dry_run=True, check=check)
     run.check()
     _draw_answer(job, found, samples["detection"])
-    result = {**_described(found, job), "answers": job.answers}
+    result = {**_described(found), "answers": job.answers}
+    if check:
+        spec = found.spec
+        result |= {"input": asdict(spec.input), "accuracy_percent": spec.accuracy_percent}
     run.end(State.UNDERSTOOD, result=result)
 
 
@@ -92,7 +97,8 @@ def add(run: Run) -> None:
         run.check()
         # Later ones may have been refused.
         job.answers = job.result.get("answers", job.answers)
-        found = _add(job, read_samples(), is_dry_run=False)
+        check = partial(_apply_check, job.result) if job.set_path else None
+        found = _add(job, read_samples(), is_dry_run=False, check=check)
     # Before the job has ended, so that nothing is left when that is seen.
     delete_folder(job.folder)
     try:
@@ -104,10 +110,36 @@ def add(run: Run) -> None:
     model_pool.start_loading()
 
 
-def _add(job: ModelJob, samples: dict, *, is_dry_run: bool) -> Understood:
+def _stored(note: Note) -> dict[str, Any]:
+    """A note as JSON: its patterns in English, and their values."""
+    return {
+        "subject": note.subject,
+        "text": note.text.message,
+        "text_values": note.text.values,
+        "reason": note.reason.message,
+        "reason_values": note.reason.values,
+        "is_guess": bool(note.option),
+    }
+
+
+def _apply_check(result: dict[str, Any], known: Understanding) -> None:
+    """Describe the model as it was when it was checked with labelled pictures."""
+    values: dict[str, Any] = {
+        key: tuple(value) if isinstance(value, list) else value
+        for key, value in result["input"].items()
+    }
+    known.spec = replace(
+        known.spec,
+        input=InputFormat(**values),
+        labels=tuple(result["labels"]),
+        accuracy_percent=result["accuracy_percent"],
+    )
+
+
+def _add(job: ModelJob, samples: dict, *, is_dry_run: bool, check: Check | None) -> Understood:
     answers = job.answers
     return add_model(
-        job.paths,
+        job.model_paths,
         samples,
         answers_from({**answers, "labels": _labels(answers)}),
         Places(
@@ -120,6 +152,7 @@ def _add(job: ModelJob, samples: dict, *, is_dry_run: bool) -> Understood:
         licence=answers.get("licence", ""),
         origin=answers.get("origin", ""),
         is_dry_run=is_dry_run,
+        check=check,
     )
 
 
@@ -135,17 +168,14 @@ def _draw_answer(job: ModelJob, found: Understood, sample: np.ndarray) -> None:
     drawn.save(job.sample_path)
 
 
-def _described(found: Understood, job: ModelJob) -> dict[str, Any]:
+def _described(found: Understood) -> dict[str, Any]:
     """What was understood, as JSON."""
     spec, answer = found.spec, found.answer
     described: dict[str, Any] = {
         "name": spec.name,
         "task": spec.task,
         "labels": list(spec.labels),
-        "notes": [
-            _note(note, job)
-            for note in sorted(found.notes, key=lambda note: SUBJECTS.index(note.subject))
-        ],
+        "notes": [_stored(note) for note in found.notes],
     }
     if isinstance(answer, Classification):
         rows = [
@@ -155,12 +185,6 @@ def _described(found: Understood, job: ModelJob) -> dict[str, Any]:
         return {**described, "top": rows}
     shown = answer.filtered(SHOWN_SCORE).detections
     return {**described, "detections": boxes_as_json(shown)}
-
-
-def _note(note: Note, job: ModelJob) -> dict[str, Any]:
-    reason = shown_refusal(ValueError(note.reason), job)
-    is_guess = bool(note.option)
-    return {"subject": note.subject, "text": note.text, "reason": reason, "is_guess": is_guess}
 
 
 def measure(run: Run) -> None:
@@ -199,7 +223,7 @@ def _measure_classifier(spec: ModelSpec, path: Path, run: Run) -> tuple[float, i
     from ml_core.inspection.checking import spread
     from ml_core.training.classification.data import find_test_pictures, read_picture
 
-    by_class = find_test_pictures(path)
+    by_class = find_test_pictures(path, settings.LIMITS["labelled_files"])
     _check_known(spec, set(by_class), path)
     labelled = [(file, label) for label, files in by_class.items() for file in files]
     chosen = spread(labelled, settings.LIMITS["accuracy_pictures"])
@@ -231,7 +255,7 @@ def _measure_detector(spec: ModelSpec, path: Path, run: Run) -> tuple[float, int
     from ml_core.pictures.detection_sets import read_detection_set
     from ml_core.pictures.labelled_pictures import read_image
 
-    with opened_set(path, settings.LIMITS["model_bytes"], run.job.folder) as folder:
+    with opened_set(path, run.job.folder) as folder:
         names, pictures = read_detection_set(folder, len(spec.labels))
         if names is not None:
             labelled = {names[class_id] for one in pictures for class_id in one.class_ids}

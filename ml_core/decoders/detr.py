@@ -21,6 +21,7 @@ from ml_core.decoders.layout import (
     activate,
     relative_boxes,
 )
+from ml_core.errors import Phrase
 from ml_core.networks.yolo import Candidates
 from ml_core.pictures.boxes import cxcywh_to_xyxy
 
@@ -50,8 +51,14 @@ def recognise(outputs: Outputs, input_wh: Size, class_count: int | None) -> Reco
         "DETR" if has_no_object or is_sparse_coco else "RT-DETR",
         output,
         known,
-        f"{logits!r} {queries} x {columns} and {boxes!r} {queries} x 4 are the classes and boxes "
-        f"of {queries} queries",
+        Phrase(
+            "{logits} {queries} x {columns} and {boxes} {queries} x 4 are the classes and "
+            "boxes of {queries} queries",
+            logits=repr(logits),
+            boxes=repr(boxes),
+            queries=queries,
+            columns=columns,
+        ),
     )
 
 

@@ -20,6 +20,7 @@ from ml_core.decoders.layout import (
     only_output,
     relative_boxes,
 )
+from ml_core.errors import Phrase
 from ml_core.networks.yolo import Candidates
 
 MAX_ROWS = 1000
@@ -34,7 +35,10 @@ def recognise(outputs: Outputs, input_wh: Size, class_count: int | None) -> Reco
         "YOLO",
         OutputFormat("end-to-end", (name,), box_unit=box_unit(output[..., :4])),
         None,
-        f"{output.shape[1]} rows of 6 columns are corners, score and class, without duplicates",
+        Phrase(
+            "{rows} rows of 6 columns are corners, score and class, without duplicates",
+            rows=output.shape[1],
+        ),
     )
 
 

@@ -24,6 +24,7 @@ from ml_core.decoders.layout import (
     box_unit,
     relative_boxes,
 )
+from ml_core.errors import Phrase
 from ml_core.networks.yolo import Candidates
 
 XYXY, YXYX = "boxes-xyxy", "boxes-yxyx"
@@ -62,7 +63,12 @@ def recognise(
         ),
         # The outputs do not tell it.
         class_count,
-        f"{boxes!r}, {classes!r} and {scores!r} are finished boxes, classes and scores",
+        Phrase(
+            "{boxes}, {classes} and {scores} are finished boxes, classes and scores",
+            boxes=repr(boxes),
+            classes=repr(classes),
+            scores=repr(scores),
+        ),
     )
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ml_core.catalog.formats import BoxUnit, OutputFormat
+from ml_core.errors import Phrase
 from ml_core.networks.yolo import Candidates, sigmoid
 
 # (width, height) in pixels.
@@ -35,7 +36,7 @@ class Recognised:
     family: str
     output: OutputFormat
     class_count: int | None
-    reason: str
+    reason: Phrase
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,7 @@ from ml_core.decoders.layout import (
     pyramid_strides,
     relative_boxes,
 )
+from ml_core.errors import Phrase
 from ml_core.networks.yolo import Candidates
 from ml_core.pictures.boxes import cxcywh_to_xyxy
 
@@ -41,9 +42,14 @@ def recognise(outputs: Outputs, input_wh: Size, class_count: int | None) -> Reco
             "YOLO",
             OutputFormat("yolov5", (name,), box_unit=unit),
             columns - 5,
-            f"{count:,} rows are three anchors per cell of the strides "
-            f"{', '.join(map(str, strides))}, and {columns} columns are 4 for the box, 1 for "
-            f"objectness and {columns - 5} classes",
+            Phrase(
+                "{rows:,} rows are three anchors per cell of the strides {strides}, and "
+                "{columns} columns are 4 for the box, 1 for objectness and {classes} classes",
+                rows=count,
+                strides=", ".join(map(str, strides)),
+                columns=columns,
+                classes=columns - 5,
+            ),
         )
     return None
 

@@ -24,6 +24,7 @@ from ml_core.decoders.layout import (
     pyramid_strides,
     relative_boxes,
 )
+from ml_core.errors import Phrase
 from ml_core.networks.yolo import Candidates
 from ml_core.pictures.boxes import cxcywh_to_xyxy
 
@@ -43,8 +44,14 @@ def recognise(outputs: Outputs, input_wh: Size, class_count: int | None) -> Reco
             "YOLO",
             OutputFormat(ROWS, (name,), box_unit=unit),
             rows - 4,
-            f"{columns:,} columns are the cells of the strides {', '.join(map(str, strides))}, and "
-            f"{rows} rows are 4 for the box and {rows - 4} classes",
+            Phrase(
+                "{columns:,} columns are the cells of the strides {strides}, and {rows} rows "
+                "are 4 for the box and {classes} classes",
+                columns=columns,
+                strides=", ".join(map(str, strides)),
+                rows=rows,
+                classes=rows - 4,
+            ),
         )
     return None
 
@@ -62,7 +69,11 @@ def recognise_transposed(
         "YOLO",
         OutputFormat(COLUMNS, (name,), box_unit=unit),
         output.shape[2] - 4,
-        f"{output.shape[2]} columns are 4 for the box and {output.shape[2] - 4} classes",
+        Phrase(
+            "{columns} columns are 4 for the box and {classes} classes",
+            columns=output.shape[2],
+            classes=output.shape[2] - 4,
+        ),
     )
 
 

@@ -22,6 +22,7 @@ from ml_core.decoders.layout import (
     only_output,
     pyramid_strides,
 )
+from ml_core.errors import Phrase, gettext_noop
 from ml_core.networks.yolo import Candidates
 from ml_core.pictures.boxes import cxcywh_to_xyxy
 
@@ -40,14 +41,27 @@ def recognise(outputs: Outputs, input_wh: Size, class_count: int | None) -> Reco
     if not strides or class_count not in (None, columns - 5):
         return None
     is_raw = output[..., :2].max() < MAX_RAW_SHARE * min(input_wh)
-    how = "grid units, to be decoded" if is_raw else "pixels"
+    reason = gettext_noop(
+        "{rows:,} rows are the cells of the strides {strides}, {columns} columns are 4 for the "
+        "box, 1 for objectness and {classes} classes, and the boxes are in pixels"
+    )
+    if is_raw:
+        reason = gettext_noop(
+            "{rows:,} rows are the cells of the strides {strides}, {columns} columns are 4 for "
+            "the box, 1 for objectness and {classes} classes, and the boxes are in grid units, to "
+            "be decoded"
+        )
     return Recognised(
         "YOLOX",
         OutputFormat("yolox" if is_raw else yolov5.LAYOUT.name, (name,)),
         columns - 5,
-        f"{count:,} rows are the cells of the strides {', '.join(map(str, strides))}, {columns} "
-        f"columns are 4 for the box, 1 for objectness and {columns - 5} classes, and the boxes are "
-        f"in {how}",
+        Phrase(
+            reason,
+            rows=count,
+            strides=", ".join(map(str, strides)),
+            columns=columns,
+            classes=columns - 5,
+        ),
     )
 
 

@@ -12,6 +12,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -127,10 +128,13 @@ def steps(spec: ModelSpec) -> list[str]:
     return ["export", "read"] if spec.format in KERAS_FORMATS else ["read"]
 
 
-def run_step(step: str, request: object, folder: Path) -> None:
+def run_step(
+    step: str, request: object, folder: Path, watch: Callable[[], object] = lambda: None
+) -> None:
     """Run a step of ``convert`` in a child process, within the limits of conversions.
 
-    Raises ``ModelFileError`` with what is wrong with the model's files.
+    ``watch`` is called while it runs; what it raises stops the child. Raises ``ModelFileError``
+    with what is wrong with the model's files.
     """
     # Imported here, as machines that run published models need not have Django.
     from django.conf import settings
@@ -156,6 +160,7 @@ def run_step(step: str, request: object, folder: Path) -> None:
             child,
             seconds=limits["conversion_seconds"],
             memory_bytes=limits["conversion_bytes"],
+            watch=watch,
         )
     if exceeded:
         raise ModelFileError(f"its conversion was stopped, as {exceeded}.")

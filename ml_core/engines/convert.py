@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any
 from ml_core.catalog.specs import ModelSpec
 from ml_core.engines import NETWORK_UNUSABLE
 from ml_core.limited_child import lower_own_limits
+from ml_core.networks.keras_archive import check_keras_file
 from ml_core.networks.loading import KERAS_FORMATS, NETWORK_ERRORS, load_network
 
 if TYPE_CHECKING:
@@ -66,8 +67,14 @@ def _read_exported(spec: ModelSpec, folder: Path) -> Any:
 
 def look(spec: ModelSpec, folder: Path) -> None:
     """Write what the files of ``spec`` say about themselves to ``folder``."""
-    from ml_core.inspection.facts import read_facts, write_facts
+    from ml_core.inspection.facts import write_facts
 
+    if spec.format == "keras":
+        # First, as importing Keras takes seconds.
+        check_keras_file(spec.paths[0])
+        from ml_core.inspection.keras_facts import keras_facts as read_facts
+    else:
+        from ml_core.inspection.openvino_facts import openvino_facts as read_facts
     write_facts(read_facts(spec), folder)
 
 

@@ -16,11 +16,13 @@ from ml_core.catalog.installed import read_catalog, read_user_detector
 from ml_core.catalog.model_toml import read_labels, read_model_toml, write_model_toml
 from ml_core.catalog.specs import ModelFile, ModelSpec, Task
 from ml_core.engines.conversion import ensure_converted
-from ml_core.inspection.answers import Answers, Note, Understanding
+from ml_core.errors import Phrase
+from ml_core.inspection.answers import AS_YOU_SAY, Answers, Note, Understanding, listing
 from ml_core.inspection.facts import Facts, Tensor
 from ml_core.inspection.input_shape import understand_shape
+from ml_core.inspection.preparing import describe_resizing
 from ml_core.inspection.sources import Source, collect
-from ml_core.inspection.trial import look_into, run_trial, trial_decoder
+from ml_core.inspection.trial import look_into, trial_decoder, try_once
 from ml_core.inspection.understanding import understand_outputs
 from ml_core.networks.loading import SCORE_FLOOR
 from ml_core.networks.yolo import Candidates
@@ -29,6 +31,8 @@ from ml_core.postprocessing import IOU_THRESHOLD, detections_from_candidates
 from ml_core.results import Classification, Detections, classification_from_array
 
 MAX_DETECTIONS = 100
+# What is said of a model, in this order.
+SUBJECTS = ("task", "labels", "input", "pixels", "resizing", "output", "check")
 UNFINISHED = ".adding-"
 STALE_SECONDS = 24 * 3600
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,59}")
@@ -92,7 +96,8 @@ def add_model(
         answer = answer_for(known.spec, samples[known.spec.task])
         if not is_dry_run:
             known.spec = _write(known.spec, Path(folder), places)
-        return Understood(known.spec, tuple(known.notes), answer)
+        notes = sorted(known.notes, key=lambda note: SUBJECTS.index(note.subject))
+        return Understood(known.spec, tuple(notes), answer)
 
 
 def remove_unfinished(model_dir: Path) -> None:
@@ -106,8 +111,7 @@ def remove_unfinished(model_dir: Path) -> None:
 def answer_for(spec: ModelSpec, image: np.ndarray) -> Classification | Detections:
     """The model's answer for a picture, from a trial. Raises ``ModelFileError``."""
     network_input, placement = resize_to_input(image, spec)
-    ((outputs,),) = run_trial(spec, network_input[None], [spec.input])
-    prediction = trial_decoder(spec)(outputs)
+    prediction = trial_decoder(spec)(try_once(spec, network_input))
     resolution_wh = (image.shape[1], image.shape[0])
     if not isinstance(prediction, Candidates):
         return classification_from_array(
@@ -171,8 +175,7 @@ def _understand(source: Source, name: str, sample: np.ndarray, answers: Answers)
     )
     known = understand_shape(draft, look_into(draft), answers)
     pixels, _ = stretch(sample, known.spec.input_wh)
-    ((outputs,),) = run_trial(known.spec, pixels[None], [known.spec.input])
-    understand_outputs(known, outputs)
+    understand_outputs(known, try_once(known.spec, pixels))
     return known
 
 
@@ -189,15 +192,16 @@ def _understand_darknet(source: Source, name: str, answers: Answers) -> Understa
     width, height = spec.input_wh
     facts = Facts(Tensor("image", (1, height, width, 3), "uint8"), ())
     known = Understanding(spec, facts, answers)
-    known.note("task", "detection", "a Darknet network with [yolo] sections")
-    known.note("input", f"{width} x {height}", "says the .cfg file")
-    known.note("resizing", spec.resizing, "says the .cfg file; --resizing changes it")
-    known.note("labels", f"{len(labels)}: {', '.join(labels[:3])}, ...", "of the network's classes")
+    says_cfg = Phrase("says the .cfg file")
+    known.note("task", Phrase("detection"), Phrase("a Darknet network with [yolo] sections"))
+    known.note("input", Phrase("{width} x {height}", width=width, height=height), says_cfg)
+    known.note("resizing", describe_resizing(spec), AS_YOU_SAY if answers.resizing else says_cfg)
+    known.note("labels", listing(labels), Phrase("of the network's classes"))
     return known
 
 
 def _licence(known: Understanding) -> str:
-    return known.facts.metadata.get("license", known.spec.licence)[:200]
+    return known.facts.licence or known.spec.licence
 
 
 def _write(spec: ModelSpec, workshop: Path, places: Places) -> ModelSpec:

@@ -1,14 +1,17 @@
 """What a user says about a model, and what was understood so far."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from ml_core.catalog.formats import Activation, Colours
 from ml_core.catalog.specs import ModelSpec, Resizing, Task
 from ml_core.decoders.layout import Size
+from ml_core.errors import Phrase
 from ml_core.inspection.facts import Facts
 
+AS_YOU_SAY = Phrase("as you say")
+SAYS_METADATA = Phrase("says its metadata")
 # "letterbox" is centred.
 RESIZINGS = ("letterbox", "top-left", "stretch", "shrink")
 
@@ -60,8 +63,8 @@ class Note:
     """One thing that was understood, and why; ``option`` settles it where it is a guess."""
 
     subject: str
-    text: str
-    reason: str
+    text: Phrase
+    reason: Phrase
     option: str = ""
 
     def __str__(self) -> str:
@@ -83,10 +86,17 @@ class Understanding:
         """Whether the file or the user names the classes."""
         return not any(note.subject == "labels" and note.option for note in self.notes)
 
-    def settle(self, subject: str, text: str, reason: str) -> None:
+    def settle(self, subject: str, text: Phrase, reason: Phrase) -> None:
         """Replace what was noted about ``subject``: it is no guess any more."""
         self.notes = [note for note in self.notes if note.subject != subject]
         self.note(subject, text, reason)
 
-    def note(self, subject: str, text: str, reason: str, option: str = "") -> None:
+    def note(self, subject: str, text: Phrase, reason: Phrase, option: str = "") -> None:
         self.notes.append(Note(subject, text, reason, option))
+
+
+def listing(labels: Sequence[str]) -> Phrase:
+    """The number of class names, and the first ones."""
+    names = ", ".join(labels[:3])
+    more = ", ..." if len(labels) > 3 else ""
+    return Phrase("{count:,}: {names}", count=len(labels), names=names + more)

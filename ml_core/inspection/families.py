@@ -5,6 +5,8 @@ from typing import Any
 
 from ml_core.catalog.formats import Colours, Format
 from ml_core.catalog.specs import Resizing
+from ml_core.errors import Phrase
+from ml_core.inspection.answers import SAYS_METADATA
 from ml_core.inspection.facts import Facts
 
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -32,7 +34,7 @@ KERAS_MODES = {
 class Preparation:
     """Values of an ``InputFormat``, and the reason; a guess may be wrong."""
 
-    reason: str
+    reason: Phrase
     value_range: tuple[float, float] = (0.0, 255.0)
     mean: tuple[float, ...] = ()
     std: tuple[float, ...] = ()
@@ -60,41 +62,47 @@ VALUES: dict[str, dict[str, Any]] = {
 # By the family that a layout of detectors belongs to.
 DETECTORS = {
     "YOLOX": Preparation(
-        "as YOLOX is trained",
+        Phrase("as YOLOX is trained"),
         colours="BGR",
         resizing="letterbox",
         is_centred=False,
         pad_value=114,
     ),
     "YOLO": Preparation(
-        "as Ultralytics' YOLO and YOLOv7 are trained",
+        Phrase("as Ultralytics' YOLO and YOLOv7 are trained"),
         value_range=(0.0, 1.0),
         resizing="letterbox",
         pad_value=114,
     ),
-    "RT-DETR": Preparation("as RT-DETR, D-FINE and DEIM are trained", value_range=(0.0, 1.0)),
+    "RT-DETR": Preparation(
+        Phrase("as RT-DETR, D-FINE and DEIM are trained"), value_range=(0.0, 1.0)
+    ),
     "DETR": Preparation(
-        "as DETR and RF-DETR are trained",
+        Phrase("as DETR and RF-DETR are trained"),
         value_range=(0.0, 1.0),
         mean=IMAGENET_MEAN,
         std=IMAGENET_STD,
     ),
-    "torchvision": Preparation("as torchvision's detectors take them", value_range=(0.0, 1.0)),
-    "SSD": Preparation("as SSD is trained", value_range=(-1.0, 1.0), is_guess=True),
+    "torchvision": Preparation(
+        Phrase("as torchvision's detectors take them"), value_range=(0.0, 1.0)
+    ),
+    "SSD": Preparation(Phrase("as SSD is trained"), value_range=(-1.0, 1.0), is_guess=True),
 }
 # By the mode of keras.applications.
 KERAS = {
-    "inside": Preparation("{} scales pixels itself"),
-    "tf": Preparation("as keras.applications trains {}", value_range=(-1.0, 1.0), is_guess=True),
+    "inside": Preparation(Phrase("{network} scales pixels itself")),
+    "tf": Preparation(
+        Phrase("as keras.applications trains {network}"), value_range=(-1.0, 1.0), is_guess=True
+    ),
     "torch": Preparation(
-        "as keras.applications trains {}",
+        Phrase("as keras.applications trains {network}"),
         value_range=(0.0, 1.0),
         mean=IMAGENET_MEAN,
         std=IMAGENET_STD,
         is_guess=True,
     ),
     "caffe": Preparation(
-        "as keras.applications trains {}",
+        Phrase("as keras.applications trains {network}"),
         mean=(103.939, 116.779, 123.68),
         colours="BGR",
         is_guess=True,
@@ -102,16 +110,18 @@ KERAS = {
 }
 # By the format of a classifier, where nothing else is known.
 CLASSIFIERS: dict[Format, Preparation] = {
-    "keras": Preparation("most Keras models are trained so", value_range=(0.0, 1.0), is_guess=True),
+    "keras": Preparation(
+        Phrase("most Keras models are trained so"), value_range=(0.0, 1.0), is_guess=True
+    ),
     "tflite": Preparation(
-        "most TFLite models are trained so", value_range=(-1.0, 1.0), is_guess=True
+        Phrase("most TFLite models are trained so"), value_range=(-1.0, 1.0), is_guess=True
     ),
     "savedmodel": Preparation(
-        "most TensorFlow models are trained so", value_range=(0.0, 1.0), is_guess=True
+        Phrase("most TensorFlow models are trained so"), value_range=(0.0, 1.0), is_guess=True
     ),
 }
 FALLBACK = Preparation(
-    "most models from PyTorch are trained so (ImageNet's mean and deviation)",
+    Phrase("most models from PyTorch are trained so (ImageNet's mean and deviation)"),
     value_range=(0.0, 1.0),
     mean=IMAGENET_MEAN,
     std=IMAGENET_STD,
@@ -122,9 +132,11 @@ FALLBACK = Preparation(
 def _stated(facts: Facts) -> Preparation | None:
     """The values of pixels that the file says itself."""
     if facts.mean and facts.std and all(facts.std):
-        return Preparation("says its metadata", mean=facts.mean, std=facts.std)
+        return Preparation(SAYS_METADATA, mean=facts.mean, std=facts.std)
     if facts.scaling_layer:
-        return Preparation(f"its {facts.scaling_layer} layer scales pixels itself")
+        return Preparation(
+            Phrase("its {layer} layer scales pixels itself", layer=facts.scaling_layer)
+        )
     return None
 
 
@@ -149,10 +161,10 @@ def classifier_preparation(facts: Facts, format: Format) -> Preparation:
     if stated := _stated(facts):
         return stated
     if mode:
-        preparation = KERAS[mode]
+        usual = KERAS[mode]
+        return replace(usual, reason=Phrase(usual.reason.message, network=facts.backbone))
+    if facts.task == "classify":
         return Preparation(
-            **{**vars(preparation), "reason": preparation.reason.format(facts.backbone)}
+            Phrase("as Ultralytics' classifiers are trained"), value_range=(0.0, 1.0)
         )
-    if facts.metadata.get("task") == "classify":
-        return Preparation("as Ultralytics' classifiers are trained", value_range=(0.0, 1.0))
     return CLASSIFIERS.get(format, FALLBACK)

@@ -1,19 +1,17 @@
 """The shape of a network's input, from its file, its metadata or the user."""
 
-import ast
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 from ml_core.catalog.formats import AxisOrder, Colours, InputFormat, ModelFileError
 from ml_core.catalog.model_toml import MAX_SIDE
 from ml_core.catalog.specs import ModelSpec, Task
 from ml_core.decoders.layout import Size
-from ml_core.inspection.answers import Answers, Understanding
+from ml_core.errors import Phrase, gettext_noop
+from ml_core.inspection.answers import AS_YOU_SAY, SAYS_METADATA, Answers, Understanding
 from ml_core.inspection.facts import Facts
 
 DETECTOR_SIDE, CLASSIFIER_SIDE = 640, 224
-MAX_METADATA_CHARACTERS = 10**6
 # Tasks of Ultralytics' metadata.
 METADATA_TASKS: dict[str, Task] = {"detect": "detection", "classify": "classification"}
 
@@ -21,8 +19,8 @@ METADATA_TASKS: dict[str, Task] = {"detect": "detection", "classify": "classific
 def understand_shape(spec: ModelSpec, facts: Facts, answers: Answers) -> Understanding:
     """The input's shape, by which a trial can run. Raises ``ModelFileError``."""
     known = Understanding(spec, facts, answers)
-    task = facts.metadata.get("task", "detect")
-    if task not in METADATA_TASKS:
+    task = facts.task
+    if task and task not in METADATA_TASKS:
         raise ModelFileError(
             f"Its metadata says that its task is {task!r}; expected detection or classification."
         )
@@ -39,13 +37,12 @@ def understand_shape(spec: ModelSpec, facts: Facts, answers: Answers) -> Underst
     if channels != (1 if known.spec.input.colours == "grey" else 3):
         raise ModelFileError(f"The network takes {channels} channels, not {answers.colours}.")
     _check_numbers(answers, channels)
-    known.note(
-        "input",
-        f"{input_wh[0]} x {input_wh[1]}, {axes}, {channels} "
-        f"channel{'s' if channels > 1 else ''}, {facts.image.dtype}",
-        reason,
-        option,
-    )
+    pattern = gettext_noop("{width} x {height}, {axes}, 3 channels, {type}")
+    if channels == 1:
+        pattern = gettext_noop("{width} x {height}, {axes}, 1 channel, {type}")
+    width, height = input_wh
+    text = Phrase(pattern, width=width, height=height, axes=axes, type=facts.image.dtype)
+    known.note("input", text, reason, option)
     return known
 
 
@@ -73,37 +70,21 @@ def _axes(sides: Sequence[int | None], format: str) -> tuple[AxisOrder, int]:
 
 def _size(
     width: int | None, height: int | None, facts: Facts, answers: Answers
-) -> tuple[Size, str, str]:
+) -> tuple[Size, Phrase, str]:
     """Width and height, the reason, and the option if it is a guess."""
     if width and height:
         if answers.input_wh and answers.input_wh != (width, height):
             raise ModelFileError(f"The file fixes its input to {width} x {height} pixels.")
-        size, reason, option = (width, height), "says the file", ""
+        size, reason, option = (width, height), Phrase("says the file"), ""
     elif answers.input_wh:
-        size, reason, option = answers.input_wh, "as you say", ""
-    elif sides := _image_size(facts):
-        size = (sides[-1], sides[0])
-        reason, option = "says its metadata", ""
+        size, reason, option = answers.input_wh, AS_YOU_SAY, ""
+    elif facts.input_wh:
+        size, reason, option = facts.input_wh, SAYS_METADATA, ""
     else:
         has_boxes = any(len(output.shape) != 2 for output in facts.outputs)
         side = DETECTOR_SIDE if has_boxes else CLASSIFIER_SIDE
         size = (width or side, height or side)
-        reason, option = "usual; the file takes any size", "--size"
+        reason, option = Phrase("usual; the file takes any size"), "--size"
     if not all(0 < side <= MAX_SIDE for side in size):
         raise ModelFileError(f"Expected an input of 1 to {MAX_SIDE} pixels, found {size}.")
     return size, reason, option
-
-
-def _image_size(facts: Facts) -> list[int]:
-    """Height and width in Ultralytics' metadata."""
-    sides = literal(facts.metadata.get("imgsz", ""), list) or []
-    return sides if all(isinstance(side, int) for side in sides) else []
-
-
-def literal(text: str, kind: type) -> Any:
-    """A list or dictionary that Python code writes down, as Ultralytics stores them; else None."""
-    try:
-        value = ast.literal_eval(text[:MAX_METADATA_CHARACTERS])
-    except (ValueError, SyntaxError, MemoryError, RecursionError, TypeError):
-        return None
-    return value if isinstance(value, kind) and value else None

@@ -1,23 +1,53 @@
-"""The metadata of an ONNX file, which OpenVINO does not keep.
+"""The metadata of an ONNX file, which OpenVINO does not keep: that of Ultralytics.
 
 https://github.com/onnx/onnx/blob/main/onnx/onnx.proto: ``ModelProto.metadata_props`` is field 14,
 a pair of key (1) and value (2). Everything else, such as the weights, is skipped.
 """
 
+import ast
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from ml_core.catalog.formats import ModelFileError
+from ml_core.catalog.model_toml import shortened
 
 METADATA_PROPS = 14
 MAX_ENTRIES = 1000
+MAX_CHARACTERS = 200
 MAX_TEXT_BYTES = 10**6
 VARINT, FIXED_64, BYTES, FIXED_32 = 0, 1, 2, 5
 
 
-def read_onnx_metadata(path: Path) -> dict[str, str]:
-    """The metadata by key. Raises ``ModelFileError`` if the file is cut off."""
+def read_onnx_metadata(path: Path) -> dict[str, Any]:
+    """The facts ``task``, ``licence``, ``labels`` and ``input_wh``, as far as the file has them.
+
+    Raises ``ModelFileError`` if the file is cut off.
+    """
+    entries = _entries(path)
+    facts: dict[str, Any] = {
+        "task": entries.get("task", "")[:MAX_CHARACTERS],
+        "licence": entries.get("license", "")[:MAX_CHARACTERS],
+    }
+    names = _literal(entries.get("names", ""), dict)
+    if names and all(isinstance(key, int) for key in names):
+        facts["labels"] = shortened(" ".join(str(names[key]).split()) for key in sorted(names))
+    sides = _literal(entries.get("imgsz", ""), list)
+    if sides and all(isinstance(side, int) for side in sides):
+        facts["input_wh"] = (sides[-1], sides[0])
+    return facts
+
+
+def _literal(text: str, kind: type) -> Any:
+    """A list or dictionary that Python code writes down, as Ultralytics stores them; else None."""
+    try:
+        value = ast.literal_eval(text)
+    except (ValueError, SyntaxError, MemoryError, RecursionError, TypeError):
+        return None
+    return value if isinstance(value, kind) else None
+
+
+def _entries(path: Path) -> dict[str, str]:
     metadata = {}
     with path.open("rb") as file:
         size = path.stat().st_size

@@ -3,7 +3,9 @@
 from dataclasses import replace
 
 from ml_core.catalog.formats import InputFormat
-from ml_core.inspection.answers import Understanding
+from ml_core.catalog.specs import ModelSpec
+from ml_core.errors import Phrase, gettext_noop
+from ml_core.inspection.answers import AS_YOU_SAY, Understanding
 from ml_core.inspection.families import DETECTORS, SMALL_SIDE, Preparation
 
 
@@ -34,9 +36,10 @@ def prepare(known: Understanding, usual: Preparation) -> None:
     )
     known.spec = replace(spec, input=given, resizing=answers.resizing or resizing)
     if not known.facts.image.is_real:
-        known.note("pixels", f"{given.colours}, unchanged", "the input takes integers")
+        unchanged = Phrase("{colours}, unchanged", colours=given.colours)
+        known.note("pixels", unchanged, Phrase("the input takes integers"))
     elif has_answer:
-        known.note("pixels", describe_values(given), "as you say")
+        known.note("pixels", describe_values(given), AS_YOU_SAY)
     else:
         option = "--check, or --range and --colours" if usual.is_guess else ""
         known.note("pixels", describe_values(given), usual.reason, option)
@@ -45,25 +48,37 @@ def prepare(known: Understanding, usual: Preparation) -> None:
 
 def _note_resizing(known: Understanding) -> None:
     spec = known.spec
-    text: str = spec.resizing
-    if text == "letterbox":
-        place = "centred" if spec.input.is_centred else "at the top left"
-        text = f"letterbox, {place}, on grey {spec.input.pad_value}"
+    reason = Phrase("usual for this size")
     if known.answers.resizing:
-        reason = "as you say"
+        reason = AS_YOU_SAY
     elif spec.task == "detection":
         reason = DETECTORS[spec.family].reason
-    else:
-        reason = "usual for this size; --resizing changes it"
-    known.note("resizing", text, reason)
+    known.note("resizing", describe_resizing(spec), reason)
 
 
-def describe_values(given: InputFormat) -> str:
+def describe_resizing(spec: ModelSpec) -> Phrase:
+    """How pictures are placed in the input, in words."""
+    if spec.resizing == "stretch":
+        return Phrase("stretched")
+    if spec.resizing == "shrink":
+        return Phrase("stretched, all pixels averaged (shrink)")
+    grey = spec.input.pad_value
+    if spec.input.is_centred:
+        return Phrase("letterbox, centred, on grey {grey}", grey=grey)
+    return Phrase("letterbox, at the top left, on grey {grey}", grey=grey)
+
+
+def describe_values(given: InputFormat) -> Phrase:
     """The values that a network gets, in words."""
+    pattern = gettext_noop("{colours}, {low:g} to {high:g}")
+    if given.mean and given.std:
+        pattern = gettext_noop("{colours}, {low:g} to {high:g}, minus {mean}, divided by {std}")
+    elif given.mean:
+        pattern = gettext_noop("{colours}, {low:g} to {high:g}, minus {mean}")
+    elif given.std:
+        pattern = gettext_noop("{colours}, {low:g} to {high:g}, divided by {std}")
     low, high = given.value_range
-    text = f"{given.colours}, {low:g} to {high:g}"
-    if given.mean:
-        text += f", minus {', '.join(f'{value:g}' for value in given.mean)}"
-    if given.std:
-        text += f", divided by {', '.join(f'{value:g}' for value in given.std)}"
-    return text
+    mean, std = (
+        ", ".join(f"{number:g}" for number in numbers) for numbers in (given.mean, given.std)
+    )
+    return Phrase(pattern, colours=given.colours, low=low, high=high, mean=mean, std=std)

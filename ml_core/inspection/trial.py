@@ -2,10 +2,10 @@
 
 import json
 import tempfile
-import zipfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
@@ -13,11 +13,19 @@ from ml_core.catalog.formats import InputFormat, ModelFileError
 from ml_core.catalog.specs import ModelSpec
 from ml_core.decoders.layout import Outputs
 from ml_core.engines.conversion import run_step
+from ml_core.errors import DAMAGED_ZIP
 from ml_core.inspection.facts import Facts, load_facts
 from ml_core.networks.loading import SCORE_FLOOR, Prediction, make_decoder
 
 PICTURES = "pictures.npy"
 NAMES = "names.json"
+# A file with one byte for each inference that is done.
+DONE = "done"
+# Those of large detectors have 10 MB: 34,000 boxes of 84 numbers.
+MAX_OUTPUT_BYTES = 10**8
+MAX_NAMES_BYTES = 10**6
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -36,17 +44,47 @@ def look_into(spec: ModelSpec) -> Facts:
 
 
 def run_trial(
-    spec: ModelSpec, pictures: np.ndarray, input_formats: Sequence[InputFormat]
-) -> list[list[Outputs]]:
-    """The outputs, each (1, ...), for each of (N, H, W, 3) uint8 RGB pictures, per input format.
+    spec: ModelSpec,
+    pictures: Iterable[np.ndarray],
+    count: int,
+    input_formats: Sequence[InputFormat],
+    use: Callable[[int, Outputs], T],
+    progress: Callable[[int], object] = lambda done: None,
+) -> list[list[T]]:
+    """What ``use`` makes of the outputs for each of ``count`` pictures, per format.
 
-    Raises ``ModelFileError``.
+    The pictures are (H, W, 3) uint8 RGB of the input's size. ``use`` takes the picture's number and
+    its outputs, each (1, ...). One picture is in memory at a time. ``progress`` is told how many
+    inferences are done; what it raises stops the trial. Raises ``ModelFileError``.
     """
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        np.save(folder / PICTURES, pictures, allow_pickle=False)
-        run_step("trial", Trial(spec, tuple(input_formats)), folder)
-        return [_load(folder, index, len(pictures)) for index in range(len(input_formats))]
+        width, height = spec.input_wh
+        stored = np.lib.format.open_memmap(
+            folder / PICTURES, "w+", np.uint8, (count, height, width, 3)
+        )
+        for number, picture in enumerate(pictures):
+            progress(0)
+            stored[number] = picture
+        del stored
+        done = folder / DONE
+        done.touch()
+        run_step(
+            "trial",
+            Trial(spec, tuple(input_formats)),
+            folder,
+            watch=lambda: progress(done.stat().st_size),
+        )
+        return [
+            [use(number, outputs) for number, outputs in enumerate(_load(folder, index, count))]
+            for index in range(len(input_formats))
+        ]
+
+
+def try_once(spec: ModelSpec, picture: np.ndarray) -> Outputs:
+    """The outputs for one (H, W, 3) uint8 RGB picture. Raises ``ModelFileError``."""
+    ((outputs,),) = run_trial(spec, [picture], 1, [spec.input], lambda _, outputs: outputs)
+    return outputs
 
 
 def trial_decoder(
@@ -58,13 +96,24 @@ def trial_decoder(
     return lambda outputs: decode([outputs[name] for name in tensors or outputs])[0]
 
 
-def _load(folder: Path, index: int, count: int) -> list[Outputs]:
+def _load(folder: Path, index: int, count: int) -> Iterator[Outputs]:
+    """The outputs for each picture, as the child wrote them: it may have been taken over."""
     try:
-        names = json.loads(folder.joinpath(NAMES).read_text(encoding="utf-8"))
+        with folder.joinpath(NAMES).open("rb") as file:
+            names = json.loads(file.read(MAX_NAMES_BYTES))
         with np.load(folder / f"{index}.npz", allow_pickle=False) as arrays:
-            return [
-                {name: arrays[f"{picture}-{at}"] for at, name in enumerate(names)}
-                for picture in range(count)
-            ]
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as exc:
+            sizes = {member.filename: member.file_size for member in arrays.zip.infolist()}
+            for picture in range(count):
+                keys = {name: f"{picture}-{at}" for at, name in enumerate(names)}
+                total = sum(sizes[f"{key}.npy"] for key in keys.values())
+                if total > MAX_OUTPUT_BYTES:
+                    raise ModelFileError(
+                        f"Its outputs for one picture have {total:,} bytes; at most "
+                        f"{MAX_OUTPUT_BYTES:,} are accepted."
+                    )
+                yield {name: arrays[key] for name, key in keys.items()}
+    except ModelFileError:
+        raise
+    # MemoryError: an array that says it is larger than it is.
+    except (OSError, ValueError, KeyError, TypeError, MemoryError, *DAMAGED_ZIP) as exc:
         raise ModelFileError("its trial wrote no usable outputs.") from exc

@@ -8,7 +8,7 @@ import numpy as np
 
 from ml_core.catalog.formats import InputFormat
 from ml_core.catalog.specs import ModelSpec
-from ml_core.inspection.trial import NAMES, PICTURES, Trial
+from ml_core.inspection.trial import DONE, NAMES, PICTURES, Trial
 from ml_core.networks.loading import KERAS_FORMATS, load_network
 
 # From (1, H, W, 3) pixels to the outputs by name.
@@ -17,16 +17,18 @@ Run = Callable[[np.ndarray], dict[str, np.ndarray]]
 
 def run_trial(request: Trial, folder: Path) -> None:
     """Write ``names.json`` and, per input format, the outputs for each of ``pictures.npy``."""
-    pictures = np.load(folder / PICTURES, allow_pickle=False)
+    pictures = np.load(folder / PICTURES, mmap_mode="r", allow_pickle=False)
     make = _keras_runs if request.spec.format in KERAS_FORMATS else _openvino_runs
     names: list[str] = []
-    for index, run in enumerate(make(request.spec, request.input_formats)):
-        arrays: dict[str, np.ndarray] = {}
-        for number, picture in enumerate(pictures):
-            outputs = run(picture[None])
-            names = list(outputs)
-            arrays |= {f"{number}-{at}": array for at, array in enumerate(outputs.values())}
-        np.savez(folder / f"{index}.npz", allow_pickle=False, **arrays)
+    with folder.joinpath(DONE).open("ab", buffering=0) as done:
+        for index, run in enumerate(make(request.spec, request.input_formats)):
+            arrays: dict[str, np.ndarray] = {}
+            for number, picture in enumerate(pictures):
+                outputs = run(picture[None])
+                names = list(outputs)
+                arrays |= {f"{number}-{at}": array for at, array in enumerate(outputs.values())}
+                done.write(b".")
+            np.savez(folder / f"{index}.npz", allow_pickle=False, **arrays)
     folder.joinpath(NAMES).write_text(json.dumps(names), encoding="utf-8")
 
 

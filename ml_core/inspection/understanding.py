@@ -1,19 +1,20 @@
 """The task, the output layout and the labels of a model, from a trial and what its file says."""
 
-from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 
 from ml_core.catalog.formats import Activation, ModelFileError, OutputFormat
-from ml_core.catalog.model_toml import shortened
 from ml_core.decoders import LAYOUTS, describe_outputs, recognise_layout
 from ml_core.decoders.layout import Outputs, Recognised
-from ml_core.inspection.answers import Understanding
+from ml_core.errors import Phrase
+from ml_core.inspection.answers import AS_YOU_SAY, SAYS_METADATA, Understanding, listing
 from ml_core.inspection.families import classifier_preparation, detector_preparation
-from ml_core.inspection.input_shape import METADATA_TASKS, literal
+from ml_core.inspection.input_shape import METADATA_TASKS
 from ml_core.inspection.preparing import prepare
 from ml_core.labels import COCO_LABELS
+
+NAMES_NONE = Phrase("the file names none")
 
 
 def understand_outputs(known: Understanding, outputs: Outputs) -> None:
@@ -29,24 +30,19 @@ def understand_outputs(known: Understanding, outputs: Outputs) -> None:
 def _given_labels(known: Understanding) -> tuple[str, ...] | None:
     """The labels that the user or the file gives."""
     if known.answers.labels:
-        known.note("labels", _listing(known.answers.labels), "from your file")
+        known.note("labels", listing(known.answers.labels), Phrase("from your file"))
         return known.answers.labels
-    names = literal(known.facts.metadata.get("names", ""), dict)
-    if names and all(isinstance(key, int) for key in names):
-        labels = shortened(" ".join(str(names[key]).split()) for key in sorted(names))
-    elif known.facts.labels:
-        labels = known.facts.labels
-    else:
+    if not known.facts.labels:
         return None
-    known.note("labels", _listing(labels), "says its metadata")
-    return labels
+    known.note("labels", listing(known.facts.labels), SAYS_METADATA)
+    return known.facts.labels
 
 
 def _recognise(
     known: Understanding, outputs: Outputs, labels: tuple[str, ...] | None
 ) -> Recognised | None:
     """The layout of a detector's outputs; None for a classifier."""
-    task = known.answers.task or METADATA_TASKS.get(known.facts.metadata.get("task", ""))
+    task = known.answers.task or METADATA_TASKS.get(known.facts.task)
     if task == "classification":
         if not _are_classes(outputs):
             raise ModelFileError(
@@ -81,16 +77,18 @@ def _describe_detector(
     known: Understanding, found: Recognised, labels: tuple[str, ...] | None
 ) -> None:
     activation = known.answers.activation or found.output.activation
-    known.note("task", "detection", f"the outputs have the layout {found.output.layout}")
-    known.note("output", found.output.layout, found.reason)
+    layout = found.output.layout
+    by_layout = Phrase("the outputs have the layout {layout}", layout=layout)
+    known.note("task", Phrase("detection"), by_layout)
+    known.note("output", Phrase(layout), found.reason)
     if not labels:
         count = found.class_count or len(COCO_LABELS)
         is_coco = count == len(COCO_LABELS)
         labels = COCO_LABELS if is_coco else _numbered(count)
         known.note(
             "labels",
-            _listing(labels),
-            "the 80 classes of COCO" if is_coco else "the file names none",
+            listing(labels),
+            Phrase("the 80 classes of COCO") if is_coco else NAMES_NONE,
             "" if is_coco and found.class_count else "--labels",
         )
     known.spec = replace(
@@ -108,21 +106,27 @@ def _describe_classifier(
 ) -> None:
     ((name, output),) = outputs.items()
     count = max(2, output.size)
-    known.note("task", "classification", f"one output, {name}, with {output.size:,} values")
+    values = Phrase("one output, {name}, with {count:,} values", name=name, count=output.size)
+    known.note("task", Phrase("classification"), values)
     first_class_id = 0
     if not labels:
         labels = _numbered(count)
-        known.note("labels", _listing(labels), "the file names none", "--labels")
+        known.note("labels", listing(labels), NAMES_NONE, "--labels")
     elif len(labels) == count - 1:
         first_class_id = 1
-        known.note("output", "the first class is the background", "there is one label less")
+        known.note(
+            "output",
+            Phrase("the first class is the background"),
+            Phrase("there is one label less"),
+        )
     elif len(labels) != count:
         raise ModelFileError(
             f"The network has {count:,} classes, and there are {len(labels):,} labels. Give its "
             "class names with --labels FILE."
         )
     activation, reason = _activation(known, name, output)
-    known.note("output", f"activation to apply: {activation}", reason)
+    text = Phrase("activation to apply: {activation}", activation=activation)
+    known.note("output", text, reason)
     known.spec = replace(
         known.spec,
         task="classification",
@@ -133,23 +137,22 @@ def _describe_classifier(
     prepare(known, classifier_preparation(known.facts, known.spec.format))
 
 
-def _activation(known: Understanding, name: str, output: np.ndarray) -> tuple[Activation, str]:
+def _activation(known: Understanding, name: str, output: np.ndarray) -> tuple[Activation, Phrase]:
     if known.answers.activation:
-        return known.answers.activation, "as you say"
+        return known.answers.activation, AS_YOU_SAY
     operation = next((o.operation for o in known.facts.outputs if o.name == name), "")
     if operation in ("Softmax", "Sigmoid"):
-        return "none", f"the network ends with {operation.lower()}"
+        ending = Phrase("the network ends with {operation}", operation=operation.lower())
+        return "none", ending
     are_probabilities = output.min() >= 0 and abs(float(output.sum()) - 1) < 0.01
     if output.size > 1 and are_probabilities:
-        return "none", "the values of a trial are probabilities"
-    text = f"the network ends without an activation, and a trial's values reach {output.max():.1f}"
-    return ("sigmoid" if output.size == 1 else "softmax"), text
+        return "none", Phrase("the values of a trial are probabilities")
+    reason = Phrase(
+        "the network ends without an activation, and a trial's values reach {highest}",
+        highest=f"{output.max():.1f}",
+    )
+    return ("sigmoid" if output.size == 1 else "softmax"), reason
 
 
 def _numbered(count: int) -> tuple[str, ...]:
     return tuple(f"class {number}" for number in range(count))
-
-
-def _listing(labels: Sequence[str]) -> str:
-    shown = ", ".join(labels[:3])
-    return f"{len(labels):,}: {shown}{', ...' if len(labels) > 3 else ''}"

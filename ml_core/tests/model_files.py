@@ -54,6 +54,20 @@ def echo_onnx(path: Path, shape: Sequence[object], kind: str = "float32") -> Pat
     )
 
 
+def brightest_onnx(path: Path) -> Path:
+    """A classifier of 8 x 8 pixels, whose two classes are a large first and third channel."""
+    return write_onnx(
+        path,
+        [
+            helper.make_node("ReduceMean", ["image"], ["means"], axes=[2, 3], keepdims=0),
+            helper.make_node("Gather", ["means", "channels"], ["scores"], axis=1),
+        ],
+        {"image": ("float32", [1, 3, 8, 8])},
+        {"scores": ("float32", [1, 2])},
+        {"channels": np.array([0, 2])},
+    )
+
+
 def fixed_onnx(
     path: Path,
     arrays: Mapping[str, np.ndarray],

@@ -13,8 +13,21 @@ def post(client: Client, path: str, body: Any = None) -> Any:
     return client.post(path, {} if body is None else body, content_type="application/json")
 
 
-def announced(client: Client, *paths: Path, kind: str = "add", model: str = "") -> dict[str, Any]:
-    files = [{"name": path.name, "size_bytes": path.stat().st_size} for path in paths]
+def announced(
+    client: Client,
+    *paths: Path,
+    kind: str = "add",
+    model: str = "",
+    labelled_set: Path | None = None,
+) -> dict[str, Any]:
+    files = [
+        {
+            "name": path.name,
+            "size_bytes": path.stat().st_size,
+            "is_labelled_set": path == labelled_set,
+        }
+        for path in paths
+    ]
     response = post(client, JOBS, {"kind": kind, "model": model, "files": files})
     assert response.status_code == 201, response.content
     return response.json()
@@ -29,7 +42,7 @@ def send(client: Client, url: str, chunk: bytes, offset: int) -> Any:
     )
 
 
-def uploaded(client: Client, *paths: Path, **more: str) -> dict[str, Any]:
+def uploaded(client: Client, *paths: Path, **more: Any) -> dict[str, Any]:
     """The job of an upload that is complete."""
     job = announced(client, *paths, **more)
     for file, path in zip(job["files"], paths, strict=True):

@@ -59,6 +59,37 @@ def test_a_classifier_is_added_after_it_was_understood(admin_client, client, cla
     assert files_in(model_dir) == ["labels.txt", "model.toml", "net.onnx"]
 
 
+def test_what_was_understood_is_said_in_the_readers_language(admin_client, classifier):
+    job = understood(admin_client, classifier)
+    in_chinese = {"accept-language": "zh-CN"}
+
+    notes = admin_client.get(job["url"], headers=in_chinese).json()["result"]["notes"]
+    page = admin_client.get("/models/", headers=in_chinese).content.decode()
+
+    said = {note["subject"]: (note["text"], note["reason"]) for note in notes}
+    assert said == {
+        "task": ("分类", "只有一个输出 scores，含 3 个值"),
+        "labels": ("3 个：class 0, class 1, class 2", "文件中没有"),
+        "input": ("8 x 8，NCHW，3 个通道，float32", "见文件"),
+        "pixels": (
+            "RGB，0 到 1，再减去 0.485, 0.456, 0.406，除以 0.229, 0.224, 0.225",
+            "大多数 PyTorch 模型如此训练（ImageNet 的均值和标准差）",
+        ),
+        "resizing": ("拉伸并取平均", "此尺寸通常如此"),
+        "output": ("需应用的激活函数：none", "试运行的值是概率"),
+    }
+    assert all(text in page and reason in page for text, reason in said.values())
+
+
+def test_what_was_understood_before_an_upgrade_is_shown_as_it_was_stored(admin_client, classifier):
+    job = understood(admin_client, classifier)
+    note = {"subject": "input", "text": "8 x 8, {odd}", "reason": "says so", "is_guess": False}
+    ModelJob.objects.update(result={**job["result"], "notes": [note]})
+
+    assert admin_client.get(job["url"]).json()["result"]["notes"] == [note]
+    assert "8 x 8, {odd}" in admin_client.get("/models/").content.decode()
+
+
 def test_a_detector_of_several_files_is_shown_with_its_boxes(admin_client, detector):
     job = understood(admin_client, *detector)
 
@@ -365,6 +396,30 @@ def test_answers_are_checked_with_the_announcement_and_used_by_an_empty_start(
     post(admin_client, f"{job['url']}start/")
 
     assert ended(admin_client, job)["result"]["name"] == "zoo"
+
+
+def test_a_failed_upload_keeps_the_answers_until_others_are_given(admin_client, classifier):
+    job = understood(admin_client, classifier, name="yolov3", labels=["cat", "dog", "fox"])
+    assert job["state"] == "failed"
+    page = admin_client.get("/models/").content.decode()
+    assert 'value="yolov3"' in page and "cat\ndog\nfox</textarea>" in page
+
+    post(admin_client, f"{job['url']}start/")
+    assert "There is a model 'yolov3' already." in ended(admin_client, job)["error"]
+    post(admin_client, f"{job['url']}start/", {"name": ""})
+
+    result = ended(admin_client, job)["result"]
+    assert (result["name"], result["labels"][0]) == ("net", "class 0")
+
+
+def test_files_that_can_never_be_used_are_deleted_whatever_is_left_empty(
+    admin_client, tmp_path, model_dir
+):
+    path = echo_onnx(tmp_path / "bad.onnx", [1, 5, 96, 96])
+
+    assert understood(admin_client, path, name="", labels=[])["state"] == "failed"
+
+    assert files_in(model_dir) == []
 
 
 def test_a_new_upload_leaves_the_failed_ones_of_colleagues(admin_client, classifier):

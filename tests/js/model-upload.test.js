@@ -24,7 +24,10 @@ afterEach(() => {
  * Upload `FILES` to a server that answers all other requests with the job, unless `answer` knows
  * another response.
  */
-function start(t, { former = null, answer = async () => null } = {}) {
+function start(
+  t,
+  { former = null, answers = { name: "zoo" }, labelledSet, answer = async () => null } = {},
+) {
   FakeXHR.install(t);
   const requests = [];
   const cancelling = new AbortController();
@@ -39,7 +42,8 @@ function start(t, { former = null, answer = async () => null } = {}) {
     api: "/api/model-jobs/",
     kind: "add",
     model: "",
-    answers: { name: "zoo" },
+    answers,
+    labelledSet,
     chunkBytes: 4,
     signal: cancelling.signal,
     former,
@@ -64,11 +68,12 @@ test("files are announced, sent one after the other in chunks, and the job is st
 
   assert.deepEqual(await sending, JOB);
   const files = [
-    { name: "net.xml", size_bytes: 6 },
-    { name: "net.bin", size_bytes: 2 },
+    { name: "net.xml", size_bytes: 6, is_labelled_set: false },
+    { name: "net.bin", size_bytes: 2, is_labelled_set: false },
   ];
+  const answers = { name: "zoo" };
   assert.deepEqual(requests, [
-    ["POST", "/api/model-jobs/", { kind: "add", model: "", files }],
+    ["POST", "/api/model-jobs/", { kind: "add", model: "", files, answers }],
     ["POST", "/api/model-jobs/1/start/", { name: "zoo" }],
   ]);
   const sent = FakeXHR.all.map(({ url, headers }) => [url.at(-2), headers["Upload-Offset"]]);
@@ -77,6 +82,22 @@ test("files are announced, sent one after the other in chunks, and the job is st
     ["0", "4"],
     ["1", "0"],
   ]);
+});
+
+test("the archive of labelled pictures is announced as such", async (t) => {
+  const { requests } = start(t, { labelledSet: FILES[1] });
+  await settled();
+
+  const [[, , { files }]] = requests;
+  assert.deepEqual(files.map((file) => file.is_labelled_set), [false, true]);
+});
+
+test("answers that were taken back are said to be empty", async (t) => {
+  const { sending, requests } = start(t, { answers: {} });
+  for (let chunk = 0; chunk < 3; chunk += 1) await accept();
+  await sending;
+
+  assert.deepEqual(requests.at(-1), ["POST", "/api/model-jobs/1/start/", { name: "" }]);
 });
 
 test("the progress names the file", async (t) => {

@@ -1,65 +1,39 @@
 """Input formats are chosen by labelled pictures."""
 
-import zipfile
 from pathlib import Path
 
 import numpy as np
 import pytest
-from onnx import helper
-from PIL import Image
 
 from ml_core.catalog.formats import ModelFileError
 from ml_core.inspection.adding import Places, Understood, add_model
 from ml_core.inspection.answers import Answers
-from ml_core.inspection.checking import Checker, spread
-from ml_core.pictures.images import ImageLimits
+from ml_core.inspection.checking import Checker
+from ml_core.inspection.labelled_sets import spread
 from ml_core.pictures.tests.test_detection_sets import coco_set
-from ml_core.tests.model_files import fixed_onnx, write_onnx
+from ml_core.tests.colour_pictures import BLUE, RED, write_pictures, zipped
+from ml_core.tests.model_files import brightest_onnx, fixed_onnx
 
 SAMPLE = np.zeros((8, 8, 3), np.uint8)
-COLOURS = {"blue": (0, 0, 250), "red": (250, 0, 0)}
+COLOURS = {"blue": BLUE, "red": RED}
 
 
 @pytest.fixture
 def first_channel(tmp_path) -> Path:
-    """A network whose first class is a large first channel, and the second a large third one."""
-    return write_onnx(
-        tmp_path / "net.onnx",
-        [
-            helper.make_node("ReduceMean", ["image"], ["means"], axes=[2, 3], keepdims=0),
-            helper.make_node("Gather", ["means", "channels"], ["scores"], axis=1),
-        ],
-        {"image": ("float32", [1, 3, 8, 8])},
-        {"scores": ("float32", [1, 2])},
-        {"channels": np.array([0, 2])},
-    )
+    return brightest_onnx(tmp_path / "net.onnx")
 
 
-def write_pictures(folder: Path, colours: dict[str, tuple[int, int, int]]) -> None:
-    for name, colour in colours.items():
-        folder.joinpath(name).mkdir(parents=True)
-        for number in range(3):
-            Image.new("RGB", (16, 16), colour).save(folder / name / f"{number}.png")
-
-
-def zipped(folder: Path, path: Path) -> Path:
-    with zipfile.ZipFile(path, "w") as archive:
-        for file in folder.rglob("*.*"):
-            archive.write(file, file.relative_to(folder))
-    return path
-
-
-def checked(model: Path, pictures: Path, told: list[str], **answers: object) -> Understood:
+def checked(model: Path, pictures: Path, told: list, **answers: object) -> Understood:
     places = Places(pictures.parent / "models", pictures.parent / "converted", 10**8)
-    check = Checker(pictures, ImageLimits(10**8, 10**8), 10**8, told.append)
+    check = Checker(pictures, lambda done, total: told.append((done, total)))
     samples = {"classification": SAMPLE, "detection": SAMPLE}
     return add_model([model], samples, Answers(**answers), places, is_dry_run=True, check=check)
 
 
 def test_the_order_of_colours_is_the_one_that_is_right(first_channel, tmp_path):
     write_pictures(tmp_path / "set" / "test", COLOURS)
-    write_pictures(tmp_path / "set" / "train", {**COLOURS, "red": (0, 0, 250)})
-    told: list[str] = []
+    write_pictures(tmp_path / "set" / "train", {**COLOURS, "red": BLUE})
+    told: list[tuple[int, int]] = []
 
     found = checked(first_channel, zipped(tmp_path / "set", tmp_path / "set.zip"), told)
 
@@ -67,16 +41,19 @@ def test_the_order_of_colours_is_the_one_that_is_right(first_channel, tmp_path):
     assert found.spec.accuracy_percent == 100
     assert found.spec.labels == ("blue", "red")
     assert not any(note.option for note in found.notes)
-    assert any(line.startswith("check       0.0% with RGB, 0 to 255") for line in told)
+    tried = [str(note) for note in found.notes if note.subject == "check"]
+    assert "check     RGB, 0 to 255 (top-1 0.0% on 6 pictures of set.zip)" in tried
+    assert tried[-1] == "check     top-1 100.0% on 6 pictures of set.zip (measured)"
+    assert told[0] == (0, 8 * 6 + 6) and sorted(told) == told
 
 
 def test_what_the_user_says_is_not_tried_otherwise(first_channel, tmp_path):
     write_pictures(tmp_path / "set", COLOURS)
-    told: list[str] = []
 
-    found = checked(first_channel, tmp_path / "set", told, value_range=(0.0, 2.0), colours="RGB")
+    found = checked(first_channel, tmp_path / "set", [], value_range=(0.0, 2.0), colours="RGB")
 
-    assert (found.spec.input.value_range, told) == ((0, 2), [])
+    tried = [note for note in found.notes if note.subject == "check"]
+    assert (found.spec.input.value_range, len(tried)) == ((0, 2), 1)
     assert found.spec.accuracy_percent == 0
 
 
@@ -94,7 +71,7 @@ def test_detectors_are_checked_by_labels_in_cocos_format(always_a_dog, tmp_path)
     found = checked(always_a_dog, path, [])
 
     assert (found.spec.labels, found.spec.accuracy_percent) == (("airplane", "dog"), 100)
-    assert "mAP@0.5 100.0% on 3 pictures of set.zip" in [note.text for note in found.notes]
+    assert "mAP@0.5 100.0% on 3 pictures of set.zip" in [str(note.text) for note in found.notes]
 
 
 def test_cocos_categories_are_those_of_the_same_name(always_a_dog, tmp_path):

@@ -20,7 +20,7 @@ from onnx import numpy_helper
 from ml_core.catalog.formats import ModelFileError
 from ml_core.inspection.adding import Places, add_model
 from ml_core.inspection.answers import Answers
-from ml_core.inspection.trial import run_trial, trial_decoder
+from ml_core.inspection.trial import trial_decoder, try_once
 from ml_core.networks import keras_archive
 from ml_core.networks.keras_archive import check_keras_file
 from ml_core.networks.yolo import Candidates
@@ -126,7 +126,7 @@ def predicted(folder: Path, path: Path) -> Candidates:
     assert (spec.family, spec.input.value_range, spec.resizing) == ("RT-DETR", (0, 1), "stretch")
     # A dry run leaves the file where it was.
     spec = replace(spec, directory=folder)
-    ((outputs,),) = run_trial(spec, PICTURE[None], [spec.input])
+    outputs = try_once(spec, PICTURE)
     found = trial_decoder(spec)(outputs)
     assert isinstance(found, Candidates)
     return found

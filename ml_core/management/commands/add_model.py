@@ -7,6 +7,7 @@ from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
+from tqdm import tqdm
 
 from ml_core.catalog.formats import ModelFileError
 from ml_core.catalog.model_toml import FILE_NAME, read_labels
@@ -18,13 +19,10 @@ from ml_core.inspection.checking import Checker
 from ml_core.networks.loading import NETWORK_ERRORS
 from ml_core.pictures.drawing import draw_detections
 from ml_core.pictures.labelled_pictures import LabelError
-from ml_core.pictures.limits import image_limits
 from ml_core.pictures.samples import read_samples
 from ml_core.results import Classification
 
 SHOWN_SCORE = 0.25
-# What is said of a model, in this order.
-SUBJECTS = ("task", "labels", "input", "pixels", "resizing", "output", "check")
 TOP = 5
 
 
@@ -71,7 +69,7 @@ class Command(BaseCommand):
             raise CommandError(" ".join(str(exc).split())) from exc
         except VisionError as exc:
             raise CommandError(exc.detail) from exc
-        for note in sorted(found.notes, key=lambda note: SUBJECTS.index(note.subject)):
+        for note in found.notes:
             self.stdout.write(str(note))
         self._write_answer(found)
         if options["dry_run"]:
@@ -92,11 +90,8 @@ class Command(BaseCommand):
             licence=options["licence"],
             origin=options["origin"],
             is_dry_run=options["dry_run"],
-            check=self._checker(options["check"]) if options["check"] else None,
+            check=_checker(options["check"]) if options["check"] else None,
         )
-
-    def _checker(self, path: Path) -> Checker:
-        return Checker(path, image_limits(), settings.LIMITS["model_bytes"], self.stdout.write)
 
     def _write_answer(self, found: Understood) -> None:
         if isinstance(found.answer, Classification):
@@ -112,6 +107,16 @@ class Command(BaseCommand):
         path = Path(tempfile.gettempdir()) / f"{found.spec.name}-sample.jpg"
         drawn.save(path)
         self.stdout.write(f"          drawn in {path}")
+
+
+def _checker(path: Path) -> Checker:
+    bar = tqdm(disable=None, unit="picture")
+
+    def progress(done: int, total: int) -> None:
+        bar.total = total
+        bar.update(done - bar.n)
+
+    return Checker(path, progress)
 
 
 def size(text: str) -> tuple[int, int]:

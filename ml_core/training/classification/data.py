@@ -107,9 +107,12 @@ def read_test_split(
     return _read_pictures(test, labels, resolution_wh, limits, "test")
 
 
-def find_test_pictures(path: Path) -> PathsByClass:
-    """The pictures of the test split by class, or all if there is none. Raises ``DatasetError``."""
-    folders = _top_folders(path)
+def find_test_pictures(path: Path, max_files: int) -> PathsByClass:
+    """The pictures of the test split by class, or all if there is none.
+
+    Raises ``DatasetError``, also for an archive of more than ``max_files``.
+    """
+    folders = _top_folders(path, max_files)
     split = folders.get("test") or folders.get("train")
     by_class = _paths_by_class(split) if split else _by_class(folders)
     if not by_class:
@@ -129,7 +132,7 @@ def read_picture(path: PicturePath, limits: ImageLimits) -> np.ndarray:
         raise DatasetError(f"{path}: {exc}") from exc
 
 
-def _top_folders(path: Path) -> dict[str, PicturePath]:
+def _top_folders(path: Path, max_files: float = math.inf) -> dict[str, PicturePath]:
     """The folders of splits, or of classes."""
     if not path.exists():
         raise DatasetError(f"{path} does not exist.")
@@ -139,6 +142,8 @@ def _top_folders(path: Path) -> dict[str, PicturePath]:
         root: PicturePath = path if path.is_dir() else zipfile.Path(path)
     except zipfile.BadZipFile as exc:
         raise DatasetError(f"{path} is no complete zip archive: {exc}.") from exc
+    if isinstance(root, zipfile.Path) and len(root.root.infolist()) > max_files:
+        raise DatasetError(f"{path.name} holds more than {max_files:,} files.")
     folders = _folders(root)
     # A zip file often contains the folder itself instead of its content.
     while len(folders) == 1 and not {"train", "test"} & set(folders):

@@ -13,6 +13,7 @@ import { UploadRequests } from "../js/requests/upload-requests.js";
  * @property {"add" | "measure"} kind
  * @property {string} model the one to measure, or empty
  * @property {object} answers what a person knows about a model to add
+ * @property {File} [labelledSet] the one of the files that a model to add is checked with
  * @property {number} chunkBytes
  * @property {AbortSignal} signal
  * @property {Job | null} former a job of the same files that could not be started
@@ -64,9 +65,17 @@ async function stillOpen(job, signal) {
  * @param {Options} options
  * @returns {Promise<Job>}
  */
-function announce(files, { api, kind, model, signal }) {
-  const announced = files.map(({ name, size }) => ({ name, size_bytes: size }));
-  return requestJson(api, { method: "POST", body: { kind, model, files: announced }, signal });
+function announce(files, { api, kind, model, answers, labelledSet, signal }) {
+  const announced = files.map((file) => ({
+    name: file.name,
+    size_bytes: file.size,
+    is_labelled_set: file === labelledSet,
+  }));
+  return requestJson(api, {
+    method: "POST",
+    body: { kind, model, files: announced, answers },
+    signal,
+  });
 }
 
 /**
@@ -100,7 +109,9 @@ async function start(job, name, { answers, signal, progress }) {
       // When the answer was lost, the job may have been started.
       const now = backoff.isRetrying ? await requestJson(job.url, { signal }) : job;
       if (now.state !== job.state) return now;
-      return await requestJson(`${job.url}start/`, { method: "POST", body: answers, signal });
+      // Not empty, which would leave what was announced.
+      const body = { name: "", ...answers };
+      return await requestJson(`${job.url}start/`, { method: "POST", body, signal });
     } catch (reason) {
       // That is how `fetch` says that there was no response.
       if (signal.aborted || !(reason instanceof TypeError)) throw reason;

@@ -41,7 +41,7 @@ document.addEventListener("submit", (event) => {
   if (!(form instanceof HTMLFormElement)) return;
   if (form.matches(".fields-form")) {
     event.preventDefault();
-    change(form, formValues(fieldsOf(form)));
+    change(form, { ...bodyOf(form), ...formValues(fieldsOf(form)) });
   } else if (form.matches(".upload-form")) {
     event.preventDefault();
     upload(form);
@@ -99,7 +99,9 @@ async function change(control, body) {
 /** @param {HTMLFormElement} form */
 async function upload(form) {
   const input = part(form, "input[type=file]", HTMLInputElement);
-  const files = [...(input.files ?? [])];
+  const labelled = form.querySelector("input.labelled-set");
+  const labelledSet = labelled instanceof HTMLInputElement ? labelled.files?.[0] : undefined;
+  const files = [...(input.files ?? []), ...(labelledSet ? [labelledSet] : [])];
   const { jobsUrl = "", chunkBytes, maxBytes, tooLarge } = library.dataset;
   const total = files.reduce((bytes, { size }) => bytes + size, 0);
   setProblem(form, total > Number(maxBytes) ? (tooLarge ?? "") : "");
@@ -122,6 +124,7 @@ async function upload(form) {
       api: jobsUrl,
       kind: form.dataset.kind === "add" ? "add" : "measure",
       model: form.dataset.model ?? "",
+      labelledSet,
       answers: formValues(fieldsOf(form)),
       chunkBytes: Number(chunkBytes),
       signal,
