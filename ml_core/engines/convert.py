@@ -67,14 +67,14 @@ def _read_exported(spec: ModelSpec, folder: Path) -> Any:
 
 def look(spec: ModelSpec, folder: Path) -> None:
     """Write what the files of ``spec`` say about themselves to ``folder``."""
-    from ml_core.inspection.facts import write_facts
+    from ml_core.inspection.reading.facts import write_facts
 
     if spec.format == "keras":
         # First, as importing Keras takes seconds.
         check_keras_file(spec.paths[0])
-        from ml_core.inspection.keras_facts import keras_facts as read_facts
+        from ml_core.inspection.reading.keras_facts import keras_facts as read_facts
     else:
-        from ml_core.inspection.openvino_facts import openvino_facts as read_facts
+        from ml_core.inspection.reading.openvino_facts import openvino_facts as read_facts
     write_facts(read_facts(spec), folder)
 
 

@@ -18,9 +18,9 @@ from ml_core.catalog.specs import ModelFile, ModelSpec, Task
 from ml_core.engines.conversion import ensure_converted
 from ml_core.errors import Phrase
 from ml_core.inspection.answers import AS_YOU_SAY, Answers, Note, Understanding, listing
-from ml_core.inspection.facts import Facts, Tensor
 from ml_core.inspection.input_shape import understand_shape
 from ml_core.inspection.preparing import describe_resizing
+from ml_core.inspection.reading.facts import Facts, Tensor
 from ml_core.inspection.sources import Source, collect
 from ml_core.inspection.trial import look_into, trial_decoder, try_once
 from ml_core.inspection.understanding import understand_outputs

@@ -8,7 +8,7 @@ from ml_core.catalog.formats import Activation, Colours
 from ml_core.catalog.specs import ModelSpec, Resizing, Task
 from ml_core.decoders.layout import Size
 from ml_core.errors import Phrase
-from ml_core.inspection.facts import Facts
+from ml_core.inspection.reading.facts import Facts
 
 AS_YOU_SAY = Phrase("as you say")
 SAYS_METADATA = Phrase("says its metadata")

@@ -7,7 +7,7 @@ from ml_core.catalog.formats import Colours, Format
 from ml_core.catalog.specs import Resizing
 from ml_core.errors import Phrase
 from ml_core.inspection.answers import SAYS_METADATA
-from ml_core.inspection.facts import Facts
+from ml_core.inspection.reading.facts import Facts
 
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 # Above it, pixels are far fewer than a photo has: all of them should count.

@@ -9,7 +9,7 @@ from ml_core.catalog.specs import ModelSpec, Task
 from ml_core.decoders.layout import Size
 from ml_core.errors import Phrase, gettext_noop
 from ml_core.inspection.answers import AS_YOU_SAY, SAYS_METADATA, Answers, Understanding
-from ml_core.inspection.facts import Facts
+from ml_core.inspection.reading.facts import Facts
 
 DETECTOR_SIDE, CLASSIFIER_SIDE = 640, 224
 # Tasks of Ultralytics' metadata.

@@ -14,7 +14,7 @@ from ml_core.catalog.specs import ModelSpec
 from ml_core.decoders.layout import Outputs
 from ml_core.engines.conversion import run_step
 from ml_core.errors import DAMAGED_ZIP
-from ml_core.inspection.facts import Facts, load_facts
+from ml_core.inspection.reading.facts import Facts, load_facts
 from ml_core.networks.loading import SCORE_FLOOR, Prediction, make_decoder
 
 PICTURES = "pictures.npy"

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from tensorflow.lite.python import schema_py_generated as schema
 
-from ml_core.inspection.tflite_metadata import read_tflite_metadata
+from ml_core.inspection.reading.tflite_metadata import read_tflite_metadata
 
 
 def normalization(mean: list[float], std: list[float]) -> bytes:

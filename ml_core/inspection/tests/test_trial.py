@@ -11,7 +11,7 @@ import pytest
 from ml_core.catalog.formats import InputFormat, ModelFileError
 from ml_core.catalog.specs import ModelFile, ModelSpec
 from ml_core.inspection import trial
-from ml_core.inspection.onnx_metadata import read_onnx_metadata
+from ml_core.inspection.reading.onnx_metadata import read_onnx_metadata
 from ml_core.tests.model_files import echo_onnx, fixed_onnx
 
 PICTURE = np.zeros((8, 8, 3), np.uint8)

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import keras
 
 from ml_core.catalog.specs import ModelSpec
-from ml_core.inspection.facts import Facts, Tensor
+from ml_core.inspection.reading.facts import Facts, Tensor
 from ml_core.networks.keras_file import named_outputs, open_keras_file
 
 # Names of networks in keras.applications begin with these.

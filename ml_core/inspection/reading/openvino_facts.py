@@ -4,9 +4,9 @@ from typing import Any
 
 from ml_core.catalog.specs import ModelSpec
 from ml_core.engines.openvino_graph import image_input, read_network, tensor_name
-from ml_core.inspection.facts import Facts, Tensor
-from ml_core.inspection.onnx_metadata import read_onnx_metadata
-from ml_core.inspection.tflite_metadata import read_tflite_metadata
+from ml_core.inspection.reading.facts import Facts, Tensor
+from ml_core.inspection.reading.onnx_metadata import read_onnx_metadata
+from ml_core.inspection.reading.tflite_metadata import read_tflite_metadata
 
 MAX_STEPS_TO_SCALING = 4
 
