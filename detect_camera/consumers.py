@@ -10,8 +10,9 @@ from urllib.parse import parse_qs
 from channels.generic.websocket import AsyncJsonWebsocketConsumer
 from django.conf import settings
 
-from detect_camera.frames import FRAMES_IN_FLIGHT, BadFrameMessage, Frame, parse_frame
+from detect_camera.frames import FRAMES_IN_FLIGHT, Frame, parse_frame
 from detect_camera.services import detect_in_frame
+from detect_camera.tracks import CameraTracks
 from ml_core import model_pool
 from ml_core.errors import Busy, ImageTooManyBytes, ModelLoading, VisionError
 from web.addresses import scope_address
@@ -43,6 +44,7 @@ class CameraConsumer(AsyncJsonWebsocketConsumer):
         self.tasks: set[asyncio.Task] = set()
         self.idle_timer: asyncio.TimerHandle | None = None
         self.next_frame: Frame | None = None
+        self.tracks = CameraTracks()
         self.second, self.frames_in_second = 0, 0
         self.loading: asyncio.Task | None = None
         self.slot: Slot | None = None
@@ -69,7 +71,7 @@ class CameraConsumer(AsyncJsonWebsocketConsumer):
         try:
             self.check_frame_rate()
             if bytes_data is None:
-                raise BadFrameMessage("Expected a binary message, received text.")
+                return await self.tracks.configure(text_data or "")
             if len(bytes_data) > settings.LIMITS["camera_frame_bytes"]:
                 raise ImageTooManyBytes(
                     f"A frame may have at most {settings.LIMITS['camera_frame_bytes']:,} bytes."
@@ -169,14 +171,10 @@ class CameraConsumer(AsyncJsonWebsocketConsumer):
             await self.answer({"type": "error", "seq": frame.sequence, **as_message(exc)})
             return
         self.stream.count_done()
-        await self.answer(
-            {
-                "type": "result",
-                "seq": frame.sequence,
-                **detections_as_json(found),
-                "server_ms": round((time.perf_counter() - started) * 1000, 2),
-            }
-        )
+        result = {"type": "result", "seq": frame.sequence, **detections_as_json(found)}
+        await self.tracks.add_to(result, found, sequence=frame.sequence, time_s=started)
+        result["server_ms"] = round((time.perf_counter() - started) * 1000, 2)
+        await self.answer(result)
 
     async def answer(self, message: dict[str, Any]) -> None:
         """Send a message; close the connection if the client does not read it in time."""
