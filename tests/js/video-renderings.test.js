@@ -37,6 +37,7 @@ async function openRenderings(t, video, answer = () => Response.json(VIDEO)) {
   Object.assign(page.element("renderings").dataset, {
     mjpeg: "AVI",
     without: "without {names}",
+    tracks: "with tracks",
     comma: ", ",
     colon: ": ",
   });
@@ -80,6 +81,7 @@ test("saving sends the codec and the current filters", async (t) => {
     hidden_classes: [],
     show_names: true,
     show_scores: false,
+    show_tracks: false,
   };
   assert.deepEqual(page.requests, [
     ["POST", "/api/1/renderings/", body],
@@ -97,6 +99,12 @@ test("a completed rendering has facts and a link", async (t) => {
   assert.equal(row.querySelector("a").hidden, false);
   assert.equal(row.querySelector("progress").hidden, true);
   assert.equal(row.querySelector("button").textContent, "remove");
+});
+
+test("a rendering with tracks says so", async (t) => {
+  const page = await openRenderings(t, { renderings: [{ ...RENDERING, show_tracks: true }] });
+
+  assert.match(page.rows()[0].querySelector("small").textContent, / · all · with tracks · /);
 });
 
 test("an unfinished rendering has progress but no size, and can be cancelled", async (t) => {

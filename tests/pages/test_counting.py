@@ -341,6 +341,36 @@ def test_the_counts_can_be_downloaded_as_csv_and_json(video_page: Page) -> None:
     assert len(found[1].json()["lines"]) == 1
 
 
+def test_results_are_downloaded_with_track_ids_while_tracks_are_shown(video_page: Page) -> None:
+    for has_tracks in (True, False):
+        video_page.get_by_label("Show each object in its own colour").set_checked(has_tracks)
+        with video_page.expect_download() as download:
+            video_page.locator("#downloads .csv").click()
+        assert ("track_id" in download.value.path().read_text()) == has_tracks
+
+
+def test_a_video_is_saved_with_the_tracks_that_are_shown(video_page: Page) -> None:
+    video_page.get_by_role("button", name="Save as video").click()
+
+    expect(video_page.locator("#renderings li").first).to_contain_text("with tracks")
+    expect(video_page.locator("#renderings .name").first).to_have_text("AVI: ready", timeout=30_000)
+
+
+def test_a_finger_draws_a_line(video_page: Page) -> None:
+    video_page.get_by_role("button", name="Add a line").click()
+    box = video_page.locator("#picture").bounding_box()
+    assert box is not None
+    x = box["x"] + box["width"] / 2
+    finger = video_page.context.new_cdp_session(video_page)
+    places = [("touchStart", 0.05), ("touchMove", 0.5), ("touchMove", 0.95)]
+    for kind, share in places:
+        point = {"x": x, "y": box["y"] + share * box["height"]}
+        finger.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": [point]})
+    finger.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+
+    expect(counted(video_page)).to_have_text("in 1 · out 1")
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_the_open_panel_fits_a_phone(video_page: Page, scheme) -> None:
     video_page.emulate_media(color_scheme=scheme)

@@ -6,6 +6,7 @@ import { element, part, texts } from "../js/dom.js";
 import { showLoading } from "../js/requests/loading.js";
 import { sizeText } from "../js/files/size-text.js";
 import { remainingText } from "../js/times.js";
+import { shownOptions } from "./player/frame-view.js";
 import { isActive, progressShare, remainingSeconds, timeText } from "./video.js";
 
 /** @typedef {import("./video.js").Video} Video */
@@ -86,4 +87,11 @@ onClick(remove, async ({ urls }) => {
   if (!confirm(texts(remove).sure)) return;
   await requestJson(urls.self, { method: "DELETE" });
   location.assign(texts(remove).then);
+});
+// The results are downloaded with the track ids that are shown.
+downloads.addEventListener("click", ({ target }) => {
+  if (!(target instanceof HTMLAnchorElement)) return;
+  const { show_tracks, score_threshold } = shownOptions();
+  const query = { tracks: "true", score_threshold: String(score_threshold) };
+  target.search = show_tracks ? String(new URLSearchParams(query)) : "";
 });

@@ -58,13 +58,14 @@ function updateRow(row, item) {
  * What distinguishes a rendering from the others.
  * @param {Rendering} item
  */
-function facts({ model, score_threshold, hidden_class_names, state, size_bytes, created_at }) {
-  const { without, all } = texts(list);
+function facts({ model, score_threshold, hidden_class_names, show_tracks, state, size_bytes, created_at }) {
+  const { without, all, tracks } = texts(list);
   const hidden = hidden_class_names.map(shownName).join(texts(list).comma);
   return [
     ...(model ? [model] : []),
     `≥ ${percent(score_threshold)}`,
     hidden ? without.replace("{names}", () => hidden) : all,
+    ...(show_tracks ? [tracks] : []),
     ...(state === "done" ? [sizeText(size_bytes)] : []),
     momentText(created_at),
   ];

@@ -12,6 +12,7 @@
  * @property {number} size_bytes an estimate until it is done
  * @property {number} score_threshold
  * @property {string[]} hidden_class_names in English
+ * @property {boolean} show_tracks
  * @property {string} created_at in ISO 8601
  * @property {string} error
  * @property {{self: string, file?: string}} urls

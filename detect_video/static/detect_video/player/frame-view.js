@@ -85,6 +85,7 @@ export function shownOptions() {
     hidden_classes: [...filters.chips.hidden],
     show_names: filters.showNames.checked,
     show_scores: filters.showScores.checked,
+    show_tracks: tracks !== null,
   };
 }
 
