@@ -7,7 +7,14 @@ from typing import Any
 from detect_camera.frames import BadFrameMessage
 from ml_core.results import Detections
 from ml_core.tracking.live import LiveTracks
-from ml_core.tracking.regions import MAX_LINES, MAX_ZONES, Region, parse_line, parse_zone
+from ml_core.tracking.regions import (
+    MAX_LINES,
+    MAX_ZONES,
+    SHARES,
+    Region,
+    parse_line,
+    parse_zone,
+)
 
 # As in drawn pictures.
 SCORE_THRESHOLD = 0.25
@@ -27,6 +34,7 @@ class CameraTracks:
     async def configure(self, text: str) -> None:
         """Follow a message with ``tracks``, ``lines``, ``zones`` and ``score_threshold``.
 
+        Coordinates are shares of a frame's width and height: frames may have several sizes.
         Another threshold begins new tracks and counts; other lines and zones leave the tracks, and
         the counts at those that stay, as they are. Raises ``BadFrameMessage``, ``InvalidRegion``.
         """
@@ -58,7 +66,7 @@ class CameraTracks:
             if sequence > self._last_sequence:
                 self._last_sequence = sequence
                 update = self._tracks.update
-                ids, counts = await asyncio.to_thread(update, found.detections, time_s)
+                ids, counts = await asyncio.to_thread(update, found, time_s)
                 if counts:
                     result["counts"] = counts
         for detection, track_id in zip(result["detections"], ids, strict=True):
@@ -88,7 +96,7 @@ def _regions(message: dict[str, Any], name: str, most: int, parse: Any) -> list[
     regions = message.get(name, [])
     if not isinstance(regions, list) or len(regions) > most:
         raise BadFrameMessage(f'Expected a list of at most {most} as "{name}".')
-    return [parse(region) for region in regions]
+    return [parse(region, SHARES) for region in regions]
 
 
 def _is_number(value: Any) -> bool:

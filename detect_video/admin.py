@@ -174,6 +174,7 @@ class RenderingAdmin(admin.ModelAdmin):
         "show_names",
         "show_scores",
         "show_tracks",
+        "show_regions",
         "state",
         "frames_done",
         "size",

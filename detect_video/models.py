@@ -334,8 +334,9 @@ class Rendering(Job):
     hidden_class_names = models.JSONField(default=list, editable=False)
     show_names = models.BooleanField(_("show names"), editable=False)
     show_scores = models.BooleanField(_("show scores"), editable=False)
-    # Also draws the video's lines and zones of that time, with their counts.
     show_tracks = models.BooleanField(_("show tracks"), default=False, editable=False)
+    # Those of the video at the time of the request, with their counts.
+    show_regions = models.BooleanField(_("show lines and zones"), default=False, editable=False)
     lines = models.JSONField(default=list, editable=False)
     zones = models.JSONField(default=list, editable=False)
     # Language of the drawn class names.

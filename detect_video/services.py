@@ -162,9 +162,10 @@ def request_rendering(video: Video, **options: Any) -> Rendering:
     """Queue a rendering of the video with the detections drawn in.
 
     ``options`` are ``codec``, ``score_threshold`` in [0, 1], ``hidden_classes`` (class ids),
-    ``show_names``, ``show_scores``, ``show_tracks`` and ``language`` (of the class names). A
-    cancelled or failed video is rendered up to its last detected frame. Raises ``NotFinished``
-    while detection is in progress or if no frame has a result, ``QuotaExceeded``, ``StorageFull``.
+    ``show_names``, ``show_scores``, ``show_tracks``, ``show_regions`` and ``language`` (of the
+    class names). A cancelled or failed video is rendered up to its last detected frame. Raises
+    ``NotFinished`` while detection is in progress or if no frame has a result, ``QuotaExceeded``,
+    ``StorageFull``.
     """
     with quota_lock():
         # A request to detect again may have come first.

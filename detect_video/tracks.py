@@ -1,5 +1,6 @@
 """Tracks in a video from its stored detections, kept in memory for further questions about it."""
 
+import json
 from collections import OrderedDict
 from fractions import Fraction
 from threading import Lock
@@ -97,6 +98,14 @@ def counts(
     found, ids = tracked(video, score_threshold)
     summary = Summary(found, ids)
     return {**_facts(video, score_threshold, found), **summary.counts(lines, zones)}
+
+
+def counts_json(
+    video: Video, *, score_threshold: float, lines: list[Region], zones: list[Region]
+) -> str:
+    """The ``counts`` as JSON."""
+    answer = counts(video, score_threshold=score_threshold, lines=lines, zones=zones)
+    return json.dumps(answer, indent=1) + "\n"
 
 
 def counts_csv(

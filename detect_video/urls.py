@@ -24,7 +24,8 @@ one_video = [
     ),
     path("tracks/", tracks.TracksView.as_view(), name="api-tracks"),
     path("counts/", tracks.CountsView.as_view(), name="api-counts"),
-    path("counts.csv", tracks.CountsCsvView.as_view(), name="api-counts-csv"),
+    path("counts.csv", tracks.CountsFileView.as_view(format_name="csv"), name="api-counts-csv"),
+    path("counts.json", tracks.CountsFileView.as_view(format_name="json"), name="api-counts-json"),
     path("regions/", tracks.RegionsView.as_view(), name="api-regions"),
     path("renderings/", downloads.RenderingsView.as_view(), name="api-renderings"),
     path(

@@ -60,6 +60,7 @@ OWNED = [
     ("GET", VIDEO_API + "tracks/", "", 200),
     ("GET", VIDEO_API + "counts/", "?line=0,0,8,8", 200),
     ("GET", VIDEO_API + "counts.csv", "", 200),
+    ("GET", VIDEO_API + "counts.json", "", 200),
     ("PATCH", VIDEO_API + "regions/", "", 200),
     ("POST", VIDEO_API + "renderings/", "", 202),
     ("GET", RENDERING_API, "", 200),

@@ -8,13 +8,13 @@ from channels.testing import WebsocketCommunicator
 
 from detect_camera.frames import frame_message
 from detect_camera.tests.test_socket import error_and_close_code, jpeg, live  # noqa: F401
-from ml_core.results import Detection
+from ml_core.results import Detection, Detections
 from ml_core.tracking.live import MAX_OBJECTS, LiveTracks
 
 socket_test = pytest.mark.usefixtures("toy_detector")
 TRACKING = "*/ml_core/tracking/*"
-# In a frame of 96 pixels there is a tomato at the top, and a plum at the lower right.
-TOP = [0, 0, 96, 0, 96, 40, 0, 40]
+# In a frame there is a tomato at the top, and a plum at the lower right.
+TOP = [0, 0, 1, 0, 1, 0.4, 0, 0.4]
 
 
 async def result_of(camera: WebsocketCommunicator, number: int) -> dict:
@@ -36,7 +36,7 @@ def ids_of(answer: dict) -> list[int | None]:
 @pytest.mark.django_db(transaction=True)
 async def test_objects_before_a_camera_are_tracked_and_counted_on_request(live):  # noqa: F811
     plain = await result_of(live, 1)
-    await configure(live, tracks=True, zones=[TOP], lines=[[0, 50, 96, 50]])
+    await configure(live, tracks=True, zones=[TOP], lines=[[0, 0.5, 1, 0.5]])
     answers = [await result_of(live, number) for number in range(2, 6)]
     await configure(live, tracks=False)
     after = await result_of(live, 6)
@@ -75,10 +75,11 @@ async def test_another_threshold_begins_new_tracks(live):  # noqa: F811
         ({"type": "settings", "score_threshold": float("nan")}, 4400),
         ({"type": "settings", "score_threshold": True}, 4400),
         ({"type": "settings", "lines": {}}, 4400),
-        ({"type": "settings", "lines": [[0, 0, 9, 9]] * 11}, 4400),
-        ({"type": "settings", "lines": [[0, 0, 9]]}, 4422),
-        ({"type": "settings", "zones": [[0, 0, 9, 9]]}, 4422),
-        ({"type": "settings", "zones": [[-1, 0, 9, 9, 9, 0]]}, 4422),
+        ({"type": "settings", "lines": [[0, 0, 1, 1]] * 11}, 4400),
+        ({"type": "settings", "lines": [[0, 0, 1]]}, 4422),
+        ({"type": "settings", "zones": [[0, 0, 1, 1]]}, 4422),
+        ({"type": "settings", "zones": [[-0.1, 0, 1, 1, 1, 0]]}, 4422),
+        ({"type": "settings", "zones": [[0, 0, 96, 0, 96, 96]]}, 4422),
         ({"type": "settings", "zones": ["9" * 20_000]}, 4400),
     ],
 )
@@ -90,13 +91,19 @@ async def test_wrong_settings_close_the_connection(live, wrong, code):  # noqa: 
     assert (message["type"], close_code) == ("error", code)
 
 
-def at(x: float, y: float = 50) -> tuple[Detection, ...]:
-    return (Detection((x - 10, y - 40, x + 10, y), 0, "person", 0.9),)
+def frame(*detections: Detection, scale: int = 1) -> Detections:
+    return Detections("toy", (200 * scale, 200 * scale), detections, {})
+
+
+def at(x: float, y: float = 50, scale: int = 1) -> Detections:
+    """A person with the middle of the feet at (x, y) in a frame of 200 pixels times ``scale``."""
+    box = (scale * (x - 10), scale * (y - 40), scale * (x + 10), scale * y)
+    return frame(Detection(box, 0, "person", 0.9), scale=scale)
 
 
 def test_crossings_are_reported_once_and_add_up():
     tracks = LiveTracks(0.5)
-    tracks.set_regions([[100, 0, 100, 200]], [])
+    tracks.set_regions([[0.5, 0, 0.5, 1]], [])
     crossings, counts = [], None
 
     for i in range(60):
@@ -109,13 +116,27 @@ def test_crossings_are_reported_once_and_add_up():
     assert counts["lines"] == [{"in": {"0": 1}, "out": {"0": 1}}]
 
 
+def test_tracks_go_on_when_the_size_of_the_frames_changes():
+    tracks = LiveTracks(0.5)
+    tracks.set_regions([[0.5, 0, 0.5, 1]], [])
+
+    ids, crossings = [], []
+    for i in range(20):
+        found, counts = tracks.update(at(80 + 2 * i, scale=1 if i % 2 else 3), i / 10)
+        ids += found
+        crossings += counts["crossings"]
+
+    assert ids == [None, None] + [1] * 18
+    assert [one["direction"] for one in crossings] == ["out"]
+
+
 def test_a_line_that_stays_goes_on_counting_when_another_one_moves():
     tracks = LiveTracks(0.5)
-    tracks.set_regions([[100, 0, 100, 200], [90, 0, 90, 200]], [])
+    tracks.set_regions([[0.5, 0, 0.5, 1], [0.45, 0, 0.45, 1]], [])
     for i in range(20):
         tracks.update(at(80 + 2 * i), i / 10)
 
-    tracks.set_regions([[100, 0, 100, 200], [95, 0, 95, 200]], [])
+    tracks.set_regions([[0.5, 0, 0.5, 1], [0.48, 0, 0.48, 1]], [])
     _, counts = tracks.update(at(120), 2)
 
     assert [line["out"] for line in counts["lines"]] == [{"0": 1}, {}]
@@ -123,11 +144,11 @@ def test_a_line_that_stays_goes_on_counting_when_another_one_moves():
 
 def test_an_object_that_is_gone_is_no_longer_in_its_zone():
     tracks = LiveTracks(0.5)
-    tracks.set_regions([], [[0, 0, 200, 0, 200, 200, 0, 200]])
+    tracks.set_regions([], [[0, 0, 1, 0, 1, 1, 0, 1]])
     for i in range(5):
         _, there = tracks.update(at(80), i / 10)
     for i in range(5, 20):
-        _, gone = tracks.update((), i / 10)
+        _, gone = tracks.update(frame(), i / 10)
 
     assert there["zones"][0]["now"] == {"0": 1}
     assert there["zones"][0]["inside"][0]["dwell_s"] == 0.2
@@ -135,7 +156,8 @@ def test_an_object_that_is_gone_is_no_longer_in_its_zone():
 
 
 def test_only_so_many_objects_are_tracked_at_once():
-    crowd = tuple(at(20 * i)[0] for i in range(MAX_OBJECTS + 50))
+    people = [at(20 * i).detections[0] for i in range(MAX_OBJECTS + 50)]
+    crowd = frame(*people)
     tracks = LiveTracks(0.5)
 
     for i in range(3):
@@ -146,7 +168,7 @@ def test_only_so_many_objects_are_tracked_at_once():
 
 def test_memory_does_not_grow_in_a_long_session():
     tracks = LiveTracks(0.5)
-    tracks.set_regions([[50, 0, 50, 100]], [[0, 0, 100, 0, 100, 100, 0, 100]])
+    tracks.set_regions([[0.25, 0, 0.25, 0.5]], [[0, 0, 0.5, 0, 0.5, 0.5, 0, 0.5]])
 
     def pass_by(first: int, people: int) -> int:
         """People cross the picture, one after the other, and the memory in use is measured."""

@@ -144,7 +144,7 @@ poster = extend_schema_view(
 rendering_file = _file("rendering_file")
 
 
-# No operation_id: one view serves three URLs, and drf-spectacular derives the ids from these.
+# No operation_id: one view serves several URLs, and drf-spectacular derives the ids from these.
 results = extend_schema_view(
     get=extend_schema(
         tags=TAGS,
@@ -171,11 +171,15 @@ counts = extend_schema_view(
         parameters=[CountsQuerySerializer],
     )
 )
-counts_csv = extend_schema_view(
-    get=_operation(
-        "video_counts_csv",
-        {(200, "text/csv"): OpenApiTypes.STR, **problems(InvalidParameters)},
+counts_file = extend_schema_view(
+    get=extend_schema(
+        tags=TAGS,
         parameters=[CountsQuerySerializer],
+        responses={
+            **problems(InvalidParameters),
+            (200, "text/csv"): OpenApiTypes.STR,
+            (200, "application/json"): OpenApiTypes.OBJECT,
+        },
     )
 )
 regions = extend_schema_view(

@@ -70,8 +70,10 @@ class RenderingRequestSerializer(ParametersSerializer):
     show_names = serializers.BooleanField(default=True)
     show_scores = serializers.BooleanField(default=True)
     show_tracks = serializers.BooleanField(
-        default=False,
-        help_text="draw track ids, tails, and the video's lines and zones with their counts",
+        default=False, help_text="draw a colour, an id and a tail for each tracked object"
+    )
+    show_regions = serializers.BooleanField(
+        default=False, help_text="draw the video's lines and zones with their counts"
     )
 
 
@@ -115,6 +117,7 @@ class RenderingSerializer(JobSerializer):
             "show_names",
             "show_scores",
             "show_tracks",
+            "show_regions",
             "state",
             "queue_position",
             "frames_done",
@@ -201,6 +204,7 @@ class VideoSerializer(JobSerializer):
             "tracks": url("api-tracks"),
             "counts": url("api-counts"),
             "counts_csv": url("api-counts-csv"),
+            "counts_json": url("api-counts-json"),
             "regions": url("api-regions"),
             "socket": f"/ws/videos/{video.pk}/",
         }

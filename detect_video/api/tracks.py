@@ -1,6 +1,7 @@
 """The API of tracks and counts, which are computed from the stored results."""
 
 import uuid
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,11 @@ from detect_video.api.serializers import VideoSerializer
 from detect_video.api.videos import requested_video
 from detect_video.models import Video
 from web.rest.file_views import FileAPIView
+
+FILES: dict[str, tuple[Callable[..., str], str]] = {
+    "csv": (tracks.counts_csv, "text/csv; charset=utf-8"),
+    "json": (tracks.counts_json, "application/json"),
+}
 
 
 @schema.tracks
@@ -39,15 +45,18 @@ class CountsView(APIView):
         return Response(tracks.counts(video, **_counted(request, video)))
 
 
-@schema.counts_csv
-class CountsCsvView(FileAPIView):
-    """The counts as a table: a row per track, per crossing of a line and per visit of a zone."""
+@schema.counts_file
+class CountsFileView(FileAPIView):
+    """The counts in one of the ``FILES`` formats; a table has a row per track, crossing, visit."""
+
+    format_name = ""
 
     def get(self, request: Request, video_id: uuid.UUID) -> HttpResponseBase:
         video = requested_video(request, video_id)
-        text = tracks.counts_csv(video, **_counted(request, video))
-        name = f"{Path(video.name).stem}.counts.csv"
-        response = HttpResponse(text, content_type="text/csv; charset=utf-8")
+        text_of, content_type = FILES[self.format_name]
+        text = text_of(video, **_counted(request, video))
+        name = f"{Path(video.name).stem}.counts.{self.format_name}"
+        response = HttpResponse(text, content_type=content_type)
         response["Content-Disposition"] = str(content_disposition_header(True, name))
         response["Cache-Control"] = "private, no-store"
         return response

@@ -138,12 +138,13 @@ def run_rendering(rendering: Rendering, stop: Event) -> None:
     last = video.frames.order_by("frame_index").last()
     # A file per run: a run that was taken over may still be writing.
     target = rendering.folder / f"{rendering.pk}-{rendering.run_id}{CODECS[rendering.codec]}"
-    drawn_tracks = _drawn_tracks(rendering) if rendering.show_tracks else None
+    has_overlay = rendering.show_tracks or rendering.show_regions
+    track_ids, drawn = _drawn_tracks(rendering) if has_overlay else (None, None)
     find = DetectionsByTime(
         video,
         rendering.score_threshold,
         rendering.hidden_classes,
-        track_ids=drawn_tracks and drawn_tracks[0],
+        track_ids=track_ids if rendering.show_tracks else None,
     )
     due = 0.0
     frames_done = 0
@@ -156,7 +157,7 @@ def run_rendering(rendering: Rendering, stop: Event) -> None:
         return find(pts_us)
 
     def overlay(pts_us: int) -> Overlay | None:
-        return drawn_tracks[1].at(pts_us / 1_000_000) if drawn_tracks else None
+        return drawn.at(pts_us / 1_000_000) if drawn else None
 
     def on_frame(frames: int) -> None:
         nonlocal due, frames_done
@@ -208,8 +209,9 @@ def _drawn_tracks(rendering: Rendering) -> tuple[TrackIds, VideoOverlay]:
         overlay = VideoOverlay(
             found,
             ids,
-            lines=rendering.lines,
-            zones=rendering.zones,
+            lines=rendering.lines if rendering.show_regions else [],
+            zones=rendering.zones if rendering.show_regions else [],
+            has_tails=rendering.show_tracks,
             line_text=gettext(LINE_TEXT),
             zone_text=gettext(ZONE_TEXT),
         )

@@ -2,7 +2,7 @@
 
 import colorsys
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import partial
 
 import numpy as np
@@ -16,25 +16,20 @@ from ml_core.results import Detection
 
 # Stepping the hue by the golden ratio keeps the colours of consecutive classes distinct.
 GOLDEN_RATIO = 0.618033988749895
+UNTRACKED_COLOUR = (128, 128, 128)
+Colour = tuple[int, int, int]
 # The first code point of East Asian scripts, which Pillow's default font lacks.
 FIRST_EAST_ASIAN = "\u2e80"
 
 
-def class_colour(class_id: int) -> tuple[int, int, int]:
+def class_colour(class_id: int) -> Colour:
     """The (red, green, blue) colour of a class, the same in every picture and on every page."""
     hue = (class_id * GOLDEN_RATIO) % 1
     red, green, blue = colorsys.hls_to_rgb(hue, 0.5, 0.85)
     return round(red * 255), round(green * 255), round(blue * 255)
 
 
-def object_colour(detection: Detection) -> tuple[int, int, int]:
-    """The colour of a tracked object, which is that of the class with the same number, or of its
-    class.
-    """
-    return class_colour(detection.track_id or detection.class_id)
-
-
-def text_colour(background: tuple[int, int, int]) -> tuple[int, int, int]:
+def text_colour(background: Colour) -> Colour:
     """Black or white, whichever contrasts with ``background`` (ITU-R BT.601 luma)."""
     red, green, blue = background
     luma = 0.299 * red + 0.587 * green + 0.114 * blue
@@ -54,8 +49,9 @@ def draw_detections(
 
     Line width and font size scale with the picture. Boxes with higher scores are drawn on top, and
     all labels above all boxes. Labels do not overlap; those with higher scores are placed first.
-    ``language`` is the language of the class names, such as ``zh-hans``. Tracked objects have a
-    colour of their own instead of that of their class. ``overlay`` is drawn below the boxes.
+    ``language`` is the language of the class names, such as ``zh-hans``. ``overlay`` is drawn
+    below the boxes. Where it shows tracks, each of them has the colour of the class with the same
+    number, and what has no track is grey.
     """
     picture = Image.fromarray(image)
     # The mode "RGBA" blends translucent colours with the picture.
@@ -67,12 +63,13 @@ def draw_detections(
         write = partial(_write, draw, font_size)
         draw_overlay(draw, overlay, colour_of=class_colour, write=write, line_width=line_width)
     ordered = sorted(detections, key=lambda detection: detection.score, reverse=True)
+    colour_of = _track_colour if overlay and overlay.tails is not None else _class_colour
     for detection in reversed(ordered):
-        draw.rectangle(detection.box, outline=object_colour(detection), width=line_width)
+        draw.rectangle(detection.box, outline=colour_of(detection), width=line_width)
     if show_names or show_scores:
         text = partial(label_text, show_names=show_names, show_scores=show_scores)
         texts = [text(detection, language=language) for detection in ordered]
-        _draw_labels(draw, ordered, texts, line_width, font_size)
+        _draw_labels(draw, ordered, texts, colour_of, line_width, font_size)
     return picture
 
 
@@ -84,6 +81,14 @@ def label_text(
     name = [shown_name(detection.class_name, language)] if show_names else []
     score = [f"{detection.score:.0%}"] if show_scores else []
     return " ".join(track + name + score)
+
+
+def _class_colour(detection: Detection) -> Colour:
+    return class_colour(detection.class_id)
+
+
+def _track_colour(detection: Detection) -> Colour:
+    return class_colour(detection.track_id) if detection.track_id else UNTRACKED_COLOUR
 
 
 def _font_for(text: str, size_pixels: float) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
@@ -98,6 +103,7 @@ def _draw_labels(
     draw: ImageDraw.ImageDraw,
     detections: list[Detection],
     texts: list[str],
+    colour_of: Callable[[Detection], Colour],
     line_width: int,
     font_size: float,
 ) -> None:
@@ -115,7 +121,7 @@ def _draw_labels(
     for detection, text, width, corner in reversed(list(labels)):
         if corner:
             x, y = corner
-            colour = object_colour(detection)
+            colour = colour_of(detection)
             # Pillow's rectangles include the last row and column.
             draw.rectangle((x, y, x + width - 1, y + height - 1), fill=colour)
             draw.text((x + padding, y + padding - top), text, fill=text_colour(colour), font=font)

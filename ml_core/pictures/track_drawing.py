@@ -15,11 +15,12 @@ ZONE_FILL = (255, 255, 255, 50)
 class Overlay:
     """What is drawn below the boxes of a frame.
 
-    ``tails`` are track ids with (n, 2) points, the oldest first; ``lines`` and ``zones`` are
+    ``tails`` are track ids with (n, 2) points, the oldest first, or None where tracks are not
+    shown; ``lines`` and ``zones`` are
     coordinates, x and y in turn, with the text of their counts. All are in pixels.
     """
 
-    tails: Sequence[tuple[int, np.ndarray]]
+    tails: Sequence[tuple[int, np.ndarray]] | None
     lines: Sequence[tuple[Sequence[float], str]]
     zones: Sequence[tuple[Sequence[float], str]]
 
@@ -42,7 +43,7 @@ def draw_overlay(
         _draw_line(draw, [*corners, corners[0]], line_width)
     for line, _ in overlay.lines:
         _draw_line(draw, [(line[0], line[1]), (line[2], line[3])], line_width)
-    for track_id, points in overlay.tails:
+    for track_id, points in overlay.tails or ():
         draw.line([(x, y) for x, y in points.tolist()], colour_of(track_id), line_width, "curve")
     for zone, text in overlay.zones:
         write((float(np.mean(zone[::2])), float(np.mean(zone[1::2]))), text)

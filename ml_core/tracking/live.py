@@ -1,11 +1,14 @@
-"""Tracks and counts of a live camera, in memory that does not grow with time."""
+"""Tracks and counts of a live camera, in memory that does not grow with time.
+
+Everything is in shares of a frame's width and height, as frames may have several sizes.
+"""
 
 from collections import Counter
 from typing import Any
 
 import numpy as np
 
-from ml_core.results import Detection
+from ml_core.results import Detections
 from ml_core.tracking.byte_track import ByteTracker
 from ml_core.tracking.counting import LineCounter, ZoneCounter
 from ml_core.tracking.regions import Region
@@ -26,22 +29,26 @@ class LiveTracks:
         self._zones: list[tuple[ZoneCounter, Counter]] = []
 
     def set_regions(self, lines: list[Region], zones: list[Region]) -> None:
-        """Count at these lines and zones; those that there were before go on counting."""
+        """Count at these lines and zones, in shares of a frame's width and height.
+
+        Those that there were before go on counting.
+        """
         known_lines = {line.line: (line, counts) for line, counts in self._lines}
         known_zones = {zone.zone: (zone, counts) for zone, counts in self._zones}
         self._lines = [known_lines.get(tuple(x)) or (LineCounter(x), Counter()) for x in lines]
         self._zones = [known_zones.get(tuple(x)) or (ZoneCounter(x), Counter()) for x in zones]
 
     def update(
-        self, detections: tuple[Detection, ...], time_s: float
+        self, found: Detections, time_s: float
     ) -> tuple[list[int | None], dict[str, Any] | None]:
-        """Track the detections of the next frame, sorted by score; ``time_s`` is its time.
+        """Track the detections of the next frame; ``time_s`` is its time.
 
         Returns the track id of each, or None, and the counts if there are lines or zones: by class
         id since they were set, and the ``crossings`` in this frame.
         """
-        tracked = detections[:MAX_OBJECTS]
+        tracked = found.detections[:MAX_OBJECTS]
         boxes = np.array([one.box for one in tracked], float).reshape(-1, 4)
+        boxes /= np.array([*found.resolution_wh, *found.resolution_wh])
         scores = np.array([one.score for one in tracked])
         class_ids = np.array([one.class_id for one in tracked], int)
         _, ids = self._tracker.update(boxes, scores, class_ids, time_s)
@@ -56,7 +63,7 @@ class LiveTracks:
         ]
         shown = [int(track_id) or None for track_id in ids]
         counts = self._counts(paths, now_ms) if self._lines or self._zones else None
-        return shown + [None] * (len(detections) - len(tracked)), counts
+        return shown + [None] * (len(found.detections) - len(tracked)), counts
 
     def _counts(self, paths: list[Path], now_ms: int) -> dict[str, Any]:
         live_ids = self._tracker.live_ids

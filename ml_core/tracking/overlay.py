@@ -30,11 +30,13 @@ class VideoOverlay:
         *,
         lines: list[Region],
         zones: list[Region],
+        has_tails: bool = True,
         line_text: str = LINE_TEXT,
         zone_text: str = ZONE_TEXT,
     ) -> None:
         self._pts_s = found.pts_s
         self._paths = paths(found, track_ids)
+        self._has_tails = has_tails
         self._line_text, self._zone_text = line_text, zone_text
         self._lines = [(line, *self._crossings(line)) for line in lines]
         self._zones = [(zone, *self._visits(zone)) for zone in zones]
@@ -44,14 +46,14 @@ class VideoOverlay:
         frame = int(np.searchsorted(self._pts_s, pts_s, side="right")) - 1
         oldest = int(np.searchsorted(self._pts_s, pts_s - TAIL_S))
         tails = []
-        for path in self._paths:
+        for path in self._paths if self._has_tails else ():
             first, end = np.searchsorted(path.frames, [oldest, frame + 1])
             # A hidden object keeps its tail while it is short.
             if end - first > 1 and path.frames[-1] >= frame:
                 tails.append((path.track_id, path.points[first:end]))
         until = partial(bisect_right, x=frame)
         return Overlay(
-            tails,
+            tails if self._has_tails else None,
             [
                 (line, self._line_text.format(entered=until(entered), left=until(left)))
                 for line, entered, left in self._lines

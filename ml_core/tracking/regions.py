@@ -1,4 +1,4 @@
-"""Lines and zones as clients send them: coordinates in pixels, x and y in turn."""
+"""Lines and zones as clients send them: coordinates, x and y in turn."""
 
 import json
 import math
@@ -7,7 +7,7 @@ from typing import Any
 
 from ml_core.errors import VisionError, gettext_noop
 
-# Coordinates, x and y in turn, in pixels of the upright picture.
+# Coordinates, x and y in turn, in pixels of the upright picture or in shares of its size.
 Region = list[float]
 # Per video or camera.
 MAX_LINES = 10
@@ -15,6 +15,8 @@ MAX_ZONES = 10
 MAX_CORNERS = 20
 # Beyond any picture; for regions of pictures whose size is not known yet.
 MAX_COORDINATE = 100_000
+# The size of a picture whose coordinates are shares of its width and height.
+SHARES = (1, 1)
 
 
 class InvalidRegion(VisionError):
@@ -27,7 +29,8 @@ class InvalidRegion(VisionError):
 def parse_line(value: Any, resolution_wh: tuple[int, int] | None = None) -> Region:
     """A line, x1, y1, x2, y2 in pixels, from text such as "0,240,640,240" or a list of numbers.
 
-    ``resolution_wh`` is the (width, height) of the picture. Raises ``InvalidRegion``.
+    ``resolution_wh`` is the (width, height) of the picture in pixels, or ``SHARES``. Raises
+    ``InvalidRegion``.
     """
     numbers = _numbers(value)
     if numbers is None or len(numbers) != 4 or numbers[:2] == numbers[2:]:
@@ -54,14 +57,14 @@ def parse_zone(value: Any, resolution_wh: tuple[int, int] | None = None) -> Regi
 
 
 def _numbers(value: Any) -> list[float] | None:
-    """The numbers, rounded as boxes are, or None if they are not finite numbers."""
+    """The numbers, rounded, or None if they are not finite numbers."""
     items = value.split(",") if isinstance(value, str) else value
     if not isinstance(items, Sequence) or len(items) > 2 * MAX_CORNERS:
         return None
     try:
         if any(isinstance(item, bool) for item in items):
             return None
-        numbers = [round(float(item), 1) for item in items]
+        numbers = [round(float(item), 4) for item in items]
     except (TypeError, ValueError, OverflowError):
         return None
     return numbers if all(map(math.isfinite, numbers)) else None
@@ -72,6 +75,14 @@ def _within(numbers: list[float], resolution_wh: tuple[int, int] | None) -> Regi
     if any(not 0 <= x <= width for x in numbers[::2]) or any(
         not 0 <= y <= height for y in numbers[1::2]
     ):
+        if resolution_wh == SHARES:
+            raise InvalidRegion(
+                gettext_noop(
+                    "Expected points as shares of the picture's width and height, from 0 to 1, "
+                    "received {value}."
+                ),
+                value=_shown(numbers),
+            )
         raise InvalidRegion(
             gettext_noop(
                 "Expected points within the picture of {width} x {height} pixels, received {value}."

@@ -196,6 +196,14 @@ def test_counts_as_a_table_have_a_row_per_event(client, video):
     assert (rows[2]["region"], rows[2]["duration_s"]) == ("1", "1.0")
 
 
+def test_counts_as_a_file_are_those_of_the_answer(client, video):
+    query = f"?line=100,{HEIGHT},100,0&score_threshold=0.4"
+    answer = client.get(url(video, f"counts.json{query}"))
+
+    assert answer["Content-Disposition"] == 'attachment; filename="street.counts.json"'
+    assert answer.json() == client.get(url(video, f"counts/{query}")).json()
+
+
 @pytest.mark.parametrize(
     ("query", "name"),
     [
@@ -287,10 +295,10 @@ def test_a_saved_video_keeps_the_regions_of_its_request(client, video):
     video.lines = [[100.0, 100.0, 100.0, 0.0]]
     video.save()
 
-    body = {"show_tracks": True, "score_threshold": 0.4}
+    body = {"show_regions": True, "score_threshold": 0.4}
     answer = client.post(url(video, "renderings/"), body, content_type="application/json")
     client.patch(url(video, "regions/"), {"lines": []}, content_type="application/json")
 
     rendering = Rendering.objects.get()
-    assert answer.json()["show_tracks"] is True
+    assert (answer.json()["show_tracks"], answer.json()["show_regions"]) == (False, True)
     assert (rendering.lines, rendering.zones) == ([[100.0, 100.0, 100.0, 0.0]], [])

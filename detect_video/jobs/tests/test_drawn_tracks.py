@@ -25,8 +25,9 @@ def still_clip(path: Path) -> bytes:
 def test_a_rendering_shows_tracks_and_counts_of_what_is_not_hidden(tmp_path):
     video = done_video(still_clip(tmp_path / "clip.mp4"))
     Video.objects.filter(pk=video.pk).update(zones=[[0, 0, 96, 0, 96, 60, 0, 60]])
-    shown = rendering_of(video, show_tracks=True, language="zh-hans")
-    hidden = rendering_of(video, show_tracks=True, hidden_classes=[0])
+    both = {"show_tracks": True, "show_regions": True}
+    shown = rendering_of(video, **both, language="zh-hans")
+    hidden = rendering_of(video, **both, hidden_classes=[0])
     work_off()
 
     pictures = []
@@ -41,3 +42,18 @@ def test_a_rendering_shows_tracks_and_counts_of_what_is_not_hidden(tmp_path):
     edges = [abs(picture[5:28, 0:2] - class_colour(1)).max(axis=2).min() for picture in pictures]
     assert edges[0] < 40 < edges[1]
     assert all(picture[60, 3:10].min() > 180 for picture in pictures)
+
+
+def test_tracks_and_regions_are_shown_separately(tmp_path):
+    video = done_video(still_clip(tmp_path / "clip.mp4"))
+    Video.objects.filter(pk=video.pk).update(zones=[[0, 0, 96, 0, 96, 60, 0, 60]])
+    tracks, regions = rendering_of(video, show_tracks=True), rendering_of(video, show_regions=True)
+    work_off()
+
+    for rendering, edge, has_zone in ((tracks, 1, False), (regions, 0, True)):
+        rendering.refresh_from_db()
+        with av.open(rendering.file.path) as container:
+            *_, last = container.decode(video=0)
+        picture = last.to_ndarray(format="rgb24").astype(int)
+        assert abs(picture[5:28, 0:2] - class_colour(edge)).max(axis=2).min() < 40
+        assert (picture[60, 3:10].min() > 180) == has_zone

@@ -13,6 +13,7 @@ from ml_core.pictures.drawing import (
     label_text,
     text_colour,
 )
+from ml_core.pictures.track_drawing import Overlay
 from ml_core.results import Detection
 
 CONTRACT = Path(__file__).parents[3] / "tests" / "contract" / "class_colours.json"
@@ -130,3 +131,36 @@ def test_chinese_characters_stay_inside_their_label():
 
     for edge in (label[0], label[-1], label[:, 0], label[:, -1]):
         assert (edge == class_colour(16)).all()
+
+
+def test_tracks_have_colours_of_their_own_and_what_has_none_is_grey():
+    image = np.full((200, 200, 3), 255, np.uint8)
+    tracked, other = replace(DOG, track_id=3), replace(DOG, box=(20.0, 10.0, 60.0, 50.0))
+    tail = np.array([[100.0, 40.0], [100.0, 60.0]])
+
+    drawn = np.array(
+        draw_detections(
+            image,
+            [tracked, other],
+            show_names=False,
+            show_scores=False,
+            overlay=Overlay([(3, tail)], [], []),
+        )
+    )
+
+    assert tuple(drawn[100, 20]) == tuple(drawn[45, 100]) == class_colour(3)
+    assert tuple(drawn[30, 20]) == (128, 128, 128)
+    assert label_text(tracked, show_names=True, show_scores=True) == "#3 dog 98%"
+
+
+def test_the_counts_of_lines_and_zones_are_written_within_the_picture():
+    image = np.full((200, 200, 3), 100, np.uint8)
+    overlay = Overlay(None, [((0, 0, 199, 0), "in 2, out 1")], [((20, 99, 90, 99, 90, 199), "1")])
+
+    drawn = np.array(draw_detections(image, [DOG], overlay=overlay))
+
+    # The text's background, and that of the zone's text, which is at its middle.
+    assert (drawn[4, 80:120] != 100).all()
+    assert tuple(drawn[60, 100]) == class_colour(16)
+    # The zone is lighter than what is beside it.
+    assert drawn[150, 86].min() > 100

@@ -185,6 +185,6 @@ def test_lines_that_cannot_be_used_are_refused(value):
 
 
 def test_zones_are_within_the_picture():
-    assert parse_zone("0,0,96,0,96,54.26", (96, 55)) == [0, 0, 96, 0, 96, 54.3]
+    assert parse_zone("0,0,96,0,96,54.26", (96, 55)) == [0, 0, 96, 0, 96, 54.26]
     with pytest.raises(InvalidRegion, match="96 x 54 pixels"):
         parse_zone([0, 0, 96, 0, 96, 55], (96, 54))
