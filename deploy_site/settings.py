@@ -277,19 +277,18 @@ if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
 # Connections of one process to PostgreSQL, shared by its threads; 0: each thread opens its own.
 DATABASE_POOL = env.number("DATABASE_POOL", default=20)
 if DATABASES["default"]["ENGINE"].endswith("postgresql"):
+    DATABASES["default"]["ENGINE"] = "web.postgresql"
     DATABASES["default"]["OPTIONS"] = {
         "connect_timeout": 5,
         # In ms. A process that freezes within a transaction holds its locks for no longer than
         # this, and others wait for no longer.
         "options": "-c idle_in_transaction_session_timeout=10000 -c lock_timeout=10000",
-        # How long a thread waits for a connection, and the pool tries to connect for it, in s.
-        "pool": {"min_size": 1, "max_size": DATABASE_POOL, "timeout": 10, "reconnect_timeout": 10}
+        # How long a thread waits for a connection, and the pool tries to open one, in s.
+        "pool": {"min_size": 1, "max_size": DATABASE_POOL, "timeout": 10, "reconnect_timeout": 1}
         if DATABASE_POOL
         else {},
         **DATABASES["default"].get("OPTIONS", {}),
     }
-    # After a restart of PostgreSQL, the pool is full of dead connections.
-    DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # Several serving processes need Redis to share caches.

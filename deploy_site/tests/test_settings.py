@@ -162,7 +162,7 @@ def test_postgres_and_redis_are_configured_by_url(tmp_path):
         REDIS_URL="redis://cache:6379/0",
     )
 
-    assert found["DATABASES"]["default"]["ENGINE"] == "django.db.backends.postgresql"
+    assert found["DATABASES"]["default"]["ENGINE"] == "web.postgresql"
     assert found["DATABASES"]["default"]["HOST"] == "db"
     assert found["DATABASES"]["default"]["OPTIONS"]["pool"]["max_size"] == 20
     assert {cache["LOCATION"] for cache in found["CACHES"].values()} == {"redis://cache:6379/0"}
