@@ -12,8 +12,8 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import openvino as ov
@@ -24,6 +24,7 @@ from ml_core.catalog.formats import ModelFileError
 from ml_core.catalog.specs import ModelSpec
 from ml_core.engines import NETWORK_UNUSABLE
 from ml_core.limited_child import wait_limited
+from ml_core.locks import short_lock
 from ml_core.networks.loading import KERAS_FORMATS
 
 logger = logging.getLogger(__name__)
@@ -50,14 +51,31 @@ def ensure_converted(spec: ModelSpec, cache_dir: Path) -> Path:
     # OSError: another process is converting (``filelock.Timeout``), or the folder is read-only.
     with suppress(OSError), lock.acquire(blocking=False):
         _remove_unfinished(cache_dir)
-    if not _is_intact(target):
-        with lock:
+    with sole_use(target):
+        is_intact = _is_intact(target)
+    if not is_intact:
+        # In this order in every process.
+        with lock, sole_use(target):
             # Another process may have converted it in the meantime.
             if not _is_intact(target):
                 _remove_unfinished(cache_dir)
                 discard(target)
                 _convert(spec, target)
     return target / "model.xml"
+
+
+@contextmanager
+def sole_use(folder: Path) -> Iterator[None]:
+    """Keep other processes and threads from checking or changing a converted model meanwhile.
+
+    Whoever checks deletes files that have no checksum yet, which others may be writing.
+    """
+    with ExitStack() as locks:
+        # Nobody changes anything in a folder that is read-only.
+        with suppress(OSError):
+            path = folder.with_name(f".{folder.name}.lock")
+            locks.enter_context(short_lock(path, timeout_s=-1))
+        yield
 
 
 def write_checksums(folder: Path) -> None:

@@ -12,7 +12,7 @@ import numpy as np
 import openvino as ov
 
 from ml_core.catalog.specs import ModelSpec
-from ml_core.engines.conversion import discard, ensure_converted, write_checksums
+from ml_core.engines.conversion import discard, ensure_converted, sole_use, write_checksums
 from ml_core.engines.converted import hold
 from ml_core.engines.openvino_core import CORE
 from ml_core.engines.quantized import has_quantized, read_quantized
@@ -65,7 +65,8 @@ class OpenVinoEngine:
             if self._is_quantized:
                 raise
             # The checksums match but the content is invalid, for example after a full disk.
-            discard(path.parent)
+            with sole_use(path.parent):
+                discard(path.parent)
             path = ensure_converted(spec, cache_dir)
             self._compile(path, partial(_compile_cached, path, path.parent), precision)
 
@@ -103,11 +104,12 @@ class OpenVinoEngine:
 
 def _compile_cached(network: ov.Model | Path, folder: Path, options: dict[str, str]) -> Any:
     """Compile for the CPU, and add the compiled blob that OpenVINO caches to the checksums."""
-    compiled = CORE.compile_model(network, "CPU", {**options, "CACHE_DIR": str(folder)})
-    if not compiled.get_property("LOADED_FROM_CACHE"):
-        # Without a checksum the model is only compiled again at the next start.
-        with suppress(OSError):
-            write_checksums(folder)
+    with sole_use(folder):
+        compiled = CORE.compile_model(network, "CPU", {**options, "CACHE_DIR": str(folder)})
+        if not compiled.get_property("LOADED_FROM_CACHE"):
+            # Without a checksum the model is only compiled again at the next start.
+            with suppress(OSError):
+                write_checksums(folder)
     return compiled
 
 

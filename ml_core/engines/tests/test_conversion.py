@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ from filelock import FileLock
 
 from ml_core.catalog.installed import read_catalog
 from ml_core.catalog.specs import ModelSpec
-from ml_core.engines import conversion
+from ml_core.engines import conversion, openvino
 from ml_core.engines.converted import LOCK_SUFFIX
 from ml_core.engines.openvino import OpenVinoEngine
 
@@ -98,6 +99,41 @@ def test_a_file_without_a_checksum_is_not_used(folder):
     assert conversion._is_intact(folder)
 
     assert not added.exists()
+
+
+def test_a_file_that_is_being_written_is_kept(spec, folder):
+    cache_dir, written = folder.parent, folder / "being-written.blob"
+    with ThreadPoolExecutor(1) as others:
+        with conversion.sole_use(folder):
+            written.touch()
+            checked = others.submit(conversion.ensure_converted, spec, cache_dir)
+            with pytest.raises(TimeoutError):
+                checked.result(0.3)
+            conversion.write_checksums(folder)
+        checked.result()
+
+    assert written.exists()
+    assert conversion._is_intact(folder)
+
+
+def test_first_starts_at_the_same_time_compile_once(spec, folder, monkeypatch):
+    """Each would delete what the others write, or take it for damaged."""
+    hashed, checksums = [], conversion.write_checksums
+    monkeypatch.setattr(
+        openvino, "write_checksums", lambda folder: (hashed.append(folder), checksums(folder))
+    )
+    blobs = [*folder.glob("*.blob")]
+    for blob in blobs:
+        blob.unlink()
+    checksums(folder)
+
+    with ThreadPoolExecutor(4) as starts:
+        engines = [starts.submit(load, spec, folder.parent) for _ in range(4)]
+        assert all(engine.result().outputs(PICTURE) for engine in engines)
+
+    assert hashed == [folder] * len(blobs)
+    assert all(blob.exists() for blob in blobs)
+    assert conversion._is_intact(folder)
 
 
 def test_leftovers_of_a_killed_conversion_are_removed_when_no_other_runs(spec, folder):
