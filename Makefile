@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help prepare run run-https test test-pythons test-hardening test-cluster format FORCE
+.PHONY: help prepare run run-https test test-pythons test-hardening test-cluster test-postgres services format FORCE
 
 # Files are UTF-8, whatever the locale of the machine or of a library.
 export PYTHONUTF8 := 1
@@ -37,11 +37,18 @@ test-pythons: .venv/runtime ## Serve the site with every supported Python of thi
 test-hardening: .venv/dev ## Attack a served site, kill it, use it for long (35 minutes; see tests/hardening/README.md)
 	$(BIN)/pytest -s tests/hardening
 
-test-cluster: .venv/dev .venvs/ray ## Test several processes, and models on two Ray nodes (20 minutes, as root; see tests/cluster/README.md)
+test-cluster: .venv/dev .venvs/ray | services ## Test several processes, and models on two Ray nodes (20 minutes, as root; see tests/cluster/README.md)
+	$(BIN)/pytest -s tests/cluster
+
+test-postgres: .venv/dev | services ## Run all tests of "make test" on PostgreSQL and Redis
+	@scripts/install-system-package $(CHROMIUM) chromium fonts-dejavu-core
+	$(BIN)/python -m tests.cluster.services $(BIN)/pytest --numprocesses 2 --dist worksteal
+	CHROMIUM=$(CHROMIUM) $(BIN)/python -m tests.cluster.services $(BIN)/pytest tests --numprocesses 2 --dist loadfile
+
+services:
 	@scripts/install-system-package "$$(ls /usr/lib/postgresql/*/bin/initdb 2>/dev/null | head -1)" postgresql || echo "Its tests are skipped."
 	@scripts/install-system-package "$$(command -v redis-server || echo /usr/bin/redis-server)" redis-server || echo "Its tests are skipped."
 	@scripts/install-system-package "$$(command -v nginx || echo /usr/sbin/nginx)" nginx-light || echo "Its tests are skipped."
-	$(BIN)/pytest -s tests/cluster
 
 .venvs/ray: deploy/ray/requirements.txt | .venv/dev
 	rm -rf $@

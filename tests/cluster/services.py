@@ -1,4 +1,9 @@
-"""PostgreSQL, Redis and nginx from Debian's packages: own instances, in folders of their own."""
+"""PostgreSQL, Redis and nginx from Debian's packages: own instances, in folders of their own.
+
+As a program it runs a command on a new PostgreSQL and Redis, such as all other tests:
+
+    python -m tests.cluster.services pytest
+"""
 
 import os
 import re
@@ -6,6 +11,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -185,3 +191,20 @@ class Nginx(Service):
         # All clients of the tests have one address.
         text = text.replace("limit_conn per_address 20;", "limit_conn per_address 1000;")
         return text.replace("listen 443 ssl;", f"listen 127.0.0.1:{self.port};")
+
+
+def main() -> int:
+    """Run the command of the arguments with ``DATABASE_URL`` and ``REDIS_URL``; its exit code."""
+    postgres, redis = Postgres(), Redis()
+    try:
+        postgres.start()
+        redis.start()
+        urls = {"DATABASE_URL": postgres.url("postgres"), "REDIS_URL": redis.url}
+        return subprocess.run(sys.argv[1:], env={**os.environ, **urls}).returncode
+    finally:
+        postgres.remove()
+        redis.remove()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
