@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from django.conf import settings
 from django.core.exceptions import SynchronousOnlyOperation
+from django.db import connection
 from django.utils import translation
 from filelock import FileLock
 
@@ -50,6 +51,20 @@ def _choices_in_tests(read=choices._read):
 
 
 choices._read = _choices_in_tests
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup, django_db_blocker) -> Iterator[None]:
+    """The database of the tests, also after which threads live on: PostgreSQL keeps it for them."""
+    yield
+    if connection.vendor == "postgresql":
+        with django_db_blocker.unblock(), connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            )
+
+
 SHARED_DIR = Path(os.environ.get("SHARED_DIR", Path(__file__).parent.parent / "shared")).resolve()
 
 

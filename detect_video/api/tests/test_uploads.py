@@ -10,11 +10,13 @@ import threading
 from collections import namedtuple
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from django.contrib.auth.models import User
+from django.db import connection
 from django.test import Client
 from django.utils import timezone
 from filelock import FileLock
@@ -73,8 +75,10 @@ def at_once(requests: int, ask: Callable[[int], int]) -> list[int]:
     together = threading.Barrier(requests)
 
     def one(number: int) -> int:
-        together.wait()
-        return ask(number)
+        # The server closes it, too, at the end of a request.
+        with closing(connection):
+            together.wait()
+            return ask(number)
 
     with ThreadPoolExecutor(requests) as threads:
         return sorted(threads.map(one, range(requests)))
