@@ -123,36 +123,36 @@ class ByteTracker:
         predicted = np.concatenate([centres - half, centres + half], axis=1)
         overlaps = box_iou(predicted, boxes_xyxy[candidates])
         is_same = self._tracks["class_id"][tracks][:, None] == class_ids[candidates]
-        overlaps[~is_same | (overlaps < min_iou)] = 0
+        overlaps *= is_same & (overlaps >= min_iou)
         rows, columns = linear_sum_assignment(overlaps, maximize=True)
         is_match = overlaps[rows, columns] > 0
         return tracks[rows[is_match]], candidates[columns[is_match]]
 
     def _correct(self, rows: np.ndarray, boxes_xyxy: np.ndarray, time_s: float) -> None:
         """Update tracks with their detections, and confirm those found often enough."""
-        tracks = self._tracks
-        position, both, velocity = tracks["covariance"][rows].T
-        gain = position / (position + MEASUREMENT_NOISE)
-        velocity_gain = both / (position + MEASUREMENT_NOISE)
+        tracks = self._tracks[rows]
         centres, sizes = _centres_and_sizes(boxes_xyxy)
-        growth = sizes - tracks["size"][rows]
-        tracks["size"][rows] += np.where(growth > 0, GROWTH, SHRINKAGE) * growth
-        errors = centres - tracks["centre"][rows]
+        growth = sizes - tracks["size"]
+        tracks["size"] += np.where(growth > 0, GROWTH, SHRINKAGE) * growth
+        errors = centres - tracks["centre"]
         # What is seen may be any part of an object of its size.
         hidden = np.maximum(-growth, 0) / 2
-        errors -= np.clip(errors, -hidden, hidden)
-        tracks["centre"][rows] += gain[:, None] * errors
-        tracks["velocity"][rows] += velocity_gain[:, None] * errors
-        tracks["covariance"][rows] = np.stack(
-            [(1 - gain) * position, (1 - gain) * both, velocity - velocity_gain * both], axis=1
-        )
-        tracks["misses"][rows] = 0
-        tracks["seen_s"][rows] = time_s
-        tracks["hits"][rows] += 1
-        is_new = (tracks["hits"][rows] >= CONFIRMATION_FRAMES) & (tracks["id"][rows] == 0)
-        for row in rows[is_new]:
+        errors -= np.maximum(np.minimum(errors, hidden), -hidden)
+        position, both, velocity = tracks["covariance"].T
+        gain = position / (position + MEASUREMENT_NOISE)
+        velocity_gain = both / (position + MEASUREMENT_NOISE)
+        tracks["centre"] += gain[:, None] * errors
+        tracks["velocity"] += velocity_gain[:, None] * errors
+        velocity -= velocity_gain * both
+        position *= 1 - gain
+        both *= 1 - gain
+        tracks["misses"] = 0
+        tracks["seen_s"] = time_s
+        tracks["hits"] += 1
+        for row in np.flatnonzero((tracks["hits"] >= CONFIRMATION_FRAMES) & (tracks["id"] == 0)):
             self._last_id += 1
             tracks["id"][row] = self._last_id
+        self._tracks[rows] = tracks
 
     def _end(self, time_s: float) -> None:
         """Remove tracks of objects that were hidden too long, or before they were confirmed."""
