@@ -2,6 +2,7 @@
 
 import json
 from collections import OrderedDict
+from contextlib import nullcontext
 from fractions import Fraction
 from threading import Lock
 from typing import Any
@@ -23,6 +24,10 @@ KEPT_BYTES = 100 * 10**6
 # Kept per video: those of the last few positions of the confidence slider.
 KEPT_THRESHOLDS = 4
 
+# Held while a video is tracked from its first frame on, which takes a second for 15,000 frames:
+# several at a time would only slow down each other, and all other requests.
+_computing = Lock()
+
 
 class TrackedVideo:
     """The stored detections of a video as arrays, and its tracks at the last few thresholds."""
@@ -37,7 +42,8 @@ class TrackedVideo:
 
     def at(self, video: Video, score_threshold: float) -> tuple[FrameDetections, np.ndarray]:
         """The detections that are stored by now, and the track id of each (0: none)."""
-        with self.lock:
+        is_known = score_threshold in self._tracks
+        with self.lock, nullcontext() if is_known else _computing:
             while page := _page(video, len(self._found)):
                 self._found = self._found.extended(page)
             tracks = self._tracks.pop(score_threshold, None) or VideoTracks(score_threshold)

@@ -29,6 +29,8 @@ FILES: dict[str, tuple[Callable[..., str], str]] = {
 class TracksView(APIView):
     """The tracks of all objects so far, and the track id of each detection."""
 
+    throttle_scope = "predictions"
+
     def get(self, request: Request, video_id: uuid.UUID) -> Response:
         video = requested_video(request, video_id)
         query = TracksQuerySerializer(data=request.query_params)
@@ -40,6 +42,8 @@ class TracksView(APIView):
 class CountsView(APIView):
     """How many objects there are so far, when, and what they crossed and entered."""
 
+    throttle_scope = "predictions"
+
     def get(self, request: Request, video_id: uuid.UUID) -> Response:
         video = requested_video(request, video_id)
         return Response(tracks.counts(video, **_counted(request, video)))
@@ -50,6 +54,7 @@ class CountsFileView(FileAPIView):
     """The counts in one of the ``FILES`` formats; a table has a row per track, crossing, visit."""
 
     format_name = ""
+    throttle_scope = "predictions"
 
     def get(self, request: Request, video_id: uuid.UUID) -> HttpResponseBase:
         video = requested_video(request, video_id)
