@@ -4,6 +4,8 @@ import uuid
 from typing import Any
 
 from django.conf import settings
+from django.db.models import TextField
+from django.db.models.functions import Cast
 
 from detect_video import chunked_uploads
 from detect_video.errors import FileGone, NotFinished, NotFound
@@ -214,3 +216,13 @@ def stored_frames(video_id: uuid.UUID, *, first: int, limit: int) -> list[dict[s
     stored = FrameResult.objects.filter(video=video_id, frame_index__gte=first)
     fields = ["frame_index", "pts_us", "detections"]
     return [{**row} for row in stored.order_by("frame_index").values(*fields)[:limit]]
+
+
+def stored_frames_json(video_id: uuid.UUID, *, first: int, limit: int) -> list[str]:
+    """The same as ``stored_frames``, each as JSON, which is faster: nothing is parsed."""
+    stored = FrameResult.objects.filter(video=video_id, frame_index__gte=first)
+    rows = stored.annotate(text=Cast("detections", TextField())).order_by("frame_index")
+    return [
+        f'{{"frame_index": {frame_index}, "pts_us": {pts_us}, "detections": {text}}}'
+        for frame_index, pts_us, text in rows.values_list("frame_index", "pts_us", "text")[:limit]
+    ]

@@ -100,8 +100,11 @@ class VideoConsumer(AsyncWebsocketConsumer):
         await self.close(4000 + exc.status)
 
     async def send_json(self, message: dict[str, Any]) -> None:
+        await self.send_text(json.dumps(message))
+
+    async def send_text(self, text: str) -> None:
         self.active_s = time.monotonic()
-        await self.send(text_data=json.dumps(message))
+        await self.send(text_data=text)
 
     async def send_bytes(self, data: bytes) -> None:
         self.active_s = time.monotonic()
@@ -130,7 +133,7 @@ class VideoConsumer(AsyncWebsocketConsumer):
         async with self.sending:
             if is_seeking:
                 await asyncio.sleep(SETTLE_S)
-            await send_frames(video, wanted, credit, self.send_json, self.send_bytes)
+            await send_frames(video, wanted, credit, self.send_text, self.send_bytes)
 
     def _create_task(self, work: Callable[..., Awaitable[None]], *arguments: Any) -> asyncio.Task:
         return asyncio.create_task(self._guarded(work, *arguments))

@@ -1,9 +1,11 @@
 """Streams sent on a video's WebSocket: they poll the database and wait for slow clients."""
 
 import asyncio
+import json
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from threading import Lock
 from typing import Any, TypeVar
 
@@ -13,7 +15,7 @@ from django.conf import settings
 from detect_video.api.serializers import VideoSerializer
 from detect_video.errors import NotFound, WaitsForMemory
 from detect_video.models import ACTIVE, State, Video
-from detect_video.services import stored_frames
+from detect_video.services import stored_frames, stored_frames_json
 from detect_video.socket.decoder_memory import decoder_bytes, memory, owner_key
 from detect_video.socket.messages import Start, pack_picture
 from detect_video.video.reader import VideoFrame, VideoReader
@@ -25,6 +27,8 @@ INFO_EVERY_S = 0.5
 # For a video without a queued or running job; only its owner can start one.
 REST_EVERY_S = 2
 BATCH_FRAMES = 64
+# Of results without pictures: those of the longest videos arrive in about a second.
+RESULTS_BATCH_FRAMES = 256
 JPEG_SIDE = 960
 # A viewer that is paused, or waits for results, for longer loses its decoder until it resumes.
 IDLE_S = 20
@@ -32,6 +36,7 @@ IDLE_S = 20
 T = TypeVar("T")
 
 SendJson = Callable[[dict[str, Any]], Awaitable[None]]
+SendText = Callable[[str], Awaitable[None]]
 SendBytes = Callable[[bytes], Awaitable[None]]
 
 WAITING = (
@@ -68,7 +73,7 @@ async def send_frames(
     video: Video,
     wanted: Start,
     credit: asyncio.Semaphore,
-    send_json: SendJson,
+    send_text: SendText,
     send_bytes: SendBytes,
 ) -> None:
     """Send the ``wanted`` results as they are stored, and at the end the total number of frames.
@@ -76,9 +81,14 @@ async def send_frames(
     Each picture uses up one ``credit``. Raises ``NotFound`` once the video is deleted,
     ``InvalidVideo`` if decoding the file again does not yield the detected frames.
     """
+
+    async def send_json(message: dict[str, Any]) -> None:
+        await send_text(json.dumps(message))
+
     if wanted.mode == "results":
-        async for frames in stored_batches(video.pk, first=wanted.first):
-            await send_json({"type": "frames", "frames": frames})
+        read = partial(stored_frames_json, limit=RESULTS_BATCH_FRAMES)
+        async for frames in stored_batches(video.pk, first=wanted.first, read=read):
+            await send_text(f'{{"type": "frames", "frames": [{", ".join(frames)}]}}')
     else:
         await _send_pictures(video, wanted.first, credit, send_json, send_bytes)
     finished = await _query(_video, video.pk)
@@ -110,7 +120,8 @@ async def _send_pictures(
         finally:
             arrival.cancel()
 
-    batches = stored_batches(video.pk, first=first)
+    read = partial(stored_frames, limit=BATCH_FRAMES)
+    batches = stored_batches(video.pk, first=first, read=read)
     try:
         while frames := await await_or_close(_next_batch(batches)):
             for result in frames:
@@ -125,16 +136,19 @@ async def _next_batch(batches: AsyncIterator[list[dict[str, Any]]]) -> list[dict
     return await anext(batches, [])
 
 
-async def stored_batches(video_id: uuid.UUID, *, first: int) -> AsyncIterator[list[dict[str, Any]]]:
+async def stored_batches(
+    video_id: uuid.UUID, *, first: int, read: Callable[..., list[T]]
+) -> AsyncIterator[list[T]]:
     """Yield batches of results from frame ``first`` on, as they are stored.
 
+    ``read`` takes the video's id and the first frame, and returns the next results, one per frame.
     Ends after the last frame of a finished video. Raises ``NotFound`` once the video is deleted.
     """
     while True:
-        state, frames = await _query(_news, video_id, first)
+        state, frames = await _query(_news, video_id, first, read)
         if frames:
             yield frames
-            first = frames[-1]["frame_index"] + 1
+            first += len(frames)
         elif state == State.DONE:
             return
         else:
@@ -206,10 +220,10 @@ def _info(video_id: uuid.UUID) -> dict[str, Any]:
     return VideoSerializer(_video(video_id)).data
 
 
-def _news(video_id: uuid.UUID, first: int) -> tuple[str, list[dict[str, Any]]]:
+def _news(video_id: uuid.UUID, first: int, read: Callable[..., list[T]]) -> tuple[str, list[T]]:
     # The state first: a result stored between the queries must not be missed.
     state = _video(video_id).state
-    return state, stored_frames(video_id, first=first, limit=BATCH_FRAMES)
+    return state, read(video_id, first=first)
 
 
 def _video(video_id: uuid.UUID) -> Video:

@@ -21,14 +21,17 @@ CLASSES = {"tomato": (200, 40, 30), "plum": (90, 40, 120)}
 LONG = 18_000
 # Replaces the results of a video, whose id and rows come in JSON.
 STORE = """
-import json, sys
+import json, shutil
 from detect_video.models import FrameResult, Video
 stored = json.load(open({path!r}))
 video = Video.objects.get(pk=stored["id"])
+if stored["file"]:
+    shutil.copy(stored["file"], video.source_path)
 video.frames.all().delete()
 FrameResult.objects.bulk_create([FrameResult(video=video, **row) for row in stored["rows"]])
 Video.objects.filter(pk=video.pk).update(
-    state="done", frames_detected=len(stored["rows"]), frames_hint=len(stored["rows"]))
+    state="done", frames_detected=len(stored["rows"]), frames_hint=len(stored["rows"]),
+    width={width}, height={height}, duration_s=len(stored["rows"]) / {rate})
 """
 
 pytestmark = pytest.mark.usefixtures("console_errors")
@@ -89,11 +92,16 @@ def upload(page: Page, path: Path) -> str:
     return page.url.rstrip("/").rpartition("/")[2]
 
 
-def store(server: Server, folder: Path, video_id: str, frames: int) -> None:
-    """Replace the results of a video by the true ones."""
+def store(
+    server: Server, folder: Path, video_id: str, frames: int, file: Path | None = None
+) -> None:
+    """Replace the results of a video by the true ones, and its file."""
     path = folder / "rows.json"
-    path.write_text(json.dumps({"id": video_id, "rows": rows_of(frames)}))
-    server.manage("shell", "-c", STORE.format(path=str(path)))
+    content = {"id": video_id, "rows": rows_of(frames), "file": file and str(file)}
+    path.write_text(json.dumps(content))
+    server.manage(
+        "shell", "-c", STORE.format(path=str(path), width=WIDTH, height=HEIGHT, rate=RATE)
+    )
 
 
 @pytest.fixture(scope="module")
@@ -390,3 +398,25 @@ def test_the_print_has_the_picture_and_the_counts_but_no_controls(video_page: Pa
     expect(video_page.get_by_role("button", name="Add a line")).to_be_hidden()
     expect(video_page.locator(".side")).to_be_hidden()
     expect(video_page.locator(".site-header")).to_be_hidden()
+
+
+def test_a_video_of_ten_minutes_is_counted_and_reached_to_its_last_frame(
+    page: Page, server: Server, tmp_path: Path
+) -> None:
+    write_video(tmp_path / "short.mp4", frames=30, size_wh=(160, 90))
+    write_video(tmp_path / "long.mp4", frames=LONG, size_wh=(160, 90))
+    video_id = upload(page, tmp_path / "short.mp4")
+    expect(page.locator("#state")).to_have_text("Detection is complete.", timeout=60_000)
+    store(server, tmp_path, video_id, LONG, file=tmp_path / "long.mp4")
+    page.emulate_media(reduced_motion="reduce")
+    page.goto(f"/detect-video/{video_id}/")
+
+    page.get_by_text("Tracks and counts").click()
+    expect(page.locator("#counting")).to_have_attribute("data-frames", str(LONG), timeout=30_000)
+    page.get_by_role("button", name="Add a line").click()
+
+    # Each time the figures begin again, they cross the line again; the page lists a part of it.
+    expect(page.locator("#crossings-count")).to_have_text(str(LONG // FRAMES), timeout=30_000)
+    expect(page.locator("#crossings li")).to_have_count(200)
+    page.locator("#timeline").press("End")
+    expect(page.locator("#picture")).to_have_attribute("data-frame-index", str(LONG - 1))

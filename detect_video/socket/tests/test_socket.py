@@ -83,7 +83,7 @@ async def frames_until_end(communicator: WebsocketCommunicator) -> tuple[list[di
     while True:
         message = json.loads((await communicator.receive_output(timeout=30))["text"])
         if message["type"] == "frames":
-            assert len(message["frames"]) <= 64
+            assert len(message["frames"]) <= streaming.RESULTS_BATCH_FRAMES
             frames += message["frames"]
         if message["type"] == "end":
             return frames, message["total"]
@@ -130,7 +130,8 @@ async def test_all_results_of_a_finished_video_are_sent_in_order_with_an_end(cli
     await communicator.disconnect()
 
 
-async def test_new_results_follow_the_stored_ones(client, owner, clip):
+async def test_new_results_follow_the_stored_ones(client, owner, clip, monkeypatch):
+    monkeypatch.setattr(streaming, "RESULTS_BATCH_FRAMES", 64)
     video = await sync_to_async(queued_video)(clip, user=owner)
     await store(video, range(100))
     communicator = socket(client, video)
