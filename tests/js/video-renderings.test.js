@@ -43,6 +43,7 @@ async function openRenderings(t, video, answer = () => Response.json(VIDEO)) {
   });
   page.element("threshold").value = "0.35";
   page.element("codec").value = "mjpeg";
+  page.element("counting").open = false;
   page.element("show-names").checked = true;
   const { showRenderings } = await load("detect_video/static/detect_video/renderings.js");
   showRenderings({ ...VIDEO, ...video });
@@ -82,6 +83,7 @@ test("saving sends the codec and the current filters", async (t) => {
     show_names: true,
     show_scores: false,
     show_tracks: false,
+    show_regions: false,
   };
   assert.deepEqual(page.requests, [
     ["POST", "/api/1/renderings/", body],

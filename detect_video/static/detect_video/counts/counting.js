@@ -206,10 +206,9 @@ export class Counting {
     // A region may have been removed since it was asked for.
     showCrossings(events, (region) => (region < regions.length ? editor.name(region) : ""));
     const query = new URLSearchParams({ score_threshold: String(filters.threshold) });
-    part(exports, ".csv", HTMLAnchorElement).href = `${video.urls.counts_csv}?${query}`;
-    const json = part(exports, ".json", HTMLAnchorElement);
-    json.href = `${video.urls.counts}?${query}`;
-    json.download = `${video.name}.counts.json`;
+    for (const format of ["csv", "json"]) {
+      part(exports, `.${format}`, HTMLAnchorElement).href = `${video.urls[`counts_${format}`]}?${query}`;
+    }
     this.#showTracks();
     this.showFrame(this.#frameIndex);
     panel.dataset.frames = String(counts.frames);

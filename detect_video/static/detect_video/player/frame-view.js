@@ -86,6 +86,7 @@ export function shownOptions() {
     show_names: filters.showNames.checked,
     show_scores: filters.showScores.checked,
     show_tracks: tracks !== null,
+    show_regions: element("counting", HTMLDetailsElement).open,
   };
 }
 
