@@ -1,6 +1,6 @@
 """Start-up time and memory of the site, and whether memory grows with the requests.
 
-python -m benchmarks.memory --picture street.jpg --models NAME... [--requests 3000]
+python -m benchmarks.memory --picture street.jpg --models NAME... [--requests 10000]
 
 The site runs with the settings of the environment, but in a new DATA_DIR for each model.
 """
@@ -22,6 +22,8 @@ from benchmarks.machine import describe  # noqa: E402
 from benchmarks.server import served  # noqa: E402
 
 CLIENTS = 4
+# Requests after which memory should not grow any more.
+FIRST = 1000
 
 
 def send(url: str, picture: bytes, count: int) -> None:
@@ -40,12 +42,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--picture", type=Path, required=True)
     parser.add_argument("--models", nargs="+", required=True)
-    parser.add_argument("--requests", type=int, default=3000)
+    parser.add_argument("--requests", type=int, default=10_000)
     options = parser.parse_args()
     picture = options.picture.read_bytes()
     print(describe("openvino", "django"))
-    thousand = options.requests // 3
-    print(f"\n| | first start | next start | memory | after {thousand} | after {3 * thousand} |")
+    print(f"\n| | first start | next start | memory | after {FIRST} | after {options.requests} |")
     print("|---|---:|---:|---:|---:|---:|")
     for model in options.models:
         with tempfile.TemporaryDirectory() as folder:
@@ -56,7 +57,7 @@ def main() -> None:
                 first_s = site.ready_s
             with served(**choice) as site:
                 memory = [site.memory_mb]
-                for count in (thousand, 2 * thousand):
+                for count in (FIRST, options.requests - FIRST):
                     send(site.url, picture, count)
                     memory.append(site.memory_mb)
                 cells = [f"{value:.0f} MB" for value in memory]
