@@ -14,7 +14,7 @@ from rest_framework.parsers import JSONParser
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from compat.label_studio_pictures import fetched
+from compat.label_studio_pictures import LabelStudioPictures
 from compat.schema.label_studio import (
     LabelStudioHealthSerializer,
     LabelStudioPredictionsSerializer,
@@ -81,9 +81,10 @@ class PredictView(LabelStudioView):
         tasks = parameters["tasks"]
         if len(tasks) > settings.LIMITS["pictures_per_request"]:
             tasks = tasks[:1]
+        pictures = LabelStudioPictures()
         results = []
         for task in tasks:
-            data = fetched(task["data"].get(control.variable))
+            data = pictures.fetched(task["data"].get(control.variable))
             found = self.detect(request, data, score_threshold=DRAWN_SCORE_THRESHOLD)
             results.append(control.prediction(found))
         return Response({"results": results})

@@ -1,8 +1,11 @@
 """Label Studio: what is fetched, and how boxes are labelled."""
 
+import time
+from typing import Any
+
 import pytest
 
-from compat.label_studio_pictures import fetched
+from compat.label_studio_pictures import LabelStudioPictures
 from compat.tests.dialects import LABEL_CONFIG, label_studio
 from compat.tests.stand_in_label_studio import LABEL_STUDIO_TOKEN, stand_in_label_studio
 from detect_image.tests.test_api import PICTURE
@@ -17,10 +20,14 @@ FILE = "/data/upload/1/a.png"
 def studio(settings):
     """The configured Label Studio, with a file and redirects, and its address."""
     with stand_in_label_studio({"/secret": b"of another server"}) as other:
-        redirects = {"/to-file": FILE, "/to-other": f"{other}/secret"}
+        redirects = {"/data/to-file": FILE, "/data/to-other": f"{other}/secret"}
         with stand_in_label_studio({FILE: PICTURE}, redirects) as url:
             settings.LABEL_STUDIO_URL, settings.LABEL_STUDIO_TOKEN = url, LABEL_STUDIO_TOKEN
             yield url
+
+
+def fetched(address: Any) -> bytes:
+    return LabelStudioPictures().fetched(address)
 
 
 def test_a_project_is_connected(client):
@@ -106,6 +113,8 @@ def test_pictures_are_fetched_by_path_and_by_address(studio):
         "http://127.0.0.1:1/",
         "https://127.0.0.1/",
         "http://127.0.0.1@169.254.169.254/",
+        "/a\ud800",
+        "/data/a\ud800",
         "file:///etc/passwd",
         "s3://bucket/a.png",
         "http://[::1/",
@@ -121,7 +130,7 @@ def test_nothing_is_fetched_from_elsewhere(studio, address):
     assert raised.value.status == 502
 
 
-@pytest.mark.parametrize("path", ["/to-file", "/to-other", "/missing"])
+@pytest.mark.parametrize("path", ["/data/to-file", "/data/to-other", "/data/missing"])
 def test_redirects_are_not_followed(studio, path):
     with pytest.raises(VisionError, match="answered the request"):
         fetched(path)
@@ -129,10 +138,73 @@ def test_redirects_are_not_followed(studio, path):
 
 def test_another_server_on_the_same_machine_is_elsewhere(studio, settings):
     with (
-        stand_in_label_studio({"/secret": b"secret"}) as other,
-        pytest.raises(VisionError, match="only from LABEL_STUDIO_URL"),
+        stand_in_label_studio({FILE: b"secret"}) as other,
+        pytest.raises(VisionError, match="Expected the path of a picture"),
     ):
-        fetched(f"{other}/secret")
+        fetched(other + FILE)
+
+
+@pytest.mark.parametrize("separator", ["\\@", "\\\\@", "@", "#@", "?@", "/@", "%5C@"])
+def test_an_address_that_parsers_read_differently_is_elsewhere(studio, separator):
+    with (
+        stand_in_label_studio({}) as other,
+        pytest.raises(VisionError, match="Expected the path of a picture"),
+    ):
+        fetched(f"{other}{separator}{studio.removeprefix('http://')}{FILE}")
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/api/users/",
+        "/data",
+        "/data/../api/users/",
+        "/data/%2e%2e/api/users/",
+        "/data/..%5Capi/users/",
+        "//data/upload/a.png",
+        "/tasks/1/",
+        "/tasks/x/resolve/",
+    ],
+)
+def test_only_pictures_of_label_studio_are_fetched(studio, path):
+    for address in (path, studio + path):
+        with pytest.raises(VisionError, match="Expected the path of a picture"):
+            fetched(address)
+
+
+def test_a_label_studio_below_a_path_has_its_pictures_there(studio, settings):
+    settings.LABEL_STUDIO_URL = f"{studio}/labels/"
+    addresses = ["/labels/data/a.png", "/labels/tasks/1/resolve/?fileuri=YQ==", "/labels/api/users"]
+
+    texts = []
+    for address in addresses:
+        with pytest.raises(VisionError) as raised:
+            fetched(address)
+        texts.append(raised.value.detail.partition(" ")[0])
+
+    assert texts == ["Label", "Label", "Expected"]
+
+
+def test_an_address_in_an_error_cannot_begin_a_line_of_the_log(studio):
+    with pytest.raises(VisionError) as raised:
+        fetched("/a\nERROR forged")
+
+    assert "\n" not in raised.value.detail
+    assert "forged" in raised.value.detail
+
+
+def test_the_pictures_of_a_request_share_their_time(studio, settings):
+    settings.LIMITS = {**settings.LIMITS, "inference_seconds": 0.5}
+    pictures = LabelStudioPictures()
+    started = time.monotonic()
+
+    with stand_in_label_studio({FILE: PICTURE}, bytes_per_second=50) as slow:
+        settings.LABEL_STUDIO_URL = slow
+        for _ in range(3):
+            with pytest.raises(VisionError, match="slowly|reached"):
+                pictures.fetched(FILE)
+
+    assert time.monotonic() - started < 5
 
 
 def test_a_file_above_the_limit_is_refused_while_it_arrives(studio, settings):
