@@ -100,6 +100,9 @@ class VisitSerializer(ObjectSerializer):
     left_frame_index = serializers.IntegerField(
         allow_null=True, help_text="null if it was not seen leaving"
     )
+    until_frame_index = serializers.IntegerField(
+        help_text="the first one after the visit, also if the object was not seen leaving"
+    )
     dwell_s = serializers.FloatField()
 
 

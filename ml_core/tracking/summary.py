@@ -111,6 +111,7 @@ class Summary:
                     "frame_index": visit.entered,
                     "pts_s": self._time_s(visit.entered),
                     "left_frame_index": visit.left,
+                    "until_frame_index": visit.end,
                     "dwell_s": self._seconds(visit.entered, visit.end),
                     **self._object(visit),
                 }

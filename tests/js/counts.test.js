@@ -25,7 +25,7 @@ const COUNTS = {
   ],
   zones: [
     {
-      entries: [event(10, "dog", { left_frame_index: 20 }), event(40, "dog", { left_frame_index: null })],
+      entries: [event(10, "dog", { until_frame_index: 20 }), event(40, "dog", { until_frame_index: 60 })],
       counts: [{ class_name: "dog", entries: 2, mean_dwell_s: 1, longest_dwell_s: 2 }],
     },
   ],
@@ -44,10 +44,10 @@ test("hidden classes are neither listed nor counted", () => {
   assert.deepEqual(regionCounts(COUNTS, 0, hidden)[0], [{ class_name: "dog", in: 1, out: 0 }]);
 });
 
-test("an object is in a zone from the frame of its entry to the one before it has left", () => {
+test("an object is in a zone until it has left or is no longer seen", () => {
   const now = (frame) => regionCounts(COUNTS, frame, new Set())[1][0].now;
 
-  assert.deepEqual([9, 10, 19, 20, 39, 40, 900].map(now), [0, 1, 1, 0, 0, 1, 1]);
+  assert.deepEqual([9, 10, 19, 20, 39, 40, 59, 60, 900].map(now), [0, 1, 1, 0, 0, 1, 1, 0, 0]);
 });
 
 test("the classes around a frame are those of its step in the timeline", () => {

@@ -164,6 +164,16 @@ def test_visits_of_a_zone_have_a_duration(client, video):
     assert zone["occupancy"] == [0] * 6 + [1] * 10 + [0] * 4
 
 
+def test_a_visit_is_over_when_its_object_is_no_longer_seen(client, video):
+    store(video, [[]] * 20)
+
+    (zone,) = client.get(url(video, "counts/?zone=100,0,200,0,200,70,100,70")).json()["zones"]
+
+    (visit,) = zone["entries"]
+    assert (visit["left_frame_index"], visit["until_frame_index"]) == (None, 20)
+    assert zone["occupancy"][19:21] == [1, 0]
+
+
 def test_regions_that_are_kept_with_the_video_are_counted(client, video):
     regions = {"lines": [[100, HEIGHT, 100, 0]], "zones": [[0, 0, 200, 0, 200, 100]]}
 

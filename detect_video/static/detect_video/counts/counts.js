@@ -11,7 +11,7 @@
  *
  * @typedef {{class_id: number, class_name: string, track_id: number, frame_index: number, pts_s: number}} Event
  * @typedef {Event & {direction: "in" | "out"}} Crossing
- * @typedef {Event & {left_frame_index: number | null, dwell_s: number}} Entry
+ * @typedef {Event & {until_frame_index: number, dwell_s: number}} Entry
  *
  * @typedef {object} LineCounts
  * @property {Crossing[]} crossings
@@ -75,10 +75,8 @@ export function regionCounts({ lines, zones }, frameIndex, hiddenNames) {
  */
 function presentIn(entries, className, frameIndex) {
   return entries.filter(
-    ({ class_name, frame_index, left_frame_index }) =>
-      class_name === className &&
-      frame_index <= frameIndex &&
-      (left_frame_index === null || frameIndex < left_frame_index),
+    ({ class_name, frame_index, until_frame_index }) =>
+      class_name === className && frame_index <= frameIndex && frameIndex < until_frame_index,
   ).length;
 }
 
