@@ -15,6 +15,7 @@ from detect_camera.services import detect_in_frame
 from detect_camera.tracks import CameraTracks
 from ml_core import model_pool
 from ml_core.errors import Busy, ImageTooManyBytes, ModelLoading, VisionError
+from ml_core.tracking.regions import InvalidRegion
 from web.addresses import scope_address
 from web.errors import SocketIdle
 from web.problem_texts import as_message
@@ -71,7 +72,7 @@ class CameraConsumer(AsyncJsonWebsocketConsumer):
         try:
             self.check_frame_rate()
             if bytes_data is None:
-                return await self.tracks.configure(text_data or "")
+                return await self.configure(text_data or "")
             if len(bytes_data) > settings.LIMITS["camera_frame_bytes"]:
                 raise ImageTooManyBytes(
                     f"A frame may have at most {settings.LIMITS['camera_frame_bytes']:,} bytes."
@@ -88,6 +89,13 @@ class CameraConsumer(AsyncJsonWebsocketConsumer):
         if dropped:
             self.stream.count_dropped()
             await self.answer({"type": "dropped", "seq": dropped.sequence})
+
+    async def configure(self, text: str) -> None:
+        """Follow settings; those with a wrong line or zone are answered, and change nothing."""
+        try:
+            await self.tracks.configure(text)
+        except InvalidRegion as exc:
+            await self.answer({"type": "error", **as_message(exc)})
 
     async def disconnect(self, code: int) -> None:
         self.next_frame = None

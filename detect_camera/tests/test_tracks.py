@@ -76,10 +76,6 @@ async def test_another_threshold_begins_new_tracks(live):  # noqa: F811
         ({"type": "settings", "score_threshold": True}, 4400),
         ({"type": "settings", "lines": {}}, 4400),
         ({"type": "settings", "lines": [[0, 0, 1, 1]] * 11}, 4400),
-        ({"type": "settings", "lines": [[0, 0, 1]]}, 4422),
-        ({"type": "settings", "zones": [[0, 0, 1, 1]]}, 4422),
-        ({"type": "settings", "zones": [[-0.1, 0, 1, 1, 1, 0]]}, 4422),
-        ({"type": "settings", "zones": [[0, 0, 96, 0, 96, 96]]}, 4422),
         ({"type": "settings", "zones": ["9" * 20_000]}, 4400),
     ],
 )
@@ -89,6 +85,27 @@ async def test_wrong_settings_close_the_connection(live, wrong, code):  # noqa: 
     message, close_code = await error_and_close_code(live)
 
     assert (message["type"], close_code) == ("error", code)
+
+
+@socket_test
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"lines": [[0, 0, 1]]},
+        {"lines": [[0.5, 0.5, 0.5, 0.5]]},
+        {"zones": [[0, 0, 1, 1]]},
+        {"zones": [[-0.1, 0, 1, 1, 1, 0]]},
+        {"zones": [[0, 0, 96, 0, 96, 96]]},
+    ],
+)
+async def test_a_wrong_line_or_zone_is_answered_and_the_camera_goes_on(live, wrong):  # noqa: F811
+    await configure(live, tracks=True, **wrong)
+
+    answer = await live.receive_json_from(30)
+
+    assert (answer["type"], answer["code"]) == ("error", "invalid_region")
+    assert "track_id" not in (await result_of(live, 1))["detections"][0]
 
 
 def frame(*detections: Detection, scale: int = 1) -> Detections:

@@ -2,6 +2,7 @@
 
 import json
 import math
+import reprlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -96,5 +97,8 @@ def _within(numbers: list[float], resolution_wh: tuple[int, int] | None) -> Regi
 
 def _shown(value: Any) -> str:
     """What was received, cut off, and without what cannot be encoded."""
-    text = value if isinstance(value, str) else json.dumps(value, default=str)
+    try:
+        text = value if isinstance(value, str) else json.dumps(value, default=str)
+    except RecursionError:
+        text = reprlib.repr(value)
     return text[:60].encode(errors="replace").decode()

@@ -72,6 +72,20 @@ test("a drag on the picture draws a new line anew, and only a new one", async (t
   assert.deepEqual(points(), [[100, 100], [600, 400]]);
 });
 
+test("a line keeps its points apart, by keys and by a drag that ends where it began", async (t) => {
+  const { editor, svg, fire, key, points } = await openEditor(t);
+  editor.add("line");
+
+  for (let count = 0; count < 50; count += 1) key("ArrowDown", 0);
+  assert.deepEqual(points(), [[500, 390], [500, 400]]);
+  editor.add("line");
+  fire("pointerdown", svg, { clientX: 10, clientY: 10 });
+  for (const clientX of [60, 10]) fire("pointermove", svg, { clientX, clientY: 10 });
+  fire("pointerup", svg);
+
+  assert.deepEqual(points(1), [[100, 100], [600, 100]]);
+});
+
 test("a dragged point follows the pointer, but not out of the picture", async (t) => {
   const { editor, drag, point, points, said } = await openEditor(t, [LINE]);
   editor.choose(0);

@@ -28,8 +28,16 @@ test("new lines and zones are within the picture, and none covers another", () =
 });
 
 test("a drag draws a line, or a zone with four corners", () => {
-  assert.deepEqual(drawnRegion("line", [1, 2], [3, 4]).points, [[1, 2], [3, 4]]);
-  assert.deepEqual(drawnRegion("zone", [1, 2], [3, 4]).points, [[1, 2], [3, 2], [3, 4], [1, 4]]);
+  assert.deepEqual(drawnRegion(LINE, [1, 2], [3, 4], SIZE).points, [[1, 2], [3, 4]]);
+  assert.deepEqual(drawnRegion(ZONE, [1, 2], [3, 4], SIZE).points, [[1, 2], [3, 2], [3, 4], [1, 4]]);
+});
+
+test("the points of a line are never the same, also once they are rounded", () => {
+  assert.equal(drawnRegion(LINE, [1, 2], [1.01, 2.01], SIZE), LINE);
+  assert.equal(moved(LINE, 1, [-200, 0.2], SIZE), LINE);
+  const share = { kind: "line", points: [[0.5, 0.2], [0.5, 0.8]] };
+  const short = moved(share, 1, [0, -0.598], { width: 1, height: 1 });
+  assert.deepEqual(flat([short], 4).lines, [[0.5, 0.2, 0.5, 0.202]]);
 });
 
 test("a moved point stays within the picture, and the others stay where they are", () => {

@@ -32,6 +32,16 @@ def visited(zone: tuple[float, ...], *paths: Path) -> list[tuple[int, int | None
     return [(visit.entered, visit.left) for visit in visits]
 
 
+def test_lists_in_lists_are_refused_however_deep_they_are():
+    value = []
+    for _ in range(5000):
+        value = [value]
+
+    for parse in (parse_line, parse_zone):
+        with pytest.raises(InvalidRegion, match="received"):
+            parse(value)
+
+
 def test_in_is_from_the_left_of_a_line_to_its_right():
     """Who looks down the picture has its right side on the left."""
     rightwards = path((80, 50), (120, 50))

@@ -158,7 +158,7 @@ export class RegionEditor {
     const to = this.#toPicture(event);
     const region = this.regions[this.chosen];
     if (this.#isFresh) {
-      this.replace(this.chosen, drawnRegion(region.kind, from, to));
+      this.replace(this.chosen, drawnRegion(region, from, to, this.size));
     } else {
       this.#drag.from = to;
       this.replace(this.chosen, moved(region, point, [to[0] - from[0], to[1] - from[1]], this.size));

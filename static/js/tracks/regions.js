@@ -11,6 +11,8 @@
 export const MOST_REGIONS = 10;
 export const MOST_POINTS = 20;
 const FEWEST_CORNERS = 3;
+// Of the picture's sides: the least distance of a line's points, so that they stay apart when rounded.
+const SHORTEST = 1 / 600;
 
 /**
  * A line or a zone in the middle of the picture, beside those that were put there before.
@@ -29,14 +31,25 @@ export function newRegion(kind, { width, height }, before) {
 }
 
 /**
- * What a drag from one point to another draws.
- * @param {Region["kind"]} kind
+ * What a drag from one point to another draws instead of a region.
+ * @param {Region} before
  * @param {Point} from
  * @param {Point} to
- * @returns {Region} a line, or a zone with four corners
+ * @param {Size} size of the picture
+ * @returns {Region} a line, or a zone with four corners; the one before if the points are the same
  */
-export function drawnRegion(kind, from, to) {
+export function drawnRegion(before, from, to, size) {
+  const { kind } = before;
+  if (areSame([from, to], size)) return before;
   return kind === "line" ? { kind, points: [from, to] } : rectangle(from, to);
+}
+
+/**
+ * @param {Point[]} points two of them
+ * @param {Size} size of the picture
+ */
+function areSame([[x1, y1], [x2, y2]], { width, height }) {
+  return Math.abs(x2 - x1) < SHORTEST * width && Math.abs(y2 - y1) < SHORTEST * height;
 }
 
 /**
@@ -63,13 +76,15 @@ export function within([x, y], { width, height }) {
  * @param {number | null} index of the point; null for all
  * @param {Point} by the distance
  * @param {Size} size of the picture
- * @returns {Region}
+ * @returns {Region} the same one if the points of a line would be the same
  */
-export function moved({ kind, points }, index, [dx, dy], size) {
+export function moved(region, index, [dx, dy], size) {
+  const { kind, points } = region;
   if (index !== null) {
     /** @type {(point: Point) => Point} */
     const shifted = ([x, y]) => within([x + dx, y + dy], size);
-    return { kind, points: points.map((point, at) => (at === index ? shifted(point) : point)) };
+    const others = points.map((point, at) => (at === index ? shifted(point) : point));
+    return kind === "line" && areSame(others, size) ? region : { kind, points: others };
   }
   const stepX = shiftWithin(points.map(([x]) => x), dx, size.width);
   const stepY = shiftWithin(points.map(([, y]) => y), dy, size.height);
