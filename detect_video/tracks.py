@@ -32,11 +32,14 @@ _computing = Lock()
 class TrackedVideo:
     """The stored detections of a video as arrays, and its tracks at the last few thresholds."""
 
-    def __init__(self, first_pk: int | None) -> None:
-        # Of the first frame's row; detecting again replaces the rows.
-        self.first_pk = first_pk
+    def __init__(self) -> None:
         self.lock = Lock()
         self.nbytes = 0
+        self._clear(None)
+
+    def _clear(self, first_pk: int | None) -> None:
+        # Of the first frame's row; detecting again replaces the rows.
+        self._first_pk = first_pk
         self._found = FrameDetections.none()
         self._tracks: OrderedDict[float, VideoTracks] = OrderedDict()
 
@@ -44,8 +47,7 @@ class TrackedVideo:
         """The detections that are stored by now, and the track id of each (0: none)."""
         is_known = score_threshold in self._tracks
         with self.lock, nullcontext() if is_known else _computing:
-            while page := _page(video, len(self._found)):
-                self._found = self._found.extended(page)
+            self._load(video)
             tracks = self._tracks.pop(score_threshold, None) or VideoTracks(score_threshold)
             self._tracks[score_threshold] = tracks
             if len(self._tracks) > KEPT_THRESHOLDS:
@@ -53,6 +55,18 @@ class TrackedVideo:
             ids = tracks.extend(self._found)
             self.nbytes = self._found.nbytes + 2 * ids.nbytes * len(self._tracks)
             return self._found, ids
+
+    def _load(self, video: Video) -> None:
+        """Load the results that are not loaded yet, or all if they have been replaced."""
+        while True:
+            first_pk = _first_pk(video)
+            if first_pk is None or first_pk != self._first_pk:
+                self._clear(first_pk)
+            while page := _page(video, len(self._found)):
+                self._found = self._found.extended(page)
+            # Else they were replaced meanwhile.
+            if _first_pk(video) == first_pk:
+                return
 
 
 _kept: OrderedDict[object, TrackedVideo] = OrderedDict()
@@ -64,18 +78,24 @@ def tracked(video: Video, score_threshold: float) -> tuple[FrameDetections, np.n
 
     Detections of at least ``score_threshold``, in [0, 1], begin tracks.
     """
-    first = FrameResult.objects.filter(video=video, frame_index=0)
-    first_pk = first.values_list("pk", flat=True).first()
+    if video.pk not in _kept:
+        _forget_deleted()
     with _kept_lock:
-        kept = _kept.pop(video.pk, None)
-        if kept is None or kept.first_pk != first_pk:
-            kept = TrackedVideo(first_pk)
-        _kept[video.pk] = kept
+        kept = _kept[video.pk] = _kept.pop(video.pk, None) or TrackedVideo()
     answer = kept.at(video, score_threshold)
     with _kept_lock:
         while len(_kept) > 1 and sum(one.nbytes for one in _kept.values()) > KEPT_BYTES:
             _kept.popitem(last=False)
     return answer
+
+
+def _forget_deleted() -> None:
+    with _kept_lock:
+        before = set(_kept)
+    there = Video.objects.filter(pk__in=before).values_list("pk", flat=True)
+    for pk in before.difference(there):
+        with _kept_lock:
+            _kept.pop(pk, None)
 
 
 def tracks(video: Video, *, score_threshold: float, from_frame: int = 0) -> dict[str, Any]:
@@ -130,6 +150,11 @@ def _facts(video: Video, score_threshold: float, found: FrameDetections) -> dict
         "fps": rate and round(rate, 3),
         "frames": len(found),
     }
+
+
+def _first_pk(video: Video) -> int | None:
+    first = FrameResult.objects.filter(video=video, frame_index=0)
+    return first.values_list("pk", flat=True).first()
 
 
 def _page(video: Video, first: int) -> list[tuple[float, list]]:

@@ -9,7 +9,8 @@ from channels.testing import WebsocketCommunicator
 from detect_camera.frames import frame_message
 from detect_camera.tests.test_socket import error_and_close_code, jpeg, live  # noqa: F401
 from ml_core.results import Detection, Detections
-from ml_core.tracking.live import MAX_OBJECTS, LiveTracks
+from ml_core.tracking.live import LiveTracks
+from ml_core.tracking.tracks import MAX_OBJECTS
 
 socket_test = pytest.mark.usefixtures("toy_detector")
 TRACKING = "*/ml_core/tracking/*"

@@ -45,8 +45,12 @@ class ThresholdSerializer(ParametersSerializer):
 
     score_threshold = UnitIntervalField(
         default=SCORE_THRESHOLD,
-        help_text="minimum score of an object that is tracked (default: 0.25)",
+        help_text="minimum score of an object that is tracked, in steps of 0.01 (default: 0.25)",
     )
+
+    def validate_score_threshold(self, value: float) -> float:
+        # Each other one takes memory, and time to track all frames.
+        return round(value, 2)
 
 
 class ResultsQuerySerializer(ThresholdSerializer):

@@ -12,10 +12,7 @@ from ml_core.results import Detections
 from ml_core.tracking.byte_track import ByteTracker
 from ml_core.tracking.counting import LineCounter, ZoneCounter
 from ml_core.tracking.regions import Region
-from ml_core.tracking.tracks import Path, places
-
-# Detections per frame that are tracked, those with the highest scores.
-MAX_OBJECTS = 100
+from ml_core.tracking.tracks import MAX_OBJECTS, Path, places
 
 
 class LiveTracks:

@@ -12,18 +12,22 @@ from ml_core.tracking.byte_track import ByteTracker
 # Detections jitter: within this share of its box's longer side, an object is on a border that it
 # crosses, rather than on one side of it.
 MARGIN = 0.02
+# Detections per frame that are tracked, those with the highest scores.
+MAX_OBJECTS = 100
 
 
 @dataclass(frozen=True)
 class FrameDetections:
     """The detections in the first frames of a video, as arrays.
 
-    ``pts_s`` are the (F,) timestamps of the frames. The detections of frame ``i`` are the rows
-    ``offsets[i]`` to ``offsets[i + 1]`` of ``boxes_xyxy`` (N, 4) in pixels, ``scores`` (N,) and
-    ``class_ids`` (N,); ``class_names`` are the names of these classes.
+    ``pts_s`` are the (F,) timestamps of the frames, ``lengths`` (F,) their numbers of detections.
+    The first ``MAX_OBJECTS`` detections of frame ``i`` are the rows ``offsets[i]`` to
+    ``offsets[i + 1]`` of ``boxes_xyxy`` (N, 4) in pixels, ``scores`` (N,) and ``class_ids`` (N,);
+    ``class_names`` are the names of these classes.
     """
 
     pts_s: np.ndarray
+    lengths: np.ndarray
     offsets: np.ndarray
     boxes_xyxy: np.ndarray
     scores: np.ndarray
@@ -33,30 +37,36 @@ class FrameDetections:
     @classmethod
     def none(cls) -> "FrameDetections":
         """No frames."""
-        empty = np.empty(0)
-        return cls(empty, np.zeros(1, int), np.empty((0, 4)), empty, np.empty(0, np.int32), {})
+        empty, whole = np.empty(0), np.empty(0, np.int32)
+        boxes = np.empty((0, 4), np.float32)
+        return cls(empty, whole, np.zeros(1, int), boxes, empty, whole, {})
 
     def __len__(self) -> int:
         return len(self.pts_s)
 
     @property
     def nbytes(self) -> int:
-        arrays = self.pts_s, self.offsets, self.boxes_xyxy, self.scores, self.class_ids
-        return sum(array.nbytes for array in arrays)
+        arrays = self.pts_s, self.lengths, self.offsets
+        return sum(
+            array.nbytes for array in (*arrays, self.boxes_xyxy, self.scores, self.class_ids)
+        )
 
     def extended(
         self, frames: Iterable[tuple[float, list[Mapping[str, Any]]]]
     ) -> "FrameDetections":
         """With more frames: the timestamp in seconds and the detections of each.
 
-        A detection has ``box``, ``score``, ``class_id`` and ``class_name``.
+        A detection has ``box``, ``score``, ``class_id`` and ``class_name``; those with the highest
+        scores come first.
         """
         times, found = zip(*frames, strict=True)
-        flat = [detection for detections in found for detection in detections]
-        boxes = np.array([detection["box"] for detection in flat], float).reshape(-1, 4)
-        counts = np.cumsum([len(detections) for detections in found])
+        flat = [detection for detections in found for detection in detections[:MAX_OBJECTS]]
+        boxes = np.array([detection["box"] for detection in flat], np.float32).reshape(-1, 4)
+        lengths = np.array([len(detections) for detections in found], np.int32)
+        counts = np.cumsum(np.minimum(lengths, MAX_OBJECTS))
         return FrameDetections(
             np.append(self.pts_s, times),
+            np.append(self.lengths, lengths),
             np.append(self.offsets, self.offsets[-1] + counts),
             np.concatenate([self.boxes_xyxy, boxes]),
             np.append(self.scores, [detection["score"] for detection in flat]),
@@ -148,4 +158,8 @@ def ids_by_frame(
     """The track ids (N,) of the detections in each frame from ``from_frame`` on; None is none."""
     names: list[int | None] = [None, *range(1, int(track_ids.max(initial=0)) + 1)]
     named = [names[track_id] for track_id in track_ids.tolist()]
-    return [named[first:end] for first, end in pairwise(found.offsets[from_frame:].tolist())]
+    rows = pairwise(found.offsets[from_frame:].tolist())
+    return [
+        named[first:end] + [None] * (length - (end - first))
+        for (first, end), length in zip(rows, found.lengths[from_frame:].tolist(), strict=True)
+    ]

@@ -8,7 +8,10 @@ import pytest
 from django.contrib.auth import get_user_model
 from django.test import AsyncClient, Client
 
+from detect_video import tracks
+from detect_video.exports import with_track_ids
 from detect_video.models import FrameResult, Rendering, State, Video
+from ml_core.tracking.tracks import MAX_OBJECTS
 
 pytestmark = pytest.mark.django_db
 
@@ -118,13 +121,68 @@ def test_tracks_follow_results_that_were_replaced(client, video):
     assert [track["class_name"] for track in answer["tracks"]] == ["car"]
 
 
+def test_results_that_are_replaced_while_they_are_loaded_are_loaded_again(
+    client, video, monkeypatch
+):
+    page = tracks._page
+
+    def replace_after_loading(*arguments):
+        rows = page(*arguments)
+        monkeypatch.setattr(tracks, "_page", page)
+        video.frames.all().delete()
+        video.frames_detected = 0
+        store(video, [[detection(50, 50, name="car")]] * 30)
+        return rows
+
+    monkeypatch.setattr(tracks, "_page", replace_after_loading)
+    answer = client.get(url(video, "tracks/")).json()
+
+    assert [track["class_name"] for track in answer["tracks"]] == ["car"]
+    assert answer["track_ids"] == [[1]] * 30
+
+
+def test_results_of_deleted_videos_are_not_kept(client, video, owner):
+    client.get(url(video, "tracks/"))
+    pk = video.pk
+    assert pk in tracks._kept
+    video.delete()
+
+    other = Video.objects.create(user=owner, name="other.mp4", size_bytes=5)
+    client.get(url(other, "tracks/"))
+
+    assert pk not in tracks._kept
+
+
+def test_thresholds_that_hardly_differ_are_one(client, video):
+    answers = [
+        client.get(url(video, f"tracks/?score_threshold={threshold}")).json()
+        for threshold in ("0.401", "0.4")
+    ]
+
+    assert answers[0] == answers[1]
+    assert answers[0]["score_threshold"] == 0.4
+
+
+def test_only_so_many_objects_per_frame_are_tracked_at_once(client, video):
+    crowd = [detection(20 * i, 50) for i in range(MAX_OBJECTS + 5)]
+    video.frames.all().delete()
+    video.frames_detected = 0
+    store(video, [crowd] * 4)
+
+    answer = client.get(url(video, "tracks/")).json()
+
+    assert len(answer["tracks"]) == MAX_OBJECTS
+    assert [len(ids) for ids in answer["track_ids"]] == [MAX_OBJECTS + 5] * 4
+    assert answer["track_ids"][3][-5:] == [None] * 5
+
+
 def test_a_video_without_results_has_no_tracks(client, video):
     video.frames.all().delete()
 
-    tracks = client.get(url(video, "tracks/?from_frame=3")).json()
+    found = client.get(url(video, "tracks/?from_frame=3")).json()
     counts = client.get(url(video, "counts/?line=0,0,9,9&zone=0,0,9,0,9,9")).json()
 
-    assert (tracks["frames"], tracks["tracks"], tracks["track_ids"]) == (0, [], [])
+    assert (found["frames"], found["tracks"], found["track_ids"]) == (0, [], [])
     assert (counts["classes"], counts["duration_s"]) == ([], 0)
     assert (counts["lines"][0]["crossings"], counts["zones"][0]["occupancy"]) == ([], [])
 
@@ -293,6 +351,15 @@ async def test_exports_have_track_ids_on_request(reader, video):
 async def test_exports_have_no_track_ids_without_a_request(reader, video):
     for name in ("jsonl", "csv", "coco.json"):
         assert "track_id" not in await body_of(await reader.get(url(video, f"results.{name}")))
+
+
+def test_frames_that_were_replaced_meanwhile_have_no_track_ids():
+    frames = [{"frame_index": i, "detections": [detection(9, 9)] * 2} for i in range(3)]
+
+    tracked = with_track_ids(frames, [[1, 2], [1, 2, 3]])
+
+    ids = [[found["track_id"] for found in frame["detections"]] for frame in tracked]
+    assert ids == [[1, 2], [None, None], [None, None]]
 
 
 def test_invalid_options_of_exports_are_refused(client, video):
