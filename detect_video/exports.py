@@ -5,7 +5,6 @@ import io
 import json
 from collections import deque
 from collections.abc import AsyncIterator, Iterable
-from itertools import zip_longest
 from typing import Any
 
 from channels.db import database_sync_to_async
@@ -72,14 +71,16 @@ def with_track_ids(
 ) -> list[dict[str, Any]]:
     """Stored frames with the ``track_id`` of each detection; as they are without ``track_ids``.
 
-    It is None for frames that were stored after the ids were computed.
+    It is None for frames that were stored or replaced after the ids were computed.
     """
     if track_ids is None:
         return list(frames)
     tracked = []
     for frame in frames:
         ids = track_ids[frame["frame_index"]] if frame["frame_index"] < len(track_ids) else []
-        pairs = zip_longest(frame["detections"], ids)
+        if len(ids) != len(frame["detections"]):
+            ids = [None] * len(frame["detections"])
+        pairs = zip(frame["detections"], ids, strict=True)
         detections = [{**found, "track_id": track_id} for found, track_id in pairs]
         tracked.append({**frame, "detections": detections})
     return tracked
