@@ -25,6 +25,11 @@ from ml_core.tests.toy_network import install_toy_network
 # Most tests are one transaction, whose connection may be idle for long.
 if settings.DATABASES["default"]["ENGINE"].endswith("postgresql"):
     del settings.DATABASES["default"]["OPTIONS"]["options"]
+# Processes of the tests are separate sites, which share no limits: each has its own Redis database.
+if settings.REDIS_URL:
+    number = os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")
+    for cache in settings.CACHES.values():
+        cache["LOCATION"] = f"{settings.REDIS_URL.rpartition('/')[0]}/{number}"
 # Tests start jobs explicitly.
 settings.RUN_JOBS = False
 # All of them are tested, although none is offered by default.

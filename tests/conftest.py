@@ -24,7 +24,8 @@ ROOT = Path(__file__).parent.parent
 # of its own there; and with a Redis, one of its 16 databases.
 POSTGRES_URL = os.environ.get("DATABASE_URL", "")
 REDIS_URL = os.environ.get("REDIS_URL", "")
-PREPARED = "prepared"
+# The same in all processes of a run.
+PREPARED = "prepared_" + os.environ.get("PYTEST_XDIST_TESTRUNUID", uuid.uuid4().hex)
 CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
 CHROMIUM_ARGUMENTS = [
     "--no-sandbox",
@@ -52,6 +53,7 @@ class Server:
             self.port = free.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}"
         self.model_dir = model_dir
+        self.settings = settings
         self.log_path = data_dir / "server.log"
         kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
         self._environment = {

@@ -24,6 +24,9 @@ from rest_framework.views import APIView
 from ml_core.errors import Busy
 from web.problems import CONTENT_TYPE
 
+# PostgreSQL's errors: web/storage/tests/test_disk.py, and tests/cluster.
+sqlite_only = pytest.mark.skipif(connection.vendor != "sqlite", reason="SQLite refuses like this")
+
 
 def test_unknown_routes_below_api_get_a_problem(client):
     response = client.get("/api/nothing/")
@@ -160,6 +163,7 @@ RETRY_AFTER = {locked_database: "2", full_database: None}
 SIGN_UP = {"username": "anna", "password1": "Wolkenbruch-7", "password2": "Wolkenbruch-7"}
 
 
+@sqlite_only
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize(("refusal", "status", "words"), REFUSALS)
 @pytest.mark.parametrize("form", ["sign-in", "sign-up"])
@@ -179,6 +183,7 @@ def test_database_errors_of_forms_show_an_error_page(no_detector, refusal, statu
     assert response.get("Retry-After") == RETRY_AFTER.get(refusal, "30")
 
 
+@sqlite_only
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("refusal", [removed_database, overwritten_database, unreachable_database])
 def test_database_errors_are_problems_and_logged_once_a_minute(

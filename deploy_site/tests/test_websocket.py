@@ -5,7 +5,11 @@ import pytest
 from channels.testing import WebsocketCommunicator
 
 from deploy_site.asgi import application
-from deploy_site.tests.test_problems import overwritten_database, unreachable_database
+from deploy_site.tests.test_problems import (
+    overwritten_database,
+    sqlite_only,
+    unreachable_database,
+)
 
 LOCAL = [(b"origin", b"http://localhost")]
 
@@ -48,6 +52,7 @@ def unusable_database(request, transactional_db) -> Iterator[None]:
         yield
 
 
+@sqlite_only
 @pytest.mark.usefixtures("unusable_database")
 @pytest.mark.parametrize(
     "header", [(b"cookie", b"sessionid=abcdefgh"), (b"authorization", b"Bearer any")]

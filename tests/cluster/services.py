@@ -188,6 +188,7 @@ class Nginx(Service):
         text = text.replace("    server 127.0.0.1:8000;\n", upstream)
         # A browser names the port, too.
         text = text.replace("Host $host;", "Host $http_host;")
+        text = text.replace("/var/log/nginx/", f"{self.folder}/")
         # All clients of the tests have one address.
         text = text.replace("limit_conn per_address 20;", "limit_conn per_address 1000;")
         return text.replace("listen 443 ssl;", f"listen 127.0.0.1:{self.port};")

@@ -32,7 +32,8 @@ def own_server(new_server: NewServer, tmp_path_factory: pytest.TempPathFactory) 
 @pytest.fixture(scope="module")
 def second_process(own_server: Server) -> Iterator[Server]:
     """Another process that serves the same data and models."""
-    second = Server(own_server.log_path.parent, own_server.model_dir)
+    first = own_server
+    second = Server(first.log_path.parent, first.model_dir, **first.settings)
     second.log_path = second.log_path.with_name("second.log")
     second.start()
     yield second
