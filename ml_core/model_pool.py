@@ -8,6 +8,7 @@ import asyncio
 import logging
 import threading
 import time
+from collections.abc import Mapping
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout
 from contextlib import suppress
@@ -79,6 +80,17 @@ def close(name: str) -> None:
         load = _loads.pop(name, None)
     if load:
         load.future.add_done_callback(_close)
+
+
+def _close_gone(enabled: Mapping[str, ModelSpec]) -> None:
+    """Close what another process has disabled or deleted."""
+    for name in list(_loads):
+        if name not in enabled or not enabled[name].is_installed:
+            close(name)
+            logger.info("%s is closed: it was disabled or deleted", name)
+
+
+selection.on_reading = _close_gone
 
 
 def loaded_models(*, with_commands: bool = False) -> dict[str, str]:

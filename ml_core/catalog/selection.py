@@ -1,5 +1,6 @@
 """Which models the site uses: those of the settings, those the staff chose, or the best ones."""
 
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 
 from django.conf import settings
@@ -11,6 +12,9 @@ from ml_core.choices import choices
 from ml_core.errors import ModelNotInstalled, ModelUnusable, VisionError, gettext_noop
 
 TASKS: tuple[Task, ...] = ("classification", "detection")
+
+# Called with the enabled models at each reading; a serving process closes those that are gone.
+on_reading: Callable[[Mapping[str, ModelSpec]], object] | None = None
 
 
 def models() -> dict[str, ModelSpec]:
@@ -96,4 +100,7 @@ def _enabled_models() -> dict[str, ModelSpec]:
     """All models except those that the staff disabled; one named in the settings is enabled."""
     named = {operators_default(task) for task in TASKS}
     disabled = {name for name, choice in choices().items() if not choice.is_enabled} - named
-    return {name: spec for name, spec in models().items() if name not in disabled}
+    enabled = {name: spec for name, spec in models().items() if name not in disabled}
+    if on_reading:
+        on_reading(enabled)
+    return enabled

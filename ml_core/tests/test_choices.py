@@ -3,10 +3,12 @@
 import shutil
 import threading
 
+import numpy as np
 import pytest
 from django.db import OperationalError
 
 from ml_core import choices, model_pool
+from ml_core.broker import BrokerClosed
 from ml_core.catalog import selection
 from ml_core.errors import UnknownModel
 from ml_core.models import ModelChoice
@@ -52,6 +54,27 @@ def test_a_chosen_default_whose_files_are_gone_is_ignored(tmp_path):
     shutil.rmtree(tmp_path / "toy")
 
     assert selection.default_model("detection").name == "second"
+
+
+@pytest.mark.parametrize("change", ["disabled", "deleted"])
+def test_what_another_process_disables_or_deletes_is_closed_at_the_next_reading(
+    toy_detector, tmp_path, settings, change
+):
+    settings.MODEL_DIR = tmp_path
+    broker = model_pool.broker(selection.find("detection", "third"))
+    assert selection.default_model("detection").name == "second"
+    assert "third" in model_pool.loaded_models()
+
+    # As another process does it: in the database, or on the disk.
+    if change == "disabled":
+        choose("third", is_enabled=False)
+    else:
+        shutil.rmtree(tmp_path / "third")
+    selection.default_model("detection")
+
+    assert "third" not in model_pool.loaded_models()
+    with pytest.raises(BrokerClosed):
+        broker.submit(np.zeros((96, 96, 3), np.uint8), queue_key="", timeout_s=1)
 
 
 def test_a_disabled_model_is_neither_listed_nor_found_nor_a_default():

@@ -178,6 +178,12 @@ def test_the_settings_go_before_a_choice_and_the_page_says_so(admin_client, sett
     assert selection.default_model("detection").name == "second"
 
 
+def test_only_what_is_not_the_default_can_be_made_the_default(admin_client):
+    offered = '"is_default": true'
+    assert offered not in shown(admin_client, "second").replace("&quot;", '"')
+    assert offered in shown(admin_client, "toy").replace("&quot;", '"')
+
+
 def test_a_disabled_model_is_not_offered_until_it_is_enabled_again(admin_client, client):
     change(admin_client, is_enabled=False)
 

@@ -159,6 +159,12 @@ def test_an_uploaded_model_is_understood_added_and_served_by_every_process(
     for process in (own_server, second_process):
         assert classified(process, picture_path)["class_name"] == "fox"
 
+    card_of(staff_page, "zoo").get_by_text("Delete…").click()
+    card_of(staff_page, "zoo").get_by_role("button", name="Delete", exact=True).click()
+    expect(staff_page.locator("#notice")).to_have_text("zoo was deleted.")
+    assert classified(second_process, picture_path)["code"] == "unknown_model"
+    assert "zoo is closed: it was disabled or deleted" in second_process.log_path.read_text()
+
 
 def classified(process: Server, picture: Path) -> dict:
     """The answer of "zoo", which is loaded first."""
