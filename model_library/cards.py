@@ -54,8 +54,8 @@ class ModelCard:
     sharing: tuple[str, ...]
     # A job that installs or measures it, or failed to.
     job: ModelJob | None
-    # Whether the staff may correct its description.
-    is_described: bool
+    # Whether the staff may correct or write its description.
+    is_describable: bool
 
     @property
     def resizing_text(self) -> str:
@@ -116,7 +116,7 @@ def model_cards() -> list[ModelCard]:
             is_deletable=services.is_deletable(spec),
             sharing=tuple(services.sharing_models(spec, known)),
             job=jobs_of.get(name),
-            is_described=services.has_description(spec),
+            is_describable=services.is_describable(spec),
         )
         for name, spec in known.items()
     ]

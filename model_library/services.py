@@ -17,7 +17,9 @@ from ml_core.catalog.catalogue import CATALOG
 from ml_core.catalog.formats import ModelFileError
 from ml_core.catalog.model_toml import (
     FILE_NAME,
+    FORMATS,
     LABELS_FILE,
+    description_of,
     read_description,
     read_labels,
     replace_description,
@@ -137,17 +139,24 @@ def measure_speed(spec: ModelSpec) -> float:
     return inference_ms
 
 
-def has_description(spec: ModelSpec) -> bool:
-    """Whether a ``model.toml`` in ``MODEL_DIR`` describes ``spec``, which the staff may correct."""
-    return spec.directory.parent == settings.MODEL_DIR and (spec.directory / FILE_NAME).is_file()
+def is_describable(spec: ModelSpec) -> bool:
+    """Whether ``spec`` has a folder in ``MODEL_DIR`` whose ``model.toml`` the staff may write."""
+    return spec.directory.parent == settings.MODEL_DIR and spec.format in FORMATS
 
 
 def description(spec: ModelSpec) -> dict[str, Any]:
     """The values of the model's ``model.toml``, with a list of class names.
 
-    Those that cannot be read are left out. Raises ``NotChangeable`` for a model without one.
+    Without that file they are what is known of the model. Those that cannot be read are left out.
+    Raises ``NotChangeable`` for a model that needs no description.
     """
-    _check_has_description(spec)
+    _check_describable(spec)
+    if not (spec.directory / FILE_NAME).is_file():
+        values = description_of(spec)
+        if spec.format != "darknet":
+            # All that is known are the files.
+            values |= {"input": {}, "output": {}}
+        return values
     try:
         values = read_description(spec.directory)
         if values.get("labels", LABELS_FILE) == LABELS_FILE:
@@ -158,12 +167,12 @@ def description(spec: ModelSpec) -> dict[str, Any]:
 
 
 def correct_description(spec: ModelSpec, values: Mapping[str, Any]) -> None:
-    """Replace the model's ``model.toml``; every process then loads the model again.
+    """Write the model's ``model.toml``; every process then loads the model again.
 
     What was measured of it is forgotten. Raises ``ModelRefused`` for the first wrong value; then
-    the former file stays. Raises ``NotChangeable`` for a model without a ``model.toml``.
+    the former file stays. Raises ``NotChangeable`` for a model that needs no description.
     """
-    _check_has_description(spec)
+    _check_describable(spec)
     try:
         replace_description(values, spec.directory)
     except ModelFileError as exc:
@@ -173,8 +182,8 @@ def correct_description(spec: ModelSpec, values: Mapping[str, Any]) -> None:
     choices.forget()
 
 
-def _check_has_description(spec: ModelSpec) -> None:
-    if not has_description(spec):
+def _check_describable(spec: ModelSpec) -> None:
+    if not is_describable(spec):
         raise NotChangeable(
             f"{spec.name} has no {FILE_NAME} that could be corrected.", code="model_not_described"
         )

@@ -21,6 +21,19 @@ BoxUnit = Literal["pixels", "relative"]
 Activation = Literal["none", "softmax", "sigmoid"]
 
 
+# The file that makes a folder a model of a format, by its suffix.
+MAIN_SUFFIXES: dict[str, Format] = {
+    ".keras": "keras",
+    ".h5": "keras",
+    ".hdf5": "keras",
+    ".onnx": "onnx",
+    ".xml": "openvino",
+    ".tflite": "tflite",
+    ".cfg": "darknet",
+}
+SAVED_MODEL = "saved_model.pb"
+
+
 class ModelFileError(ValueError):
     """A model's files or their description cannot be used; the text says why and what to do."""
 

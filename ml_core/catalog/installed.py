@@ -3,7 +3,7 @@
 A folder ``MODEL_DIR/NAME/`` adds the model ``NAME``: with a ``model.toml`` that describes any
 model, see ``model_toml``; without one a detector with one ``.cfg``, one ``.weights`` and
 optionally one ``.names`` file, or a classifier with the ``.weights.h5`` and ``.json`` files that
-``train_classifier`` writes.
+``train_classifier`` writes. Any other model file waits for its description.
 """
 
 from contextlib import suppress
@@ -18,6 +18,7 @@ from ml_core.catalog.imagenet import read_class_names
 from ml_core.catalog.model_toml import FILE_NAME as MODEL_TOML
 from ml_core.catalog.model_toml import MAX_BYTES, MAX_SIDE, read_model_toml
 from ml_core.catalog.specs import ModelFile, ModelSpec, Resizing, Task
+from ml_core.catalog.undescribed import undescribed_model
 from ml_core.errors import ModelNotInstalled, UnknownModel, gettext_noop
 from ml_core.labels import COCO_LABELS, read_names
 from ml_core.networks.classifier_description import (
@@ -82,7 +83,12 @@ def _with_labels(spec: ModelSpec) -> ModelSpec:
 @lru_cache(maxsize=512)
 def _user_model(folder: Path, versions: frozenset[tuple[object, ...]]) -> ModelSpec | None:
     """The model in ``folder``, read again when its files have other ``versions``."""
-    return _described(folder) or read_user_detector(folder) or _user_classifier(folder)
+    return (
+        _described(folder)
+        or read_user_detector(folder)
+        or _user_classifier(folder)
+        or undescribed_model(folder)
+    )
 
 
 def _versions(folder: Path) -> frozenset[tuple[object, ...]] | None:

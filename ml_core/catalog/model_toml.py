@@ -139,6 +139,16 @@ def replace_description(values: Mapping[str, Any], folder: Path) -> ModelSpec:
 
 def write_model_toml(spec: ModelSpec, folder: Path) -> None:
     """Write ``model.toml`` and ``labels.txt`` for ``spec`` into ``folder``."""
+    folder.joinpath(FILE_NAME).write_text(_written(spec), encoding="utf-8")
+    folder.joinpath(LABELS_FILE).write_text("\n".join(spec.labels) + "\n", encoding="utf-8")
+
+
+def description_of(spec: ModelSpec) -> dict[str, Any]:
+    """What ``write_model_toml`` would write, with a list of class names."""
+    return {**tomllib.loads(_written(spec)), "labels": list(spec.labels)}
+
+
+def _written(spec: ModelSpec) -> str:
     accuracy = spec.accuracy_percent
     text = TEMPLATE.format(
         task=_toml(spec.task),
@@ -167,8 +177,7 @@ def write_model_toml(spec: ModelSpec, folder: Path) -> None:
             first_class_id=spec.output.first_class_id,
             sparse_coco_ids=_toml(spec.output.is_sparse_coco),
         )
-    folder.joinpath(FILE_NAME).write_text(text, encoding="utf-8")
-    folder.joinpath(LABELS_FILE).write_text("\n".join(spec.labels) + "\n", encoding="utf-8")
+    return text
 
 
 def shortened(names: Iterable[str]) -> tuple[str, ...]:

@@ -12,21 +12,10 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from ml_core.catalog.formats import Format, ModelFileError
+from ml_core.catalog.formats import MAIN_SUFFIXES, SAVED_MODEL, Format, ModelFileError
 from ml_core.errors import DAMAGED_ZIP
 
 MAX_FILES = 1000
-SAVED_MODEL = "saved_model.pb"
-# The file that makes a folder a model of a format, by its suffix.
-MAIN_SUFFIXES: dict[str, Format] = {
-    ".keras": "keras",
-    ".h5": "keras",
-    ".hdf5": "keras",
-    ".onnx": "onnx",
-    ".xml": "openvino",
-    ".tflite": "tflite",
-    ".cfg": "darknet",
-}
 # What else belongs to it: the first one is needed.
 PARTNERS = {"openvino": (".bin",), "darknet": (".weights",)}
 PARTNER_SUFFIXES = {".cfg": ".weights", ".weights": ".cfg", ".xml": ".bin", ".bin": ".xml"}

@@ -59,13 +59,19 @@ def make_decoder(
 ) -> Callable[[list[np.ndarray]], list[Prediction]]:
     """A function from the network's outputs, (B, ...) arrays, to the predictions of B pictures.
 
-    Boxes that score less than ``score_floor`` are dropped.
+    Boxes that score less than ``score_floor`` are dropped. Raises ``ModelFileError`` if a Darknet
+    network has another number of classes than labels.
     """
     if spec.task == "classification":
         return lambda outputs: [probabilities(values, spec) for values in outputs[0]]
     if spec.output:
         return partial(_decode_layout, spec=spec, output=spec.output, score_floor=score_floor)
     yolo_layers = read_config(spec.paths[0]).with_masks(spec.trained_masks).yolo_layers
+    class_count = yolo_layers[0].num_classes
+    if class_count != len(spec.labels):
+        raise ModelFileError(
+            f"The network has {class_count} classes, and there are {len(spec.labels)} labels."
+        )
 
     def decode(heads: list[np.ndarray]) -> list[Prediction]:
         return [

@@ -308,10 +308,10 @@ def test_a_model_that_is_computing_is_not_closed(settings, tmp_path, monkeypatch
             time.sleep(0.01)
         model_pool.wait_until_loaded("detection", "toy")
         model_pool._close_unused("toy")
+        assert set(model_pool.loaded_models()) == {"toy", "second"}
         go_on.set()
         assert len(answer.result().detections) == 2
 
-    assert set(model_pool.loaded_models()) == {"toy", "second"}
     model_pool._close_unused("toy")
     assert set(model_pool.loaded_models()) == {"toy"}
 

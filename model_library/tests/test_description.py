@@ -10,13 +10,15 @@ from ml_core.catalog import selection
 from ml_core.catalog.formats import InputFormat, OutputFormat
 from ml_core.catalog.model_toml import write_model_toml
 from ml_core.catalog.specs import ModelFile, ModelSpec
+from ml_core.errors import ModelUnusable
 from ml_core.models import ModelChoice
 from ml_core.tests.model_files import fixed_onnx
-from ml_core.tests.toy_network import install_toy_network
+from ml_core.tests.toy_network import RED, cells_picture, install_toy_network
 
 pytestmark = pytest.mark.django_db
 
 URL = "/api/models/net/description/"
+PICTURE = np.asarray(cells_picture({(1, 0): RED}))
 
 
 @pytest.fixture(autouse=True)
@@ -116,8 +118,55 @@ def test_a_description_that_is_broken_can_be_mended(admin_client, folder, text):
     assert selection.models()["net"].is_usable
 
 
-def test_only_models_with_a_description_can_be_corrected(admin_client):
-    for name in ("toy", "vision-small", "yolov3"):
+def test_a_darknet_network_is_described_as_it_is(admin_client, folder):
+    url = "/api/models/toy/description/"
+    values = admin_client.get(url).json()
+    assert (values["format"], values["labels"]) == ("darknet", ["tomato", "plum"])
+    assert values["files"] == ["toy.cfg", "toy.weights"] and values["input"]["size"] == [96, 96]
+    before = engine.detect(PICTURE, model="toy").detections
+
+    values["labels"] = ["Tomate", "Pflaume"]
+    assert admin_client.put(url, values, content_type="application/json").status_code == 200
+
+    after = engine.detect(PICTURE, model="toy").detections
+    assert [found.box for found in before] == [found.box for found in after] != []
+    assert {found.class_name for found in after} == {"Tomate"}
+    assert folder.parent.joinpath("toy", "model.toml").is_file()
+
+
+def test_another_number_of_class_names_makes_a_darknet_network_unusable(admin_client):
+    url = "/api/models/toy/description/"
+    values = {**admin_client.get(url).json(), "labels": ["tomato"]}
+    assert admin_client.put(url, values, content_type="application/json").status_code == 200
+
+    with pytest.raises(ModelUnusable, match="has 2 classes, and there are 1 labels"):
+        engine.detect(PICTURE, model="toy")
+    assert "has 2 classes" in admin_client.get("/models/").content.decode()
+
+
+def test_a_folder_with_only_a_model_file_is_described_on_the_page(admin_client, folder):
+    folder.joinpath("model.toml").unlink()
+    folder.joinpath("labels.txt").unlink()
+    page = admin_client.get("/models/").content.decode()
+    assert "The folder has no model.toml." in page and str(folder) not in page
+    values = admin_client.get(URL).json()
+    assert (values["format"], values["files"]) == ("onnx", ["net.onnx"])
+    assert put(admin_client, values).json()["code"] == "model_refused"
+
+    described = {
+        **values,
+        "task": "classification",
+        "labels": ["cat", "dog"],
+        "input": {"size": [8, 8], "axes": "NCHW"},
+        "output": {"layout": "classes"},
+    }
+    assert put(admin_client, described).status_code == 200
+
+    assert engine.classify(np.zeros((8, 8, 3), np.uint8), model="net").class_name == "dog"
+
+
+def test_only_models_that_need_a_description_can_be_corrected(admin_client):
+    for name in ("vision-small", "yolov3", "resnet56v2-cifar10"):
         response = admin_client.get(f"/api/models/{name}/description/")
         assert (response.status_code, response.json()["code"]) == (409, "model_not_described")
     assert put(admin_client, [1]).status_code == 400
