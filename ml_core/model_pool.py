@@ -46,7 +46,7 @@ _loads_lock = threading.Lock()
 
 @dataclass(frozen=True)
 class _Load:
-    """The attempt to load a model; ``version`` changes with the model's files."""
+    """The attempt to load a model; ``version`` is its spec, and what changes with its files."""
 
     version: tuple[object, ...]
     future: "Future[Broker]" = field(default_factory=Future)
@@ -83,11 +83,12 @@ def close(name: str) -> None:
 
 
 def _close_gone(enabled: Mapping[str, ModelSpec]) -> None:
-    """Close what another process has disabled or deleted."""
-    for name in list(_loads):
-        if name not in enabled or not enabled[name].is_installed:
+    """Close what another process has disabled, deleted or described anew."""
+    for name, load in list(_loads.items()):
+        spec = enabled.get(name)
+        if not spec or spec != load.version[0] or not spec.is_installed:
             close(name)
-            logger.info("%s is closed: it was disabled or deleted", name)
+            logger.info("%s is closed: it was disabled, deleted or changed", name)
 
 
 selection.on_reading = _close_gone

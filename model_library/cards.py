@@ -102,8 +102,10 @@ class ModelCard:
 
 def model_cards() -> list[ModelCard]:
     """A card for each known model, the defaults first."""
-    states, rows = model_pool.loaded_models(), choices()
+    rows = choices()
     defaults = selection.default_models()
+    # Now without those that were changed meanwhile.
+    states = model_pool.loaded_models()
     known = selection.models()
     shown = ModelJob.objects.exclude(kind=Kind.ADD).filter(state__in=(State.RUNNING, State.FAILED))
     jobs_of = {job.model: job for job in shown}

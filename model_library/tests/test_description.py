@@ -143,6 +143,11 @@ def test_another_number_of_class_names_makes_a_darknet_network_unusable(admin_cl
         engine.detect(PICTURE, model="toy")
     assert "has 2 classes" in admin_client.get("/models/").content.decode()
 
+    values["labels"] = ["tomato", "plum"]
+    assert admin_client.put(url, values, content_type="application/json").status_code == 200
+    page = admin_client.get("/models/").content.decode()
+    assert "has 2 classes" not in page and "/detect-image/?model=toy" in page
+
 
 def test_a_folder_with_only_a_model_file_is_described_on_the_page(admin_client, folder):
     folder.joinpath("model.toml").unlink()

@@ -163,7 +163,9 @@ def test_an_uploaded_model_is_understood_added_and_served_by_every_process(
     card_of(staff_page, "zoo").get_by_role("button", name="Delete", exact=True).click()
     expect(staff_page.locator("#notice")).to_have_text("zoo was deleted.")
     assert classified(second_process, picture_path)["code"] == "unknown_model"
-    assert "zoo is closed: it was disabled or deleted" in second_process.log_path.read_text()
+    assert (
+        "zoo is closed: it was disabled, deleted or changed" in second_process.log_path.read_text()
+    )
 
 
 def classified(process: Server, picture: Path) -> dict:
