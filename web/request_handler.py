@@ -16,6 +16,7 @@ from django.conf import settings
 from django.core import signals
 from django.core.exceptions import RequestAborted
 from django.core.handlers.asgi import ASGIHandler, get_script_prefix
+from django.db import close_old_connections
 from django.http import HttpResponse
 from django.http.response import HttpResponseBase
 from django.urls import set_script_prefix
@@ -62,8 +63,10 @@ class RequestHandler(ASGIHandler):
         # Its end is signalled when it is closed.
         response._handler_class = type(self)
         if isinstance(response, HttpResponse):
-            # Its content is complete. The signal of its end closes this thread's connections.
+            # Its content is complete.
             response.close()
+        # Also those used for the beginning of a stream, whose end another thread signals.
+        close_old_connections()
         return response
 
     async def _stream(self, response: HttpResponseBase, receive: Any, send: Any) -> None:

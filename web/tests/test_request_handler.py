@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 from asgiref.testing import ApplicationCommunicator
+from django.contrib.auth import get_user_model
+from django.db import connection
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.urls import path
 
@@ -33,6 +35,10 @@ def count_up(request: HttpRequest) -> StreamingHttpResponse:
     return response
 
 
+def count_users(request: HttpRequest) -> StreamingHttpResponse:
+    return StreamingHttpResponse([str(get_user_model().objects.count())])
+
+
 def fail(request: HttpRequest) -> HttpResponse:
     raise ZeroDivisionError
 
@@ -44,6 +50,7 @@ def handler500(request: HttpRequest) -> HttpResponse:
 urlpatterns = [
     path("thread/", name_of_thread),
     path("count/", count_up),
+    path("users/", count_users),
     path("fail/", fail),
 ]
 
@@ -121,6 +128,19 @@ async def test_a_stream_ends_when_the_client_disconnects(handler) -> None:
     await request.wait()
 
     assert events == ["iterator ended", "response closed"]
+
+
+@pytest.mark.filterwarnings("ignore:StreamingHttpResponse must consume synchronous iterators")
+@pytest.mark.django_db(transaction=True)
+async def test_no_thread_keeps_the_connection_to_the_database_of_a_stream(handler) -> None:
+    status, _ = await answer_to(handler, "/users/")
+    threads = handler._threads
+    is_open = [
+        threads.submit(lambda: connection.connection is not None).result() for _ in threads._threads
+    ]
+
+    assert status == 200
+    assert is_open == [False]
 
 
 async def test_a_client_that_disconnects_while_it_sends_is_not_answered(handler) -> None:
