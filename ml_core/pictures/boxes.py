@@ -25,15 +25,15 @@ def clip_boxes(boxes_xyxy: np.ndarray, resolution_wh: tuple[int, int]) -> np.nda
 
 def box_iou(boxes_a_xyxy: np.ndarray, boxes_b_xyxy: np.ndarray) -> np.ndarray:
     """Pairwise intersection over union of (N, 4) and (M, 4) xyxy boxes: (N, M) in [0, 1]."""
-    a_x_min, a_y_min, a_x_max, a_y_max = boxes_a_xyxy.T[:, :, None]
-    b_x_min, b_y_min, b_x_max, b_y_max = boxes_b_xyxy.T[:, None, :]
-    width = np.minimum(a_x_max, b_x_max) - np.maximum(a_x_min, b_x_min)
-    height = np.minimum(a_y_max, b_y_max) - np.maximum(a_y_min, b_y_min)
-    intersection = np.maximum(width, 0) * np.maximum(height, 0)
-    area_a = (a_x_max - a_x_min) * (a_y_max - a_y_min)
-    area_b = (b_x_max - b_x_min) * (b_y_max - b_y_min)
-    union = area_a + area_b - intersection
-    return np.divide(intersection, union, out=np.zeros_like(union), where=union > 0)
+    corners_min = np.maximum(boxes_a_xyxy[:, None, :2], boxes_b_xyxy[None, :, :2])
+    corners_max = np.minimum(boxes_a_xyxy[:, None, 2:], boxes_b_xyxy[None, :, 2:])
+    sides = np.maximum(corners_max - corners_min, 0)
+    intersection = sides[:, :, 0] * sides[:, :, 1]
+    sides_a = boxes_a_xyxy[:, 2:] - boxes_a_xyxy[:, :2]
+    sides_b = boxes_b_xyxy[:, 2:] - boxes_b_xyxy[:, :2]
+    areas = (sides_a[:, 0] * sides_a[:, 1])[:, None] + sides_b[:, 0] * sides_b[:, 1]
+    # Two boxes without an area do not overlap.
+    return intersection / np.maximum(areas - intersection, 1e-12)
 
 
 def non_max_suppression(
