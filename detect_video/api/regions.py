@@ -40,6 +40,11 @@ class ZoneField(LineField):
     parse = staticmethod(parse_zone)
 
 
+@extend_schema_field({"type": "array", "items": {"type": "string"}, "maxItems": MAX_LINES})
+class QueriedRegionsField(serializers.ListField):
+    """Lines or zones of a query, each as numbers with commas between them."""
+
+
 class ThresholdSerializer(ParametersSerializer):
     """The threshold of tracks."""
 
@@ -68,13 +73,13 @@ class TracksQuerySerializer(ThresholdSerializer):
 class CountsQuerySerializer(ThresholdSerializer):
     """The threshold of tracks, and where objects are counted."""
 
-    line = serializers.ListField(
+    line = QueriedRegionsField(
         child=LineField(),
         default=list,
         max_length=MAX_LINES,
         help_text="x1,y1,x2,y2 in pixels; repeatable (default: those of the video)",
     )
-    zone = serializers.ListField(
+    zone = QueriedRegionsField(
         child=ZoneField(),
         default=list,
         max_length=MAX_ZONES,

@@ -55,6 +55,13 @@ from web.rest.serializers import DetectAgainSerializer
 TAGS = ["videos"]
 
 
+class TooManyFields(VisionError):
+    """The query has too many parameters."""
+
+    status = 400
+    code = "too_many_fields"
+
+
 class RangeNotSatisfiable(VisionError):
     """The requested range is outside of the file."""
 
@@ -167,7 +174,7 @@ tracks = extend_schema_view(
 counts = extend_schema_view(
     get=_operation(
         "video_counts",
-        {200: CountsSerializer, **problems(InvalidParameters)},
+        {200: CountsSerializer, **problems(InvalidParameters, TooManyFields)},
         parameters=[CountsQuerySerializer],
     )
 )
@@ -176,7 +183,7 @@ counts_file = extend_schema_view(
         tags=TAGS,
         parameters=[CountsQuerySerializer],
         responses={
-            **problems(InvalidParameters),
+            **problems(InvalidParameters, TooManyFields),
             (200, "text/csv"): OpenApiTypes.STR,
             (200, "application/json"): OpenApiTypes.OBJECT,
         },

@@ -298,6 +298,12 @@ def test_invalid_queries_are_refused(client, video, query, name):
     assert list(answer.json()["errors"]) == [name]
 
 
+def test_a_query_of_too_many_parameters_is_a_problem(client, video):
+    answer = client.get(url(video, "counts/?" + "&".join(["line=0,0,9,9"] * 300)))
+
+    assert (answer.status_code, answer.json()["code"]) == (400, "too_many_fields")
+
+
 @pytest.mark.parametrize(
     "wrong",
     [
