@@ -24,6 +24,7 @@ from web.storage.pages import (
 )
 
 CLIENT_FILE = Path(__file__).with_name("client.py")
+MCP_FILE = Path(__file__).with_name("mcp_server.py")
 
 
 def picture_page(request: HttpRequest, pk: UUID | None = None) -> HttpResponse:
@@ -72,10 +73,19 @@ def gallery_file(request: HttpRequest, key: str) -> HttpResponse:
 
 def client_file(request: HttpRequest) -> HttpResponse:
     """Download of the terminal client."""
+    return _program(CLIENT_FILE, "detect_client.py")
+
+
+def mcp_file(request: HttpRequest) -> HttpResponse:
+    """Download of the tools for agents."""
+    return _program(MCP_FILE, "vision_mcp.py")
+
+
+def _program(path: Path, name: str) -> HttpResponse:
     return HttpResponse(
-        CLIENT_FILE.read_bytes(),
+        path.read_bytes(),
         content_type="text/x-python",
-        headers={"Content-Disposition": 'attachment; filename="detect_client.py"'},
+        headers={"Content-Disposition": f'attachment; filename="{name}"'},
     )
 
 

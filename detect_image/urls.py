@@ -7,6 +7,7 @@ urlpatterns = [
     path("detect-image/", pages.picture_page, name="picture"),
     path("detect-image/server/", pages.server_page, name="server"),
     path("detect-image/client.py", pages.client_file, name="client"),
+    path("detect-image/vision_mcp.py", pages.mcp_file, name="mcp"),
     path("detect-image/pictures/", pages.stored_page, name="stored-list"),
     path("detect-image/pictures/<uuid:pk>/", pages.picture_page, name="stored"),
     path("detect-image/pictures/<uuid:pk>/delete/", pages.delete_stored, name="delete"),

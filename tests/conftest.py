@@ -1,6 +1,7 @@
 """Fixtures for end-to-end tests: a server in its own process, and a browser."""
 
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -113,6 +114,24 @@ def shared_services(database: str, template: str = "template1") -> dict[str, str
     if REDIS_URL:
         found["REDIS_URL"] = f"{REDIS_URL.rpartition('/')[0]}/{count[0] % 16}"  # type: ignore[index]
     return found
+
+
+def new_token(server: Server, username: str) -> str:
+    """The API token of a new account."""
+    session = requests.Session()
+
+    def send(path: str, **form: str) -> str:
+        session.get(server.url + path).raise_for_status()
+        form["csrfmiddlewaretoken"] = session.cookies["csrftoken"]
+        answer = session.post(server.url + path, data=form)
+        answer.raise_for_status()
+        return answer.text
+
+    password = "a rather long sentence"
+    send("/accounts/sign-up/", username=username, password1=password, password2=password)
+    match = re.search(r"vision_[\w-]+", send("/accounts/tokens/", name="examples"))
+    assert match
+    return match[0]
 
 
 def wait_for_repaints(page: Page) -> None:

@@ -78,6 +78,7 @@ OPEN = {
     "detect-image/",
     "detect-image/server/",
     "detect-image/client.py",
+    "detect-image/vision_mcp.py",
     "detect-image/gallery/<str:key>",
     "detect-video/",
     "detect-camera/",

@@ -10,13 +10,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import requests
 
 from detect_video.tests.clips import write_clip
 from ml_core.tests.model_files import fixed_onnx
-from tests.conftest import ROOT, NewServer, Server
+from tests.conftest import ROOT, NewServer, Server, new_token
 
-PASSWORD = "a rather long sentence"
 # The order matters: some examples list what an earlier one has stored.
 PAGES = ["classification", "pictures", "stored-pictures", "videos", "README", "websockets"]
 PAGES += ["models"]
@@ -61,23 +59,10 @@ def own_server(new_server: NewServer, tmp_path_factory: pytest.TempPathFactory) 
 @pytest.fixture(scope="module")
 def token(own_server: Server) -> str:
     """The API token of a new account."""
-    session = requests.Session()
-
-    def send(path: str, **form: str) -> str:
-        session.get(own_server.url + path).raise_for_status()
-        form["csrfmiddlewaretoken"] = session.cookies["csrftoken"]
-        answer = session.post(own_server.url + path, data=form)
-        answer.raise_for_status()
-        return answer.text
-
-    passwords = {"password1": PASSWORD, "password2": PASSWORD}
-    send("/accounts/sign-up/", username="reader-of-examples", **passwords)
-    page = send("/accounts/tokens/", name="examples")
-    match = re.search(r"vision_[\w-]+", page)
-    assert match
+    token = new_token(own_server, "reader-of-examples")
     # Examples of changes to the models are for the staff.
     own_server.manage("shell", "-c", MAKE_STAFF)
-    return match[0]
+    return token
 
 
 @pytest.fixture(scope="module")
