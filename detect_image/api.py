@@ -202,6 +202,10 @@ def _options(
         language=get_language() or "en",
     )
     detect_options = services.DetectOptions(
-        parameters["model"], detected_from, parameters["iou_threshold"], original_wh
+        parameters["model"],
+        detected_from,
+        parameters["iou_threshold"],
+        original_wh,
+        parameters["tiles"],
     )
     return draw_options, detect_options

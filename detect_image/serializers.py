@@ -8,6 +8,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from detect_image.models import DetectedImage
+from ml_core.pictures.tiling import MAX_TILES
 from ml_core.postprocessing import IOU_THRESHOLD
 from web.exports import EXPORTS
 from web.rest.parameters import (
@@ -42,6 +43,16 @@ class DetectOptionsSerializer(ParametersSerializer):
     )
     iou_threshold = UnitIntervalField(
         required=False, default=IOU_THRESHOLD, help_text="boxes that overlap by more are suppressed"
+    )
+    tiles = WholeNumberField(
+        required=False,
+        default=1,
+        min_value=1,
+        max_value=MAX_TILES,
+        help_text=(
+            "2: detect in 2 x 2 overlapping tiles as well, which finds more small objects and "
+            "takes five times as long; 3: in 3 x 3, ten times as long"
+        ),
     )
     name = serializers.CharField(
         required=False, default="", max_length=255, help_text="name of the picture"

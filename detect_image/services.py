@@ -64,13 +64,15 @@ class StoredJpegs:
 class DetectOptions:
     """An empty ``model`` is the default one; both thresholds are in [0, 1].
 
-    ``original_wh`` is the (width, height) that boxes refer to if the picture was shrunk before.
+    ``original_wh`` is the (width, height) that boxes refer to if the picture was shrunk before;
+    ``tiles`` is that of ``engine.detect``.
     """
 
     model: str
     score_threshold: float
     iou_threshold: float
     original_wh: tuple[int, int] | None = None
+    tiles: int = 1
 
 
 def detect_in_file(
@@ -119,13 +121,15 @@ def _detect(
     data: bytes, detect_options: DetectOptions, queue_key: str, *, is_drawn: bool
 ) -> tuple[np.ndarray, Detections]:
     spec = selection.find("detection", detect_options.model)
-    picture, decode_ms = decode_upload(data, None if is_drawn else partial(size_in_input, spec))
+    size = None if is_drawn else partial(size_in_input, spec, detect_options.tiles)
+    picture, decode_ms = decode_upload(data, size)
     found = engine.detect(
         picture.image,
         model=detect_options.model,
         score_threshold=detect_options.score_threshold,
         iou_threshold=detect_options.iou_threshold,
         original_wh=detect_options.original_wh or picture.resolution_wh,
+        tiles=detect_options.tiles,
         queue_key=queue_key,
     )
     timing_ms = {"decode": decode_ms, **found.timing_ms}

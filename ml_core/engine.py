@@ -5,10 +5,11 @@ Web requests call ``model_pool.wait_until_loaded`` first, as loading a model tak
 
 import asyncio
 import time
+from collections.abc import Sequence
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from django.conf import settings
@@ -21,7 +22,8 @@ from ml_core.errors import InferenceTimeout, VisionError
 from ml_core.metrics import measured
 from ml_core.networks.loading import SCORE_FLOOR
 from ml_core.networks.yolo import Candidates
-from ml_core.pictures.resizing import Placement, resize_to_input
+from ml_core.pictures.resizing import FULL_INPUT, Placement, resize_to_input, undo_placement
+from ml_core.pictures.tiling import WHOLE, Tile, merged, tiles_of
 from ml_core.postprocessing import IOU_THRESHOLD, detections_from_candidates
 from ml_core.results import Classification, Detections, classification_from_array
 
@@ -38,20 +40,23 @@ class _Prepared:
     preprocess_ms: float
 
 
+_Result = tuple[_Prepared, InferenceResult]
+
+
 def classify(image: np.ndarray, *, model: str = "", queue_key: str = "local") -> Classification:
     """Classify an (H, W, 3) uint8 RGB picture with a model, which is loaded first.
 
     ``model`` names a classification model, the default one if empty. Requests with the same
     ``queue_key`` share one turn in the queue. Raises a ``VisionError``.
     """
-    prepared, result = _infer(image, "classification", model, queue_key)
+    ((prepared, result),) = _infer([image], "classification", model, queue_key)
     assert isinstance(result.prediction, np.ndarray)
     return classification_from_array(
         result.prediction,
         prepared.spec.labels,
         model=prepared.spec.name,
         resolution_wh=prepared.resolution_wh,
-        timing_ms=_timing_ms(prepared, result),
+        timing_ms=_timing_ms([(prepared, result)]),
     )
 
 
@@ -62,17 +67,21 @@ def detect(
     score_threshold: float = SCORE_FLOOR,
     iou_threshold: float = IOU_THRESHOLD,
     original_wh: tuple[int, int] | None = None,
+    tiles: int = 1,
     queue_key: str = "local",
 ) -> Detections:
     """Detect objects in an (H, W, 3) uint8 RGB picture with a model, which is loaded first.
 
     ``model`` names a detection model, the default one if empty; thresholds are in [0, 1]. If the
     picture is a downscaled copy, ``original_wh`` is the (width, height) of the original, which the
-    boxes refer to. Requests with the same ``queue_key`` share one turn in the queue. Raises a
-    ``VisionError``.
+    boxes refer to. With ``tiles`` above 1, so many times so many overlapping tiles are detected in
+    as well, each of which counts in the queue: that finds more small objects. Requests with the
+    same ``queue_key`` share one turn in the queue. Raises a ``VisionError``.
     """
-    prepared, result = _infer(image, "detection", model, queue_key, original_wh)
-    return _detections(prepared, result, score_threshold, iou_threshold)
+    areas = tiles_of(tiles)
+    images = [area.cut(image) for area in areas]
+    results = _infer(images, "detection", model, queue_key, original_wh)
+    return _detections(results, score_threshold, iou_threshold, areas)
 
 
 async def detect_async(
@@ -100,7 +109,8 @@ async def detect_async(
     finally:
         # Breaks the cycle future, exception, traceback, frame, which would keep the picture.
         del future
-    return await asyncio.to_thread(_detections, prepared, result, score_threshold, iou_threshold)
+    results = [(prepared, result)]
+    return await asyncio.to_thread(_detections, results, score_threshold, iou_threshold, [WHOLE])
 
 
 def _prepare(
@@ -137,41 +147,62 @@ def _submitted(
 
 
 def _infer(
-    image: np.ndarray,
+    images: Sequence[np.ndarray],
     task: Task,
     model: str,
     queue_key: str,
     original_wh: tuple[int, int] | None = None,
-) -> tuple[_Prepared, InferenceResult]:
+) -> list[_Result]:
+    """The results for a picture and any tiles of it; ``original_wh`` is that of the picture."""
     timeout_s = settings.LIMITS["inference_seconds"]
-    prepared, future = _submitted(image, task, model, queue_key, original_wh)
+    deadline = time.monotonic() + timeout_s
+    submitted = []
+    future: Future[InferenceResult] | None = None
+    results = []
     try:
-        return prepared, future.result(timeout_s)
+        for image in images:
+            of_whole = None if submitted else original_wh
+            submitted.append(_submitted(image, task, model, queue_key, of_whole))
+        for prepared, future in submitted:
+            results.append((prepared, future.result(max(0, deadline - time.monotonic()))))
+        return results
     except FutureTimeout as exc:
-        future.cancel()
         raise InferenceTimeout(f"The model did not respond within {timeout_s} s.") from exc
     finally:
+        for _, future in submitted:
+            # Those without a result leave the queue.
+            future.cancel()
         # Breaks the cycle future, exception, traceback, frame, which would keep the picture.
+        submitted.clear()
         del future
 
 
-def _timing_ms(prepared: _Prepared, result: InferenceResult) -> dict[str, float]:
+def _timing_ms(results: Sequence[_Result]) -> dict[str, float]:
+    """The durations by stage, of all tiles together."""
     return {
-        "preprocess": measured("preprocess", prepared.preprocess_ms),
-        "queue": measured("queue", result.queue_ms),
-        "inference": measured("inference", result.inference_ms),
+        "preprocess": measured("preprocess", sum(one.preprocess_ms for one, _ in results)),
+        "queue": measured("queue", sum(result.queue_ms for _, result in results)),
+        "inference": measured("inference", sum(result.inference_ms for _, result in results)),
     }
 
 
 def _detections(
-    prepared: _Prepared, result: InferenceResult, score_threshold: float, iou_threshold: float
+    results: Sequence[_Result],
+    score_threshold: float,
+    iou_threshold: float,
+    areas: Sequence[Tile],
 ) -> Detections:
     started = time.perf_counter()
-    assert isinstance(result.prediction, Candidates)
+    prepared = results[0][0]
+    found = []
+    for part, result in results:
+        assert isinstance(result.prediction, Candidates)
+        boxes = undo_placement(result.prediction.boxes_rel_xyxy, part.placement, (1, 1))
+        found.append(replace(result.prediction, boxes_rel_xyxy=boxes))
     detections = detections_from_candidates(
-        result.prediction,
+        merged(areas, found),
         prepared.spec.labels,
-        placement=prepared.placement,
+        placement=FULL_INPUT,
         resolution_wh=prepared.resolution_wh,
         score_threshold=score_threshold,
         iou_threshold=iou_threshold,
@@ -182,7 +213,7 @@ def _detections(
         resolution_wh=prepared.resolution_wh,
         detections=detections,
         timing_ms={
-            **_timing_ms(prepared, result),
+            **_timing_ms(results),
             "postprocess": measured("postprocess", _milliseconds_since(started)),
         },
     )

@@ -488,3 +488,22 @@ def test_names_are_drawn_in_the_requested_language_and_returned_in_english(clien
     assert english["drawn"] != chinese["drawn"]
     assert english["detections"] == chinese["detections"]
     assert chinese["detections"][0]["class_name"] == "apple"
+
+
+def test_tiles_look_closer_and_have_a_range(client, settings, tmp_path):
+    settings.MODEL_DIR = tmp_path
+    install_toy_network(tmp_path, "small", box_side=16)
+    # A cell of the first tile, in a JPEG that is decoded smaller for the whole picture.
+    image = np.full((1920, 1920, 3), GREY, np.uint8)
+    image[0:376, 0:376] = RED
+    picture = encoded(Image.fromarray(image), "JPEG", quality=95)
+
+    whole, tiled = (
+        post_file(client, picture, model="small", tiles=tiles).json()["detections"]
+        for tiles in (1, 2)
+    )
+
+    assert (len(whole), len(tiled)) == (0, 1)
+    assert tiled[0]["box"] == pytest.approx((94, 94, 282, 282), abs=1)
+    for tiles in ("0", "4", "two"):
+        assert_problem(post_file(client, picture, tiles=tiles), 422, "invalid_parameters", "tiles")

@@ -99,11 +99,15 @@ def resize_to_input(
     return {"stretch": stretch, "shrink": shrink}[spec.resizing](image, spec.input_wh)
 
 
-def size_in_input(spec: ModelSpec, picture_wh: Size) -> Size:
-    """The size in which the input of ``spec`` shows a picture of (width, height) pixels."""
+def size_in_input(spec: ModelSpec, tiles: int, picture_wh: Size) -> Size:
+    """The size in which the input of ``spec`` shows a picture of (width, height) pixels.
+
+    With ``tiles`` above 1 it shows so many parts of it in each direction, one after another.
+    """
+    width, height = spec.input_wh
     if spec.resizing == "letterbox":
-        return letterbox_size(picture_wh, spec.input_wh)
-    return spec.input_wh
+        width, height = letterbox_size(picture_wh, spec.input_wh)
+    return width * tiles, height * tiles
 
 
 def undo_placement(

@@ -7,13 +7,14 @@ import shutil
 import threading
 import time
 import weakref
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 
 import numpy as np
 import pytest
 
 from ml_core import engine, model_pool
+from ml_core.broker import Broker
 from ml_core.catalog import selection
 from ml_core.errors import (
     Busy,
@@ -336,3 +337,51 @@ async def test_a_model_closed_while_a_picture_is_prepared_is_loaded_again(ask, m
 
     assert len(found.detections) == 2
     assert model_pool._loads["toy"] is not closed[0]
+
+
+def test_tiles_find_what_is_too_small_in_the_whole_picture(toy_detector, settings, tmp_path):
+    settings.MODEL_DIR = tmp_path
+    install_toy_network(tmp_path, "small", box_side=16)
+    # A cell of the first tile, and a third of one of the whole picture.
+    image = np.full((960, 960, 3), GREY, np.uint8)
+    image[0:188, 0:188] = RED
+
+    whole, tiled = (
+        engine.detect(image, model="small", original_wh=(480, 480), tiles=tiles).detections
+        for tiles in (1, 2)
+    )
+
+    assert (len(whole), len(tiled)) == (0, 1)
+    assert tiled[0].box == pytest.approx((23.5, 23.5, 70.6, 70.6), abs=0.2)
+
+
+def test_each_tile_counts_in_the_queue(toy_detector, monkeypatch):
+    submitted = []
+    submit = Broker.submit
+
+    def counted(broker: Broker, *arguments, **options):
+        submitted.append(broker)
+        return submit(broker, *arguments, **options)
+
+    monkeypatch.setattr(Broker, "submit", counted)
+    found = engine.detect(np.asarray(cells_picture({(1, 0): RED}, 960)), tiles=2)
+
+    assert len(submitted) == 5
+    assert [one.class_name for one in found.detections] == ["tomato"]
+
+
+def test_tiles_that_find_no_room_in_the_queue_leave_nothing_in_it(toy_detector, monkeypatch):
+    engine.detect(np.asarray(cells_picture({}, 96)))
+    futures: list[Future] = []
+
+    def full_after_two(broker: Broker, *arguments, **options):
+        if len(futures) == 2:
+            raise Busy("The queue is full.")
+        futures.append(Future())
+        return futures[-1]
+
+    monkeypatch.setattr(Broker, "submit", full_after_two)
+    with pytest.raises(Busy):
+        engine.detect(np.asarray(cells_picture({}, 96)), tiles=2)
+
+    assert [future.cancelled() for future in futures] == [True, True]

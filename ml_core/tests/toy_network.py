@@ -39,11 +39,17 @@ def install_toy_network(
     labels: tuple[str, str] = LABELS,
     *,
     sees_blue: bool = True,
+    box_side: int = 32,
 ) -> None:
-    """Install the network in ``model_dir`` like a model of the user."""
+    """Install the network in ``model_dir`` like a model of the user.
+
+    ``box_side`` is the side of a box in the middle of its cell, in pixels of the input.
+    """
     folder = model_dir / name
     folder.mkdir(parents=True)
-    folder.joinpath("toy.cfg").write_text(CONFIG)
+    folder.joinpath("toy.cfg").write_text(
+        CONFIG.replace("anchors=32,32", f"anchors={box_side},{box_side}")
+    )
     folder.joinpath("toy.names").write_text("\n".join(labels) + "\n")
 
     # Logits of x, y, width, height, objectness, tomato and plum, computed from the cell's mean

@@ -338,6 +338,20 @@ def test_each_chosen_file_is_uploaded_once(page, picture_path):
     assert requests.count("POST") == 3
 
 
+def test_small_objects_are_looked_for_in_tiles_if_that_is_chosen(page, picture_path):
+    open_page(page)
+    page.locator(".settings summary").click()
+    choose(page, picture_path)
+    expect(page.locator("#objects li")).to_have_count(2)
+
+    page.locator("#tiles").select_option("also in 4 tiles: 5 times slower")
+    with page.expect_request("**/api/detect/image/") as request:
+        page.get_by_role("button", name="Detect").click()
+
+    assert request.value.post_data_json["tiles"] == 2
+    expect(page.locator("#objects li")).to_have_count(2)
+
+
 def test_pictures_chosen_during_a_detection_are_detected_after_it(page, picture_path):
     open_page(page)
     page.locator(".settings summary").click()

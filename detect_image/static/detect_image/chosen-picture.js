@@ -10,7 +10,7 @@ import { nextId } from "../js/tab-store.js";
 
 /** @typedef {import("../js/requests/api.js").PictureAnswer} PictureAnswer */
 /** @typedef {{longestSide: number, quality: number, delay_ms: number, model: string,
- *   store: string}} Settings
+ *   store: string, tiles: number}} Settings
  */
 /** @typedef {"waiting" | "sending" | "detecting" | "loading" | "done" | "failed"} State */
 
@@ -139,6 +139,7 @@ export class ChosenPicture {
         original_width: this.image.naturalWidth,
         original_height: this.image.naturalHeight,
         ...(settings.model && { model: settings.model }),
+        ...(settings.tiles > 1 && { tiles: settings.tiles }),
       };
       const body = { image: await dataUrl(blob), ...this.fields };
       const answer = await post(url, body, {

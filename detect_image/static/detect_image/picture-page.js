@@ -29,6 +29,7 @@ const longestSide = element("longest-side", HTMLSelectElement);
 const model = form.querySelector("#model");
 const quality = element("quality", HTMLInputElement);
 const delay = element("delay", HTMLSelectElement);
+const tiles = element("tiles", HTMLSelectElement);
 
 const storeOnServer = storeChoice();
 const store = new TabStore(`${location.pathname} ${texts(form).owner}`);
@@ -162,6 +163,7 @@ function settings() {
     delay_ms: Number(delay.value),
     model: model?.value ?? "",
     store: storeOnServer(),
+    tiles: Number(tiles.value),
   };
 }
 
@@ -209,10 +211,10 @@ queue.addEventListener("statechange", arrange);
 element("remove-all", HTMLButtonElement).addEventListener("click", () => chosen.forEach(remove));
 rememberControls(
   "picture",
-  [longestSide, quality, delay, ...(model ? [model] : [])],
+  [longestSide, quality, tiles, delay, ...(model ? [model] : [])],
   "sessionStorage",
 );
-for (const setting of [longestSide, quality, model]) {
+for (const setting of [longestSide, quality, tiles, model]) {
   setting?.addEventListener("change", settingsChanged);
 }
 quality.addEventListener("input", () => {

@@ -135,7 +135,7 @@ def test_a_letterboxed_picture_can_lie_at_the_top_left_on_another_grey():
 def test_the_size_in_the_input_is_that_of_the_resized_picture(resizing):
     spec = replace(VISION_SMALL, resizing=resizing, input_wh=(96, 64))
 
-    width, height = size_in_input(spec, (300, 100))
+    width, height = size_in_input(spec, 1, (300, 100))
 
     _, placement = resize_to_input(np.zeros((100, 300, 3), np.uint8), spec)
     assert (placement.width * 96, placement.height * 64) == (width, height)
