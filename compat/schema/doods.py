@@ -1,19 +1,26 @@
 """The requests and answers of DOODS."""
 
+from typing import Any
+
 from rest_framework import serializers
 
+from compat.schema.fields import BoundedDictField, BoundedListField
 from web.rest.parameters import UnitIntervalField
 from web.rest.picture_uploads import PictureField
 
 # The detector of requests that name none.
 DEFAULT = "default"
 MAX_REGIONS = 100
+MAX_CLASSES = 1000
 
 
-class ConfidencesField(serializers.DictField):
+class ConfidencesField(BoundedDictField):
     """The minimum confidence, from 0 to 100, by class name or "*"."""
 
     child = serializers.FloatField(min_value=0, max_value=100)
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(max_length=MAX_CLASSES, **kwargs)
 
 
 class DoodsRegionSerializer(serializers.Serializer):
@@ -41,7 +48,7 @@ class DoodsDetectSerializer(serializers.Serializer):
         help_text="the picture as base64 text"
     )
     detect = ConfidencesField(required=False, default=dict)
-    regions = serializers.ListField(
+    regions = BoundedListField(
         child=DoodsRegionSerializer(), required=False, default=list, max_length=MAX_REGIONS
     )
 

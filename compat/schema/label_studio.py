@@ -2,6 +2,13 @@
 
 from rest_framework import serializers
 
+from compat.schema.fields import BoundedDictField, BoundedListField
+
+MAX_TASKS = 1000
+# Fields of a task, and characters of a labelling set-up.
+MAX_FIELDS = 1000
+MAX_CONFIG_LENGTH = 100_000
+
 
 class LabelStudioSetupSerializer(serializers.Serializer):
     """A project that is connected; nothing of it is needed."""
@@ -13,14 +20,14 @@ class LabelStudioSetupSerializer(serializers.Serializer):
 class LabelStudioTaskSerializer(serializers.Serializer):
     """A task: "data" has the picture's address under the name that the labelling set-up says."""
 
-    data = serializers.DictField()  # type: ignore[assignment]
+    data = BoundedDictField(max_length=MAX_FIELDS)  # type: ignore[assignment]
 
 
 class LabelStudioPredictSerializer(serializers.Serializer):
     """Tasks, and the labelling set-up of their project."""
 
-    tasks = serializers.ListField(child=LabelStudioTaskSerializer())
-    label_config = serializers.CharField()
+    tasks = BoundedListField(child=LabelStudioTaskSerializer(), max_length=MAX_TASKS)
+    label_config = serializers.CharField(max_length=MAX_CONFIG_LENGTH)
 
 
 class LabelStudioVersionSerializer(serializers.Serializer):

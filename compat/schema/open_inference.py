@@ -2,6 +2,7 @@
 
 from rest_framework import serializers
 
+from compat.schema.fields import BoundedDictField, BoundedListField
 from ml_core.networks.loading import SCORE_FLOOR
 from ml_core.postprocessing import IOU_THRESHOLD
 from web.rest.parameters import UnitIntervalField
@@ -13,6 +14,10 @@ OUTPUTS: dict[str, tuple[str, str, tuple[int, ...]]] = {
     "class_ids": ("INT64", "<i8", ()),
     "labels": ("BYTES", "", ()),
 }
+
+
+MAX_VALUES = 100_000
+MAX_PARAMETERS = 100
 
 
 class OpenInferenceServerSerializer(serializers.Serializer):
@@ -28,9 +33,9 @@ class OpenInferenceTensorSerializer(serializers.Serializer):
 
     name = serializers.CharField()
     datatype = serializers.CharField()
-    shape = serializers.ListField(child=serializers.IntegerField(min_value=-1), max_length=2)
-    data = serializers.ListField(required=False)  # type: ignore[assignment]
-    parameters = serializers.DictField(required=False)
+    shape = BoundedListField(child=serializers.IntegerField(min_value=-1), max_length=2)
+    data = BoundedListField(required=False, max_length=MAX_VALUES)  # type: ignore[assignment]
+    parameters = BoundedDictField(required=False, max_length=MAX_PARAMETERS)
 
 
 class OpenInferenceModelSerializer(serializers.Serializer):
@@ -47,7 +52,7 @@ class OpenInferenceOutputSerializer(serializers.Serializer):
     """An output that is asked for."""
 
     name = serializers.ChoiceField(choices=list(OUTPUTS))
-    parameters = serializers.DictField(required=False, default=dict)
+    parameters = BoundedDictField(required=False, default=dict, max_length=MAX_PARAMETERS)
 
 
 class OpenInferenceOptionsSerializer(serializers.Serializer):
@@ -61,11 +66,9 @@ class OpenInferenceOptionsSerializer(serializers.Serializer):
 class OpenInferenceInferSerializer(serializers.Serializer):
     """The picture's file: base64 text in "data", or bytes behind the JSON."""
 
-    id = serializers.CharField(required=False)
-    inputs = serializers.ListField(
-        child=OpenInferenceTensorSerializer(), min_length=1, max_length=1
-    )
-    outputs = serializers.ListField(
+    id = serializers.CharField(required=False, allow_blank=True)
+    inputs = BoundedListField(child=OpenInferenceTensorSerializer(), min_length=1, max_length=1)
+    outputs = BoundedListField(
         child=OpenInferenceOutputSerializer(), required=False, default=list, max_length=len(OUTPUTS)
     )
     parameters = OpenInferenceOptionsSerializer(required=False)

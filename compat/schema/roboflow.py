@@ -6,6 +6,7 @@ from django.conf import settings
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from compat.schema.fields import BoundedListField
 from ml_core.catalog.specs import Task
 from web.rest.parameters import UnitIntervalField
 from web.rest.picture_uploads import PictureField
@@ -16,6 +17,7 @@ TASK_TYPES: dict[Task, str] = {
 }
 # Those of Roboflow Inference, for clients that send none.
 CONFIDENCE = 0.4
+MAX_CLASSES = 1000
 ENCODED = {
     "type": "object",
     "properties": {"type": {"enum": ["base64"]}, "value": {"type": "string"}},
@@ -35,7 +37,7 @@ class PicturesField(serializers.Field):
     """One picture or a list of them, each ``{"type": "base64", "value": "..."}``."""
 
     def to_internal_value(self, data: Any) -> list[bytes]:
-        pictures = serializers.ListField(
+        pictures = BoundedListField(
             child=PictureField(), max_length=settings.LIMITS["pictures_per_request"]
         )
         return pictures.run_validation(data if isinstance(data, list) else [data])
@@ -61,8 +63,8 @@ class RoboflowDetectSerializer(RoboflowClassifySerializer):
     """Pictures to detect objects in, and what is returned of them."""
 
     iou_threshold = UnitIntervalField(required=False, allow_null=True)
-    class_filter = serializers.ListField(
-        child=serializers.CharField(), required=False, allow_null=True
+    class_filter = BoundedListField(
+        child=serializers.CharField(), required=False, allow_null=True, max_length=MAX_CLASSES
     )
     max_detections = serializers.IntegerField(required=False, allow_null=True, min_value=0)
 
