@@ -79,4 +79,5 @@ def is_metrics_token(text: str) -> bool:
 
 def _sha256(text: str) -> str:
     # A fast hash is enough, as 32 random bytes cannot be guessed.
-    return hashlib.sha256(text.encode()).hexdigest()
+    # JSON may hold half of a pair of surrogates, which no token has.
+    return hashlib.sha256(text.encode(errors="replace")).hexdigest()

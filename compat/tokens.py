@@ -1,7 +1,7 @@
 """API tokens of this site where other programs send their API key."""
 
 from typing import Any
-from urllib.parse import parse_qsl, urlencode
+from urllib.parse import parse_qsl, unquote_to_bytes, urlencode
 
 from django.contrib.auth.models import User
 from rest_framework.authentication import BaseAuthentication
@@ -11,7 +11,7 @@ from accounts.authentication import BearerScheme
 from accounts.models import ApiToken
 from accounts.tokens import PREFIX, bearer, find_token
 
-KEY_PARAMETER = b"api_key="
+KEY_PARAMETER = "api_key"
 KEY_HEADER = "X-Api-Key"
 
 
@@ -25,14 +25,16 @@ class QueryKeys:
         self.application = application
 
     async def __call__(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
-        if KEY_PARAMETER in scope.get("query_string", b""):
-            query = parse_qsl(scope["query_string"], keep_blank_values=True)
-            keys = [value for name, value in query if name == b"api_key"]
-            rest = [(name, value) for name, value in query if name != b"api_key"]
-            scope["query_string"] = urlencode(rest).encode()
+        query = scope.get("query_string", b"")
+        if KEY_PARAMETER.encode() in unquote_to_bytes(query):
+            # Latin-1 has a character for each byte, so that every query can be read.
+            fields = parse_qsl(query.decode("latin-1"), keep_blank_values=True, encoding="latin-1")
+            keys = [value.encode("latin-1") for name, value in fields if name == KEY_PARAMETER]
+            rest = [(name, value) for name, value in fields if name != KEY_PARAMETER]
+            scope["query_string"] = urlencode(rest, encoding="latin-1").encode()
             scope["headers"] = [
                 *scope["headers"],
-                *((KEY_HEADER.lower().encode(), k) for k in keys),
+                *((KEY_HEADER.lower().encode(), key) for key in keys),
             ]
         await self.application(scope, receive, send)
 
