@@ -148,6 +148,16 @@ def test_nginx_uses_the_sites_port_and_hides_metrics(site):
     assert ["=", "/metrics"] in locations and ["=", "/readyz"] in locations
 
 
+def test_nginx_logs_no_queries(site):
+    (http,) = (each["block"] for each in site if each["directive"] == "http")
+    servers = [each["block"] for each in http if each["directive"] == "server"]
+
+    for server in servers:
+        logs = [each["args"] for each in server if each["directive"] == "access_log"]
+        assert [log[1:] for log in logs] == [["without_query"]]
+    assert len(servers) == 2
+
+
 def dockerfile() -> list[dict[str, str]]:
     # Parse from memory, as the parser writes to its file otherwise.
     parser = DockerfileParser(fileobj=io.BytesIO(DEPLOY.joinpath("Dockerfile").read_bytes()))
