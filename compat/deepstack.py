@@ -17,7 +17,6 @@ from compat.schema.deepstack import (
     DeepStackStatusSerializer,
 )
 from compat.views import DialectView, described
-from ml_core import model_pool
 from ml_core.catalog import selection
 from ml_core.results import Detections
 
@@ -140,7 +139,6 @@ def _as_json(found: Detections) -> dict[str, Any]:
         for one in found.detections
     ]
     names = ", ".join(dict.fromkeys(one.class_name for one in found.detections))
-    info = model_pool.broker(selection.find("detection", found.model)).engine.info()
     return {
         "success": True,
         "predictions": predictions,
@@ -149,8 +147,7 @@ def _as_json(found: Detections) -> dict[str, Any]:
         "error": None,
         "command": "detect",
         "moduleId": found.model,
-        "executionProvider": info["engine"],
-        "canUseGPU": info.get("device") == "GPU",
+        "executionProvider": settings.ENGINE,
         "inferenceMs": round(found.timing_ms["inference"]),
         "processMs": round(sum(found.timing_ms.values())),
         "analysisRoundTripMs": 0,

@@ -1,7 +1,6 @@
 """Label Studio's machine learning backend: suggests boxes for the pictures of a project."""
 
 import base64
-import binascii
 from collections.abc import Iterator
 from typing import Any
 from xml.etree import ElementTree
@@ -14,7 +13,7 @@ from rest_framework.parsers import JSONParser
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from compat.label_studio_pictures import LabelStudioPictures
+from compat.label_studio_pictures import LabelStudioPictures, PictureNotFetched
 from compat.schema.label_studio import (
     LabelStudioHealthSerializer,
     LabelStudioPredictionsSerializer,
@@ -22,10 +21,15 @@ from compat.schema.label_studio import (
     LabelStudioSetupSerializer,
     LabelStudioVersionSerializer,
 )
-from compat.views import DialectView, described
+from compat.views import DialectView, HasAccount, described
 from detect_image.services import DRAWN_SCORE_THRESHOLD
 from ml_core.catalog import selection
+from ml_core.errors import ImageTooManyBytes, InvalidImage, UnsupportedImage, VisionError
 from ml_core.results import Detections
+from web.errors import log_vision_error
+
+# Errors of one picture, which say nothing about the next one.
+OF_ONE_PICTURE = (PictureNotFetched, ImageTooManyBytes, InvalidImage, UnsupportedImage)
 
 
 class LabelStudioView(DialectView):
@@ -38,7 +42,7 @@ class LabelStudioView(DialectView):
             return None
         try:
             return base64.b64decode(credentials).decode().partition(":")[2]
-        except (binascii.Error, UnicodeDecodeError):
+        except ValueError:
             return None
 
 
@@ -66,9 +70,13 @@ class SetupView(LabelStudioView):
 class PredictView(LabelStudioView):
     """Boxes for the pictures of tasks.
 
-    They are fetched from the Label Studio of the site's settings only. Of more tasks than one
-    request may have only the first is predicted: Label Studio then asks for one at a time.
+    They are fetched from the Label Studio of the site's settings only, for accounts of this site:
+    Label Studio gives them to its token, whoever asks for them. Of more tasks than one request may
+    have only the first is predicted: Label Studio then asks for one at a time. A picture that
+    cannot be read has no boxes, unless it is the same with all others.
     """
+
+    permission_classes = [HasAccount]
 
     @described(
         "label_studio_predict",
@@ -81,12 +89,24 @@ class PredictView(LabelStudioView):
         tasks = parameters["tasks"]
         if len(tasks) > settings.LIMITS["pictures_per_request"]:
             tasks = tasks[:1]
+        self.charge(request, len(tasks))
         pictures = LabelStudioPictures()
-        results = []
+        nothing = {"model_version": selection.default_model("detection").name, "score": 0}
+        results: list[dict[str, Any]] = []
+        errors: list[VisionError] = []
         for task in tasks:
-            data = pictures.fetched(task["data"].get(control.variable))
-            found = self.detect(request, data, score_threshold=DRAWN_SCORE_THRESHOLD)
-            results.append(control.prediction(found))
+            try:
+                data = pictures.fetched(task["data"].get(control.variable))
+                found = self.detect(request, data, score_threshold=DRAWN_SCORE_THRESHOLD)
+            except OF_ONE_PICTURE as exc:
+                errors.append(exc)
+                results.append({**nothing, "result": []})
+            else:
+                results.append(control.prediction(found))
+        if errors and len(errors) == len(tasks):
+            raise errors[0]
+        for error in errors:
+            log_vision_error(error, error)
         return Response({"results": results})
 
 
@@ -107,8 +127,9 @@ class Control:
 
     def __init__(self, label_config: str) -> None:
         try:
-            # Entities could make a short text long.
-            root = None if "<!" in label_config else ElementTree.fromstring(label_config)
+            # Entities, which only a document type can have, could make a short text long.
+            is_plain = "<!DOCTYPE" not in label_config
+            root = ElementTree.fromstring(label_config) if is_plain else None
         except ElementTree.ParseError:
             root = None
         labels = None if root is None else root.find(".//RectangleLabels")

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 from django.conf import settings
 from django.http import HttpResponse
-from django.urls import path
+from django.urls import path, register_converter
+from django.urls.converters import StringConverter
 from drf_spectacular.utils import OpenApiTypes
 from rest_framework.exceptions import ParseError, UnsupportedMediaType
 from rest_framework.request import Request
@@ -34,6 +35,18 @@ EXTENSION = "binary_tensor_data"
 JSON_BYTES_HEADER = "Inference-Header-Content-Length"
 # Of each element of a BYTES tensor: its length.
 LENGTH = np.dtype("<u4")
+
+
+class ModelConverter(StringConverter):
+    """The name of a model in an address, with or without its only version."""
+
+    regex = f"[^/]+(?:/versions/{VERSION})?"
+
+    def to_python(self, value: str) -> str:
+        return value.partition("/")[0]
+
+
+register_converter(ModelConverter, "open_inference_model")
 
 
 class ServerView(DialectView):
@@ -211,9 +224,17 @@ urlpatterns = [
     path("v2", ServerView.as_view(), name="open-inference-server"),
     path("v2/health/live", LiveView.as_view(), name="open-inference-live"),
     path("v2/health/ready", ReadyView.as_view(), name="open-inference-ready"),
-    path("v2/models/<str:model>", ModelView.as_view(), name="open-inference-model"),
     path(
-        "v2/models/<str:model>/ready", ModelReadyView.as_view(), name="open-inference-model-ready"
+        "v2/models/<open_inference_model:model>", ModelView.as_view(), name="open-inference-model"
     ),
-    path("v2/models/<str:model>/infer", InferView.as_view(), name="open-inference-infer"),
+    path(
+        "v2/models/<open_inference_model:model>/ready",
+        ModelReadyView.as_view(),
+        name="open-inference-model-ready",
+    ),
+    path(
+        "v2/models/<open_inference_model:model>/infer",
+        InferView.as_view(),
+        name="open-inference-infer",
+    ),
 ]

@@ -77,6 +77,7 @@ class DetectView(RoboflowView):
     )
     def post(self, request: Request) -> Response:
         parameters = self.parameters(request, RoboflowDetectSerializer)
+        self.charge(request, len(parameters["image"]))
         answers = [
             _detections_as_json(self._found(request, data, parameters), parameters)
             for data in parameters["image"]
@@ -106,6 +107,7 @@ class ClassifyView(RoboflowView):
     def post(self, request: Request) -> Response:
         parameters = self.parameters(request, RoboflowClassifySerializer)
         model = parameters["model_id"]
+        self.charge(request, len(parameters["image"]))
         model_pool.wait_until_loaded("classification", model)
         answers = []
         for data in parameters["image"]:
@@ -142,7 +144,7 @@ def _envelope(found: Detections | Classification) -> dict[str, Any]:
 
 
 def _detections_as_json(found: Detections, parameters: dict[str, Any]) -> dict[str, Any]:
-    classes = parameters.get("class_filter")
+    classes = set(parameters.get("class_filter") or ())
     shown = [one for one in found.detections if not classes or one.class_name in classes]
     predictions = [_detection_as_json(one) for one in shown[: parameters.get("max_detections")]]
     return {**_envelope(found), "predictions": predictions, "visualization": None}

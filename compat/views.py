@@ -3,6 +3,8 @@
 from typing import Any
 
 from django.conf import settings
+from django.utils.log import log_response
+from django.utils.translation import gettext
 from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
@@ -34,6 +36,13 @@ class MayUseSite(BasePermission):
         return not settings.REQUIRE_LOGIN or request.user.is_authenticated
 
 
+class HasAccount(BasePermission):
+    """Accounts only, on every site."""
+
+    def has_permission(self, request: Request, view: Any) -> bool:
+        return request.user.is_authenticated
+
+
 class DialectView(APIView):
     """A view of a dialect: its parameters, its answers and its errors are those of the dialect."""
 
@@ -55,10 +64,29 @@ class DialectView(APIView):
         return {"error": detail}
 
     def handle_exception(self, exc: Exception) -> Response:
-        response = super().handle_exception(exc)
-        response.data = self.error(response.status_code, response.data["detail"])
+        try:
+            response = super().handle_exception(exc)
+        except Exception as unexpected:
+            detail = gettext("Internal server error; see the server log.")
+            response = Response({"detail": detail}, status=500)
+            log_response(
+                "%s: %s",
+                "Internal Server Error",
+                self.request.path,
+                response=response,
+                request=self.request,
+                exception=unexpected,
+            )
+        # What was received may hold half of a pair of surrogates, which no answer can.
+        detail = str(response.data["detail"]).encode(errors="replace").decode()
+        response.data = self.error(response.status_code, detail)
         response.content_type = None
         return response
+
+    def charge(self, request: Request, pictures: int) -> None:
+        """Count the further pictures of a request as requests; raises ``Throttled``."""
+        for _ in range(pictures - 1):
+            self.check_throttles(request)
 
     def parameters(
         self, request: Request, serializer_class: type[serializers.Serializer]

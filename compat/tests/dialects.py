@@ -5,9 +5,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from django.contrib.auth.models import User
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client, override_settings
 
+from accounts.tokens import create_token
 from compat.tests.stand_in_label_studio import LABEL_STUDIO_TOKEN, stand_in_label_studio
 from detect_image.tests.test_api import PICTURE
 
@@ -85,7 +87,13 @@ LABEL_CONFIG = """
 """
 
 
-def label_studio(client: Client, picture: bytes = PICTURE, key: str = "", **fields: Any) -> Any:
+def label_studio(
+    client: Client, picture: bytes = PICTURE, key: str | None = None, **fields: Any
+) -> Any:
+    """Predict with ``key``, or with a new token: without one nothing is predicted."""
+    if key is None:
+        user, _ = User.objects.get_or_create(username="annotator")
+        key = create_token(user, f"label-studio {user.api_tokens.count()}")[1]
     credentials = base64.b64encode(f"vision:{key}".encode()).decode()
     headers = {"authorization": f"Basic {credentials}"} if key else {}
     body = {"tasks": [{"id": 1, "data": {"photo": "/data/upload/1/a.png"}}]}

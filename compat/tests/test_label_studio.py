@@ -4,6 +4,8 @@ import time
 from typing import Any
 
 import pytest
+from django.core.cache import cache
+from rest_framework.throttling import SimpleRateThrottle
 
 from compat.label_studio_pictures import LabelStudioPictures
 from compat.tests.dialects import LABEL_CONFIG, label_studio
@@ -82,12 +84,53 @@ def test_classes_without_a_label_are_left_out(client):
         '<View><Image name="picture" value="$photo"/></View>',
         LABEL_CONFIG.replace('toName="picture"', 'toName="other"'),
         '<!DOCTYPE a [<!ENTITY b "c">]>' + LABEL_CONFIG,
+        "<View>&lt;&other;</View>",
     ],
 )
 def test_a_set_up_without_boxes_on_a_picture_is_refused(client, config):
     response = label_studio(client, label_config=config)
 
     assert (response.status_code, [*response.json()]) == (422, ["error"])
+
+
+def test_a_set_up_may_have_comments(client):
+    config = f"<!-- fruits -->{LABEL_CONFIG}"
+
+    (prediction,) = label_studio(client, label_config=config).json()["results"]
+
+    assert len(prediction["result"]) == 2
+
+
+@pytest.mark.parametrize("authorization", [None, "Basic ä", "Basic a", "Basic /w==", "Digest a"])
+def test_nothing_is_fetched_for_those_without_a_token(client, authorization):
+    headers = {"authorization": authorization} if authorization else {}
+    body = {"tasks": [{"data": {"photo": FILE}}], "label_config": LABEL_CONFIG}
+
+    response = client.post("/predict", body, content_type="application/json", headers=headers)
+
+    assert (response.status_code, [*response.json()]) == (401, ["error"])
+
+
+def test_a_bad_picture_does_not_lose_the_others(client):
+    good, *bad = ({"data": {"photo": path}} for path in (FILE, "/data/missing.png", "/api/users/"))
+
+    results = label_studio(client, tasks=[bad[0], good, bad[1]]).json()["results"]
+    all_bad = label_studio(client, tasks=bad)
+
+    assert [len(one["result"]) for one in results] == [0, 2, 0]
+    assert {one["model_version"] for one in results} == {"toy"}
+    assert (all_bad.status_code, [*all_bad.json()]) == (502, ["error"])
+
+
+def test_each_picture_of_a_batch_counts_as_a_request(client, monkeypatch):
+    cache.clear()
+    monkeypatch.setattr(SimpleRateThrottle, "THROTTLE_RATES", {"predictions": "3/min"})
+    tasks = [{"data": {"photo": FILE}}] * 2
+
+    statuses = [label_studio(client, tasks=tasks).status_code for _ in range(2)]
+    cache.clear()
+
+    assert statuses == [200, 429]
 
 
 def test_of_too_many_tasks_only_the_first_is_predicted(client, settings):

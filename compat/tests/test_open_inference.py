@@ -34,6 +34,22 @@ def test_the_server_tells_its_name_extension_and_health(client):
     assert client.get("/v2/models/toy/ready").status_code == 200
 
 
+def test_a_model_has_one_version_and_an_id_may_be_empty(client):
+    tensor = {"name": "image", "shape": [1], "datatype": "BYTES", "data": [BASE64]}
+    body = {"id": "", "inputs": [tensor]}
+
+    answers = [
+        client.post(f"/v2/models/toy{version}/infer", body, content_type="application/json").json()
+        for version in ("", "/versions/1")
+    ]
+
+    assert answers[0] == answers[1]
+    assert (answers[0]["id"], answers[0]["model_version"]) == ("", "1")
+    for rest in ("", "/ready"):
+        assert client.get(f"/v2/models/toy/versions/1{rest}").json()["name"] == "toy"
+        assert client.get(f"/v2/models/toy/versions/2{rest}").status_code == 404
+
+
 def test_a_model_that_is_loading_is_not_ready(client, loading_detector):
     for path in ("/v2/health/ready", "/v2/models/toy/ready"):
         response = client.get(path)
