@@ -156,7 +156,7 @@ def _infer(
     """The results for a picture and any tiles of it; ``original_wh`` is that of the picture."""
     timeout_s = settings.LIMITS["inference_seconds"]
     deadline = time.monotonic() + timeout_s
-    submitted = []
+    submitted: list[tuple[_Prepared, Future[InferenceResult]]] = []
     future: Future[InferenceResult] | None = None
     results = []
     try:
