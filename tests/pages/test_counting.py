@@ -347,6 +347,7 @@ def test_the_counts_can_be_downloaded_as_csv_and_json(video_page: Page) -> None:
     assert [answer.status for answer in found] == [200, 200]
     assert "tomato" in found[0].text()
     assert len(found[1].json()["lines"]) == 1
+    assert "figures.counts.json" in found[1].headers["content-disposition"]
 
 
 def test_results_are_downloaded_with_track_ids_while_tracks_are_shown(video_page: Page) -> None:
@@ -357,9 +358,12 @@ def test_results_are_downloaded_with_track_ids_while_tracks_are_shown(video_page
         assert ("track_id" in download.value.path().read_text()) == has_tracks
 
 
-def test_a_video_is_saved_with_the_tracks_that_are_shown(video_page: Page) -> None:
-    video_page.get_by_role("button", name="Save as video").click()
+def test_a_video_is_saved_with_the_tracks_and_lines_that_are_shown(video_page: Page) -> None:
+    with video_page.expect_request(lambda request: "/renderings/" in request.url) as asked:
+        video_page.get_by_role("button", name="Save as video").click()
 
+    sent = asked.value.post_data_json
+    assert (sent["show_tracks"], sent["show_regions"]) == (True, True)
     expect(video_page.locator("#renderings li").first).to_contain_text("with tracks")
     expect(video_page.locator("#renderings .name").first).to_have_text("AVI: ready", timeout=30_000)
 

@@ -5,6 +5,11 @@ import { delay } from "./delay.js";
 export class Latest {
   #running = new AbortController();
 
+  /** Abort the task that is running, or waits. */
+  abort() {
+    this.#running.abort();
+  }
+
   /**
    * Start a task unless another one follows within the delay; the task before it is aborted.
    * @template T

@@ -3,6 +3,7 @@
 import { element, part, texts } from "../../js/dom.js";
 import { rememberControls, remember, remembered } from "../../js/memory.js";
 import { failureText, requestJson } from "../../js/requests/api.js";
+import { delay } from "../../js/requests/delay.js";
 import { Latest } from "../../js/requests/latest.js";
 import { RegionPanel } from "../../js/tracks/region-panel.js";
 import { flat, unflat } from "../../js/tracks/regions.js";
@@ -36,8 +37,14 @@ export class Counting {
   #ids = new TrackIds();
   #frameIndex = 0;
   #asking = new Latest();
-  #saving = new Latest();
-  #askedMs = 0;
+  /** How many questions are not answered yet, and when the last one was. */
+  #open = 0;
+  #answeredMs = 0;
+  /** The newest regions that are not saved yet, by address. */
+  /** @type {Map<string, import("../../js/tracks/regions.js").FlatRegions>} */
+  #unsaved = new Map();
+  /** @type {Promise<unknown>} */
+  #saved = Promise.resolve();
   /** What the known tracks are of: the threshold, and how far detection was. */
   #tracked = { threshold: "", frames: 0 };
 
@@ -79,16 +86,23 @@ export class Counting {
     }
     if (video.frames_detected < this.#ids.size) this.forget();
     const isNewer = video.frames_detected !== before.frames_detected;
-    const isDue = !isActive(video) || performance.now() - this.#askedMs > RUNNING_INTERVAL_MS;
+    const isDue = !isActive(video) || performance.now() - this.#answeredMs > RUNNING_INTERVAL_MS;
     const hasEnded = isActive(before) && !isActive(video);
-    if ((isNewer && isDue) || hasEnded) this.#ask(0);
+    // A slow answer is worth waiting for.
+    if ((isNewer && isDue && !this.#open) || hasEnded) this.#ask(0);
   }
 
   /** The results were discarded, as there will be those of another model. */
   forget() {
+    this.#asking.abort();
     this.#ids.clear();
     this.#tracked.frames = 0;
     this.#counts = null;
+    this.regions.showCounts([]);
+    this.timeline.clear();
+    showTotals([]);
+    showCrossings([], () => "");
+    delete panel.dataset.frames;
   }
 
   /** @param {number} frameIndex of the frame that the player shows */
@@ -133,14 +147,24 @@ export class Counting {
       this.#ask(CHANGE_DELAY_MS);
       return;
     }
-    const body = flat(this.regions.regions, 1);
-    const isSaved = await this.#report(
-      this.#saving.run(CHANGE_DELAY_MS, async (signal) => {
-        await requestJson(video.urls.regions, { method: "PATCH", body, signal });
-        return true;
-      }),
-    );
-    if (isSaved) this.#ask(0);
+    this.#unsaved.set(video.urls.regions, flat(this.regions.regions, 1));
+    // One after the other, so that the last one wins.
+    const saved = this.#saved.then(() => this.#save(video.urls.regions));
+    this.#saved = saved.catch(() => null);
+    if (await this.#report(saved)) this.#ask(0);
+  }
+
+  /**
+   * @param {string} url
+   * @returns {Promise<true | null>} null if the newest regions are saved already
+   */
+  async #save(url) {
+    if (!this.#unsaved.has(url)) return null;
+    await delay(CHANGE_DELAY_MS);
+    const body = this.#unsaved.get(url);
+    this.#unsaved.delete(url);
+    await requestJson(url, { method: "PATCH", body });
+    return true;
   }
 
   /**
@@ -150,15 +174,19 @@ export class Counting {
   async #ask(delayMs) {
     const video = this.#video;
     if (!video || !panel.open) return;
-    this.#askedMs = performance.now();
+    this.#open += 1;
     const answers = await this.#report(
       this.#asking.run(delayMs, async (signal) => {
         const threshold = String(filters.threshold);
-        const counts = requestJson(`${video.urls.counts}?${this.#countsQuery(threshold)}`, { signal });
-        const tracks = await this.#missingTracks(video, threshold, signal);
-        return { threshold, tracks, counts: await counts };
+        const [counts, tracks] = await Promise.all([
+          requestJson(`${video.urls.counts}?${this.#countsQuery(threshold)}`, { signal }),
+          this.#missingTracks(video, threshold, signal),
+        ]);
+        return { threshold, tracks, counts };
       }),
     );
+    this.#open -= 1;
+    this.#answeredMs = performance.now();
     if (!answers) return;
     if (answers.tracks) this.#ids.replace(answers.tracks);
     this.#tracked = { threshold: answers.threshold, frames: isActive(video) ? 0 : video.frames_detected };

@@ -42,36 +42,44 @@ let shown = [];
 let nameOf = () => "";
 
 /**
- * List crossings and entries. A long list is shown in parts.
+ * List crossings and entries. A long list is shown in parts. Rows are used again, so that one keeps
+ * the focus.
  * @param {Happening[]} events
  * @param {(region: number) => string} regionName
  */
 export function showCrossings(events, regionName) {
-  const rows = Math.max(ROWS_AT_ONCE, list.children.length);
   shown = events;
   nameOf = regionName;
-  list.replaceChildren();
-  addRows(rows);
+  showRows(Math.max(ROWS_AT_ONCE, list.children.length));
   section.hidden = events.length === 0;
   element("crossings-count", HTMLElement).textContent = String(events.length);
 }
 
-/** @param {number} count */
-function addRows(count) {
-  const from = list.children.length;
-  const rows = shown.slice(from, from + count).map((event) => {
-    const row = document.createElement("li");
-    const button = document.createElement("button");
-    button.type = "button";
+/** @param {number} count how many rows are shown at most */
+function showRows(count) {
+  const events = shown.slice(0, count);
+  while (list.children.length > events.length) list.lastElementChild?.remove();
+  for (const [index, event] of events.entries()) {
+    if (index === list.children.length) list.append(newRow());
+    const button = /** @type {HTMLElement} */ (list.children[index].firstElementChild);
+    const text = eventText(event);
+    const key = [event.frame_index, event.class_id, text].join();
+    if (button.dataset.key === key) continue;
+    button.dataset.key = key;
     button.dataset.frame = String(event.frame_index);
     const time = document.createElement("span");
     time.textContent = timeText(event.pts_s);
-    button.append(time, colourDot(event.class_id), eventText(event));
-    row.append(button);
-    return row;
-  });
-  list.append(...rows);
-  more.hidden = list.children.length >= shown.length;
+    button.replaceChildren(time, colourDot(event.class_id), text);
+  }
+  more.hidden = events.length === shown.length;
+}
+
+function newRow() {
+  const row = document.createElement("li");
+  const button = document.createElement("button");
+  button.type = "button";
+  row.append(button);
+  return row;
 }
 
 /**
@@ -93,5 +101,5 @@ export function whenCrossingChosen(seek) {
     const button = target instanceof Element ? target.closest("button") : null;
     if (button) seek(Number(button.dataset.frame));
   });
-  more.addEventListener("click", () => addRows(ROWS_AT_ONCE));
+  more.addEventListener("click", () => showRows(list.children.length + ROWS_AT_ONCE));
 }

@@ -66,6 +66,11 @@ export class Timeline {
     rows.replaceChildren(...plots, ...(events.length ? [this.#marksRow(events)] : []));
   }
 
+  clear() {
+    this.#counts = null;
+    rows.replaceChildren();
+  }
+
   /** @param {number} frameIndex of the frame that the player shows */
   showPosition(frameIndex) {
     seek.value = String(frameIndex);
