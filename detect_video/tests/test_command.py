@@ -59,11 +59,12 @@ def test_wrong_arguments_are_explained(clip_path, tmp_path, name, arguments, wor
     assert not (tmp_path / name).exists()
 
 
-def test_the_video_itself_is_not_overwritten(clip_path):
+@pytest.mark.parametrize("option", ["--output", "--jsonl", "--csv"])
+def test_the_video_itself_is_not_overwritten(clip_path, option):
     before = clip_path.read_bytes()
 
     with pytest.raises(CommandError, match="overwritten"):
-        detect(clip_path, clip_path)
+        call_command("detect_video", str(clip_path), option, str(clip_path))
 
     assert clip_path.read_bytes() == before
 
@@ -108,6 +109,17 @@ def test_tracked_objects_are_reported_and_saved_as_a_table(tmp_path):
     assert "zone 1, tomato: 1 entries, longest 2.0 s" in stdout.getvalue()
     lines = [json.loads(line) for line in jsonl.read_text().splitlines()]
     assert [line["detections"][0]["track_id"] for line in lines] == [1] * 20
+
+
+def test_counts_are_reported_without_files(tmp_path):
+    path = write_still(tmp_path / "clip.mp4")
+    stdout = io.StringIO()
+
+    call_command("detect_video", str(path), "--line", "0,0,96,0", stdout=stdout)
+
+    assert "tomato: 1 objects" in stdout.getvalue()
+    with pytest.raises(CommandError, match="Nothing would be saved"):
+        call_command("detect_video", str(path))
 
 
 def test_tracks_are_drawn_in_their_own_colour(tmp_path):

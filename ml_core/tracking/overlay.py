@@ -36,6 +36,9 @@ class VideoOverlay:
     ) -> None:
         self._pts_s = found.pts_s
         self._paths = paths(found, track_ids)
+        # By path: its first and its last frame.
+        ends = [(path.frames[0], path.frames[-1]) for path in self._paths]
+        self._first, self._last = np.array(ends, int).reshape(-1, 2).T
         self._has_tails = has_tails
         self._line_text, self._zone_text = line_text, zone_text
         self._lines = [(line, *self._crossings(line)) for line in lines]
@@ -46,10 +49,11 @@ class VideoOverlay:
         frame = int(np.searchsorted(self._pts_s, pts_s, side="right")) - 1
         oldest = int(np.searchsorted(self._pts_s, pts_s - TAIL_S))
         tails = []
-        for path in self._paths if self._has_tails else ():
+        # A hidden object keeps its tail while it is short.
+        is_there = (self._first <= frame) & (self._last >= frame) & self._has_tails
+        for path in map(self._paths.__getitem__, np.flatnonzero(is_there)):
             first, end = np.searchsorted(path.frames, [oldest, frame + 1])
-            # A hidden object keeps its tail while it is short.
-            if end - first > 1 and path.frames[-1] >= frame:
+            if end - first > 1:
                 tails.append((path.track_id, path.points[first:end]))
         until = partial(bisect_right, x=frame)
         return Overlay(

@@ -9,13 +9,13 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from tqdm import tqdm
 
-from detect_video.exports import detections_of, jsonl_line, with_track_ids
+from detect_video.exports import detections_of, jsonl_line
 from detect_video.jobs.pipeline import detect_frames, open_frames
 from detect_video.video.reader import VideoFrame, VideoInfo
 from detect_video.video.rendering import render_video
 from ml_core.errors import VisionError
 from ml_core.management.arguments import unit_interval
-from ml_core.results import Detections
+from ml_core.results import Detection, Detections
 from ml_core.tracking.overlay import VideoOverlay
 from ml_core.tracking.regions import InvalidRegion, Region, parse_line, parse_zone
 from ml_core.tracking.summary import Summary
@@ -70,17 +70,20 @@ class Command(BaseCommand):
         parser.add_argument("--score-threshold", type=unit_interval, default=0.25)
 
     def handle(self, *args: Any, **options: Any) -> None:
-        source, target = options["path"], options["output"]
-        if not (target or options["jsonl"] or options["csv"]):
-            raise CommandError("Nothing would be saved; choose an --output, --jsonl or --csv.")
+        source = options["path"]
+        targets = [options[name] for name in ("output", "jsonl", "csv") if options[name]]
+        if not (targets or options["tracks"] or options["line"] or options["zone"]):
+            raise CommandError(
+                "Nothing would be saved; choose an --output, --jsonl or --csv, or --tracks."
+            )
         if not source.is_file():
             raise CommandError(f"{source}: there is no such file.")
-        if target and target.exists() and target.samefile(source):
-            raise CommandError(f"{target} would be overwritten; choose another --output.")
+        for target in targets:
+            if target.exists() and target.samefile(source):
+                raise CommandError(f"{target} would be overwritten; choose another file.")
         try:
-            for path in (target, options["csv"]):
-                if path:
-                    path.parent.mkdir(parents=True, exist_ok=True)
+            for target in targets:
+                target.parent.mkdir(parents=True, exist_ok=True)
             self._run(options)
         except VisionError as exc:
             raise CommandError(f"{source}: {exc}") from exc
@@ -91,7 +94,7 @@ class Command(BaseCommand):
         wanted = options["csv"], options["line"], options["zone"]
         options["tracks"] = options["tracks"] or any(wanted)
         frames, model, size_wh = self._detect(options)
-        track_ids = overlay = None
+        overlay = None
         if options["tracks"]:
             found = FrameDetections.none()
             if frames:
@@ -100,9 +103,10 @@ class Command(BaseCommand):
                 )
             ids = VideoTracks(options["score_threshold"]).extend(found)
             overlay = VideoOverlay(found, ids, lines=options["line"], zones=options["zone"])
-            track_ids = ids_by_frame(found, ids)
+            for frame, of_frame in zip(frames, ids_by_frame(found, ids), strict=True):
+                for detection, track_id in zip(frame["detections"], of_frame, strict=True):
+                    detection["track_id"] = track_id
             self._report(Summary(found, ids), options)
-        frames = with_track_ids(frames, track_ids)
         if options["tracks"] and options["jsonl"]:
             with options["jsonl"].open("w", encoding="utf-8") as jsonl:
                 jsonl.writelines(
@@ -169,14 +173,13 @@ class Command(BaseCommand):
         self, options: dict[str, Any], frames: list[dict], overlay: VideoOverlay | None
     ) -> None:
         target = options["output"]
-        by_pts_us = {
-            frame["pts_us"]: [
-                detection
-                for detection in detections_of(frame)
-                if detection.score >= options["score_threshold"]
-            ]
-            for frame in frames
-        }
+        by_pts_us = {frame["pts_us"]: frame for frame in frames}
+
+        def shown(pts_us: int) -> list[Detection]:
+            frame = by_pts_us.get(pts_us, {"detections": []})
+            found = detections_of(frame)
+            return [one for one in found if one.score >= options["score_threshold"]]
+
         with tqdm(total=len(frames), desc="Saving", unit="frame", disable=None) as bar:
 
             def on_frame(frames: int) -> None:
@@ -185,7 +188,7 @@ class Command(BaseCommand):
             render_video(
                 options["path"],
                 target,
-                lambda pts_us: by_pts_us.get(pts_us, []),
+                shown,
                 codec=CODEC_OF[target.suffix.lower()],
                 overlay_by_pts_us=lambda us: overlay.at(us / 1_000_000) if overlay else None,
                 on_frame=on_frame,
