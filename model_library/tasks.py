@@ -20,7 +20,6 @@ from ml_core.catalog.specs import ModelSpec
 from ml_core.errors import Busy, EngineUnavailable, InferenceTimeout, ModelLoading
 from ml_core.inspection.adding import Check, Places, Understood, add_model
 from ml_core.inspection.answers import Note, Understanding, answers_from
-from ml_core.inspection.checking import Checker
 from ml_core.models import ModelChoice
 from ml_core.pictures.drawing import draw_detections
 from ml_core.pictures.labelled_pictures import LabelError
@@ -78,7 +77,7 @@ def understand(run: Run) -> None:
     """Look into the uploaded files and try the model; what was understood is the result."""
     job = run.job
     samples = read_samples()
-    check = Checker(job.set_path, run.report, job.folder) if job.set_path else None
+    check = _checker(run, job.set_path) if job.set_path else None
     with _turn(run):
         found = _add(job, samples, is_dry_run=True, check=check)
     run.check()
@@ -88,6 +87,13 @@ def understand(run: Run) -> None:
         spec = found.spec
         result |= {"input": asdict(spec.input), "accuracy_percent": spec.accuracy_percent}
     run.end(State.UNDERSTOOD, result=result)
+
+
+def _checker(run: Run, path: Path) -> Check:
+    # As in ``_measure_detector``.
+    from ml_core.inspection.checking import Checker
+
+    return Checker(path, run.report, run.job.folder)
 
 
 def add(run: Run) -> None:
@@ -220,10 +226,10 @@ def _wait_until_loaded(spec: ModelSpec, run: Run) -> None:
 
 def _measure_classifier(spec: ModelSpec, path: Path, run: Run) -> tuple[float, int]:
     """The share of pictures whose most probable class is right, and the number of pictures."""
-    from ml_core.inspection.checking import spread
-    from ml_core.training.classification.data import find_test_pictures, read_picture
+    from ml_core.inspection.labelled_sets import pictures_by_class, spread
+    from ml_core.training.classification.data import read_picture
 
-    by_class = find_test_pictures(path, settings.LIMITS["labelled_files"])
+    by_class = pictures_by_class(path)
     _check_known(spec, set(by_class), path)
     labelled = [(file, label) for label, files in by_class.items() for file in files]
     chosen = spread(labelled, settings.LIMITS["accuracy_pictures"])
@@ -251,7 +257,7 @@ def _measure_detector(spec: ModelSpec, path: Path, run: Run) -> tuple[float, int
     """mAP@0.5 and the number of pictures."""
     # Imported here: they load libraries of 100 MB.
     from ml_core.evaluation.accuracy import mean_average_precision
-    from ml_core.inspection.checking import numbered_as, opened_set, spread
+    from ml_core.inspection.labelled_sets import numbered_as, opened_set, spread
     from ml_core.pictures.detection_sets import read_detection_set
     from ml_core.pictures.labelled_pictures import read_image
 
