@@ -6,6 +6,7 @@ from contextlib import nullcontext
 from fractions import Fraction
 from threading import Lock
 from typing import Any
+from uuid import UUID
 
 import numpy as np
 
@@ -69,7 +70,7 @@ class TrackedVideo:
                 return
 
 
-_kept: OrderedDict[object, TrackedVideo] = OrderedDict()
+_kept: OrderedDict[UUID, TrackedVideo] = OrderedDict()
 _kept_lock = Lock()
 
 
@@ -81,7 +82,8 @@ def tracked(video: Video, score_threshold: float) -> tuple[FrameDetections, np.n
     if video.pk not in _kept:
         _forget_deleted()
     with _kept_lock:
-        kept = _kept[video.pk] = _kept.pop(video.pk, None) or TrackedVideo()
+        kept = _kept.pop(video.pk) if video.pk in _kept else TrackedVideo()
+        _kept[video.pk] = kept
     answer = kept.at(video, score_threshold)
     with _kept_lock:
         while len(_kept) > 1 and sum(one.nbytes for one in _kept.values()) > KEPT_BYTES:
