@@ -28,13 +28,8 @@ test: .venv/dev node_modules ## Set everything up and run every check and test
 	printf "%s\n" linux darwin win32 | xargs -P 2 -I % $(BIN)/mypy --platform % --cache-dir .mypy_cache/%
 	npm run --silent check
 	npm test --silent
-# Side by side, as end-to-end tests leave the cores idle for much of the time. Their output follows.
-	@mkdir -p var
-	CHROMIUM=$(CHROMIUM) $(BIN)/pytest tests --numprocesses 2 --dist loadfile --no-loadscope-reorder \
-		>var/end-to-end-tests.log 2>&1 & end_to_end=$$!; \
-	$(BIN)/pytest --numprocesses 2 --dist worksteal; failed=$$?; \
-	wait $$end_to_end || failed=$$?; \
-	cat var/end-to-end-tests.log; exit $$failed
+	$(BIN)/pytest --numprocesses 2 --dist worksteal
+	CHROMIUM=$(CHROMIUM) $(BIN)/pytest tests --numprocesses 3 --dist loadfile --no-loadscope-reorder
 
 test-pythons: .venv/runtime ## Serve the site with every supported Python of this machine, and try it
 	@PYTHONUNBUFFERED=1 $(BIN)/python scripts/test-pythons

@@ -23,6 +23,7 @@ LONG = 18_000
 STORE = """
 import json, shutil
 from detect_video.models import FrameResult, Video
+from ml_core.catalog.downloads import sha256_of
 stored = json.load(open({path!r}))
 video = Video.objects.get(pk=stored["id"])
 if stored["file"]:
@@ -31,7 +32,8 @@ video.frames.all().delete()
 FrameResult.objects.bulk_create([FrameResult(video=video, **row) for row in stored["rows"]])
 Video.objects.filter(pk=video.pk).update(
     state="done", frames_detected=len(stored["rows"]), frames_hint=len(stored["rows"]),
-    width={width}, height={height}, duration_s=len(stored["rows"]) / {rate})
+    width={width}, height={height}, duration_s=len(stored["rows"]) / {rate},
+    sha256=sha256_of(video.source_path))
 """
 
 pytestmark = pytest.mark.usefixtures("console_errors")
