@@ -28,12 +28,13 @@ stored = json.load(open({path!r}))
 video = Video.objects.get(pk=stored["id"])
 if stored["file"]:
     shutil.copy(stored["file"], video.source_path)
+size_bytes = video.source_path.stat().st_size
 video.frames.all().delete()
 FrameResult.objects.bulk_create([FrameResult(video=video, **row) for row in stored["rows"]])
 Video.objects.filter(pk=video.pk).update(
     state="done", frames_detected=len(stored["rows"]), frames_hint=len(stored["rows"]),
     width={width}, height={height}, duration_s=len(stored["rows"]) / {rate},
-    sha256=sha256_of(video.source_path))
+    sha256=sha256_of(video.source_path), size_bytes=size_bytes, received_bytes=size_bytes)
 """
 
 pytestmark = pytest.mark.usefixtures("console_errors")
