@@ -41,7 +41,7 @@ def read_catalog(model_dir: Path) -> dict[str, ModelSpec]:
     """
     shipped = _shipped_classifier()
     specs = {shipped.name: shipped}
-    specs |= {spec.name: _with_labels(spec) for spec in _catalogued(model_dir)}
+    specs |= {spec.name: _with_labels(replace(spec, directory=model_dir)) for spec in CATALOG}
     specs[VISION_SMALL.name] = VISION_SMALL
     folders = model_dir.iterdir() if model_dir.is_dir() else []
     # Hidden folders are those of models that are being added.
@@ -62,11 +62,6 @@ def read_catalog(model_dir: Path) -> dict[str, ModelSpec]:
         if spec:
             specs[spec.name] = spec
     return specs
-
-
-@cache
-def _catalogued(model_dir: Path) -> list[ModelSpec]:
-    return [replace(spec, directory=model_dir) for spec in CATALOG]
 
 
 def _with_labels(spec: ModelSpec) -> ModelSpec:
