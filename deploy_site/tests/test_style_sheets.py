@@ -13,6 +13,8 @@ SHEETS = [*ROOT.glob("static/css/*.css"), *ROOT.glob("*/static/*/*.css")]
 OF_OTHERS = {"errorlist", "models", "version"}
 OF_OTHERS |= {"info", "scheme-container"}
 OF_OTHERS |= {"only-form", "request-info", "response-info", "form-switcher"}
+# Put together from variables by region-drawing.js.
+OF_VARIABLES = {"edge", "shape", "zone", "chosen"}
 
 
 def classes(css: str) -> set[str]:
@@ -25,9 +27,9 @@ def test_every_class_in_a_style_sheet_is_used_by_a_page(sheet: Path):
     pages = [*ROOT.glob("templates/**/*.html"), *ROOT.glob("*/templates/**/*.html")]
     modules = [*ROOT.glob("static/js/**/*.js"), *ROOT.glob("*/static/**/*.js")]
     attributes = r'class="([^"]*)"'
-    set_by_modules = r'(?:className = |classList\.\w+\()((?:"[\w-]+"(?:, )?)+)'
+    set_by_modules = r'(?:className = |classList\.\w+\(|class: )((?:["`][\w-]+(?:", )?)+)'
 
-    used = set(OF_OTHERS)
+    used = OF_OTHERS | OF_VARIABLES
     for files, pattern in ((pages, attributes), (modules, set_by_modules)):
         for file in files:
             for names in re.findall(pattern, file.read_text(encoding="utf-8")):
