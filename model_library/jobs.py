@@ -68,8 +68,10 @@ class Run:
             raise RunLost
 
     def end(self, state: State, **fields: Any) -> None:
-        """Store how the job ended. Raises ``RunLost`` if it was cancelled."""
-        if not self._update(state=state, run_id=None, updated_at=timezone.now(), **fields):
+        """Store how the job ended, and its last progress. Raises ``RunLost`` if cancelled."""
+        progress = {"done": self._done, "total": self._total}
+        ended = {"state": state, "run_id": None, "updated_at": timezone.now()}
+        if not self._update(**progress, **ended, **fields):
             raise RunLost
 
     def send_heartbeats(self) -> None:
