@@ -46,7 +46,8 @@ def free_port() -> int:
 def served(*, watched: bool = False, **environment: str) -> Iterator[Site]:
     """Serve the site inside the ``with`` block; enters it once the models are warmed up."""
     port = free_port()
-    limits = {"LIMIT_CAMERAS_PER_OWNER": "1000", "THROTTLE_PREDICTIONS": ""}
+    of_one_client = ("CAMERAS_PER_OWNER", "CAMERAS_PER_ADDRESS", "WEBSOCKETS_PER_ADDRESS")
+    limits = {f"LIMIT_{name}": "1000" for name in of_one_client} | {"THROTTLE_PREDICTIONS": ""}
     environment = {**os.environ, **limits, **environment, "PORT": str(port)}
     migrate = [sys.executable, "manage.py", "migrate", "--verbosity", "0"]
     subprocess.run(migrate, env=environment, check=True)
