@@ -10,6 +10,7 @@ from django.urls import path
 from django.utils.translation import gettext
 from rest_framework.exceptions import ValidationError
 from rest_framework.parsers import JSONParser
+from rest_framework.permissions import IsAuthenticated
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -21,7 +22,7 @@ from compat.schema.label_studio import (
     LabelStudioSetupSerializer,
     LabelStudioVersionSerializer,
 )
-from compat.views import DialectView, HasAccount, described
+from compat.views import DialectView, described
 from detect_image.services import DRAWN_SCORE_THRESHOLD
 from ml_core.catalog import selection
 from ml_core.errors import ImageTooManyBytes, InvalidImage, UnsupportedImage, VisionError
@@ -76,7 +77,7 @@ class PredictView(LabelStudioView):
     cannot be read has no boxes, unless it is the same with all others.
     """
 
-    permission_classes = [HasAccount]
+    permission_classes = [IsAuthenticated]
 
     @described(
         "label_studio_predict",

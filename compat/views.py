@@ -36,13 +36,6 @@ class MayUseSite(BasePermission):
         return not settings.REQUIRE_LOGIN or request.user.is_authenticated
 
 
-class HasAccount(BasePermission):
-    """Accounts only, on every site."""
-
-    def has_permission(self, request: Request, view: Any) -> bool:
-        return request.user.is_authenticated
-
-
 class DialectView(APIView):
     """A view of a dialect: its parameters, its answers and its errors are those of the dialect."""
 

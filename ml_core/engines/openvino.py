@@ -42,7 +42,7 @@ class OpenVinoEngine:
         if spec.converted:
             # Published: many machines read the folder, so nothing is cached in it.
             path = spec.directory / spec.converted
-            self._compile(path, lambda options: CORE.compile_model(path, "CPU", options), precision)
+            self._compile(path, partial(CORE.compile_model, path, "CPU"), precision)
         else:
             self._convert_and_compile(spec, precision, cache_dir)
         self._per_thread = local()
