@@ -195,14 +195,21 @@ def _detections(
     started = time.perf_counter()
     prepared = results[0][0]
     found = []
-    for part, result in results:
+    for _, result in results:
         assert isinstance(result.prediction, Candidates)
-        boxes = undo_placement(result.prediction.boxes_rel_xyxy, part.placement, (1, 1))
-        found.append(replace(result.prediction, boxes_rel_xyxy=boxes))
+        found.append(result.prediction)
+    placement = prepared.placement
+    if len(results) > 1:
+        # Every tile has a placement of its own.
+        found = [
+            replace(one, boxes_rel_xyxy=undo_placement(one.boxes_rel_xyxy, part.placement, (1, 1)))
+            for one, (part, _) in zip(found, results, strict=True)
+        ]
+        placement = FULL_INPUT
     detections = detections_from_candidates(
         merged(areas, found),
         prepared.spec.labels,
-        placement=FULL_INPUT,
+        placement=placement,
         resolution_wh=prepared.resolution_wh,
         score_threshold=score_threshold,
         iou_threshold=iou_threshold,
