@@ -23,9 +23,9 @@ from compat.schema.label_studio import (
     LabelStudioVersionSerializer,
 )
 from compat.views import DialectView, described
-from detect_image.services import DRAWN_SCORE_THRESHOLD
 from ml_core.catalog import selection
 from ml_core.errors import ImageTooManyBytes, InvalidImage, UnsupportedImage, VisionError
+from ml_core.postprocessing import DRAWN_SCORE_THRESHOLD
 from ml_core.results import Detections
 from web.errors import log_vision_error
 

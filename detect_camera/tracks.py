@@ -5,6 +5,7 @@ import json
 from typing import Any
 
 from detect_camera.frames import BadFrameMessage
+from ml_core.postprocessing import DRAWN_SCORE_THRESHOLD
 from ml_core.results import Detections
 from ml_core.tracking.live import LiveTracks
 from ml_core.tracking.regions import (
@@ -16,8 +17,6 @@ from ml_core.tracking.regions import (
     parse_zone,
 )
 
-# As in drawn pictures.
-SCORE_THRESHOLD = 0.25
 MAX_CHARACTERS = 20_000
 KNOWN = {"type", "tracks", "lines", "zones", "score_threshold"}
 
@@ -41,7 +40,7 @@ class CameraTracks:
         message = _parse(text)
         lines = _regions(message, "lines", MAX_LINES, parse_line)
         zones = _regions(message, "zones", MAX_ZONES, parse_zone)
-        threshold = message.get("score_threshold", SCORE_THRESHOLD)
+        threshold = message.get("score_threshold", DRAWN_SCORE_THRESHOLD)
         if not _is_number(threshold) or not 0 <= threshold <= 1:
             raise BadFrameMessage('Expected a number from 0 to 1 as "score_threshold".')
         async with self._turn:

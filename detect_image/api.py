@@ -25,6 +25,7 @@ from detect_image.serializers import (
 )
 from ml_core import model_pool
 from ml_core.networks.loading import SCORE_FLOOR
+from ml_core.postprocessing import DRAWN_SCORE_THRESHOLD
 from web.exports import EXPORTS
 from web.rest.file_views import FileAPIView
 from web.rest.owner_filter import OwnerFilter
@@ -190,7 +191,7 @@ def _options(
     parameters: dict[str, Any], *, is_drawn: bool
 ) -> tuple[services.DrawOptions, services.DetectOptions]:
     """Build the options. Drawn boxes cannot be filtered later, so their threshold is higher."""
-    drawn_from = parameters.get("score_threshold", services.DRAWN_SCORE_THRESHOLD)
+    drawn_from = parameters.get("score_threshold", DRAWN_SCORE_THRESHOLD)
     detected_from = drawn_from if is_drawn else parameters.get("score_threshold", SCORE_FLOOR)
     original_wh = None
     if "original_width" in parameters:

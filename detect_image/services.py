@@ -16,14 +16,12 @@ from ml_core.metrics import measured
 from ml_core.pictures.drawing import draw_detections
 from ml_core.pictures.images import encode_jpeg, thumbnail_jpeg
 from ml_core.pictures.resizing import size_in_input
+from ml_core.postprocessing import DRAWN_SCORE_THRESHOLD
 from ml_core.results import Detections
 from web.rest.picture_uploads import decode_upload, picture_in_memory
 from web.rest.serializers import boxes_as_json
 from web.storage.media import replace_result, store_picture
 from web.storage.owners import Owner
-
-# Drawn boxes cannot be filtered later.
-DRAWN_SCORE_THRESHOLD = 0.25
 
 
 @dataclass(frozen=True)

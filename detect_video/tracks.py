@@ -16,8 +16,6 @@ from ml_core.tracking.summary import Summary
 from ml_core.tracking.table import to_csv
 from ml_core.tracking.tracks import FrameDetections, VideoTracks, ids_by_frame
 
-# As in drawn pictures.
-SCORE_THRESHOLD = 0.25
 # Rows per query while results are loaded.
 PAGE_FRAMES = 1000
 # Of all kept videos together. The video that was asked about last is always kept.

@@ -9,6 +9,8 @@ from ml_core.results import Detection, detections_from_arrays
 
 # Boxes of one class that overlap by more are suppressed.
 IOU_THRESHOLD = 0.45
+# From which score on boxes are drawn and objects tracked, unless the user says otherwise.
+DRAWN_SCORE_THRESHOLD = 0.25
 
 
 def detections_from_candidates(

@@ -25,6 +25,7 @@ from ml_core.pictures.drawing import draw_detections
 from ml_core.pictures.labelled_pictures import LabelError
 from ml_core.pictures.limits import image_limits
 from ml_core.pictures.samples import read_samples
+from ml_core.postprocessing import DRAWN_SCORE_THRESHOLD
 from ml_core.results import Classification
 from model_library import services
 from model_library.jobs import Run, RunLost
@@ -37,8 +38,7 @@ PROBE_S = 8
 BUSY_S = 1
 # How often in a row a measurement tries again what a loaded or restarted server did not answer.
 RETRIES = 60
-# Boxes of the sample's answer that are shown, and classes of a classifier's.
-SHOWN_SCORE = 0.25
+# Classes of a classifier's answer for the sample that are shown.
 TOP = 5
 
 # A model that is looked into needs as much memory as its conversion.
@@ -170,7 +170,7 @@ def _draw_answer(job: ModelJob, found: Understood, sample: np.ndarray) -> None:
     if isinstance(found.answer, Classification):
         return
     make_folder(job.folder)
-    drawn = draw_detections(sample, found.answer.filtered(SHOWN_SCORE).detections)
+    drawn = draw_detections(sample, found.answer.filtered(DRAWN_SCORE_THRESHOLD).detections)
     drawn.save(job.sample_path)
 
 
@@ -189,7 +189,7 @@ def _described(found: Understood) -> dict[str, Any]:
             for class_id, name, score in answer.top(TOP)
         ]
         return {**described, "top": rows}
-    shown = answer.filtered(SHOWN_SCORE).detections
+    shown = answer.filtered(DRAWN_SCORE_THRESHOLD).detections
     return {**described, "detections": boxes_as_json(shown)}
 
 

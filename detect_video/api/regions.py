@@ -9,7 +9,7 @@ from django.utils.translation import gettext
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from detect_video.tracks import SCORE_THRESHOLD
+from ml_core.postprocessing import DRAWN_SCORE_THRESHOLD
 from ml_core.tracking.regions import MAX_LINES, MAX_ZONES, InvalidRegion, parse_line, parse_zone
 from web.rest.parameters import ParametersSerializer, UnitIntervalField, WholeNumberField
 
@@ -49,7 +49,7 @@ class ThresholdSerializer(ParametersSerializer):
     """The threshold of tracks."""
 
     score_threshold = UnitIntervalField(
-        default=SCORE_THRESHOLD,
+        default=DRAWN_SCORE_THRESHOLD,
         help_text="minimum score of an object that is tracked, in steps of 0.01 (default: 0.25)",
     )
 

@@ -24,7 +24,7 @@ from ml_core.pictures.display import has_display, show_picture
 from ml_core.pictures.drawing import draw_detections
 from ml_core.pictures.images import PICTURE_SUFFIXES, decode_image
 from ml_core.pictures.limits import image_limits
-from ml_core.postprocessing import IOU_THRESHOLD
+from ml_core.postprocessing import DRAWN_SCORE_THRESHOLD, IOU_THRESHOLD
 from ml_core.results import Detections
 from web import exports
 
@@ -57,7 +57,7 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="picture or folder")
         parser.add_argument("--model", default="", help="model name; see list_models")
-        parser.add_argument("--score-threshold", type=unit_interval, default=0.25)
+        parser.add_argument("--score-threshold", type=unit_interval, default=DRAWN_SCORE_THRESHOLD)
         parser.add_argument("--iou-threshold", type=unit_interval, default=IOU_THRESHOLD)
         parser.add_argument(
             "--output", type=Path, metavar="DIR", help="folder for drawn pictures and results"

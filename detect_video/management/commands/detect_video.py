@@ -15,6 +15,7 @@ from detect_video.video.reader import VideoFrame, VideoInfo
 from detect_video.video.rendering import render_video
 from ml_core.errors import VisionError
 from ml_core.management.arguments import unit_interval
+from ml_core.postprocessing import DRAWN_SCORE_THRESHOLD
 from ml_core.results import Detection, Detections
 from ml_core.tracking.overlay import VideoOverlay
 from ml_core.tracking.regions import InvalidRegion, Region, parse_line, parse_zone
@@ -67,7 +68,7 @@ class Command(BaseCommand):
             help="count what enters this zone, in pixels; repeatable",
         )
         parser.add_argument("--model", default="", help="model name; see list_models")
-        parser.add_argument("--score-threshold", type=unit_interval, default=0.25)
+        parser.add_argument("--score-threshold", type=unit_interval, default=DRAWN_SCORE_THRESHOLD)
 
     def handle(self, *args: Any, **options: Any) -> None:
         source = options["path"]

@@ -20,9 +20,9 @@ from ml_core.networks.loading import NETWORK_ERRORS
 from ml_core.pictures.drawing import draw_detections
 from ml_core.pictures.labelled_pictures import LabelError
 from ml_core.pictures.samples import read_samples
+from ml_core.postprocessing import DRAWN_SCORE_THRESHOLD
 from ml_core.results import Classification
 
-SHOWN_SCORE = 0.25
 TOP = 5
 
 
@@ -99,7 +99,7 @@ class Command(BaseCommand):
             self.stdout.write(f"sample    {text}")
             return
         self.stdout.write(f"sample    {len(found.answer.detections)} boxes")
-        shown = found.answer.filtered(SHOWN_SCORE).detections
+        shown = found.answer.filtered(DRAWN_SCORE_THRESHOLD).detections
         for detection in shown:
             box = ", ".join(f"{value:.0f}" for value in detection.box)
             self.stdout.write(f"          {detection.class_name} {detection.score:.1%} at {box}")
