@@ -31,18 +31,6 @@ RENDERING = {"codec": "mjpg", "score_threshold": 0.3, "hidden_classes": [1], "sh
 
 
 @pytest.fixture
-def owner():
-    return get_user_model().objects.create_user("owner")
-
-
-@pytest.fixture
-def client(owner) -> Client:
-    client = Client()
-    client.force_login(owner)
-    return client
-
-
-@pytest.fixture
 def reader(owner) -> AsyncClient:
     """An async client of the owner, for streamed responses."""
     client = AsyncClient()

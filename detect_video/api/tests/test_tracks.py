@@ -5,8 +5,7 @@ import io
 import json
 
 import pytest
-from django.contrib.auth import get_user_model
-from django.test import AsyncClient, Client
+from django.test import AsyncClient
 
 from detect_video import tracks
 from detect_video.exports import with_track_ids
@@ -16,18 +15,6 @@ from ml_core.tracking.tracks import MAX_OBJECTS
 pytestmark = pytest.mark.django_db
 
 WIDTH, HEIGHT = 200, 100
-
-
-@pytest.fixture
-def owner():
-    return get_user_model().objects.create_user("owner")
-
-
-@pytest.fixture
-def client(owner) -> Client:
-    client = Client()
-    client.force_login(owner)
-    return client
 
 
 def detection(x: float, y: float, *, score: float = 0.9, name: str = "person") -> dict:
