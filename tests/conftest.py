@@ -10,13 +10,14 @@ import time
 import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import psycopg
 import pytest
 import requests
 from filelock import FileLock
-from playwright.sync_api import ConsoleMessage, Page
+from playwright.sync_api import Browser, ConsoleMessage, Page, Playwright
 
 from ml_core.tests.toy_network import BLUE, RED, cells_picture
 
@@ -132,6 +133,19 @@ def new_token(server: Server, username: str) -> str:
     match = re.search(r"vision_[\w-]+", send("/accounts/tokens/", name="examples"))
     assert match
     return match[0]
+
+
+@contextmanager
+def browser_with_camera(playwright: Playwright, clip: Path) -> Iterator[Browser]:
+    """A Chromium whose only camera shows a video file over and over."""
+    arguments = [
+        *CHROMIUM_ARGUMENTS,
+        "--use-fake-device-for-media-stream",
+        f"--use-file-for-fake-video-capture={clip}",
+    ]
+    browser = playwright.chromium.launch(executable_path=CHROMIUM, args=arguments)
+    yield browser
+    browser.close()
 
 
 def wait_for_repaints(page: Page) -> None:

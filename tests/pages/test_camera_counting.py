@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Browser, Page, Playwright, expect
 
 from ml_core.tests.toy_network import RED, cells_picture
-from tests.conftest import CHROMIUM, CHROMIUM_ARGUMENTS
+from tests.conftest import browser_with_camera
 
 SIDE = 480
 # Keeps the labels that are drawn.
@@ -31,14 +31,8 @@ def camera_browser(
     """A browser whose camera always sees a tomato in the middle."""
     clip = tmp_path_factory.mktemp("camera") / "still.mjpeg"
     write_still(clip)
-    arguments = [
-        *CHROMIUM_ARGUMENTS,
-        "--use-fake-device-for-media-stream",
-        f"--use-file-for-fake-video-capture={clip}",
-    ]
-    browser = playwright.chromium.launch(executable_path=CHROMIUM, args=arguments)
-    yield browser
-    browser.close()
+    with browser_with_camera(playwright, clip) as browser:
+        yield browser
 
 
 def write_still(path: Path) -> None:

@@ -10,7 +10,7 @@ from PIL import Image
 from playwright.sync_api import Browser, Page, Playwright, expect
 
 from ml_core.tests.toy_network import GREY
-from tests.conftest import CHROMIUM, CHROMIUM_ARGUMENTS, Server, wait_for_repaints
+from tests.conftest import Server, browser_with_camera, wait_for_repaints
 
 FRAMES = 45
 WIDTH, HEIGHT = 640, 480
@@ -57,14 +57,8 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def camera_browser(playwright: Playwright, clip: Path) -> Iterator[Browser]:
-    arguments = [
-        *CHROMIUM_ARGUMENTS,
-        "--use-fake-device-for-media-stream",
-        f"--use-file-for-fake-video-capture={clip}",
-    ]
-    browser = playwright.chromium.launch(executable_path=CHROMIUM, args=arguments)
-    yield browser
-    browser.close()
+    with browser_with_camera(playwright, clip) as browser:
+        yield browser
 
 
 @pytest.fixture
