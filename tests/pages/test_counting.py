@@ -265,8 +265,8 @@ def is_line_kept(answer: Response, top: float) -> bool:
     """Whether a line that begins at this height was stored."""
     if not answer.url.endswith("/regions/") or not answer.ok:
         return False
-    (line,) = answer.request.post_data_json["lines"]
-    return abs(line[1] - top) < 2
+    # The lines removed before the test may be stored only now.
+    return any(abs(line[1] - top) < 2 for line in answer.request.post_data_json["lines"])
 
 
 def test_lines_and_zones_are_kept_with_the_video(video_page: Page) -> None:
