@@ -23,7 +23,6 @@ from detect_image.serializers import (
     GalleryPictureSerializer,
     GalleryRequestSerializer,
 )
-from ml_core import model_pool
 from ml_core.networks.loading import SCORE_FLOOR
 from ml_core.postprocessing import DRAWN_SCORE_THRESHOLD
 from web.exports import EXPORTS
@@ -69,7 +68,6 @@ class DetectImageView(PictureAPIView):
         if storing.is_wanted:
             with storing.attempt():
                 check_storage(Owner.of(request), len(data))
-        model_pool.wait_until_loaded("detection", detect_options.model)
 
         if answer_as == "json" and not storing.is_wanted:
             _, found = services.detect_in_file(data, detect_options, queue_key=queue_key)
@@ -158,7 +156,6 @@ class DetectAgainView(APIView):
         serializer.is_valid(raise_exception=True)
         stored = own_picture_or_404(request, DetectedImage, pk)
         model, queue_key = serializer.validated_data["model"], queue_key_of(request)
-        model_pool.wait_until_loaded("detection", model)
         try:
             stored = services.detect_again(stored, model, queue_key=queue_key)
         except (FileNotFoundError, DetectedImage.DoesNotExist) as exc:

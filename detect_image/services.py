@@ -10,9 +10,9 @@ from django.utils.translation import get_language
 from PIL import Image
 
 from detect_image.models import DetectedImage
-from ml_core import engine
-from ml_core.catalog import selection
+from ml_core import engine, model_pool
 from ml_core.metrics import measured
+from ml_core.model_pool import LoadedModel
 from ml_core.pictures.drawing import draw_detections
 from ml_core.pictures.images import encode_jpeg, thumbnail_jpeg
 from ml_core.pictures.resizing import size_in_input
@@ -80,18 +80,20 @@ def detect_in_file(
 
     Returns the upright (H, W, 3) uint8 RGB picture and its detections; unless it ``is_drawn``, the
     picture may be smaller than in the file. The queue takes turns between keys. Raises a
-    ``VisionError``.
+    ``VisionError``, such as ``ModelLoading`` while the model is loaded.
     """
+    model = model_pool.wait_until_loaded("detection", detect_options.model)
     with picture_in_memory(queue_key):
-        return _detect(data, detect_options, queue_key, is_drawn=is_drawn)
+        return _detect(data, model, detect_options, queue_key, is_drawn=is_drawn)
 
 
 def draw_in_file(
     data: bytes, detect_options: DetectOptions, draw_options: DrawOptions, *, queue_key: str
 ) -> tuple[bytes, Detections]:
     """Like ``detect_in_file``, but returns the picture with its boxes drawn, as a JPEG file."""
+    model = model_pool.wait_until_loaded("detection", detect_options.model)
     with picture_in_memory(queue_key):
-        _, drawn, found = _draw(data, detect_options, draw_options, queue_key)
+        _, drawn, found = _draw(data, model, detect_options, draw_options, queue_key)
         return encode_jpeg(drawn), found
 
 
@@ -99,16 +101,21 @@ def draw_to_store(
     data: bytes, detect_options: DetectOptions, draw_options: DrawOptions, *, queue_key: str
 ) -> tuple[StoredJpegs, Detections]:
     """Like ``draw_in_file``, with thumbnails, for a picture that will be stored."""
+    model = model_pool.wait_until_loaded("detection", detect_options.model)
     with picture_in_memory(queue_key):
-        image, drawn, found = _draw(data, detect_options, draw_options, queue_key)
+        image, drawn, found = _draw(data, model, detect_options, draw_options, queue_key)
         original_thumbnail = thumbnail_jpeg(Image.fromarray(image))
         return StoredJpegs(encode_jpeg(drawn), thumbnail_jpeg(drawn), original_thumbnail), found
 
 
 def _draw(
-    data: bytes, detect_options: DetectOptions, draw_options: DrawOptions, queue_key: str
+    data: bytes,
+    model: LoadedModel,
+    detect_options: DetectOptions,
+    draw_options: DrawOptions,
+    queue_key: str,
 ) -> tuple[np.ndarray, Image.Image, Detections]:
-    image, found = _detect(data, detect_options, queue_key, is_drawn=True)
+    image, found = _detect(data, model, detect_options, queue_key, is_drawn=True)
     started = time.perf_counter()
     drawn = draw_options.on(image, found)
     draw_ms = measured("draw", (time.perf_counter() - started) * 1000)
@@ -116,14 +123,18 @@ def _draw(
 
 
 def _detect(
-    data: bytes, detect_options: DetectOptions, queue_key: str, *, is_drawn: bool
+    data: bytes,
+    model: LoadedModel,
+    detect_options: DetectOptions,
+    queue_key: str,
+    *,
+    is_drawn: bool,
 ) -> tuple[np.ndarray, Detections]:
-    spec = selection.find("detection", detect_options.model)
-    size = None if is_drawn else partial(size_in_input, spec, detect_options.tiles)
+    size = None if is_drawn else partial(size_in_input, model.spec, detect_options.tiles)
     picture, decode_ms = decode_upload(data, size)
     found = engine.detect(
         picture.image,
-        model=detect_options.model,
+        model=model,
         score_threshold=detect_options.score_threshold,
         iou_threshold=detect_options.iou_threshold,
         original_wh=detect_options.original_wh or picture.resolution_wh,

@@ -1,5 +1,7 @@
 """The interface to the models: ``classify``, ``detect``, and ``detect_async`` for coroutines.
 
+``submit`` begins what ``detect`` does, for one thread that has several pictures in work.
+
 Web requests call ``model_pool.wait_until_loaded`` first, as loading a model takes up to a minute.
 """
 
@@ -15,11 +17,11 @@ import numpy as np
 from django.conf import settings
 
 from ml_core import model_pool
-from ml_core.broker import Broker, BrokerClosed, InferenceResult
-from ml_core.catalog import selection
-from ml_core.catalog.specs import ModelSpec, Task
+from ml_core.broker import BrokerClosed, InferenceResult
+from ml_core.catalog.specs import Task
 from ml_core.errors import InferenceTimeout, VisionError
 from ml_core.metrics import measured
+from ml_core.model_pool import LoadedModel
 from ml_core.networks.loading import SCORE_FLOOR
 from ml_core.networks.yolo import Candidates
 from ml_core.pictures.resizing import FULL_INPUT, Placement, resize_to_input, undo_placement
@@ -30,31 +32,44 @@ from ml_core.results import Classification, Detections, classification_from_arra
 
 @dataclass(frozen=True)
 class _Prepared:
-    """A picture resized to the network's input."""
+    """How a picture was resized to the input of its model."""
 
-    spec: ModelSpec
-    broker: Broker
-    network_input: np.ndarray
+    model: LoadedModel
     placement: Placement
     resolution_wh: tuple[int, int]
     preprocess_ms: float
 
 
+@dataclass(frozen=True)
+class Submitted:
+    """A picture in the queue of its model; see ``submit``."""
+
+    prepared: _Prepared
+    future: "Future[InferenceResult]"
+    deadline_s: float
+
+    def detections(self) -> Detections:
+        """Wait for what ``detect`` would return. Raises a ``VisionError``."""
+        return _detections(_results([self]), SCORE_FLOOR, IOU_THRESHOLD, [WHOLE])
+
+
 _Result = tuple[_Prepared, InferenceResult]
 
 
-def classify(image: np.ndarray, *, model: str = "", queue_key: str = "local") -> Classification:
+def classify(
+    image: np.ndarray, *, model: str | LoadedModel = "", queue_key: str = "local"
+) -> Classification:
     """Classify an (H, W, 3) uint8 RGB picture with a model, which is loaded first.
 
-    ``model`` names a classification model, the default one if empty. Requests with the same
-    ``queue_key`` share one turn in the queue. Raises a ``VisionError``.
+    ``model`` is a classification model or its name, the default one if empty. Requests with the
+    same ``queue_key`` share one turn in the queue. Raises a ``VisionError``.
     """
-    ((prepared, result),) = _infer([image], "classification", model, queue_key)
+    ((prepared, result),) = _results([_submit(image, "classification", model, queue_key)])
     assert isinstance(result.prediction, np.ndarray)
     return classification_from_array(
         result.prediction,
-        prepared.spec.labels,
-        model=prepared.spec.name,
+        prepared.model.spec.labels,
+        model=prepared.model.spec.name,
         resolution_wh=prepared.resolution_wh,
         timing_ms=_timing_ms([(prepared, result)]),
     )
@@ -63,7 +78,7 @@ def classify(image: np.ndarray, *, model: str = "", queue_key: str = "local") ->
 def detect(
     image: np.ndarray,
     *,
-    model: str = "",
+    model: str | LoadedModel = "",
     score_threshold: float = SCORE_FLOOR,
     iou_threshold: float = IOU_THRESHOLD,
     original_wh: tuple[int, int] | None = None,
@@ -72,16 +87,33 @@ def detect(
 ) -> Detections:
     """Detect objects in an (H, W, 3) uint8 RGB picture with a model, which is loaded first.
 
-    ``model`` names a detection model, the default one if empty; thresholds are in [0, 1]. If the
-    picture is a downscaled copy, ``original_wh`` is the (width, height) of the original, which the
-    boxes refer to. With ``tiles`` above 1, so many times so many overlapping tiles are detected in
-    as well, each of which counts in the queue: that finds more small objects. Requests with the
-    same ``queue_key`` share one turn in the queue. Raises a ``VisionError``.
+    ``model`` is a detection model or its name, the default one if empty; thresholds are in [0, 1].
+    If the picture is a downscaled copy, ``original_wh`` is the (width, height) of the original,
+    which the boxes refer to. With ``tiles`` above 1, so many times so many overlapping tiles are
+    detected in as well, each of which counts in the queue: that finds more small objects. Requests
+    with the same ``queue_key`` share one turn in the queue. Raises a ``VisionError``.
     """
     areas = tiles_of(tiles)
-    images = [area.cut(image) for area in areas]
-    results = _infer(images, "detection", model, queue_key, original_wh)
-    return _detections(results, score_threshold, iou_threshold, areas)
+    submitted: list[Submitted] = []
+    try:
+        for area in areas:
+            of_whole = None if submitted else original_wh
+            submitted.append(_submit(area.cut(image), "detection", model, queue_key, of_whole))
+            model = submitted[-1].prepared.model
+        return _detections(_results(submitted), score_threshold, iou_threshold, areas)
+    finally:
+        _cancel(submitted)
+
+
+def submit(
+    image: np.ndarray,
+    *,
+    model: str | LoadedModel = "",
+    original_wh: tuple[int, int] | None = None,
+    queue_key: str = "local",
+) -> Submitted:
+    """Queue a picture for ``detect``, without waiting for the result. Raises a ``VisionError``."""
+    return _submit(image, "detection", model, queue_key, original_wh)
 
 
 async def detect_async(
@@ -97,8 +129,10 @@ async def detect_async(
     Raises ``ModelLoading`` instead of waiting until the model is loaded.
     """
     timeout_s = settings.LIMITS["inference_seconds"]
-    await model_pool.wait_until_loaded_async("detection", model)
-    prepared, future = await asyncio.to_thread(_submitted, image, "detection", model, queue_key)
+    loaded = await model_pool.wait_until_loaded_async("detection", model)
+    submitted = await asyncio.to_thread(_submit, image, "detection", loaded, queue_key)
+    prepared, future = submitted.prepared, submitted.future
+    del submitted
     try:
         result = await asyncio.wait_for(asyncio.wrap_future(future), timeout_s)
     except TimeoutError as exc:
@@ -113,68 +147,53 @@ async def detect_async(
     return await asyncio.to_thread(_detections, results, score_threshold, iou_threshold, [WHOLE])
 
 
-def _prepare(
-    image: np.ndarray, task: Task, model: str, original_wh: tuple[int, int] | None = None
-) -> _Prepared:
-    spec = selection.find(task, model)
-    broker = model_pool.broker(spec)
-    started = time.perf_counter()
-    network_input, placement = resize_to_input(image, spec, original_wh)
-    resolution_wh = original_wh or (image.shape[1], image.shape[0])
-    return _Prepared(
-        spec, broker, network_input, placement, resolution_wh, _milliseconds_since(started)
-    )
-
-
-def _submitted(
+def _submit(
     image: np.ndarray,
     task: Task,
-    model: str,
+    model: str | LoadedModel,
     queue_key: str,
     original_wh: tuple[int, int] | None = None,
-) -> "tuple[_Prepared, Future[InferenceResult]]":
-    """The prepared picture, and the future result of its request.
+) -> Submitted:
+    """Resize a picture to the input of its model, and queue it.
 
-    The model may be closed while the picture is resized, as others are used; it is loaded again.
+    The model may have been closed since it was found, as others are used; it is loaded again.
     """
     timeout_s = settings.LIMITS["inference_seconds"]
     while True:
-        prepared = _prepare(image, task, model, original_wh)
+        loaded = model_pool.loaded(task, model) if isinstance(model, str) else model
+        started = time.perf_counter()
+        network_input, placement = resize_to_input(image, loaded.spec, original_wh)
+        resolution_wh = original_wh or (image.shape[1], image.shape[0])
+        prepared = _Prepared(loaded, placement, resolution_wh, _milliseconds_since(started))
         with suppress(BrokerClosed):
-            return prepared, prepared.broker.submit(
-                prepared.network_input, queue_key=queue_key, timeout_s=timeout_s
-            )
+            future = loaded.broker.submit(network_input, queue_key=queue_key, timeout_s=timeout_s)
+            return Submitted(prepared, future, time.monotonic() + timeout_s)
+        model = loaded.spec.name if model else ""
 
 
-def _infer(
-    images: Sequence[np.ndarray],
-    task: Task,
-    model: str,
-    queue_key: str,
-    original_wh: tuple[int, int] | None = None,
-) -> list[_Result]:
-    """The results for a picture and any tiles of it; ``original_wh`` is that of the picture."""
-    timeout_s = settings.LIMITS["inference_seconds"]
-    deadline = time.monotonic() + timeout_s
-    submitted: list[tuple[_Prepared, Future[InferenceResult]]] = []
-    future: Future[InferenceResult] | None = None
+def _results(submitted: list[Submitted]) -> list[_Result]:
+    """Wait for the results of pictures, which then leave the list."""
     results = []
+    future: Future[InferenceResult] | None = None
     try:
-        for image in images:
-            of_whole = None if submitted else original_wh
-            submitted.append(_submitted(image, task, model, queue_key, of_whole))
-        for prepared, future in submitted:
-            results.append((prepared, future.result(max(0, deadline - time.monotonic()))))
+        for picture in submitted:
+            future = picture.future
+            result = future.result(max(0, picture.deadline_s - time.monotonic()))
+            results.append((picture.prepared, result))
         return results
     except FutureTimeout as exc:
+        timeout_s = settings.LIMITS["inference_seconds"]
         raise InferenceTimeout(f"The model did not respond within {timeout_s} s.") from exc
     finally:
-        for _, future in submitted:
-            # Those without a result leave the queue.
-            future.cancel()
+        _cancel(submitted)
         # Breaks the cycle future, exception, traceback, frame, which would keep the picture.
-        submitted.clear()
-        del future
+        del future, picture
+
+
+def _cancel(submitted: list[Submitted]) -> None:
+    """Take the pictures out of the list, and those without a result out of the queue."""
+    while submitted:
+        submitted.pop().future.cancel()
 
 
 def _timing_ms(results: Sequence[_Result]) -> dict[str, float]:
@@ -208,7 +227,7 @@ def _detections(
         placement = FULL_INPUT
     detections = detections_from_candidates(
         merged(areas, found),
-        prepared.spec.labels,
+        prepared.model.spec.labels,
         placement=placement,
         resolution_wh=prepared.resolution_wh,
         score_threshold=score_threshold,
@@ -216,7 +235,7 @@ def _detections(
         max_detections=settings.LIMITS["detections"],
     )
     return Detections(
-        model=prepared.spec.name,
+        model=prepared.model.spec.name,
         resolution_wh=prepared.resolution_wh,
         detections=detections,
         timing_ms={

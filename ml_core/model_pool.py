@@ -45,6 +45,14 @@ _loads_lock = threading.Lock()
 
 
 @dataclass(frozen=True)
+class LoadedModel:
+    """A model, and the broker that takes its pictures until the model is closed or replaced."""
+
+    spec: ModelSpec
+    broker: Broker
+
+
+@dataclass(frozen=True)
 class _Load:
     """The attempt to load a model; ``version`` is its spec, and what changes with its files."""
 
@@ -114,7 +122,7 @@ def queued_pictures() -> dict[str, int]:
     return {name: future.result().queued for name, future in ready if not future.exception()}
 
 
-def wait_until_loaded(task: Task, model: str) -> None:
+def wait_until_loaded(task: Task, model: str) -> LoadedModel:
     """Wait briefly for the named model, or the default one, before a request allocates memory.
 
     Raises ``ModelLoading`` after ``LIMITS["loading_seconds"]``, or the ``VisionError`` that says
@@ -122,9 +130,10 @@ def wait_until_loaded(task: Task, model: str) -> None:
     """
     spec = selection.find(task, model)
     try:
-        _broker_future(spec).result(settings.LIMITS["loading_seconds"])
+        broker = _broker_future(spec).result(settings.LIMITS["loading_seconds"])
     except FutureTimeout as exc:
         raise _still_loading(spec) from exc
+    return LoadedModel(spec, broker)
 
 
 def check_answering(task: Task, model: str) -> None:
@@ -138,15 +147,25 @@ def check_answering(task: Task, model: str) -> None:
         raise kind(problem.detail, command=problem.command)
 
 
-async def wait_until_loaded_async(task: Task, model: str) -> None:
+async def wait_until_loaded_async(task: Task, model: str) -> LoadedModel:
     """``wait_until_loaded`` for coroutines, without a thread that waits."""
     spec = await asyncio.to_thread(selection.find, task, model)
     # Shielded: cancelling one waiter must not cancel the loading.
     loading = asyncio.shield(asyncio.wrap_future(_broker_future(spec)))
     try:
-        await asyncio.wait_for(loading, settings.LIMITS["loading_seconds"])
+        broker = await asyncio.wait_for(loading, settings.LIMITS["loading_seconds"])
     except TimeoutError as exc:
         raise _still_loading(spec) from exc
+    return LoadedModel(spec, broker)
+
+
+def loaded(task: Task, model: str) -> LoadedModel:
+    """The named model, or the default one if ``model`` is empty; waits while it is being loaded.
+
+    Raises a ``VisionError``.
+    """
+    spec = selection.find(task, model)
+    return LoadedModel(spec, broker(spec))
 
 
 def broker(spec: ModelSpec) -> Broker:

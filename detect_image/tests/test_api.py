@@ -13,7 +13,7 @@ from django.test import Client, override_settings
 from PIL import Image
 
 from ml_core import engine, model_pool
-from ml_core.catalog import selection
+from ml_core.catalog import installed, selection
 from ml_core.errors import Busy, manage_command
 from ml_core.pictures.tests.test_images import bomb
 from ml_core.tests.toy_network import BLUE, GREY, RED, cells_picture, install_toy_network
@@ -426,15 +426,30 @@ def test_a_model_that_is_loading_is_a_problem_with_retry_after(client, loading_d
 
 def test_waiting_for_a_model_uses_no_memory_slot(client, monkeypatch):
     taken = []
-    monkeypatch.setattr(
-        model_pool,
-        "wait_until_loaded",
-        lambda task, model: taken.append(dict(picture_uploads._in_memory)),
-    )
+    wait = model_pool.wait_until_loaded
+
+    def waiting(task, model):
+        taken.append(dict(picture_uploads._in_memory))
+        return wait(task, model)
+
+    monkeypatch.setattr(model_pool, "wait_until_loaded", waiting)
 
     post_file(client, PICTURE)
 
     assert taken == [{}]
+
+
+@pytest.mark.parametrize("fields", [{}, {"tiles": "2"}, {"return": "base64"}])
+def test_a_request_reads_the_folders_of_the_models_once(client, monkeypatch, fields):
+    folders = []
+    read = installed.read_catalog
+    monkeypatch.setattr(
+        installed, "read_catalog", lambda folder: folders.append(folder) or read(folder)
+    )
+
+    assert post_file(client, PICTURE, **fields).status_code == 200
+
+    assert len(folders) == 1
 
 
 def test_a_picture_without_its_content_type_is_explained(client):

@@ -339,6 +339,15 @@ async def test_a_model_closed_while_a_picture_is_prepared_is_loaded_again(ask, m
     assert model_pool._loads["toy"] is not closed[0]
 
 
+def test_a_model_closed_since_it_was_found_is_loaded_again():
+    found = model_pool.loaded("detection", "toy")
+    model_pool.close("toy")
+
+    assert len(engine.detect(PICTURE, model=found, tiles=2).detections) == 2
+
+    assert model_pool.loaded("detection", "toy").broker is not found.broker
+
+
 def test_tiles_find_what_is_too_small_in_the_whole_picture(toy_detector, settings, tmp_path):
     settings.MODEL_DIR = tmp_path
     install_toy_network(tmp_path, "small", box_side=16)
