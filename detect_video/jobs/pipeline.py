@@ -2,13 +2,14 @@
 
 from collections import deque
 from collections.abc import Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import wait
+from contextlib import suppress
 from pathlib import Path
 from threading import Event
 
 from detect_video.errors import RunLost
 from detect_video.video.reader import VideoFrame, VideoReader
-from ml_core import engine
+from ml_core import engine, model_pool
 from ml_core.catalog import selection
 from ml_core.errors import Busy, InferenceTimeout
 from ml_core.results import Detections
@@ -16,6 +17,8 @@ from ml_core.results import Detections
 # Frames in flight, so that the model never waits for decoding or storage.
 WINDOW_FRAMES = 4
 RETRY_AFTER_S = 0.5
+# How long to wait for what is being computed when the rest of a video is given up.
+ABORT_S = 5
 
 Found = tuple[VideoFrame, Detections]
 
@@ -23,12 +26,13 @@ Found = tuple[VideoFrame, Detections]
 def open_frames(path: Path, *, model: str, after_pts_us: int | None = None) -> VideoReader:
     """Open a video for ``detect_frames``, at its start or after a timestamp.
 
-    Frames are scaled down to at most twice the network's input size: more pixels take time to
-    transfer and do not change the detections. Raises the errors of ``VideoReader``,
-    ``UnknownModel`` and ``ModelNotInstalled``.
+    Frames are scaled down to the size in which the network sees them. Raises the errors of
+    ``VideoReader``, ``UnknownModel`` and ``ModelNotInstalled``.
     """
-    side = 2 * max(selection.find("detection", model).input_wh)
-    return VideoReader(path, after_pts_us=after_pts_us, side=side)
+    spec = selection.find("detection", model)
+    if spec.resizing == "letterbox":
+        return VideoReader(path, after_pts_us=after_pts_us, side=max(spec.input_wh))
+    return VideoReader(path, after_pts_us=after_pts_us, stretched_to=spec.input_wh)
 
 
 def detect_frames(
@@ -47,44 +51,49 @@ def detect_frames(
     set or the process exits.
     """
     stop = stop or Event()
-    pending: deque[tuple[VideoFrame, Future[Detections]]] = deque()
-    threads = ThreadPoolExecutor(WINDOW_FRAMES, thread_name_prefix="video")
+    loaded = model_pool.loaded("detection", model)
+    pending: deque[tuple[VideoFrame, engine.Submitted | None]] = deque()
 
-    def detect(frame: VideoFrame) -> Detections:
-        return _detect(frame, resolution_wh, model, queue_key, stop)
+    def submit(frame: VideoFrame) -> engine.Submitted | None:
+        nonlocal loaded
+        with suppress(Busy):
+            submitted = engine.submit(
+                frame.image, model=loaded, original_wh=resolution_wh, queue_key=queue_key
+            )
+            # Another one if the model was replaced meanwhile.
+            loaded = submitted.prepared.model
+            return submitted
+        return None
+
+    def detections(frame: VideoFrame, submitted: engine.Submitted | None) -> Detections:
+        while not stop.is_set():
+            if submitted:
+                with suppress(Busy, InferenceTimeout):
+                    return submitted.detections()
+            stop.wait(RETRY_AFTER_S)
+            submitted = submit(frame)
+        raise RunLost
+
+    def ready() -> list[Found]:
+        """Wait for the first of ``pending``; return it and those after it that are ready."""
+        found: list[Found] = []
+        while pending and (not found or _is_done(pending[0][1])):
+            frame, submitted = pending.popleft()
+            found.append((frame, detections(frame, submitted)))
+        return found
 
     try:
         for frame in frames:
-            try:
-                pending.append((frame, threads.submit(detect, frame)))
-            except RuntimeError as exc:
-                # submit() fails while the interpreter shuts down.
-                raise RunLost from exc
-            if len(pending) == WINDOW_FRAMES or pending[0][1].done():
-                yield _take_ready(pending)
+            pending.append((frame, submit(frame)))
+            if len(pending) == WINDOW_FRAMES or _is_done(pending[0][1]):
+                yield ready()
         while pending:
-            yield _take_ready(pending)
+            yield ready()
     finally:
-        threads.shutdown(wait=False, cancel_futures=True)
+        left = [submitted.future for _, submitted in pending if submitted]
+        # Those that are being computed: a process that ended meanwhile would be aborted.
+        wait([future for future in left if not future.cancel()], ABORT_S)
 
 
-def _take_ready(pending: deque[tuple[VideoFrame, "Future[Detections]"]]) -> list[Found]:
-    """Wait for the first of ``pending``; return it and those after it that are ready."""
-    ready: list[Found] = []
-    while pending and (not ready or pending[0][1].done()):
-        frame, future = pending.popleft()
-        ready.append((frame, future.result()))
-    return ready
-
-
-def _detect(
-    frame: VideoFrame, resolution_wh: tuple[int, int], model: str, queue_key: str, stop: Event
-) -> Detections:
-    while not stop.is_set():
-        try:
-            return engine.detect(
-                frame.image, model=model, original_wh=resolution_wh, queue_key=queue_key
-            )
-        except (Busy, InferenceTimeout):
-            stop.wait(RETRY_AFTER_S)
-    raise RunLost
+def _is_done(submitted: engine.Submitted | None) -> bool:
+    return bool(submitted and submitted.future.done())

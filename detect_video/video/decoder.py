@@ -16,7 +16,7 @@ from typing import Any
 import av
 import av.error
 import numpy as np
-from av.video.reformatter import Interpolation
+from av.video.reformatter import Interpolation, VideoReformatter
 
 from detect_video.video.containers import missing_bytes
 from detect_video.video.decoder_protocol import (
@@ -33,6 +33,11 @@ from ml_core.errors import gettext_noop
 
 JPEG_OPTIONS = {"qmin": "4", "qmax": "4"}
 MAX_SAMPLE_RATE = 48_000
+# Averages take half the time of the default. With half of the colours, which a small picture would
+# get otherwise, detections are less accurate.
+TO_SMALLER = Interpolation.AREA | Interpolation.FULL_CHR_H_INT
+# Keeps what it has computed for the size of the frames.
+reformatter = VideoReformatter()
 
 
 def upright_size(frame: Any, stream: Any) -> tuple[int, int]:
@@ -46,15 +51,31 @@ def quarter_turns(frame: Any) -> int:
     return round(frame.rotation / 90)
 
 
+def sent_size(size_wh: tuple[int, int], request: dict[str, Any]) -> tuple[int, int]:
+    """Width and height to which upright frames of ``size_wh`` are scaled before they are sent."""
+    width, height = size_wh
+    if request["stretched_to"]:
+        to_width, to_height = request["stretched_to"]
+        return min(width, to_width), min(height, to_height)
+    longer = max(size_wh)
+    side = min(longer, request["side"] or longer)
+    # In integers, as pictures are letterboxed.
+    return max(1, width * side // longer), max(1, height * side // longer)
+
+
 def upright_image(frame: Any, size_wh: tuple[int, int]) -> np.ndarray:
     """The frame as an upright (H, W, 3) uint8 RGB array of size ``size_wh``."""
     turns = quarter_turns(frame)
     width, height = size_wh[::-1] if turns % 2 else size_wh
-    is_smaller = width < frame.width and height < frame.height
-    # Averages take half the time of the default, and detections are as accurate.
-    interpolation = Interpolation.AREA if is_smaller else Interpolation.BICUBIC
-    image = frame.reformat(
-        width=width, height=height, format="rgb24", interpolation=interpolation
+    is_larger = width > frame.width or height > frame.height
+    is_smaller = not is_larger and (width, height) != (frame.width, frame.height)
+    image = reformatter.reformat(
+        frame,
+        width=width,
+        height=height,
+        format="rgb24",
+        interpolation=TO_SMALLER if is_smaller else Interpolation.BICUBIC,
+        threads=1,
     ).to_ndarray()
     return np.ascontiguousarray(np.rot90(image, turns))
 
@@ -95,15 +116,14 @@ def open_after(request: dict[str, Any]) -> tuple[VideoFile, Iterator[tuple[int, 
 
 def send_frames(request: dict[str, Any]) -> VideoFile:
     video, frames = open_after(request)
-    after_us, side = request["after_pts_us"], request["side"]
+    after_us = request["after_pts_us"]
     size_wh = None
     for pts_us, frame in frames:
         if not size_wh:
             size_wh = upright_size(frame, video.stream)
             video.check_size(*size_wh)
             send_info(video, size_wh)
-            scale = min(1, side / max(size_wh)) if side else 1
-            size_wh = max(1, round(size_wh[0] * scale)), max(1, round(size_wh[1] * scale))
+            size_wh = sent_size(size_wh, request)
         if after_us is not None and pts_us <= after_us:
             send(SKIPPED)
             continue

@@ -212,8 +212,9 @@ class VideoReader:
     """Iterates over a video's frames, with strictly increasing timestamps; a context manager.
 
     ``after_pts_us`` skips frames up to that timestamp; ``side`` scales frames down to at most that
-    many pixels on the longer side; ``as_jpeg`` encodes them. Entering the context waits for
-    ``info``, which has the full size; ``truncated`` is set at the end, "" for an undamaged file.
+    many pixels on the longer side, ``stretched_to`` to at most that (width, height) without keeping
+    the aspect ratio; ``as_jpeg`` encodes them. Entering the context waits for ``info``, which has
+    the full size; ``truncated`` is set at the end, "" for an undamaged file.
     Entering and iterating raise ``InvalidVideo`` or ``UnsupportedVideo``. The constructor does not
     wait for the child, so the reader can be closed while the child opens the file.
     """
@@ -224,10 +225,16 @@ class VideoReader:
         *,
         after_pts_us: int | None = None,
         side: int | None = None,
+        stretched_to: tuple[int, int] | None = None,
         as_jpeg: bool = False,
     ) -> None:
         self._decoder = Decoder(
-            path, "frames", after_pts_us=after_pts_us, side=side, as_jpeg=as_jpeg
+            path,
+            "frames",
+            after_pts_us=after_pts_us,
+            side=side,
+            stretched_to=stretched_to,
+            as_jpeg=as_jpeg,
         )
 
     @cached_property

@@ -36,9 +36,9 @@ from detect_video.models import (
 from detect_video.services import request_rendering, retry_video
 from detect_video.tests.clips import write_clip
 from detect_video.video import rendering as video_rendering
-from detect_video.video.reader import VideoReader
+from detect_video.video.reader import VideoFrame, VideoReader
 from detect_video.video.rendering import render_video
-from ml_core import engine
+from ml_core import engine, model_pool
 from ml_core.errors import Busy, InferenceTimeout
 
 pytestmark = [pytest.mark.usefixtures("toy_detector"), pytest.mark.django_db(transaction=True)]
@@ -321,20 +321,40 @@ def test_a_video_that_waits_for_its_model_can_be_cancelled(clip, loading_detecto
     assert (described(video)["state"], described(video)["is_loading"]) == ("cancelled", False)
 
 
-@pytest.mark.parametrize("error", [Busy, InferenceTimeout])
-def test_a_busy_model_is_waited_for(clip, monkeypatch, error):
-    detect = engine.detect
+@pytest.mark.parametrize(
+    ("owner", "name", "error"),
+    [
+        (engine, "submit", Busy),
+        (engine.Submitted, "detections", Busy),
+        (engine.Submitted, "detections", InferenceTimeout),
+    ],
+)
+def test_a_busy_model_is_waited_for(clip, monkeypatch, owner, name, error):
+    call = getattr(owner, name)
     refusals = iter([True, True])
 
     def busy_at_first(*arguments, **options):
         if next(refusals, False):
             raise error("later")
-        return detect(*arguments, **options)
+        return call(*arguments, **options)
 
-    monkeypatch.setattr(engine, "detect", busy_at_first)
+    monkeypatch.setattr(owner, name, busy_at_first)
     monkeypatch.setattr(pipeline, "RETRY_AFTER_S", 0.01)
 
     done_video(clip)
+
+
+def test_frames_that_are_being_computed_are_waited_for_when_a_video_is_given_up(monkeypatch):
+    broker = model_pool.loaded("detection", "").broker
+    infer = broker.engine.infer
+    monkeypatch.setattr(broker.engine, "infer", lambda batch, **_: time.sleep(0.1) or infer(batch))
+    frames = [VideoFrame(pts_us, 96, 96, bytearray(96 * 96 * 3)) for pts_us in range(9)]
+    found = pipeline.detect_frames(frames, resolution_wh=(96, 96), model="", queue_key="video")
+    next(found)
+
+    found.close()
+
+    assert broker.is_idle
 
 
 def damaged_database() -> Exception:
@@ -370,7 +390,7 @@ def test_a_transient_server_error_leaves_the_job_for_the_next_attempt(clip, monk
 
 def test_a_permanent_error_fails_the_job_at_the_first_attempt(clip, monkeypatch):
     video = queued_video(clip)
-    monkeypatch.setattr(engine, "detect", lambda *_, **__: 1 / 0)
+    monkeypatch.setattr(engine, "submit", lambda *_, **__: 1 / 0)
 
     work_off()
 

@@ -305,7 +305,7 @@ def test_a_decoder_that_uses_too_much_cpu_time_is_killed(tmp_path, settings):
 
 
 def test_a_decoder_without_memory_ends_with_an_error(tmp_path, settings):
-    limited(settings, video_decode_bytes=300 * 2**20)
+    limited(settings, video_decode_bytes=200 * 2**20)
     clip = write_clip(
         tmp_path / "clip.mp4", frames=9, size_wh=(4096, 2304), options={"preset": "ultrafast"}
     )

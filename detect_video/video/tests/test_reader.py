@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 from detect_video.tests.clips import frame_number, trim_start, write_clip
+from detect_video.video.decoder import upright_image
 from detect_video.video.reader import VideoReader, probe, read_audio, read_times_us
 
 FRAMES = 30
@@ -122,6 +123,41 @@ def test_jpeg_pictures_are_scaled_down_only(tmp_path):
             assert picture.format == "JPEG"
             assert picture.size == (frame.width, frame.height) == size_wh
             assert frame_number(np.array(picture)) == number
+
+
+@pytest.mark.parametrize(
+    ("options", "size_wh"),
+    [
+        ({"side": 162}, (162, 121)),
+        ({"side": 4000}, (320, 240)),
+        ({"stretched_to": (96, 96)}, (96, 96)),
+        ({"stretched_to": (96, 4000)}, (96, 240)),
+    ],
+)
+def test_frames_are_scaled_down_to_the_size_in_which_a_network_sees_them(
+    tmp_path, options, size_wh
+):
+    clip = write_clip(tmp_path / "clip.mp4", size_wh=(320, 240))
+
+    with VideoReader(clip, **options) as reader:
+        frames = list(reader)
+
+    assert (reader.info.width, reader.info.height) == (320, 240)
+    assert {frame.image.shape for frame in frames} == {(size_wh[1], size_wh[0], 3)}
+    assert [frame_number(frame.image) for frame in frames] == list(range(FRAMES))
+
+
+def test_each_column_of_a_small_frame_has_a_colour_of_its_own():
+    stripes = np.zeros((240, 320, 3), np.uint8)
+    is_red = np.arange(320) // 4 % 2 == 1
+    stripes[:, is_red, 0] = stripes[:, ~is_red, 2] = 255
+    frame = av.VideoFrame.from_ndarray(stripes, format="rgb24").reformat(format="yuv420p")
+
+    image = upright_image(frame, (80, 60)).astype(int)
+
+    reds, blues = image[:, 1:-1:2], image[:, 2:-1:2]
+    assert reds[..., 0].min() - blues[..., 0].max() > 200
+    assert blues[..., 2].min() - reds[..., 2].max() > 200
 
 
 def test_the_header_has_the_metadata(tmp_path):
