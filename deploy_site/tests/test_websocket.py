@@ -1,4 +1,5 @@
 import json
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -70,3 +71,7 @@ async def test_database_errors_close_a_socket_with_the_reason(header):
     assert (message["type"], message["code"]) == ("error", "storage_unusable")
     assert "服务器" in message["detail"]
     assert (closing["type"], closing["code"]) == ("websocket.close", 4503)
+
+
+def test_the_event_loop_need_not_wait_long_for_each_thread_that_computes():
+    assert sys.getswitchinterval() == pytest.approx(0.001)
