@@ -3,6 +3,7 @@
 import contextlib
 import http.client
 import json
+import re
 import socket
 import threading
 import time
@@ -240,8 +241,10 @@ def test_bytes_beyond_the_announced_length_belong_to_the_next_request(
 
     connection.sendall(b"xyz" + b"GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n")
 
-    assert answer_to(connection)[1]["code"] == "unsupported_media_type"
-    assert answer_to(connection) == (200, {"status": "alive"})
+    received = b""
+    while b"alive" not in received:
+        received += connection.recv(4096) or pytest.fail("The connection was closed.")
+    assert re.findall(rb"HTTP/1.1 (\d+)", received) == [b"415", b"200"]
 
 
 def watch(server: Server, address: str) -> ClientConnection:
