@@ -44,11 +44,6 @@ SHOWN = """async ([base64, type]) => {
 }"""
 
 
-@pytest.fixture(scope="session")
-def base_url() -> None:
-    """No server is needed."""
-
-
 def quarters() -> Image.Image:
     """A picture of 64 x 32 pixels with four quarters of different colours."""
     picture = Image.new("RGB", (64, 32), (200, 40, 40))
