@@ -20,6 +20,7 @@ prepare: ## Set everything up, without serving
 
 test: .venv/dev node_modules ## Set everything up and run every check and test
 	@scripts/install-system-package $(CHROMIUM) chromium fonts-dejavu-core
+	@scripts/install-system-package /usr/bin/chromium-headless-shell chromium-headless-shell || echo "The tests take longer without it."
 	@scripts/install-system-package "$$(command -v firefox-esr)" firefox-esr || echo "Its tests are skipped."
 	@scripts/install-system-package "$$(command -v WebKitWebDriver)" webkit2gtk-driver xvfb xauth || echo "Its tests are skipped."
 	@scripts/install-system-package "$$(command -v jq || echo /usr/bin/jq)" jq

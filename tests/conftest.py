@@ -17,7 +17,7 @@ import psycopg
 import pytest
 import requests
 from filelock import FileLock
-from playwright.sync_api import Browser, ConsoleMessage, Page, Playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, Playwright, expect
 
 from ml_core.tests.toy_network import BLUE, RED, cells_picture
 
@@ -29,6 +29,9 @@ REDIS_URL = os.environ.get("REDIS_URL", "")
 # The same in all processes of a run.
 PREPARED = "prepared_" + os.environ.get("PYTEST_XDIST_TESTRUNUID", uuid.uuid4().hex)
 CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
+# Chromium without its windows takes a quarter of the processor time. It never asks for permissions,
+# such as that to use a camera.
+HEADLESS_SHELL = "/usr/bin/chromium-headless-shell"
 CHROMIUM_ARGUMENTS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -38,6 +41,8 @@ CHROMIUM_ARGUMENTS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+# Converting a model on a busy machine takes most of it.
+expect.set_options(timeout=60_000)
 # A single test, which takes most of a minute.
 LONGEST = "test_api_fuzz.py"
 # Fields of a response whose picture could not be stored.
@@ -233,7 +238,7 @@ def base_url(server: Server) -> str:
 def browser_type_launch_args(browser_type_launch_args: dict) -> dict:
     return {
         **browser_type_launch_args,
-        "executable_path": CHROMIUM,
+        "executable_path": HEADLESS_SHELL if Path(HEADLESS_SHELL).exists() else CHROMIUM,
         "args": CHROMIUM_ARGUMENTS,
     }
 

@@ -59,7 +59,7 @@ def page(camera_browser: Browser, base_url: str) -> Iterator[Page]:
 def start(page: Page) -> None:
     page.goto("/detect-camera/")
     page.get_by_role("button", name="Start the camera").click()
-    expect(page.locator("#in-sight")).to_contain_text("tomato", timeout=30_000)
+    expect(page.locator("#in-sight")).to_contain_text("tomato")
 
 
 def draw_zone(page: Page) -> None:

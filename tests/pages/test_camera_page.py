@@ -278,9 +278,7 @@ def test_the_sample_clip_takes_the_place_of_a_denied_camera(camera_browser, base
 
     page.get_by_role("button", name="Try the sample clip").click()
     # More frames than the clip has: it starts again at its end.
-    expect(page.locator("#camera-page")).to_have_attribute(
-        "data-frames", re.compile(r"\d{3}"), timeout=60_000
-    )
+    expect(page.locator("#camera-page")).to_have_attribute("data-frames", re.compile(r"\d{3}"))
 
     expect(page.get_by_role("alert").first).to_be_empty()
     expect(page.locator("#sample-label")).to_have_text("Sample clip")
@@ -297,7 +295,7 @@ def test_the_page_reconnects_after_a_server_restart(page, server: Server, consol
     expect(page.locator("#status")).to_contain_text("reconnecting")
     server.start()
 
-    expect(page.locator("#status")).to_have_text("Live", timeout=15_000)
+    expect(page.locator("#status")).to_have_text("Live")
     wait_for_frames(page, 1)
     assert all("WebSocket" in error or "ERR_" in error for error in console_errors)
     console_errors.clear()

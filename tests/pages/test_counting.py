@@ -91,7 +91,7 @@ def upload(page: Page, path: Path) -> str:
     """Upload a video and wait for its page; returns its id."""
     page.goto("/detect-video/")
     page.locator("#file").set_input_files(path)
-    expect(page.locator("#player")).to_be_visible(timeout=60_000)
+    expect(page.locator("#player")).to_be_visible()
     return page.url.rstrip("/").rpartition("/")[2]
 
 
@@ -117,7 +117,7 @@ def stored(
     context = browser.new_context(base_url=server.url)
     page = context.new_page()
     video_id = upload(page, folder / "figures.mp4")
-    expect(page.locator("#state")).to_have_text("Detection is complete.", timeout=60_000)
+    expect(page.locator("#state")).to_have_text("Detection is complete.")
     cookies = context.cookies()
     context.close()
     store(server, folder, video_id, FRAMES)
@@ -368,7 +368,7 @@ def test_a_video_is_saved_with_the_tracks_and_lines_that_are_shown(video_page: P
     sent = asked.value.post_data_json
     assert (sent["show_tracks"], sent["show_regions"]) == (True, True)
     expect(video_page.locator("#renderings li").first).to_contain_text("with tracks")
-    expect(video_page.locator("#renderings .name").first).to_have_text("AVI: ready", timeout=30_000)
+    expect(video_page.locator("#renderings .name").first).to_have_text("AVI: ready")
 
 
 def test_a_finger_draws_a_line(video_page: Page) -> None:
@@ -413,17 +413,17 @@ def test_a_video_of_ten_minutes_is_counted_and_reached_to_its_last_frame(
     write_video(tmp_path / "short.mp4", frames=30, size_wh=(160, 90))
     write_video(tmp_path / "long.mp4", frames=LONG, size_wh=(160, 90))
     video_id = upload(page, tmp_path / "short.mp4")
-    expect(page.locator("#state")).to_have_text("Detection is complete.", timeout=60_000)
+    expect(page.locator("#state")).to_have_text("Detection is complete.")
     store(server, tmp_path, video_id, LONG, file=tmp_path / "long.mp4")
     page.emulate_media(reduced_motion="reduce")
     page.goto(f"/detect-video/{video_id}/")
 
     page.get_by_text("Tracks and counts").click()
-    expect(page.locator("#counting")).to_have_attribute("data-frames", str(LONG), timeout=30_000)
+    expect(page.locator("#counting")).to_have_attribute("data-frames", str(LONG))
     page.get_by_role("button", name="Add a line").click()
 
     # Each time the figures begin again, they cross the line again; the page lists a part of it.
-    expect(page.locator("#crossings-count")).to_have_text(str(LONG // FRAMES), timeout=30_000)
+    expect(page.locator("#crossings-count")).to_have_text(str(LONG // FRAMES))
     expect(page.locator("#crossings li")).to_have_count(200)
     page.locator("#timeline").press("End")
     expect(page.locator("#picture")).to_have_attribute("data-frame-index", str(LONG - 1))

@@ -50,7 +50,7 @@ def test_the_home_page_shows_an_example_with_a_threshold(page, example):
 def test_the_example_of_the_server_is_shown_once_the_model_has_computed_it(page, console_errors):
     page.goto("/")
 
-    expect(page.locator("#result")).to_be_visible(timeout=30_000)
+    expect(page.locator("#result")).to_be_visible()
     expect(page.locator("#model-name")).to_have_text("toy")
     # Until then, the answer is 503.
     assert all("503" in error for error in console_errors)
@@ -136,7 +136,7 @@ def test_choosing_and_the_result_lie_in_the_first_screen_of_a_phone(
     assert_in_first_screen(page, "label[for=file]", "#invitation" if path != "/" else "#picture")
 
     page.locator(".samples :is(button, input)").last.click()
-    expect(page.locator(done).first).to_be_visible(timeout=30_000)
+    expect(page.locator(done).first).to_be_visible()
 
     assert_in_first_screen(page, "label[for=file]", *result)
     phone.close()

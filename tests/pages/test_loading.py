@@ -79,7 +79,7 @@ def pictures(tmp_path: Path) -> list[Path]:
 
 
 def expect_loading(status: Locator) -> None:
-    expect(status).to_have_text(LOADING, timeout=20_000)
+    expect(status).to_have_text(LOADING)
 
 
 def detect_with(page: Page, model: str, pictures: list[Path]) -> None:
@@ -100,7 +100,7 @@ def test_all_chosen_pictures_wait_for_a_model_that_nobody_used_yet(page, loading
     expect(second).to_have_text("waiting")
     loading.close()
 
-    expect(page.locator("#queue .state")).to_have_text(["done", "done"], timeout=60_000)
+    expect(page.locator("#queue .state")).to_have_text(["done", "done"])
     expect(page.locator("#objects li")).to_have_text(["tomato100%", "plum100%"])
     expect(page.locator("#model-name")).to_have_text(slow)
     expect(page.locator("#error")).to_be_empty()
@@ -124,7 +124,7 @@ def test_the_page_goes_on_after_a_restart_of_the_server(page, site, loading, slo
     expect_loading(page.locator("#status"))
     loading.close()
 
-    expect(page.locator("#model-name")).to_have_text(slow, timeout=60_000)
+    expect(page.locator("#model-name")).to_have_text(slow)
 
 
 def test_a_model_that_cannot_be_loaded_is_explained(page, site, loading, slow, pictures):
@@ -147,7 +147,7 @@ def test_the_page_of_pictures_drawn_by_the_server_waits(page, loading, slow, pic
     expect_loading(page.locator("#status"))
     loading.close()
 
-    expect(page.locator("#status")).to_have_text("Objects drawn: 2", timeout=60_000)
+    expect(page.locator("#status")).to_have_text("Objects drawn: 2")
     expect(page.locator("#picture")).to_be_visible()
 
 
@@ -162,7 +162,7 @@ def test_the_camera_waits_and_goes_on(playwright, site, loading, slow):
     expect_loading(page.locator("#status"))
     loading.close()
 
-    expect(page.locator("#status")).to_have_text("Live", timeout=60_000)
+    expect(page.locator("#status")).to_have_text("Live")
     expect(page.locator("#model-name")).to_have_text(slow)
     expect(page.locator("#error")).to_be_empty()
     browser.close()
@@ -195,8 +195,8 @@ def test_pictures_and_videos_wait_after_the_start_of_the_server(
 
     expect(classify.locator("#cards .verdict")).to_have_count(2)
     for card in classify.locator("#cards .verdict").all():
-        expect(card).to_be_visible(timeout=60_000)
-    expect(video.locator("#state")).to_have_text("Detection is complete.", timeout=60_000)
+        expect(card).to_be_visible()
+    expect(video.locator("#state")).to_have_text("Detection is complete.")
     expect(video.locator("#detected")).to_have_text("20")
 
 

@@ -127,9 +127,7 @@ def test_the_staff_disables_enables_and_measures_a_model(staff_page: Page):
     card.get_by_role("button", name="Enable").click()
     card.get_by_role("button", name="Measure speed").click()
 
-    expect(staff_page.locator("#notice")).to_have_text(
-        "The speed of vision-small was measured.", timeout=60_000
-    )
+    expect(staff_page.locator("#notice")).to_have_text("The speed of vision-small was measured.")
     expect(card).to_contain_text(" ms")
 
 
@@ -138,21 +136,21 @@ def test_an_uploaded_model_is_understood_added_and_served_by_every_process(
 ):
     upload(staff_page, zoo)
     found = staff_page.locator(".uploaded")
-    expect(found).to_contain_text("8 x 8", timeout=60_000)
+    expect(found).to_contain_text("8 x 8")
     expect(found.get_by_role("listitem").first).to_have_text("class 2 70%")
 
     found.get_by_text("Is something wrong?").click()
     found.get_by_role("textbox", name="Class names").fill("cat\ndog")
     found.get_by_label("Task").select_option("detection")
     found.get_by_role("button", name="Try again with this").click()
-    expect(found.get_by_role("alert").first).to_contain_text("no known layout", timeout=60_000)
+    expect(found.get_by_role("alert").first).to_contain_text("no known layout")
     found.get_by_role("textbox", name="Class names").fill("cat\ndog\nfox")
     found.get_by_label("Task").select_option("")
     found.get_by_role("button", name="Try again with this").click()
-    expect(found.get_by_role("listitem").first).to_have_text("fox 70%", timeout=60_000)
+    expect(found.get_by_role("listitem").first).to_have_text("fox 70%")
 
     found.get_by_role("button", name="Add", exact=True).click()
-    expect(found).to_contain_text("zoo was added.", timeout=60_000)
+    expect(found).to_contain_text("zoo was added.")
     expect(card_of(staff_page, "zoo")).to_be_visible()
     found.get_by_role("button", name="Close").click()
     expect(found).to_have_count(0)
@@ -185,7 +183,7 @@ def test_a_refused_file_says_why_where_it_was_chosen(staff_page: Page, tmp_path:
     upload(staff_page, path)
 
     found = staff_page.locator(".uploaded")
-    expect(found.get_by_role("alert")).to_contain_text("Export the model to ONNX", timeout=60_000)
+    expect(found.get_by_role("alert")).to_contain_text("Export the model to ONNX")
     found.get_by_role("button", name="Close").click()
     expect(found).to_have_count(0)
 
@@ -202,7 +200,7 @@ def test_the_accuracy_is_measured_on_an_uploaded_archive(staff_page: Page, tmp_p
     card.get_by_label("Archive of labelled pictures").set_input_files(path)
     card.get_by_role("button", name="Upload and measure").click()
 
-    expect(card).to_contain_text("1 picture of cells.zip", timeout=60_000)
+    expect(card).to_contain_text("1 picture of cells.zip")
     expect(card).to_contain_text("Measured here")
 
 
@@ -251,7 +249,7 @@ def test_answers_are_refused_before_a_file_is_sent(
     form.get_by_role("button", name="Upload and try it").click()
 
     found = staff_page.locator(".uploaded")
-    expect(found).to_contain_text("8 x 8", timeout=60_000)
+    expect(found).to_contain_text("8 x 8")
     found.get_by_role("button", name="Cancel").click()
     expect(found).to_have_count(0)
 

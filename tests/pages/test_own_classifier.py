@@ -20,7 +20,9 @@ def own_server(
     new_server: NewServer, tmp_path_factory: pytest.TempPathFactory, shared_dir: Path
 ) -> Iterator[Server]:
     own = shared_dir / "models" / "own"
-    server = new_server(tmp_path_factory.mktemp("own"), PRECISION="float32")
+    server = new_server(
+        tmp_path_factory.mktemp("own"), PRECISION="float32", LIMIT_LOADING_SECONDS="300"
+    )
     server.manage(
         "add_model",
         str(own / "mobilenet_v2_1.0_224_quant.tflite"),
@@ -43,7 +45,7 @@ def test_the_page_classifies_with_the_chosen_model(page: Page, own_server, share
     for name, class_name in [("dog", "malamute"), ("eagle", "bald eagle")]:
         page.locator("#file").set_input_files(shared_dir / "samples" / f"{name}.jpg")
         card = page.locator("#cards > li").first
-        expect(card.locator(".class-name")).to_contain_text(class_name, timeout=60_000)
+        expect(card.locator(".class-name")).to_contain_text(class_name)
         expect(card.locator(".facts-line")).to_contain_text(MOBILENET)
         rows = card.get_by_role("list", name="Class probabilities").get_by_role("listitem")
         expect(rows).to_have_count(5)
@@ -53,7 +55,7 @@ def test_long_class_names_fit_a_phone(page: Page, own_server, shared_dir):
     page.set_viewport_size({"width": 360, "height": 740})
     page.goto(f"{own_server.url}/classify/?model={MOBILENET}")
     page.locator("#file").set_input_files(shared_dir / "samples" / "dog.jpg")
-    expect(page.locator("#cards .class-name")).to_contain_text("malamute", timeout=60_000)
+    expect(page.locator("#cards .class-name")).to_contain_text("malamute")
 
     page.get_by_text("More classes").click()
 

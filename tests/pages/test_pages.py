@@ -67,7 +67,7 @@ def test_the_page_of_the_api_sends_a_picture_from_a_file_button(page: Page, oper
     described.get_by_role("button", name="Execute").click()
 
     status = described.locator(".live-responses-table tbody .response-col_status").first
-    expect(status).to_have_text("200", timeout=60_000)
+    expect(status).to_have_text("200")
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -38,7 +38,7 @@ def browser_context_args(browser_context_args: dict, two_models: Server) -> dict
 
 
 def wait_until_detected(page: Page) -> None:
-    expect(page.locator("#state")).to_have_text("Detection is complete.", timeout=60_000)
+    expect(page.locator("#state")).to_have_text("Detection is complete.")
 
 
 def chips(page: Page) -> list[str]:
@@ -60,7 +60,7 @@ def compare(page: Page, picture: Path) -> list[str]:
     page.locator("#file").set_input_files(picture)
     compared = "Found by both: 0 · differences: 2"
     # The second model is loaded at its first request.
-    expect(page.locator("#comparison-status")).to_have_text(compared, timeout=60_000)
+    expect(page.locator("#comparison-status")).to_have_text(compared)
     requested: list[str] = []
     page.on("request", lambda request: requested.append(request.url))
     return requested
@@ -261,7 +261,7 @@ def test_a_page_open_elsewhere_shows_the_new_results(page, context, clips):  # n
     page.locator("#again-model").select_option("toy-red")
     page.get_by_role("button", name="Detect again").click()
 
-    expect(other.locator("#model-name")).to_have_text("toy-red", timeout=30_000)
+    expect(other.locator("#model-name")).to_have_text("toy-red")
     expect(other.locator("#classes")).not_to_contain_text("tomato")
     expect(other.locator("#classes")).to_contain_text("cherry")
 
@@ -282,7 +282,7 @@ def test_a_saved_video_is_kept_and_names_the_model_of_its_boxes(page, clips):  #
     open_player(page, clips["browser"])
     wait_until_detected(page)
     page.get_by_role("button", name="Save as video").click()
-    expect(page.locator("#renderings")).to_contain_text("AVI: ready", timeout=60_000)
+    expect(page.locator("#renderings")).to_contain_text("AVI: ready")
 
     page.locator("#again-model").select_option("toy-red")
     page.get_by_role("button", name="Detect again").click()

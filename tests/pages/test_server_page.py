@@ -250,7 +250,7 @@ def test_a_picture_of_more_pixels_than_the_server_accepts_is_shrunk_before_uploa
 
     page.locator("#file").set_input_files(path)
 
-    expect(page.locator("#status")).to_have_text("Objects drawn: 2", timeout=20_000)
+    expect(page.locator("#status")).to_have_text("Objects drawn: 2")
     assert page.locator("#picture").evaluate("picture => picture.naturalWidth") <= 4096
 
 

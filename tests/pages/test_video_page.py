@@ -115,7 +115,7 @@ def choose(page: Page, path: Path) -> None:
 def open_player(page: Page, path: Path) -> None:
     page.add_init_script(RECORDER)
     choose(page, path)
-    expect(page.locator("#player")).to_be_visible(timeout=30_000)
+    expect(page.locator("#player")).to_be_visible()
 
 
 def drawn(page: Page) -> list[dict[str, Any]]:
@@ -300,7 +300,7 @@ def test_one_click_detects_in_the_sample_clip(page):
 
     page.get_by_role("button", name="Try the sample clip").click()
 
-    expect(page.locator("#state")).to_have_text("Detection is complete.", timeout=60_000)
+    expect(page.locator("#state")).to_have_text("Detection is complete.")
     expect(page.locator("#detected")).to_have_text("90")
     expect(page.get_by_role("heading", level=1)).to_have_text("street.mp4")
 
@@ -344,7 +344,7 @@ def test_an_upload_resumes_after_a_page_reload(page, large_clip):
     offsets = upload_offsets(page)
 
     page.locator("#file").set_input_files(large_clip)
-    expect(page.locator("#player")).to_be_visible(timeout=30_000)
+    expect(page.locator("#player")).to_be_visible()
 
     assert offsets == [CHUNK_BYTES, 2 * CHUNK_BYTES]
 
@@ -430,7 +430,7 @@ def test_the_video_is_saved_with_the_displayed_filters(page, clips, tmp_path):
     page.locator("#classes label", has_text="tomato").click()
     with page.expect_request("**/renderings/") as request:
         page.get_by_role("button", name="Save as video").click()
-    expect(page.get_by_role("link", name="Download")).to_be_visible(timeout=30_000)
+    expect(page.get_by_role("link", name="Download")).to_be_visible()
     page.reload()
     # The layout is final once the first frame is drawn.
     wait_for_drawn(page, 1)
@@ -484,7 +484,7 @@ def test_a_video_chosen_before_the_pages_scripts_run_is_sent(page, clips):
 
     held[0].continue_()
 
-    expect(page.locator("#player")).to_be_visible(timeout=30_000)
+    expect(page.locator("#player")).to_be_visible()
 
 
 def test_dragging_the_slider_sends_one_seek_for_its_final_position(page, clips):
