@@ -1,6 +1,7 @@
 """Fixtures for all tests: shared data, if present, and detectors with and without it."""
 
 import os
+import shutil
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -19,6 +20,7 @@ from ml_core.catalog import weights
 from ml_core.catalog.catalogue import VISION_SMALL
 from ml_core.catalog.installed import read_catalog
 from ml_core.catalog.specs import ModelSpec
+from ml_core.engines import conversion
 from ml_core.errors import DownloadFailed
 from ml_core.tests.toy_network import install_toy_network
 
@@ -56,6 +58,22 @@ def _choices_in_tests(read=choices._read):
 
 
 choices._read = _choices_in_tests
+
+
+BY_CONTENT = settings.CONVERTED_DIR / "by-content"
+
+
+def _convert_once(spec: ModelSpec, target: Path, convert=conversion._convert) -> None:
+    """Networks of the same content are converted once for all tests, as each takes seconds."""
+    known = BY_CONTENT / conversion._digest(spec)
+    BY_CONTENT.mkdir(parents=True, exist_ok=True)
+    with FileLock(f"{known}.lock"):
+        if not known.exists():
+            convert(spec, known)
+    shutil.copytree(known, target)
+
+
+conversion._convert = _convert_once
 
 
 @pytest.fixture(scope="session")
