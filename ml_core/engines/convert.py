@@ -32,12 +32,24 @@ if TYPE_CHECKING:
 
 
 def export(spec: ModelSpec, folder: Path) -> None:
-    """Export the Keras network of ``spec`` to ``folder/keras``."""
+    """Export the Keras network of ``spec`` to ``folder/keras``.
+
+    Keras's own export builds the graph three times, and takes more than twice as long.
+    """
     import tensorflow as tf
 
+    model = load_network(spec)
     width, height = spec.input_wh
     signature = tf.TensorSpec((1, height, width, 3), tf.uint8, name="image")
-    load_network(spec).export(folder / "keras", verbose=False, input_signature=[signature])
+
+    @tf.function(input_signature=[signature], autograph=False)
+    def serve(image):
+        outputs = tf.nest.flatten(model(image, training=False))
+        return {f"output_{index}": output for index, output in enumerate(outputs)}
+
+    exported = tf.Module()
+    exported.network_variables = [variable.value for variable in model.variables]
+    tf.saved_model.save(exported, str(folder / "keras"), signatures=serve)
 
 
 def read(spec: ModelSpec, folder: Path) -> None:
