@@ -47,8 +47,7 @@ def detect_frames(
 
     Boxes are in pixels of ``resolution_wh``, the video's own (width, height). An empty ``model``
     selects the default; the model's queue is fair between ``queue_key`` values. Retries while the
-    model is busy or times out. Raises ``VisionError``, or ``RunLost`` when ``stop`` is
-    set or the process exits.
+    model is busy or times out. Raises ``VisionError``, or ``RunLost`` when ``stop`` is set.
     """
     stop = stop or Event()
     loaded = model_pool.loaded("detection", model)
@@ -75,7 +74,7 @@ def detect_frames(
         raise RunLost
 
     def ready() -> list[Found]:
-        """Wait for the first of ``pending``; return it and those after it that are ready."""
+        """Wait for the first of ``pending``; return it and those after it that are done."""
         found: list[Found] = []
         while pending and (not found or _is_done(pending[0][1])):
             frame, submitted = pending.popleft()
