@@ -124,10 +124,11 @@ def own_models(settings, tmp_path):
 
 
 def test_a_detector_overfits_a_few_pictures_and_is_installed(tmp_path, own_models):
-    scenes = draw_scenes(tmp_path / "scenes", 24)
+    scenes = draw_scenes(tmp_path / "scenes", 48)
 
+    # Few epochs of many steps, as the checkpoint after each epoch takes longer than ten steps.
     text = train(
-        *(scenes, own_models / "own", "--epochs", 80, "--batch-size", 8),
+        *(scenes, own_models / "own", "--epochs", 24, "--batch-size", 4),
         *("--learning-rate", 0.02),
         *("--evaluate-images", scenes / "images", "--evaluate-labels", scenes / "labels"),
     )
@@ -136,7 +137,7 @@ def test_a_detector_overfits_a_few_pictures_and_is_installed(tmp_path, own_model
     assert float(measured) > 0.9
     card = own_models.joinpath("own", "own.md").read_text()
     assert f"**{measured}**" in card
-    assert "24 pictures with 48 labelled objects, 2 classes" in card
+    assert "48 pictures with 96 labelled objects, 2 classes" in card
     with Image.open(scenes / "images" / "00.png") as picture:
         found = engine.detect(np.array(picture), model="own")
     assert {detection.class_name for detection in found.detections} == set(NAMES)

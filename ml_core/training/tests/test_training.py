@@ -90,7 +90,8 @@ def stopped(stopped_once: Path, tmp_path: Path) -> Path:
 
 def test_a_classifier_overfits_a_few_pictures(tmp_path):
     split = draw_split(24, seed=0)
-    settings = replace(SETTINGS, epochs=40, batch_size=12, cutout=0)
+    # Few epochs of many steps, as the checkpoint after each epoch takes longer than a step.
+    settings = replace(SETTINGS, epochs=12, batch_size=4, cutout=0)
 
     evaluation = start_training(
         Dataset("shapes", LABELS, split, split), settings, tmp_path, report=silent
