@@ -288,7 +288,8 @@ NUMBERS = {
 
 
 @pytest.mark.parametrize("kind", NUMBERS)
-@pytest.mark.parametrize("value", ["-3", "-1", "0", "70", "4000000000"])
+# TensorFlow waits ten seconds for memory that is lacking, but not for what no computer has.
+@pytest.mark.parametrize("value", ["-3", "-1", "0", "70", "4000000000000000000"])
 def test_an_invalid_number_is_refused_with_its_darknet_option(kind, value):
     usual = {"filters": "4", "size": "3", "stride": "1", "from": "-1", "layers": "-1"}
     for option in NUMBERS[kind]:
