@@ -172,7 +172,7 @@ def test_roboflow_answers_a_list_of_pictures_with_a_list(client, settings):
 @pytest.mark.parametrize("path", ["object_detection", "classification"])
 def test_each_picture_of_a_list_counts_as_a_request(client, monkeypatch, path):
     cache.clear()
-    monkeypatch.setattr(SimpleRateThrottle, "THROTTLE_RATES", {"predictions": "3/min"})
+    monkeypatch.setattr(SimpleRateThrottle, "THROTTLE_RATES", {"predictions": "3/day"})
     image = {"type": "base64", "value": BASE64}
     body = {"model_id": "toy" if path == "object_detection" else "resnet56v2-cifar10"}
 

@@ -124,7 +124,7 @@ def test_a_bad_picture_does_not_lose_the_others(client):
 
 def test_each_picture_of_a_batch_counts_as_a_request(client, monkeypatch):
     cache.clear()
-    monkeypatch.setattr(SimpleRateThrottle, "THROTTLE_RATES", {"predictions": "3/min"})
+    monkeypatch.setattr(SimpleRateThrottle, "THROTTLE_RATES", {"predictions": "3/day"})
     tasks = [{"data": {"photo": FILE}}] * 2
 
     statuses = [label_studio(client, tasks=tasks).status_code for _ in range(2)]

@@ -57,7 +57,7 @@ def test_only_the_first_request_waits_for_redis(redis):
 
 def test_a_throttle_that_cannot_be_read_does_not_throttle(redis, monkeypatch):
     monkeypatch.setattr(AccountOrAddressThrottle, "cache", redis)
-    monkeypatch.setattr(AccountOrAddressThrottle, "THROTTLE_RATES", {"predictions": "1/min"})
+    monkeypatch.setattr(AccountOrAddressThrottle, "THROTTLE_RATES", {"predictions": "1/day"})
     view = type("View", (), {"throttle_scope": "predictions"})
     request = APIRequestFactory().get("/")
     request.user = None
