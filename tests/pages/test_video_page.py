@@ -131,6 +131,13 @@ def pause(page: Page) -> None:
     expect(page.get_by_role("button", name="Play")).to_be_visible()
 
 
+def pause_near_the_start(page: Page) -> None:
+    """Pause before the video ends, and wait until all of it is detected."""
+    wait_for_drawn(page, 3)
+    pause(page)
+    expect(page.locator("#state")).to_have_text("Detection is complete.")
+
+
 def assert_drawn(frames: list[dict[str, Any]], expected: list[int]) -> None:
     """Check that exactly these frames were drawn, each with its own picture and box."""
     assert [frame["index"] for frame in frames] == expected
@@ -168,9 +175,7 @@ def test_pause_stops_drawing_and_play_resumes_at_the_next_frame(page, clips, sou
 @pytest.mark.parametrize("source", SOURCES)
 def test_seeking_and_stepping_are_frame_accurate(page, clips, source):
     open_player(page, clips[source])
-    expect(page.locator("#state")).to_have_text("Detection is complete.")
-    wait_for_drawn(page, 3)
-    pause(page)
+    pause_near_the_start(page)
     page.evaluate("() => { window.drawn = [] }")
 
     page.locator("#timeline").fill("60")
@@ -188,10 +193,8 @@ def test_seeking_and_stepping_are_frame_accurate(page, clips, source):
 
 def test_a_reopened_page_reads_the_file_from_the_server(page, clips):
     open_player(page, clips["browser"])
-    expect(page.locator("#state")).to_have_text("Detection is complete.")
+    pause_near_the_start(page)
 
-    page.keyboard.press("Home")
-    pause(page)
     place = drawn(page)[-1]["index"]
     page.reload()
     wait_for_drawn(page, 1)
@@ -497,9 +500,7 @@ def test_dragging_the_slider_sends_one_seek_for_its_final_position(page, clips):
 
     page.on("websocket", lambda socket: socket.on("framesent", note))
     open_player(page, clips["server"])
-    expect(page.locator("#state")).to_have_text("Detection is complete.")
-    wait_for_drawn(page, 3)
-    pause(page)
+    pause_near_the_start(page)
     assert starts == [0]
 
     page.evaluate(
@@ -527,9 +528,7 @@ def test_filters_speed_and_position_persist_after_a_reload_and_a_language_change
     page, clips, leave
 ):
     open_player(page, clips["browser"])
-    expect(page.locator("#state")).to_have_text("Detection is complete.")
-    wait_for_drawn(page, 3)
-    pause(page)
+    pause_near_the_start(page)
     page.locator("#timeline").fill("60")
     page.locator("#threshold").fill("0.4")
     page.locator("#show-scores").uncheck()
