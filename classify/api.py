@@ -53,14 +53,14 @@ class ClassifyView(PictureAPIView):
         if storing.is_wanted:
             with storing.attempt():
                 check_storage(Owner.of(request), len(data))
-        model_pool.wait_until_loaded("classification", parameters["model"])
-        options = {"model": parameters["model"], "queue_key": queue_key_of(request)}
+        model = model_pool.wait_until_loaded("classification", parameters["model"])
+        queue_key = queue_key_of(request)
         if storing.is_wanted:
-            thumbnail, found = services.classify_to_store(data, **options)
+            thumbnail, found = services.classify_to_store(data, model=model, queue_key=queue_key)
             with storing.attempt():
                 services.store(data, thumbnail, found, owner=Owner.with_session(request))
         else:
-            found = services.classify_file(data, **options)
+            found = services.classify_file(data, model=model, queue_key=queue_key)
         answer = ClassificationSerializer(found).data
         answer |= {"truncated": found.is_truncated, **storing.response_fields()}
         return Response(answer, headers=server_timing(found.timing_ms))

@@ -10,6 +10,7 @@ from PIL import Image
 
 from classify.models import ClassifiedImage
 from ml_core import engine
+from ml_core.model_pool import LoadedModel
 from ml_core.pictures.images import thumbnail_jpeg
 from ml_core.results import Classification
 from web.rest.picture_uploads import decode_upload, picture_in_memory
@@ -19,24 +20,28 @@ from web.storage.owners import Owner
 logger = logging.getLogger(__name__)
 
 
-def classify_file(data: bytes, *, model: str, queue_key: str) -> Classification:
+def classify_file(data: bytes, *, model: str | LoadedModel, queue_key: str) -> Classification:
     """Decode and classify a picture file.
 
-    An empty ``model`` is the default one; the queue takes turns between keys.
+    ``model`` is as in ``engine.classify``; the queue takes turns between keys.
     Raises a ``VisionError``.
     """
     with picture_in_memory(queue_key):
         return _classify(data, model, queue_key)[1]
 
 
-def classify_to_store(data: bytes, *, model: str, queue_key: str) -> tuple[bytes, Classification]:
+def classify_to_store(
+    data: bytes, *, model: str | LoadedModel, queue_key: str
+) -> tuple[bytes, Classification]:
     """Like ``classify_file``, with a JPEG thumbnail, for a picture that will be stored."""
     with picture_in_memory(queue_key):
         image, found = _classify(data, model, queue_key)
         return thumbnail_jpeg(Image.fromarray(image)), found
 
 
-def _classify(data: bytes, model: str, queue_key: str) -> tuple[np.ndarray, Classification]:
+def _classify(
+    data: bytes, model: str | LoadedModel, queue_key: str
+) -> tuple[np.ndarray, Classification]:
     picture, decode_ms = decode_upload(data)
     found = engine.classify(picture.image, model=model, queue_key=queue_key)
     timing_ms = {"decode": decode_ms, **found.timing_ms}

@@ -106,9 +106,8 @@ class ClassifyView(RoboflowView):
     )
     def post(self, request: Request) -> Response:
         parameters = self.parameters(request, RoboflowClassifySerializer)
-        model = parameters["model_id"]
         self.charge(request, len(parameters["image"]))
-        model_pool.wait_until_loaded("classification", model)
+        model = model_pool.wait_until_loaded("classification", parameters["model_id"])
         answers = []
         for data in parameters["image"]:
             found = classify_file(data, model=model, queue_key=queue_key_of(request))

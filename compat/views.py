@@ -16,6 +16,7 @@ from rest_framework.views import APIView
 
 from compat.tokens import KeyAuthentication
 from detect_image.services import DetectOptions, detect_in_file
+from ml_core import model_pool
 from ml_core.postprocessing import IOU_THRESHOLD
 from ml_core.results import Detections
 from web.rest.file_views import IgnoreAcceptHeader
@@ -102,7 +103,8 @@ class DialectView(APIView):
         An empty ``model`` is the default one; both thresholds are in [0, 1]. Raises a
         ``VisionError``.
         """
-        options = DetectOptions(model, score_threshold, iou_threshold)
+        loaded = model_pool.wait_until_loaded("detection", model)
+        options = DetectOptions(loaded, score_threshold, iou_threshold)
         _, found = detect_in_file(data, options, queue_key=queue_key_of(request))
         return found
 

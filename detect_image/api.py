@@ -2,6 +2,7 @@
 
 import base64
 import mimetypes
+from dataclasses import replace
 from pathlib import PurePath
 from typing import Any
 
@@ -23,6 +24,7 @@ from detect_image.serializers import (
     GalleryPictureSerializer,
     GalleryRequestSerializer,
 )
+from ml_core import model_pool
 from ml_core.networks.loading import SCORE_FLOOR
 from ml_core.postprocessing import DRAWN_SCORE_THRESHOLD
 from web.exports import EXPORTS
@@ -68,6 +70,9 @@ class DetectImageView(PictureAPIView):
         if storing.is_wanted:
             with storing.attempt():
                 check_storage(Owner.of(request), len(data))
+
+        model = model_pool.wait_until_loaded("detection", parameters["model"])
+        detect_options = replace(detect_options, model=model)
 
         if answer_as == "json" and not storing.is_wanted:
             _, found = services.detect_in_file(data, detect_options, queue_key=queue_key)
@@ -155,7 +160,8 @@ class DetectAgainView(APIView):
         serializer = DetectAgainSerializer(data=request.data)
         serializer.is_valid(raise_exception=True)
         stored = own_picture_or_404(request, DetectedImage, pk)
-        model, queue_key = serializer.validated_data["model"], queue_key_of(request)
+        model = model_pool.wait_until_loaded("detection", serializer.validated_data["model"])
+        queue_key = queue_key_of(request)
         try:
             stored = services.detect_again(stored, model, queue_key=queue_key)
         except (FileNotFoundError, DetectedImage.DoesNotExist) as exc:

@@ -60,13 +60,13 @@ class StoredJpegs:
 
 @dataclass(frozen=True)
 class DetectOptions:
-    """An empty ``model`` is the default one; both thresholds are in [0, 1].
+    """``model`` is as in ``engine.detect``; both thresholds are in [0, 1].
 
     ``original_wh`` is the (width, height) that boxes refer to if the picture was shrunk before;
     ``tiles`` is that of ``engine.detect``.
     """
 
-    model: str
+    model: str | LoadedModel
     score_threshold: float
     iou_threshold: float
     original_wh: tuple[int, int] | None = None
@@ -80,20 +80,18 @@ def detect_in_file(
 
     Returns the upright (H, W, 3) uint8 RGB picture and its detections; unless it ``is_drawn``, the
     picture may be smaller than in the file. The queue takes turns between keys. Raises a
-    ``VisionError``, such as ``ModelLoading`` while the model is loaded.
+    ``VisionError``.
     """
-    model = model_pool.wait_until_loaded("detection", detect_options.model)
     with picture_in_memory(queue_key):
-        return _detect(data, model, detect_options, queue_key, is_drawn=is_drawn)
+        return _detect(data, detect_options, queue_key, is_drawn=is_drawn)
 
 
 def draw_in_file(
     data: bytes, detect_options: DetectOptions, draw_options: DrawOptions, *, queue_key: str
 ) -> tuple[bytes, Detections]:
     """Like ``detect_in_file``, but returns the picture with its boxes drawn, as a JPEG file."""
-    model = model_pool.wait_until_loaded("detection", detect_options.model)
     with picture_in_memory(queue_key):
-        _, drawn, found = _draw(data, model, detect_options, draw_options, queue_key)
+        _, drawn, found = _draw(data, detect_options, draw_options, queue_key)
         return encode_jpeg(drawn), found
 
 
@@ -101,21 +99,16 @@ def draw_to_store(
     data: bytes, detect_options: DetectOptions, draw_options: DrawOptions, *, queue_key: str
 ) -> tuple[StoredJpegs, Detections]:
     """Like ``draw_in_file``, with thumbnails, for a picture that will be stored."""
-    model = model_pool.wait_until_loaded("detection", detect_options.model)
     with picture_in_memory(queue_key):
-        image, drawn, found = _draw(data, model, detect_options, draw_options, queue_key)
+        image, drawn, found = _draw(data, detect_options, draw_options, queue_key)
         original_thumbnail = thumbnail_jpeg(Image.fromarray(image))
         return StoredJpegs(encode_jpeg(drawn), thumbnail_jpeg(drawn), original_thumbnail), found
 
 
 def _draw(
-    data: bytes,
-    model: LoadedModel,
-    detect_options: DetectOptions,
-    draw_options: DrawOptions,
-    queue_key: str,
+    data: bytes, detect_options: DetectOptions, draw_options: DrawOptions, queue_key: str
 ) -> tuple[np.ndarray, Image.Image, Detections]:
-    image, found = _detect(data, model, detect_options, queue_key, is_drawn=True)
+    image, found = _detect(data, detect_options, queue_key, is_drawn=True)
     started = time.perf_counter()
     drawn = draw_options.on(image, found)
     draw_ms = measured("draw", (time.perf_counter() - started) * 1000)
@@ -123,13 +116,9 @@ def _draw(
 
 
 def _detect(
-    data: bytes,
-    model: LoadedModel,
-    detect_options: DetectOptions,
-    queue_key: str,
-    *,
-    is_drawn: bool,
+    data: bytes, detect_options: DetectOptions, queue_key: str, *, is_drawn: bool
 ) -> tuple[np.ndarray, Detections]:
+    model = model_pool.loaded("detection", detect_options.model)
     size = None if is_drawn else partial(size_in_input, model.spec, detect_options.tiles)
     picture, decode_ms = decode_upload(data, size)
     found = engine.detect(
@@ -168,8 +157,10 @@ def store(
     return detected
 
 
-def detect_again(detected: DetectedImage, model: str, *, queue_key: str) -> DetectedImage:
-    """Replace a stored picture's result and drawing by those of a model, the default if empty.
+def detect_again(
+    detected: DetectedImage, model: str | LoadedModel, *, queue_key: str
+) -> DetectedImage:
+    """Replace a stored picture's result and drawing by those of a model, as in ``engine.detect``.
 
     The thresholds stay the same. Raises a ``VisionError``, ``FileNotFoundError`` if the picture's
     file is missing, and ``DetectedImage.DoesNotExist`` if the picture was deleted meanwhile; then

@@ -160,7 +160,7 @@ def _submit(
     """
     timeout_s = settings.LIMITS["inference_seconds"]
     while True:
-        loaded = model_pool.loaded(task, model) if isinstance(model, str) else model
+        loaded = model_pool.loaded(task, model)
         started = time.perf_counter()
         network_input, placement = resize_to_input(image, loaded.spec, original_wh)
         resolution_wh = original_wh or (image.shape[1], image.shape[0])

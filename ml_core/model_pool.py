@@ -159,11 +159,13 @@ async def wait_until_loaded_async(task: Task, model: str) -> LoadedModel:
     return LoadedModel(spec, broker)
 
 
-def loaded(task: Task, model: str) -> LoadedModel:
+def loaded(task: Task, model: str | LoadedModel) -> LoadedModel:
     """The named model, or the default one if ``model`` is empty; waits while it is being loaded.
 
-    Raises a ``VisionError``.
+    One that was found before is returned as it is. Raises a ``VisionError``.
     """
+    if isinstance(model, LoadedModel):
+        return model
     spec = selection.find(task, model)
     return LoadedModel(spec, broker(spec))
 

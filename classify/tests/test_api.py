@@ -16,6 +16,7 @@ from django.test import Client
 from PIL import Image
 
 from classify.models import ClassifiedImage
+from ml_core.catalog import installed
 from ml_core.labels import shown_name
 from ml_core.tests.model_files import fixed_onnx
 
@@ -61,6 +62,18 @@ def test_the_sample_picture_of_a_car_is_an_automobile(client):
 
     assert answer["class_name"] == "automobile"
     assert answer["class_id"] == 1
+
+
+def test_a_request_reads_the_folders_of_the_models_once(client, monkeypatch):
+    folders = []
+    read = installed.read_catalog
+    monkeypatch.setattr(
+        installed, "read_catalog", lambda folder: folders.append(folder) or read(folder)
+    )
+
+    assert post(client).status_code == 200
+
+    assert len(folders) == 1
 
 
 def test_the_answer_holds_the_class_and_the_probabilities_of_all_ten(client):

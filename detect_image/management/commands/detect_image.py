@@ -15,7 +15,6 @@ from django.core.management.base import BaseCommand, CommandError
 from tqdm import tqdm
 
 from detect_image.services import DetectOptions, detect_in_file
-from ml_core import model_pool
 from ml_core.catalog import selection
 from ml_core.errors import ModelNotInstalled, ModelUnusable, UnknownModel, VisionError
 from ml_core.evaluation.augmented_detection import AugmentedDetector
@@ -174,8 +173,6 @@ def _detect(
     thresholds = options["score_threshold"], options["iou_threshold"]
     detector = options["detector"]
     if detector is None:
-        # However long it takes to load.
-        model_pool.loaded("detection", options["model"])
         detect_options = DetectOptions(options["model"], *thresholds)
         return detect_in_file(data, detect_options, queue_key="local", is_drawn=is_drawn)
     image = decode_image(data, image_limits())
