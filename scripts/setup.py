@@ -14,7 +14,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from pip_progress import pip_install
+from packages import install_packages
 from python_finder import (
     SUPPORTED,
     WINDOWS,
@@ -47,7 +47,7 @@ def install(kind: str = "runtime") -> None:
     prepare_environment()
     if is_installed(kind):
         return
-    pip_install(PYTHON, ROOT / MARKERS[kind][-1])
+    install_packages(PYTHON, ROOT / MARKERS[kind][-1])
     check_imports()
     for marker in {"runtime", kind}:
         (ENVIRONMENT / marker).write_text(requirements_text(marker), encoding="utf-8")

@@ -23,17 +23,14 @@ elif (first, rest[0]) == ("-m", "venv"):
     shutil.rmtree(folder, ignore_errors=True)
     folder.joinpath("bin").mkdir(parents=True)
     shutil.copy(__file__, folder / "bin" / "python")
-elif (first, rest[0]) == ("-m", "pip"):
-    if "--version" in rest:
-        print("pip 24.2 from somewhere")
-    else:
-        with LOG.open("a") as log:
-            log.write("pip " + rest[-1].rpartition("/")[2] + "\n")
-        # What pip prints; it fails if that is an error.
-        answer = LOG.with_name("pip")
-        if answer.exists():
-            print(answer.read_text())
-            sys.exit("ERROR" in answer.read_text())
+elif first == "-m" and rest[:3] == ["pip", "config", "list"]:
+    print(os.environ.get("PIP_CONFIG_LIST", ""))
+elif first == "-m":
+    with LOG.open("a") as log:
+        log.write(" ".join(rest) + "\n")
+    # The error with which it fails, if there is one.
+    error = LOG.with_name(rest[0])
+    sys.exit(error.read_text() if error.exists() else 0)
 else:
     sys.argv = [first, *rest]
     sys.path.insert(0, os.path.dirname(first))
