@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help prepare run run-https test test-pythons test-hardening test-cluster test-postgres services format FORCE
+.PHONY: help prepare run run-https test check browsers test-pythons test-hardening test-cluster test-postgres services format FORCE
 
 # Files are UTF-8, whatever the locale of the machine or of a library.
 export PYTHONUTF8 := 1
@@ -18,12 +18,12 @@ run-https: ## The same by https for the local network, so that phones may use th
 prepare: ## Set everything up, without serving
 	@scripts/start prepare
 
-test: .venv/dev node_modules ## Set everything up and run every check and test
-	@scripts/install-system-package $(CHROMIUM) chromium fonts-dejavu-core
-	@scripts/install-system-package /usr/bin/chromium-headless-shell chromium-headless-shell || echo "The tests take longer without it."
-	@scripts/install-system-package "$$(command -v firefox-esr)" firefox-esr || echo "Its tests are skipped."
-	@scripts/install-system-package "$$(command -v WebKitWebDriver)" webkit2gtk-driver xvfb xauth || echo "Its tests are skipped."
-	@scripts/install-system-package "$$(command -v jq || echo /usr/bin/jq)" jq
+test: ## Set everything up and run every check and test
+	@$(MAKE) --no-print-directory --jobs 2 check browsers
+	$(BIN)/pytest --numprocesses 2 --dist worksteal
+	CHROMIUM=$(CHROMIUM) $(BIN)/pytest tests --numprocesses 3 --dist loadfile --no-loadscope-reorder
+
+check: .venv/dev node_modules ## Check the code, and test the JavaScript
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 # What macOS lacks, Windows lacks as well; only one file asks whether it runs on macOS.
@@ -31,8 +31,13 @@ test: .venv/dev node_modules ## Set everything up and run every check and test
 		| xargs -P 2 -L 1 sh -c '$(BIN)/mypy --platform $$0 --cache-dir .mypy_cache/$$0 $$@'
 	npm run --silent check
 	npm test --silent
-	$(BIN)/pytest --numprocesses 2 --dist worksteal
-	CHROMIUM=$(CHROMIUM) $(BIN)/pytest tests --numprocesses 3 --dist loadfile --no-loadscope-reorder
+
+browsers:
+	@scripts/install-system-package $(CHROMIUM) chromium fonts-dejavu-core
+	@scripts/install-system-package /usr/bin/chromium-headless-shell chromium-headless-shell || echo "The tests take longer without it."
+	@scripts/install-system-package "$$(command -v firefox-esr)" firefox-esr || echo "Its tests are skipped."
+	@scripts/install-system-package "$$(command -v WebKitWebDriver)" webkit2gtk-driver xvfb xauth || echo "Its tests are skipped."
+	@scripts/install-system-package "$$(command -v jq || echo /usr/bin/jq)" jq
 
 test-pythons: .venv/runtime ## Serve the site with every supported Python of this machine, and try it
 	@PYTHONUNBUFFERED=1 $(BIN)/python scripts/test-pythons
