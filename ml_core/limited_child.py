@@ -2,14 +2,15 @@
 
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from importlib import import_module
+from threading import Thread
 from typing import Any, NamedTuple
 
 import psutil
 
-WATCH_SECONDS = 0.05
+WATCH_SECONDS = 0.02
 
 
 class Usage(NamedTuple):
@@ -30,43 +31,71 @@ def usage_of(child: psutil.Process) -> Usage:
     )
 
 
-def wait_limited(
-    child: subprocess.Popen,
-    *,
-    seconds: float,
-    memory_bytes: int,
-    watch: Callable[[], object] = lambda: None,
-) -> str:
-    """Wait until ``child`` ends; kill it if it exceeds a limit, and return which: else "".
+class LimitedChild(subprocess.Popen[bytes]):
+    """A child process that is killed at the end of its context, and if it exceeds a limit.
 
-    ``watch`` is called at each look; the child is also killed if that raises an error.
-    The watch works on every system. Where there are resource limits, the child should lower its
-    own as well, see ``lower_own_limits``: they also hold between two looks.
+    ``exceeded`` then says which one. The watch works on every system. Where there are resource
+    limits, the child should lower its own as well, see ``lower_own_limits``: they also hold between
+    two looks.
     """
-    try:
-        return _exceeded(child, seconds, memory_bytes, watch)
-    finally:
-        # Does nothing to a child that has ended.
-        child.kill()
-        child.wait()
 
+    def __init__(self, command: Sequence[str], *, memory_bytes: int, **options: Any) -> None:
+        super().__init__(command, **options)
+        self.exceeded = ""
+        Thread(target=self._watch_memory, args=(memory_bytes,), daemon=True).start()
 
-def _exceeded(
-    child: subprocess.Popen, seconds: float, memory_bytes: int, watch: Callable[[], object]
-) -> str:
-    deadline_s = time.monotonic() + seconds
-    while True:
+    def __exit__(self, *error: Any) -> None:
+        self.kill()
+        super().__exit__(*error)
+
+    def wait_until(
+        self,
+        is_done: Callable[[], bool],
+        *,
+        seconds: float,
+        watch: Callable[[], object] = lambda: None,
+    ) -> bool:
+        """Wait until ``is_done``; kill the child and return False if that takes too long.
+
+        False as well if the child ends before. ``watch`` is called at each look; the child is also
+        killed if that raises an error.
+        """
+        is_complete = False
         try:
-            child.wait(WATCH_SECONDS)
-            return ""
-        except subprocess.TimeoutExpired:
-            pass
-        with suppress(psutil.NoSuchProcess):
-            if usage_of(psutil.Process(child.pid)).memory_bytes > memory_bytes:
-                return f"it needs more than {memory_bytes / 1e9:.1f} GB of memory"
-        if time.monotonic() > deadline_s:
-            return f"it takes more than {seconds:.0f} seconds"
-        watch()
+            is_complete = self._is_done_in_time(is_done, seconds, watch)
+            return is_complete
+        finally:
+            if not is_complete:
+                # Does nothing to a child that has ended.
+                self.kill()
+                self.wait()
+
+    def _is_done_in_time(
+        self, is_done: Callable[[], bool], seconds: float, watch: Callable[[], object]
+    ) -> bool:
+        deadline_s = time.monotonic() + seconds
+        while not is_done():
+            if self.poll() is not None:
+                return False
+            if time.monotonic() > deadline_s:
+                self.exceeded = f"it takes more than {seconds:.0f} seconds"
+                return False
+            watch()
+            with suppress(subprocess.TimeoutExpired):
+                self.wait(WATCH_SECONDS)
+        return True
+
+    def _watch_memory(self, memory_bytes: int) -> None:
+        try:
+            while self.returncode is None:
+                with suppress(psutil.NoSuchProcess):
+                    if usage_of(psutil.Process(self.pid)).memory_bytes > memory_bytes:
+                        self.exceeded = f"it needs more than {memory_bytes / 1e9:.1f} GB of memory"
+                        return
+                time.sleep(WATCH_SECONDS)
+        finally:
+            # Also if it cannot be measured: it must not run without limits.
+            self.kill()
 
 
 def lower_own_limits(*, memory_bytes: int, file_bytes: int) -> None:

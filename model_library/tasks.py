@@ -17,6 +17,7 @@ from ml_core.catalog import selection, weights
 from ml_core.catalog.formats import InputFormat
 from ml_core.catalog.model_toml import shortened
 from ml_core.catalog.specs import ModelSpec
+from ml_core.engines.conversion import StepProcess
 from ml_core.errors import Busy, EngineUnavailable, InferenceTimeout, ModelLoading
 from ml_core.inspection.adding import Check, Places, Understood, add_model
 from ml_core.inspection.answers import Note, Understanding, answers_from
@@ -128,7 +129,7 @@ def _stored(note: Note) -> dict[str, Any]:
     }
 
 
-def _apply_check(result: dict[str, Any], known: Understanding) -> None:
+def _apply_check(result: dict[str, Any], _: StepProcess, known: Understanding) -> None:
     """Describe the model as it was when it was checked with labelled pictures."""
     values: dict[str, Any] = {
         key: tuple(value) if isinstance(value, list) else value

@@ -7,6 +7,7 @@ file in it lists the files that are complete; a damaged model is converted again
 import hashlib
 import json
 import logging
+import os
 import pickle
 import shutil
 import subprocess
@@ -15,6 +16,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import openvino as ov
 from filelock import FileLock
@@ -23,7 +25,8 @@ from ml_core.catalog.downloads import sha256_of
 from ml_core.catalog.formats import ModelFileError
 from ml_core.catalog.specs import ModelSpec
 from ml_core.engines import NETWORK_UNUSABLE
-from ml_core.limited_child import wait_limited
+from ml_core.engines.convert import FINISHED, REQUEST
+from ml_core.limited_child import LimitedChild
 from ml_core.locks import short_lock
 from ml_core.networks.loading import KERAS_FORMATS
 
@@ -37,6 +40,7 @@ UNFINISHED = ".unfinished-"
 KILLED = -9
 # What Python and C++ programs write when the limit of their memory is reached.
 OUT_OF_MEMORY = ("MemoryError", "bad_alloc", "Cannot allocate memory")
+MAX_ERROR_BYTES = 10**6
 
 
 def ensure_converted(spec: ModelSpec, cache_dir: Path) -> Path:
@@ -135,7 +139,8 @@ def _convert(spec: ModelSpec, target: Path) -> None:
     logger.info("Converting %s; this takes about ten seconds, once.", spec.name)
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=UNFINISHED) as folder:
         for step in steps(spec):
-            run_step(step, spec, Path(folder))
+            with StepProcess() as process:
+                process.run(step, spec, Path(folder))
         result = Path(folder) / "model"
         write_checksums(result)
         result.rename(target)
@@ -146,45 +151,65 @@ def steps(spec: ModelSpec) -> list[str]:
     return ["export", "read"] if spec.format in KERAS_FORMATS else ["read"]
 
 
-def run_step(
-    step: str, request: object, folder: Path, watch: Callable[[], object] = lambda: None
-) -> None:
-    """Run a step of ``convert`` in a child process, within the limits of conversions.
+class StepProcess(LimitedChild):
+    """A child process that runs steps of ``convert`` one after another.
 
-    ``watch`` is called while it runs; what it raises stops the child. Raises ``ModelFileError``
-    with what is wrong with the model's files.
+    It has the limits of conversions, and ends with its context or with a step that fails. What it
+    wrote must be read with care, as a file may have taken it over.
     """
-    # Imported here, as machines that run published models need not have Django.
-    from django.conf import settings
 
-    errors = folder / "errors.txt"
-    limits = settings.LIMITS
-    with (
-        errors.open("wb") as stderr,
-        subprocess.Popen(
-            [sys.executable, "-X", "utf8", "-m", "ml_core.engines.convert", step, folder],
+    def __init__(self) -> None:
+        # Imported here, as machines that run published models need not have Django.
+        from django.conf import settings
+
+        memory_bytes = settings.LIMITS["conversion_bytes"]
+        self._seconds = settings.LIMITS["conversion_seconds"]
+        self._errors = tempfile.TemporaryFile()  # noqa: SIM115
+        super().__init__(
+            [sys.executable, "-X", "utf8", "-m", "ml_core.engines.convert", str(memory_bytes)],
+            memory_bytes=memory_bytes,
             cwd=PROJECT_ROOT,
+            # The child exits when this pipe closes, so it does not outlive this process.
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
-            stderr=stderr,
+            stderr=self._errors,
             bufsize=0,
-        ) as child,
-    ):
-        assert child.stdin
-        # Left open: the child exits when this pipe closes, so it does not outlive this process.
-        with suppress(BrokenPipeError):
-            child.stdin.write(pickle.dumps((request, limits["conversion_bytes"])))
-        exceeded = wait_limited(
-            child,
-            seconds=limits["conversion_seconds"],
-            memory_bytes=limits["conversion_bytes"],
-            watch=watch,
         )
-    if exceeded:
-        raise ModelFileError(f"its conversion was stopped, as {exceeded}.")
-    if child.returncode:
-        text = errors.read_text("utf-8", "replace").strip()
-        raise ModelFileError(_failure_text(child.returncode, text))
+
+    def __exit__(self, *error: Any) -> None:
+        super().__exit__(*error)
+        self._errors.close()
+
+    def run(
+        self,
+        step: str,
+        request: object,
+        folder: Path,
+        watch: Callable[[], object] = lambda: None,
+    ) -> None:
+        """Run a step, which writes its results to ``folder``.
+
+        ``watch`` is called while it runs; what it raises ends the process. Raises
+        ``ModelFileError`` with what is wrong with the model's files.
+        """
+        finished = folder / FINISHED
+        finished.unlink(missing_ok=True)
+        # Not through the pipe: it might be full, if the child was taken over and does not read it.
+        folder.joinpath(REQUEST).write_bytes(pickle.dumps((step, request)))
+        assert self.stdin
+        # OSError: the child has ended.
+        with suppress(OSError):
+            self.stdin.write(f"{folder}\n".encode())
+        is_done = self.wait_until(finished.exists, seconds=self._seconds, watch=watch)
+        if self.exceeded:
+            raise ModelFileError(f"its conversion was stopped, as {self.exceeded}.")
+        if not is_done:
+            raise ModelFileError(_failure_text(self.returncode, self._last_errors()))
+
+    def _last_errors(self) -> str:
+        size = self._errors.seek(0, os.SEEK_END)
+        self._errors.seek(max(0, size - MAX_ERROR_BYTES))
+        return self._errors.read(MAX_ERROR_BYTES).decode("utf-8", "replace").strip()
 
 
 def _failure_text(code: int, stderr: str) -> str:

@@ -1,16 +1,20 @@
-"""Convert a network to OpenVINO's format in up to two steps, each in its own process.
+"""Convert a network to OpenVINO's format in up to two steps, in processes with limits.
 
-Usage: ``python -m ml_core.engines.convert STEP FOLDER``, with the pickled request of the step and
-its memory limit on standard input. The process exits when standard input closes, so it does not
-outlive its parent. ``export`` writes ``FOLDER/keras``, a TensorFlow SavedModel for a batch of one,
-for networks that Keras builds; ``read`` converts it, or the model's own file, to ``model.xml`` and
-``model.bin`` in ``FOLDER/model``, in float32. The request of both is the ``ModelSpec``.
+Usage: ``python -m ml_core.engines.convert MEMORY_BYTES``. It runs a step for each line on standard
+input, the path of a folder, in which the pickle ``request`` holds the name of the step and its
+request. It creates ``finished`` there when the step is done. The process exits when a step fails,
+and when standard input closes, so it does not outlive its parent.
 
-``look`` and ``trial`` open a file of which nothing is known yet, see ``ml_core.inspection``.
+``export`` writes ``FOLDER/keras``, a TensorFlow SavedModel for a batch of one, for networks that
+Keras builds; ``read`` converts it, or the model's own file, to ``model.xml`` and ``model.bin`` in
+``FOLDER/model``, in float32. The request of both is the ``ModelSpec``.
 
-Each step imports only one of the two libraries: for yolov3 they take 1.24 and 0.62 GB of memory,
-against 1.65 GB in a single process. (A frozen graph takes 3.4 GB. ``openvino.convert_model`` fails
-on Python 3.13 and starts Intel's telemetry.)
+``look`` and ``trial`` open a file of which nothing is known yet, see ``ml_core.inspection``. All of
+one model run in the same process, as importing TensorFlow takes seconds.
+
+Each of ``export`` and ``read`` has a process of its own, and imports only one of the two libraries:
+for yolov3 they take 1.24 and 0.62 GB of memory, against 1.65 GB in a single process. (A frozen
+graph takes 3.4 GB. ``openvino.convert_model`` fails on Python 3.13 and starts Intel's telemetry.)
 """
 
 import os
@@ -18,6 +22,7 @@ import pickle
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from queue import SimpleQueue
 from threading import Thread
 from typing import TYPE_CHECKING, Any
 
@@ -28,7 +33,10 @@ from ml_core.networks.keras_archive import check_keras_file
 from ml_core.networks.loading import KERAS_FORMATS, NETWORK_ERRORS, load_network
 
 if TYPE_CHECKING:
-    from ml_core.inspection.trial import Trial
+    from ml_core.inspection.trial_child import Trial
+
+# Files in the folder of a step.
+REQUEST, FINISHED = "request", "finished"
 
 
 def export(spec: ModelSpec, folder: Path) -> None:
@@ -105,19 +113,30 @@ STEPS: dict[str, Callable[[Any, Path], None]] = {
 }
 
 
-def _exit_with_parent() -> None:
-    # sys.stdin.read would hold a lock that the interpreter needs to shut down.
-    os.read(sys.stdin.fileno(), 1)
+def _receive(folders: SimpleQueue[str]) -> None:
+    """Pass on the lines of standard input, and exit at its end, also during a step."""
+    # sys.stdin would hold a lock that the interpreter needs to shut down.
+    with open(sys.stdin.fileno(), encoding="utf-8", closefd=False) as lines:
+        for line in lines:
+            folders.put(line.removesuffix("\n"))
     os._exit(1)
 
 
+def run(folder: Path) -> None:
+    """Run the step that ``folder`` requests."""
+    step, request = pickle.loads(folder.joinpath(REQUEST).read_bytes())
+    STEPS[step](request, folder)
+    folder.joinpath(FINISHED).touch()
+
+
 if __name__ == "__main__":
-    step, target = sys.argv[1:]
-    request, memory_bytes = pickle.load(sys.stdin.buffer)
+    memory_bytes = int(sys.argv[1])
     lower_own_limits(memory_bytes=memory_bytes, file_bytes=memory_bytes)
-    Thread(target=_exit_with_parent, daemon=True).start()
+    folders = SimpleQueue[str]()
+    Thread(target=_receive, args=(folders,), daemon=True).start()
     try:
-        STEPS[step](request, Path(target))
+        while True:
+            run(Path(folders.get()))
     except NETWORK_ERRORS as exc:
         print(exc, file=sys.stderr)
         sys.exit(NETWORK_UNUSABLE)

@@ -15,7 +15,7 @@ from ml_core.catalog.formats import ModelFileError
 from ml_core.catalog.installed import read_catalog, read_user_detector
 from ml_core.catalog.model_toml import read_labels, read_model_toml, write_model_toml
 from ml_core.catalog.specs import ModelFile, ModelSpec, Task
-from ml_core.engines.conversion import ensure_converted
+from ml_core.engines.conversion import StepProcess, ensure_converted
 from ml_core.errors import Phrase
 from ml_core.inspection.answers import AS_YOU_SAY, Answers, Note, Understanding, listing
 from ml_core.inspection.input_shape import understand_shape
@@ -61,7 +61,7 @@ class Understood:
 
 
 # Improves what was understood by labelled pictures.
-Check = Callable[[Understanding], None]
+Check = Callable[[StepProcess, Understanding], None]
 
 
 def add_model(
@@ -87,13 +87,16 @@ def add_model(
         source = collect(paths, given, max_bytes=places.max_bytes)
         name = name or _name_from(source, paths)
         _check_name(name, places.model_dir)
-        known = _understand(source, name, samples["detection"], _with_labels(answers, source))
-        if check:
-            check(known)
+        answers = _with_labels(answers, source)
+        # Ended before the files are moved, which it may hold, and before the conversion.
+        with StepProcess() as process:
+            known = _understand(process, source, name, samples["detection"], answers)
+            if check:
+                check(process, known)
+            answer = answer_for(process, known.spec, samples[known.spec.task])
         known.spec = replace(
             known.spec, licence=licence or _licence(known), origin=origin or known.spec.origin
         )
-        answer = answer_for(known.spec, samples[known.spec.task])
         if not is_dry_run:
             known.spec = _write(known.spec, Path(folder), places)
         notes = sorted(known.notes, key=lambda note: SUBJECTS.index(note.subject))
@@ -108,10 +111,12 @@ def remove_unfinished(model_dir: Path) -> None:
                 shutil.rmtree(folder, ignore_errors=True)
 
 
-def answer_for(spec: ModelSpec, image: np.ndarray) -> Classification | Detections:
+def answer_for(
+    process: StepProcess, spec: ModelSpec, image: np.ndarray
+) -> Classification | Detections:
     """The model's answer for a picture, from a trial. Raises ``ModelFileError``."""
     network_input, placement = resize_to_input(image, spec)
-    prediction = trial_decoder(spec)(try_once(spec, network_input))
+    prediction = trial_decoder(spec)(try_once(process, spec, network_input))
     resolution_wh = (image.shape[1], image.shape[0])
     if not isinstance(prediction, Candidates):
         return classification_from_array(
@@ -158,7 +163,9 @@ def _with_labels(answers: Answers, source: Source) -> Answers:
     return replace(answers, labels=read_labels(source.labels))
 
 
-def _understand(source: Source, name: str, sample: np.ndarray, answers: Answers) -> Understanding:
+def _understand(
+    process: StepProcess, source: Source, name: str, sample: np.ndarray, answers: Answers
+) -> Understanding:
     if source.format == "darknet":
         return _understand_darknet(source, name, answers)
     draft = ModelSpec(
@@ -173,9 +180,9 @@ def _understand(source: Source, name: str, sample: np.ndarray, answers: Answers)
         labels=(),
         licence="your own",
     )
-    known = understand_shape(draft, look_into(draft), answers)
+    known = understand_shape(draft, look_into(process, draft), answers)
     pixels, _ = stretch(sample, known.spec.input_wh)
-    understand_outputs(known, try_once(known.spec, pixels))
+    understand_outputs(known, try_once(process, known.spec, pixels))
     return known
 
 

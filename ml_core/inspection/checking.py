@@ -9,6 +9,7 @@ import numpy as np
 
 from ml_core.catalog.formats import Colours, InputFormat, ModelFileError
 from ml_core.catalog.specs import ModelSpec
+from ml_core.engines.conversion import StepProcess
 from ml_core.errors import Phrase
 from ml_core.inspection.answers import Understanding, listing
 from ml_core.inspection.families import VALUES
@@ -30,7 +31,8 @@ Progress = Callable[[int, int], object]
 # From a model, labelled pictures and input formats: the accuracy in [0, 1] with each format. The
 # function is told how many inferences are done.
 Measure = Callable[
-    [ModelSpec, Sequence[T], Sequence[InputFormat], Callable[[int], object]], list[float]
+    [StepProcess, ModelSpec, Sequence[T], Sequence[InputFormat], Callable[[int], object]],
+    list[float],
 ]
 
 
@@ -45,24 +47,24 @@ class Checker:
     progress: Progress
     work_dir: Path | None = None
 
-    def __call__(self, known: Understanding) -> None:
+    def __call__(self, process: StepProcess, known: Understanding) -> None:
         """Choose the best input format, and class names. Raises ``ModelFileError``."""
         try:
             if known.spec.task == "classification":
-                self._check_classifier(known)
+                self._check_classifier(process, known)
             else:
                 with opened_set(self.path, self.work_dir) as folder:
                     pictures = self._labelled(known, folder)
-                    self._choose(known, pictures, detector_accuracy, DETECTOR_PICTURES)
+                    self._choose(process, known, pictures, detector_accuracy, DETECTOR_PICTURES)
         except (DatasetError, LabelError) as exc:
             raise ModelFileError(str(exc)) from exc
 
-    def _check_classifier(self, known: Understanding) -> None:
+    def _check_classifier(self, process: StepProcess, known: Understanding) -> None:
         by_class = pictures_by_class(self.path)
         _take_labels(known, tuple(by_class), self.path.name, list(by_class))
         ids = {label: index for index, label in enumerate(known.spec.labels)}
         pairs = [(path, ids[label]) for label, paths in by_class.items() for path in paths]
-        self._choose(known, pairs, classifier_accuracy, CLASSIFIER_PICTURES)
+        self._choose(process, known, pairs, classifier_accuracy, CLASSIFIER_PICTURES)
 
     def _labelled(self, known: Understanding, folder: Path) -> list[LabelledPicture]:
         """Pictures whose class ids are those of the model."""
@@ -75,6 +77,7 @@ class Checker:
 
     def _choose(
         self,
+        process: StepProcess,
         known: Understanding,
         pictures: Sequence[T],
         measure: Measure[T],
@@ -86,13 +89,15 @@ class Checker:
         total = before + len(many)
         self.progress(0, total)
         if before:
-            accuracies = measure(known.spec, few, formats, lambda done: self.progress(done, total))
+            accuracies = measure(
+                process, known.spec, few, formats, lambda done: self.progress(done, total)
+            )
             for given, accuracy in zip(formats, accuracies, strict=True):
                 measured = self._measured(known.spec, accuracy, len(few))
                 known.note("check", describe_values(given), measured)
             formats = [formats[int(np.argmax(accuracies))]]
         (accuracy,) = measure(
-            known.spec, many, formats, lambda done: self.progress(before + done, total)
+            process, known.spec, many, formats, lambda done: self.progress(before + done, total)
         )
         known.spec = replace(
             known.spec, input=formats[0], accuracy_percent=round(accuracy * 100, 1)

@@ -1,9 +1,11 @@
-"""Run a model that is not installed yet on pictures, in a child process with limits."""
+"""Run a model that is not installed yet on pictures, in a child process with limits.
+
+The process still runs when its results are read, and may have been taken over by the model's file.
+"""
 
 import json
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
@@ -12,15 +14,12 @@ import numpy as np
 from ml_core.catalog.formats import InputFormat, ModelFileError
 from ml_core.catalog.specs import ModelSpec
 from ml_core.decoders.layout import Outputs
-from ml_core.engines.conversion import run_step
+from ml_core.engines.conversion import StepProcess
 from ml_core.errors import DAMAGED_ZIP
 from ml_core.inspection.reading.facts import Facts, load_facts
+from ml_core.inspection.trial_child import DONE, NAMES, PICTURES, Trial
 from ml_core.networks.loading import SCORE_FLOOR, Prediction, make_decoder
 
-PICTURES = "pictures.npy"
-NAMES = "names.json"
-# A file with one byte for each inference that is done.
-DONE = "done"
 # Those of large detectors have 10 MB: 34,000 boxes of 84 numbers.
 MAX_OUTPUT_BYTES = 10**8
 MAX_NAMES_BYTES = 10**6
@@ -28,22 +27,15 @@ MAX_NAMES_BYTES = 10**6
 T = TypeVar("T")
 
 
-@dataclass(frozen=True)
-class Trial:
-    """The request of the step ``trial``: outputs for all pictures, with each input format."""
-
-    spec: ModelSpec
-    input_formats: tuple[InputFormat, ...]
-
-
-def look_into(spec: ModelSpec) -> Facts:
+def look_into(process: StepProcess, spec: ModelSpec) -> Facts:
     """What the files of ``spec`` say about themselves. Raises ``ModelFileError``."""
-    with tempfile.TemporaryDirectory() as folder:
-        run_step("look", spec, Path(folder))
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        process.run("look", spec, Path(folder))
         return load_facts(Path(folder))
 
 
 def run_trial(
+    process: StepProcess,
     spec: ModelSpec,
     pictures: Iterable[np.ndarray],
     count: int,
@@ -57,7 +49,7 @@ def run_trial(
     its outputs, each (1, ...). One picture is in memory at a time. ``progress`` is told how many
     inferences are done; what it raises stops the trial. Raises ``ModelFileError``.
     """
-    with tempfile.TemporaryDirectory() as name:
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as name:
         folder = Path(name)
         width, height = spec.input_wh
         stored = np.lib.format.open_memmap(
@@ -69,7 +61,7 @@ def run_trial(
         del stored
         done = folder / DONE
         done.touch()
-        run_step(
+        process.run(
             "trial",
             Trial(spec, tuple(input_formats)),
             folder,
@@ -81,9 +73,9 @@ def run_trial(
         ]
 
 
-def try_once(spec: ModelSpec, picture: np.ndarray) -> Outputs:
+def try_once(process: StepProcess, spec: ModelSpec, picture: np.ndarray) -> Outputs:
     """The outputs for one (H, W, 3) uint8 RGB picture. Raises ``ModelFileError``."""
-    ((outputs,),) = run_trial(spec, [picture], 1, [spec.input], lambda _, outputs: outputs)
+    ((outputs,),) = run_trial(process, spec, [picture], 1, [spec.input], lambda _, outputs: outputs)
     return outputs
 
 

@@ -7,6 +7,7 @@ import numpy as np
 from ml_core.catalog.formats import InputFormat
 from ml_core.catalog.specs import ModelSpec
 from ml_core.decoders.layout import Outputs
+from ml_core.engines.conversion import StepProcess
 from ml_core.evaluation.accuracy import mean_average_precision
 from ml_core.inspection.trial import run_trial, trial_decoder
 from ml_core.networks.yolo import Candidates
@@ -22,6 +23,7 @@ SCORE_FLOOR, IOU_THRESHOLD, MAX_DETECTIONS = 0.001, 0.65, 300
 
 
 def classifier_accuracy(
+    process: StepProcess,
     spec: ModelSpec,
     pairs: Sequence[tuple[PicturePath, int]],
     formats: Sequence[InputFormat],
@@ -37,11 +39,12 @@ def classifier_accuracy(
         assert isinstance(probabilities, np.ndarray)
         return int(probabilities.argmax()) == pairs[number][1]
 
-    results = run_trial(spec, inputs, len(pairs), formats, is_right, progress)
+    results = run_trial(process, spec, inputs, len(pairs), formats, is_right, progress)
     return [sum(right) / len(pairs) for right in results]
 
 
 def detector_accuracy(
+    process: StepProcess,
     spec: ModelSpec,
     pictures: Sequence[LabelledPicture],
     formats: Sequence[InputFormat],
@@ -72,5 +75,5 @@ def detector_accuracy(
             max_detections=MAX_DETECTIONS,
         )
 
-    results = run_trial(spec, inputs(), len(pictures), formats, detections, progress)
+    results = run_trial(process, spec, inputs(), len(pictures), formats, detections, progress)
     return [mean_average_precision(pictures, found).map_50 for found in results]

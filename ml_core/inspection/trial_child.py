@@ -2,17 +2,30 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from ml_core.catalog.formats import InputFormat
 from ml_core.catalog.specs import ModelSpec
-from ml_core.inspection.trial import DONE, NAMES, PICTURES, Trial
 from ml_core.networks.loading import KERAS_FORMATS, load_network
+
+PICTURES = "pictures.npy"
+NAMES = "names.json"
+# A file with one byte for each inference that is done.
+DONE = "done"
 
 # From (1, H, W, 3) pixels to the outputs by name.
 Run = Callable[[np.ndarray], dict[str, np.ndarray]]
+
+
+@dataclass(frozen=True)
+class Trial:
+    """The request of the step ``trial``: outputs for all pictures, with each input format."""
+
+    spec: ModelSpec
+    input_formats: tuple[InputFormat, ...]
 
 
 def run_trial(request: Trial, folder: Path) -> None:
@@ -24,7 +37,8 @@ def run_trial(request: Trial, folder: Path) -> None:
         for index, run in enumerate(make(request.spec, request.input_formats)):
             arrays: dict[str, np.ndarray] = {}
             for number, picture in enumerate(pictures):
-                outputs = run(picture[None])
+                # TensorFlow may hold what it is given, and with it the file, which is deleted.
+                outputs = run(picture[None].copy())
                 names = list(outputs)
                 arrays |= {f"{number}-{at}": array for at, array in enumerate(outputs.values())}
                 done.write(b".")
@@ -56,10 +70,11 @@ def _openvino_runs(spec: ModelSpec, input_formats: tuple[InputFormat, ...]):
 def _keras_runs(spec: ModelSpec, input_formats: tuple[InputFormat, ...]):
     import tensorflow as tf
 
-    from ml_core.networks.keras_file import adapt, named_outputs, open_keras_file
+    from ml_core.inspection.reading.keras_facts import open_once
+    from ml_core.networks.keras_file import adapt, named_outputs
 
     if spec.format == "keras":
-        model = open_keras_file(spec)
+        model = open_once(spec.paths[0])
         names = list(named_outputs(model, model(model.inputs[0])))
     else:
         model = load_network(spec)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -17,13 +18,12 @@ def load_keras_file(spec: ModelSpec) -> keras.Model:
 
     It returns the outputs that ``spec.output`` names, in that order. Raises ``ModelFileError``.
     """
-    model = open_keras_file(spec)
+    model = open_keras_file(spec.paths[0])
     return adapt(model, spec.input_wh, spec.input, spec.output.tensors if spec.output else ())
 
 
-def open_keras_file(spec: ModelSpec) -> keras.Model:
+def open_keras_file(path: Path) -> keras.Model:
     """The model as it was saved. Raises ``ModelFileError``."""
-    path = spec.paths[0]
     config = check_keras_file(path)
     try:
         model = keras.saving.load_model(

@@ -181,10 +181,14 @@ def test_a_conversion_ends_with_its_parent_process(spec, tmp_path):
 
 
 def test_converting_starts_no_telemetry(spec, tmp_path):
-    convert = "import runpy; runpy.run_module('ml_core.engines.convert', run_name='__main__')"
+    program = (
+        "from pathlib import Path; from ml_core.engines import convert;"
+        "convert.run(Path(sys.argv[1]))"
+    )
 
     for step in conversion.steps(spec):
-        run_without_telemetry(convert, step, str(tmp_path), stdin=pickle.dumps((spec, 8 * 10**9)))
+        tmp_path.joinpath(conversion.REQUEST).write_bytes(pickle.dumps((step, spec)))
+        run_without_telemetry(program, str(tmp_path))
 
     assert (tmp_path / "model" / "model.xml").exists()
 
@@ -193,16 +197,7 @@ def test_serving_and_quantizing_start_no_telemetry():
     run_without_telemetry("import ml_core.engines.openvino, ml_core.engines.quantized, nncf")
 
 
-def run_without_telemetry(program: str, *arguments: str, stdin: bytes = b"") -> None:
-    with subprocess.Popen(
-        [sys.executable, "-c", FORBID_TELEMETRY + program, *arguments],
-        stdin=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        cwd=conversion.PROJECT_ROOT,
-        bufsize=0,
-    ) as child:
-        assert child.stdin and child.stderr
-        child.stdin.write(stdin)
-        # Standard input stays open until the end.
-        errors = child.stderr.read().decode()
-    assert child.returncode == 0, errors
+def run_without_telemetry(program: str, *arguments: str) -> None:
+    command = [sys.executable, "-c", FORBID_TELEMETRY + program, *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=conversion.PROJECT_ROOT)
+    assert done.returncode == 0, done.stderr

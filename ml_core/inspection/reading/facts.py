@@ -60,10 +60,12 @@ def write_facts(facts: Facts, folder: Path) -> None:
 
 def load_facts(folder: Path) -> Facts:
     """The facts that the child process wrote. Raises ``ModelFileError``."""
-    path = folder / FACTS_FILE
-    if path.stat().st_size > MAX_FACTS_BYTES:
+    with folder.joinpath(FACTS_FILE).open("rb") as file:
+        # The child may still write to it.
+        text = file.read(MAX_FACTS_BYTES + 1)
+    if len(text) > MAX_FACTS_BYTES:
         raise ModelFileError("The file says too much about itself.")
-    values = json.loads(path.read_text(encoding="utf-8"))
+    values = json.loads(text)
     for key in ("labels", "mean", "std"):
         values[key] = tuple(values[key])
     if values["input_wh"]:

@@ -1,6 +1,7 @@
 """What a Keras file says about itself: shapes, layers that scale pixels, the last activation."""
 
 from collections.abc import Iterator
+from functools import lru_cache
 
 import keras
 
@@ -16,10 +17,13 @@ BACKBONES = (
 SCALING_LAYERS = ("Rescaling", "Normalization", "TrueDivide", "Divide", "Subtract")
 FEATURE_LAYERS = ("Conv", "Dense", "SeparableConv", "DepthwiseConv")
 
+# All steps of a process are about one file, and opening a large one takes seconds.
+open_once = lru_cache(maxsize=1)(open_keras_file)
+
 
 def keras_facts(spec: ModelSpec) -> Facts:
     """Open the file of ``spec``. Raises ``ModelFileError``."""
-    model = open_keras_file(spec)
+    model = open_once(spec.paths[0])
     (image,) = model.inputs
     outputs = named_outputs(model, model(image))
     backbones = (

@@ -10,6 +10,7 @@ import pytest
 
 from ml_core.catalog.formats import ModelFileError
 from ml_core.catalog.installed import read_catalog
+from ml_core.engines.conversion import StepProcess
 from ml_core.inspection.adding import Places, Understood, add_model
 from ml_core.inspection.answers import Answers
 from ml_core.labels import COCO_LABELS
@@ -301,6 +302,23 @@ def test_without_a_scaling_layer_the_range_is_a_guess(places, tmp_path):
 
     assert found.spec.input.value_range == (0, 1)
     assert "--check, or --range and --colours" in guesses(found)
+
+
+def test_all_steps_run_in_one_child_process(places, tmp_path, monkeypatch):
+    steps, processes, run = [], set(), StepProcess.run
+
+    def noted(process, step, *arguments, **options):
+        steps.append(step)
+        processes.add(process)
+        run(process, step, *arguments, **options)
+
+    monkeypatch.setattr(StepProcess, "run", noted)
+
+    added(places, fixed_onnx(tmp_path / "net.onnx", DETECTORS["yolox"][0], SIZE))
+
+    assert steps == ["look", "trial", "trial"]
+    (process,) = processes
+    assert process.returncode is not None
 
 
 def test_what_was_written_serves_with_the_same_answer(places, tmp_path):

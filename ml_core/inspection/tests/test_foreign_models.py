@@ -14,6 +14,7 @@ from ml_core.catalog import selection
 from ml_core.catalog.downloads import sha256_of
 from ml_core.catalog.specs import ModelFile
 from ml_core.catalog.yolox import YOLOX_NANO
+from ml_core.engines.conversion import StepProcess
 from ml_core.inspection.trial_accuracy import detector_accuracy
 from ml_core.labels import CIFAR10_LABELS
 from ml_core.pictures.images import ImageLimits, decode_image
@@ -50,7 +51,8 @@ def test_yolox_nano_needs_no_options_for_its_accuracy(own, shared_dir):
     folder = shared_dir / "data" / "coco128"
     pictures = read_labelled_pictures(folder / "images", folder / "labels", 80)
     spec = selection.models()["yolox_nano"]
-    (accuracy,) = detector_accuracy(spec, pictures, [spec.input], lambda done: None)
+    with StepProcess() as process:
+        (accuracy,) = detector_accuracy(process, spec, pictures, [spec.input], lambda done: None)
     # An independent decoder that keeps several classes per box gives 0.522.
     assert (accuracy >= 0.50, len(pictures)) == (True, 128)
     # What the catalogue says of the same network.

@@ -18,6 +18,7 @@ import tensorflow as tf
 from onnx import numpy_helper
 
 from ml_core.catalog.formats import ModelFileError
+from ml_core.engines.conversion import StepProcess
 from ml_core.inspection.adding import Places, add_model
 from ml_core.inspection.answers import Answers
 from ml_core.inspection.trial import trial_decoder, try_once
@@ -126,7 +127,8 @@ def predicted(folder: Path, path: Path) -> Candidates:
     assert (spec.family, spec.input.value_range, spec.resizing) == ("RT-DETR", (0, 1), "stretch")
     # A dry run leaves the file where it was.
     spec = replace(spec, directory=folder)
-    outputs = try_once(spec, PICTURE)
+    with StepProcess() as process:
+        outputs = try_once(process, spec, PICTURE)
     found = trial_decoder(spec)(outputs)
     assert isinstance(found, Candidates)
     return found
