@@ -2,12 +2,15 @@
 
 ``reader.py`` starts it with the video as standard input and reads messages from its standard
 output. Before parsing the file, it gives up the right to open files and connections.
+
+It does without NumPy, the import of which would take as long as all others together.
 """
 
 import json
 import sys
 from collections.abc import Iterator
 from contextlib import suppress
+from fractions import Fraction
 from functools import cache
 from importlib import import_module
 from itertools import chain
@@ -15,7 +18,7 @@ from typing import Any
 
 import av
 import av.error
-import numpy as np
+import av.filter
 from av.video.reformatter import Interpolation, VideoReformatter
 
 from detect_video.video.containers import missing_bytes
@@ -63,27 +66,52 @@ def sent_size(size_wh: tuple[int, int], request: dict[str, Any]) -> tuple[int, i
     return max(1, width * side // longer), max(1, height * side // longer)
 
 
-def upright_image(frame: Any, size_wh: tuple[int, int]) -> np.ndarray:
-    """The frame as an upright (H, W, 3) uint8 RGB array of size ``size_wh``."""
+def upright_picture(frame: Any, size_wh: tuple[int, int]) -> Any:
+    """The frame as an upright picture in RGB, a frame of size ``size_wh``."""
     turns = quarter_turns(frame)
     width, height = size_wh[::-1] if turns % 2 else size_wh
     is_larger = width > frame.width or height > frame.height
     is_smaller = not is_larger and (width, height) != (frame.width, frame.height)
-    image = reformatter.reformat(
+    picture = reformatter.reformat(
         frame,
         width=width,
         height=height,
         format="rgb24",
         interpolation=TO_SMALLER if is_smaller else Interpolation.BICUBIC,
         threads=1,
-    ).to_ndarray()
-    return np.ascontiguousarray(np.rot90(image, turns))
+    )
+    if turns % 4:
+        rotation = rotation_filter(width, height, turns % 4)
+        rotation.vpush(picture)
+        picture = rotation.vpull()
+    return picture
 
 
-def jpeg(image: np.ndarray) -> bytes:
-    height, width = image.shape[:2]
-    frame = av.VideoFrame.from_ndarray(image, format="rgb24")
-    return b"".join(map(bytes, jpeg_encoder(width, height).encode(frame)))
+@cache
+def rotation_filter(width: int, height: int, turns: int) -> Any:
+    graph = av.filter.Graph()
+    graph.threads = 1
+    source = graph.add_buffer(
+        width=width, height=height, format=av.VideoFormat("rgb24"), time_base=Fraction(1)
+    )
+    rotations = [graph.add("transpose", "cclock") for _ in range(turns)]
+    graph.link_nodes(source, *rotations, graph.add("buffersink")).configure()
+    return graph
+
+
+def rgb(picture: Any) -> bytes:
+    """The picture's pixels, without what pads its rows."""
+    plane = picture.planes[0]
+    pixels = memoryview(plane)
+    starts = range(0, len(pixels), plane.line_size)
+    return b"".join([pixels[start : start + 3 * picture.width] for start in starts])
+
+
+def jpeg(picture: Any) -> bytes:
+    encoder = jpeg_encoder(picture.width, picture.height)
+    # The encoder numbers pictures without a time itself, in its own time base.
+    picture.pts, picture.time_base = None, encoder.time_base
+    return b"".join(map(bytes, encoder.encode(picture)))
 
 
 @cache
@@ -127,8 +155,8 @@ def send_frames(request: dict[str, Any]) -> VideoFile:
         if after_us is not None and pts_us <= after_us:
             send(SKIPPED)
             continue
-        image = upright_image(frame, size_wh)
-        send(FRAME, jpeg(image) if request["as_jpeg"] else image, pts_us, *size_wh)
+        picture = upright_picture(frame, size_wh)
+        send(FRAME, jpeg(picture) if request["as_jpeg"] else rgb(picture), pts_us, *size_wh)
     if not size_wh:
         code = "video_unreadable" if video.damages else "no_video_frames"
         raise Refused(code, "No frame could be decoded.")
@@ -176,14 +204,13 @@ def send_audio(request: dict[str, Any]) -> VideoFile:
             pts_us = round((block.pts or 0) * block.time_base * 1_000_000)
             if pts_us - video.start_us > video.limits["video_seconds"] * 1_000_000:
                 return video
-            send(AUDIO, block.to_ndarray(), pts_us)
+            send(AUDIO, bytes(block.planes[0])[: 2 * channels * block.samples], pts_us)
     return video
 
 
-def send(kind: bytes, data: Any = b"", pts_us: int = 0, width: int = 0, height: int = 0) -> None:
-    payload = memoryview(data).cast("B") if len(data) else b""
-    sys.stdout.buffer.write(MESSAGE.pack(kind, pts_us, width, height, len(payload)))
-    sys.stdout.buffer.write(payload)
+def send(kind: bytes, data: bytes = b"", pts_us: int = 0, width: int = 0, height: int = 0) -> None:
+    sys.stdout.buffer.write(MESSAGE.pack(kind, pts_us, width, height, len(data)))
+    sys.stdout.buffer.write(data)
     sys.stdout.buffer.flush()
 
 

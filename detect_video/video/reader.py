@@ -31,8 +31,6 @@ PROGRAM = (
 )
 PROJECT_DIR = Path(__file__).parents[2]
 ENVIRONMENT = {
-    # By default, OpenBLAS reserves memory for one thread per core.
-    "OPENBLAS_NUM_THREADS": "1",
     # Reuse the memory of the previous frame; this halves the system time.
     "MALLOC_MMAP_THRESHOLD_": str(2**25),
     "MALLOC_TRIM_THRESHOLD_": str(2**27),

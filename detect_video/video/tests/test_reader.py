@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from detect_video.tests.clips import frame_number, trim_start, write_clip
-from detect_video.video.decoder import upright_image
+from detect_video.video.decoder import upright_picture
 from detect_video.video.reader import VideoReader, probe, read_audio, read_times_us
 
 FRAMES = 30
@@ -49,6 +49,12 @@ def clip(request, tmp_path_factory):
     return write_clip(tmp_path_factory.mktemp("clips") / request.param, **CLIPS[request.param])
 
 
+@pytest.fixture(scope="module")
+def everything(clip):
+    """The number and timestamp of each frame of the clip."""
+    return read(clip)
+
+
 def test_every_frame_comes_once_with_the_pixels_and_the_time_of_the_file(clip):
     with av.open(str(clip)) as container:
         expected = [
@@ -67,19 +73,17 @@ def test_every_frame_comes_once_with_the_pixels_and_the_time_of_the_file(clip):
     assert (reader.info.width, reader.info.height) == (160, 120)
 
 
-def test_reading_goes_on_after_any_frame(clip):
-    everything = read(clip)
-
+def test_reading_goes_on_after_any_frame(clip, everything):
     for index in (0, 9, 10, 14, FRAMES - 1):
         assert read(clip, after_pts_us=everything[index][1]) == everything[index + 1 :]
 
 
-def test_a_timestamp_before_the_start_yields_all_frames(clip):
-    assert read(clip, after_pts_us=-1) == read(clip)
+def test_a_timestamp_before_the_start_yields_all_frames(clip, everything):
+    assert read(clip, after_pts_us=-1) == everything
 
 
-def test_timestamps_are_read_without_decoding(clip):
-    assert read_times_us(clip) == [pts_us for _, pts_us in read(clip)]
+def test_timestamps_are_read_without_decoding(clip, everything):
+    assert read_times_us(clip) == [pts_us for _, pts_us in everything]
 
 
 def test_frames_trimmed_by_an_edit_list_are_skipped(tmp_path):
@@ -153,7 +157,7 @@ def test_each_column_of_a_small_frame_has_a_colour_of_its_own():
     stripes[:, is_red, 0] = stripes[:, ~is_red, 2] = 255
     frame = av.VideoFrame.from_ndarray(stripes, format="rgb24").reformat(format="yuv420p")
 
-    image = upright_image(frame, (80, 60)).astype(int)
+    image = upright_picture(frame, (80, 60)).to_ndarray().astype(int)
 
     reds, blues = image[:, 1:-1:2], image[:, 2:-1:2]
     assert reds[..., 0].min() - blues[..., 0].max() > 200
