@@ -290,18 +290,11 @@ def test_a_decoder_that_sends_nothing_for_too_long_is_killed(tmp_path, settings,
     assert problem(write_clip(tmp_path / "clip.mp4")) == "decode_timeout"
 
 
-def test_a_decoder_that_uses_too_much_cpu_time_is_killed(tmp_path, settings):
-    limited(settings, video_decode_cpu_seconds=1)
-    clip = write_clip(
-        tmp_path / "clip.mp4", frames=200, size_wh=(1920, 1080), options={"preset": "ultrafast"}
-    )
+def test_a_decoder_that_uses_too_much_cpu_time_is_killed(tmp_path, settings, monkeypatch):
+    monkeypatch.setattr(reader, "PROGRAM", "while True: pass")
+    limited(settings, video_decode_cpu_seconds=0.2)
 
-    with (
-        VideoReader(clip, side=1920, as_jpeg=True) as reader,
-        pytest.raises(InvalidVideo) as caught,
-    ):
-        list(reader)
-    assert caught.value.code == "decode_timeout"
+    assert problem(write_clip(tmp_path / "clip.mp4")) == "decode_timeout"
 
 
 def test_a_decoder_without_memory_ends_with_an_error(tmp_path, settings):
@@ -326,7 +319,8 @@ def test_a_decoder_that_cannot_limit_its_own_memory_is_killed(tmp_path, settings
 
 
 def test_a_decoder_that_is_killed_is_an_error(tmp_path):
-    clip = write_clip(tmp_path / "clip.mp4", frames=100, size_wh=(640, 480))
+    # Larger than the pipe.
+    clip = write_clip(tmp_path / "clip.mp4", frames=9, size_wh=(640, 480))
 
     with VideoReader(clip) as reader:
         next(frames := iter(reader))

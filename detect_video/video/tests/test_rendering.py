@@ -32,26 +32,34 @@ def render(source: Path, codec: str, detections=lambda pts_us: (), **options) ->
 
 
 def numbered(path: Path) -> list[tuple[int, int]]:
+    return numbers_and_size(path)[0]
+
+
+def numbers_and_size(path: Path) -> tuple[list[tuple[int, int]], tuple[int, int]]:
     with VideoReader(path) as reader:
-        return [(frame_number(frame.image), frame.pts_us) for frame in reader]
+        frames = [(frame_number(frame.image), frame.pts_us) for frame in reader]
+        return frames, (reader.info.width, reader.info.height)
+
+
+@pytest.fixture(params=SOURCES, scope="module")
+def source(request, tmp_path_factory):
+    """A clip, its numbers and its size."""
+    path = tmp_path_factory.mktemp("source") / request.param
+    write_clip(path, **SOURCES[request.param])
+    return path, *numbers_and_size(path)
 
 
 @pytest.mark.parametrize("codec", CODECS)
-@pytest.mark.parametrize("name", SOURCES)
-def test_every_frame_is_written_once_at_its_time(tmp_path, name, codec):
-    source = write_clip(tmp_path / name, **SOURCES[name])
-    before = numbered(source)
+def test_every_frame_is_written_once_at_its_time(source, codec):
+    path, before, (width, height) = source
 
-    target = render(source, codec)
+    after, (new_width, new_height) = numbers_and_size(render(path, codec))
 
-    after = numbered(target)
     assert [number for number, _ in after] == list(range(30))
     for (_, pts_us), (_, source_us) in zip(after, before, strict=True):
         assert pts_us == pytest.approx(source_us - before[0][1], abs=1000)
-    with VideoReader(source) as reader, VideoReader(target) as rendered:
-        grown = (reader.info.width + 1, reader.info.height + 1)
-        assert reader.info.width <= rendered.info.width <= grown[0]
-        assert reader.info.height <= rendered.info.height <= grown[1]
+    assert width <= new_width <= width + 1
+    assert height <= new_height <= height + 1
 
 
 @pytest.mark.parametrize(("codec", "tag"), [("mjpg", "MJPG"), ("xvid", "XVID"), ("h264", "avc1")])
