@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from django.conf import settings
 from django.core.exceptions import SynchronousOnlyOperation
+from django.core.management.commands import flush
 from django.db import connection
 from django.utils import translation
 from filelock import FileLock
@@ -58,6 +59,20 @@ def _choices_in_tests(read=choices._read):
 
 
 choices._read = _choices_in_tests
+
+
+# Rows that a migration creates, and no test changes. Creating them again after each test would take
+# longer than most tests.
+KEPT_TABLES = {"django_content_type", "auth_permission"}
+
+
+def _emptied(style, connection, **options) -> list[str]:
+    tables = {*connection.introspection.django_table_names(only_existing=True)} - KEPT_TABLES
+    return connection.ops.sql_flush(style, sorted(tables), **options)
+
+
+flush.sql_flush = _emptied
+flush.emit_post_migrate_signal = lambda *_: None
 
 
 BY_CONTENT = settings.CONVERTED_DIR / "by-content"
