@@ -18,7 +18,12 @@ from PIL import Image
 from detect_video import exports
 from detect_video.api.responses import parse_range
 from detect_video.api.tests.test_uploads import announced, assert_problem, upload
-from detect_video.jobs.tests.test_jobs import queued_video, rendering_of, work_off
+from detect_video.jobs.tests.test_jobs import (
+    done_video,
+    queued_video,
+    rendering_of,
+    work_off,
+)
 from detect_video.models import FrameResult, Rendering, State, Video
 from detect_video.services import stored_frames
 from detect_video.tests.clips import frame_number, write_clip
@@ -38,11 +43,9 @@ def reader(owner) -> AsyncClient:
     return client
 
 
-@pytest.fixture
-def done_video(owner, clip) -> Video:
-    video = queued_video(clip, user=owner)
-    work_off()
-    return video
+@pytest.fixture(name="done_video")
+def done_video_of_owner(owner, clip) -> Video:
+    return done_video(clip, user=owner)
 
 
 def url(video: Video, rest: str = "") -> str:

@@ -15,6 +15,7 @@ from detect_video.jobs.tasks import run_detection
 from detect_video.jobs.tests.test_jobs import (
     assert_complete,
     cancel_during_detection,
+    done_video,
     make_stale,
     queued_video,
     rendering_of,
@@ -46,10 +47,7 @@ def client() -> Client:
 @pytest.fixture
 def video(client, clip) -> Video:
     """A video of the client with the results of the toy network."""
-    video = queued_video(clip, user=get_user_model().objects.get())
-    work_off()
-    assert_complete(video, 20)
-    return video
+    return done_video(clip, user=get_user_model().objects.get())
 
 
 def again(client: Client, video: Video, model: str = "red"):

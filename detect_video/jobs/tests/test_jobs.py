@@ -60,11 +60,23 @@ def work_off() -> None:
             jobs.run(job, how, threading.Event())
 
 
-def done_video(data: bytes) -> Video:
-    video = queued_video(data)
-    work_off()
+_results: dict[bytes, tuple[dict, list[dict]]] = {}
+
+
+def done_video(data: bytes, **fields: object) -> Video:
+    """A video whose detection is done; the toy network looks at each clip only once."""
+    video = queued_video(data, **fields)
+    if data not in _results:
+        work_off()
+        names = ("state", "error", "model", "frames_detected", "detect_fps")
+        (result,) = Video.objects.filter(pk=video.pk).values(*names)
+        assert (result["state"], result["error"]) == (State.DONE, "")
+        _results[data] = result, list(video.frames.values("frame_index", "pts_us", "detections"))
+    else:
+        result, rows = _results[data]
+        FrameResult.objects.bulk_create(FrameResult(video=video, **row) for row in rows)
+        Video.objects.filter(pk=video.pk).update(**result)
     video.refresh_from_db()
-    assert (video.state, video.error) == (State.DONE, "")
     return video
 
 

@@ -19,7 +19,7 @@ from PIL import Image
 
 from deploy_site.asgi import application
 from detect_video.jobs import scheduler
-from detect_video.jobs.tests.test_jobs import queued_video, work_off
+from detect_video.jobs.tests.test_jobs import done_video, queued_video
 from detect_video.models import FrameResult, State, Video
 from detect_video.socket import decoder_memory, streaming
 from detect_video.socket.consumer import open_sockets
@@ -95,11 +95,9 @@ async def store(video: Video, indices: range) -> None:
     await Video.objects.filter(pk=video.pk).aupdate(frames_detected=indices.stop)
 
 
-@pytest.fixture
-def done_video(owner, clip) -> Video:
-    video = queued_video(clip, user=owner)
-    work_off()
-    return video
+@pytest.fixture(name="done_video")
+def done_video_of_owner(owner, clip) -> Video:
+    return done_video(clip, user=owner)
 
 
 async def test_a_new_connection_receives_the_video(client, owner, clip):
