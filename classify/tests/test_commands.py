@@ -87,7 +87,7 @@ def answers(url: str) -> bool:
         return False
 
 
-def run_client(*arguments: str, typed: str = "", script: str = "manage.py classify_client"):
+def run_client(*arguments: str, typed: str = "", script: str = "classify/client.py"):
     return subprocess.run(
         [sys.executable, *script.split(), *arguments],
         cwd=ROOT,
@@ -98,7 +98,10 @@ def run_client(*arguments: str, typed: str = "", script: str = "manage.py classi
     )
 
 
-@pytest.mark.parametrize("script", ["manage.py classify_client", "classify/client.py"])
+SCRIPTS = pytest.mark.parametrize("script", ["manage.py classify_client", "classify/client.py"])
+
+
+@SCRIPTS
 def test_the_client_prints_path_and_class(server_url, script):
     done = run_client(str(CAR), str(STREET), "--url", server_url, script=script)
 
@@ -142,11 +145,12 @@ def test_an_unreadable_picture_does_not_end_the_prompting(server_url, tmp_path):
     assert f"{CAR}  automobile" in done.stdout
 
 
-def test_the_servers_error_for_an_invalid_picture_is_printed(server_url, tmp_path):
+@SCRIPTS
+def test_the_servers_error_for_an_invalid_picture_is_printed(server_url, tmp_path, script):
     path = tmp_path / "notes.txt"
     path.write_text("no picture")
 
-    done = run_client(str(path), str(CAR), "--url", server_url)
+    done = run_client(str(path), str(CAR), "--url", server_url, script=script)
 
     assert done.returncode == 1
     assert "notes.txt: This is not a picture" in done.stderr

@@ -12,6 +12,8 @@ from classify import client
 
 class Command(BaseCommand):
     help = "Classify pictures with a server."
+    # It needs nothing of the site but the address; the checks would take a second.
+    requires_system_checks = ()
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         client.add_arguments(parser, settings.OWN_URL)

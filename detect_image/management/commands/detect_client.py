@@ -11,6 +11,8 @@ from detect_image import client
 
 class Command(BaseCommand):
     help = "Detect objects in pictures with a server; draw and display them locally."
+    # It needs nothing of the site but the address; the checks would take a second.
+    requires_system_checks = ()
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         client.add_arguments(parser, settings.OWN_URL)
