@@ -12,7 +12,22 @@ from whitenoise.storage import CompressedManifestStaticFilesStorage
 class ModuleStaticFilesStorage(CompressedManifestStaticFilesStorage):
     """Also rewrites the imports of ES modules to hashed names."""
 
-    support_js_module_import_aggregation = True
+    # Django's own patterns search a large file to its end for each "export" in it; names contain
+    # neither quotes nor semicolons. They also rewrite import("..."), which only comments on types
+    # have here: all files would be processed twice as often.
+    patterns = (
+        *CompressedManifestStaticFilesStorage.patterns,
+        (
+            "*.js",
+            (
+                (
+                    r"""(?P<matched>(?P<names>(?:import|export)[\s{*][^;"']*?from|import)"""
+                    r"""\s*["'](?P<url>[./][^"']*)["']\s*;)""",
+                    """%(names)s "%(url)s";""",
+                ),
+            ),
+        ),
+    )
 
 
 class StaticFilesMiddleware(WhiteNoiseMiddleware):
