@@ -92,28 +92,37 @@ def test_a_configured_secret_key_is_not_written_to_disk(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("variable", "value", "setting", "expected"),
+    ("variables", "expected"),
     [
-        ("HOST", "0.0.0.0", "HOST", "0.0.0.0"),
-        ("PORT", "9000", "PORT", 9000),
-        ("DEBUG", "true", "DEBUG", True),
         (
-            "ALLOWED_HOSTS",
-            "a.example,b.example",
-            "ALLOWED_HOSTS",
-            [*LOOPBACK, "a.example", "b.example"],
+            {
+                "HOST": "0.0.0.0",
+                "PORT": "9000",
+                "ALLOWED_HOSTS": "a.example,b.example",
+                "MODEL_DIR": "/models",
+                "ENGINE": "tensorflow",
+                "HTTPS": "true",
+                "COMPAT": "roboflow, doods",
+                "LIMIT_CAMERAS": "7",
+            },
+            {
+                "HOST": "0.0.0.0",
+                "PORT": 9000,
+                "DEBUG": False,
+                "ALLOWED_HOSTS": [*LOOPBACK, "a.example", "b.example"],
+                "MODEL_DIR": "/models",
+                "ENGINE": "tensorflow",
+                "SESSION_COOKIE_SECURE": True,
+                "SECURE_SSL_REDIRECT": True,
+                "COMPAT": ["roboflow", "doods"],
+                "LIMITS": DictContaining(cameras=7, cameras_per_owner=3),
+            },
         ),
-        ("MODEL_DIR", "/models", "MODEL_DIR", "/models"),
-        ("ENGINE", "tensorflow", "ENGINE", "tensorflow"),
-        ("HTTPS", "true", "SESSION_COOKIE_SECURE", True),
-        ("COMPAT", "", "COMPAT", []),
-        ("COMPAT", "roboflow, doods", "COMPAT", ["roboflow", "doods"]),
-        ("LIMIT_CAMERAS", "7", "LIMITS", DictContaining(cameras=7, cameras_per_owner=3)),
-        ("HTTPS", "true", "SECURE_SSL_REDIRECT", True),
+        ({"DEBUG": "true", "COMPAT": ""}, {"DEBUG": True, "COMPAT": []}),
     ],
 )
-def test_the_environment_sets(tmp_path, variable, value, setting, expected):
-    assert settings_with(tmp_path, setting, **{variable: value})[setting] == expected
+def test_the_environment_sets(tmp_path, variables, expected):
+    assert settings_with(tmp_path, *expected, **variables) == expected
 
 
 @pytest.mark.parametrize(
