@@ -12,6 +12,7 @@ from django.core.management import CommandError, call_command
 from ml_core.networks.classifier_description import CIFAR10_WEIGHTS, read_description
 from ml_core.training.callbacks import ProgressBar
 from ml_core.training.tests.drawn_pictures import draw_tree
+from ml_core.training.tests.without_graph import without_graph
 
 
 def run(*arguments: object) -> str:
@@ -26,6 +27,7 @@ def shapes(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
+@without_graph()
 def weights(shapes: Path) -> Path:
     """The weights after one epoch of the smallest network."""
     output = shapes.parent / "small"

@@ -31,9 +31,10 @@ from ml_core.training.classification.state import (
 from ml_core.training.schedule import OneCycle
 from ml_core.training.settings import TrainingError
 from ml_core.training.tests.drawn_pictures import LABELS, drawn_picture
+from ml_core.training.tests.without_graph import without_graph
 
 SETTINGS = ClassifierSettings(
-    name="shapes", depth=11, epochs=2, batch_size=8, learning_rate=0.05, cutout=6
+    name="shapes", depth=11, epochs=2, batch_size=12, learning_rate=0.05, cutout=6
 )
 
 
@@ -66,35 +67,34 @@ def stop(*_: object, **__: object) -> None:
     raise Stopped
 
 
-# A training takes seconds, mostly to build TensorFlow's graph, so tests share its result.
+# A training takes seconds, so tests share its result.
 @pytest.fixture(scope="module")
+@without_graph()
 def finished(shapes: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    output = tmp_path_factory.mktemp("finished")
-    start_training(shapes, SETTINGS, output, report=silent)
-    return output
+    output = tmp_path_factory.mktemp("finished") / "shapes"
 
+    def report(line: str) -> None:
+        if line.startswith("epoch 1/"):
+            shutil.copytree(output, output.with_name("stopped"))
 
-@pytest.fixture(scope="module")
-def stopped_once(shapes: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    output = tmp_path_factory.mktemp("stopped")
-    with pytest.raises(Stopped):
-        start_training(shapes, SETTINGS, output, report=stop)
+    start_training(shapes, SETTINGS, output, report=report)
     return output
 
 
 @pytest.fixture
-def stopped(stopped_once: Path, tmp_path: Path) -> Path:
-    """A training stopped after the first of two epochs."""
-    return shutil.copytree(stopped_once, tmp_path / "stopped")
+def stopped(finished: Path, tmp_path: Path) -> Path:
+    """What is left of a training that is stopped after the first of two epochs."""
+    return shutil.copytree(finished.with_name("stopped"), tmp_path / "stopped")
 
 
 def test_a_classifier_overfits_a_few_pictures(tmp_path):
     split = draw_split(24, seed=0)
     # Few epochs of many steps, as the checkpoint after each epoch takes longer than a step.
-    settings = replace(SETTINGS, epochs=12, batch_size=4, cutout=0)
+    train = Split(np.tile(split.images, (3, 1, 1, 1)), np.tile(split.class_ids, 3))
+    settings = replace(SETTINGS, epochs=4, batch_size=4, cutout=0)
 
     evaluation = start_training(
-        Dataset("shapes", LABELS, split, split), settings, tmp_path, report=silent
+        Dataset("shapes", LABELS, train, split), settings, tmp_path, report=silent
     )
 
     assert evaluation.accuracy == 1
@@ -145,6 +145,7 @@ def test_the_weights_file_has_no_optimizer_state(finished):
     assert (finished / "shapes.weights.h5").stat().st_size < 4 * parameters + 200_000
 
 
+@without_graph()
 def test_a_resumed_training_gives_the_same_weights(finished, stopped, shapes):
     assert len(read_classifier_state(stopped).history) == 1
     lines: list[str] = []
@@ -157,6 +158,7 @@ def test_a_resumed_training_gives_the_same_weights(finished, stopped, shapes):
         np.testing.assert_allclose(one, other, rtol=1e-3, atol=1e-4)
 
 
+@without_graph()
 def test_a_training_stopped_in_its_first_epoch_can_be_resumed(shapes, tmp_path, monkeypatch):
     monkeypatch.setattr(ProgressBar, "on_train_batch_end", stop)
 
@@ -200,10 +202,11 @@ def test_a_loss_that_is_not_finite_stops_the_training_and_keeps_the_checkpoint(t
     assert not has_checkpoint(tmp_path)
 
 
+@without_graph()
 def test_weights_of_other_classes_initialise_all_layers_but_the_last(finished, shapes, tmp_path):
     train, test = (Split(s.images, s.class_ids % 2) for s in (shapes.train, shapes.test))
     # A learning rate of zero leaves the initial weights unchanged.
-    settings = replace(SETTINGS, epochs=1, learning_rate=0.0)
+    settings = replace(SETTINGS, epochs=1, batch_size=25, learning_rate=0.0)
 
     start_training(
         Dataset("own", ("no", "yes"), train, test),
