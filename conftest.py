@@ -4,9 +4,10 @@ import os
 import shutil
 import threading
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from django.conf import settings
@@ -22,6 +23,7 @@ from ml_core.catalog.catalogue import VISION_SMALL
 from ml_core.catalog.installed import read_catalog
 from ml_core.catalog.specs import ModelSpec
 from ml_core.engines import conversion
+from ml_core.engines.convert import STEPS
 from ml_core.errors import DownloadFailed
 from ml_core.tests.toy_network import install_toy_network
 
@@ -89,6 +91,13 @@ def _convert_once(spec: ModelSpec, target: Path, convert=conversion._convert) ->
 
 
 conversion._convert = _convert_once
+
+
+@pytest.fixture
+def converted_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Networks are converted in this process: starting another, with Keras, takes seconds."""
+    here = SimpleNamespace(run=lambda step, spec, folder: STEPS[step](spec, folder))
+    monkeypatch.setattr(conversion, "StepProcess", lambda: nullcontext(here))
 
 
 @pytest.fixture(scope="session")

@@ -14,6 +14,8 @@ from ml_core.engines import load_engine
 from ml_core.networks.preprocessing import preprocess_array
 from ml_core.tests.model_files import echo_onnx, write_onnx
 
+pytestmark = pytest.mark.usefixtures("converted_here")
+
 WIDTH, HEIGHT = 6, 4
 PICTURE = np.random.default_rng(0).integers(0, 256, (1, HEIGHT, WIDTH, 3), dtype=np.uint8)
 
@@ -186,11 +188,3 @@ def test_an_output_that_the_file_lacks_is_an_error(tmp_path):
 
     with pytest.raises(ModelFileError, match="no output boxes; it has: values"):
         outputs(spec, "openvino", tmp_path)
-
-
-def test_a_file_that_is_no_model_is_an_error(tmp_path):
-    path = tmp_path / "net.onnx"
-    path.write_bytes(b"no model")
-
-    with pytest.raises(ModelFileError, match="cannot read it"):
-        outputs(make_spec(path, "onnx"), "openvino", tmp_path)
