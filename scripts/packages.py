@@ -25,17 +25,17 @@ Run the same again to continue; what is installed stays."""
 def install_packages(python: str, requirements: Path) -> None:
     """Install a requirements file for an interpreter. Exits with a message if that fails.
 
-    uv takes less than half of pip's time. pip is used where uv cannot be installed, or fails: it knows
-    more ways of reaching an index.
+    uv takes less than half of pip's time. pip is used where uv cannot be installed, or fails: it
+    knows more ways of reaching an index.
     """
     print(f"Installing {requirements.name} (takes a minute the first time) ...", flush=True)
     # PIP_USER is a setting for all users' Pythons, which fails in a virtual environment.
     environment = {**os.environ, "PIP_USER": "0", "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
     pip = [python, "-m", "pip", "install", "--no-input"]
     if subprocess.call([*pip, "--quiet", UV], env=environment) == 0:
-        uv = [python, "-m", "uv", "pip", "install", "--python", python, *uv_options(python)]
-        # As pip does: who runs the site may not be allowed to write into the environment.
-        uv.append("--compile-bytecode")
+        # Compiled as by pip: who runs the site may not be allowed to write into the environment.
+        uv = [python, "-m", "uv", "pip", "install", "--compile-bytecode", "--python", python]
+        uv += uv_options(python)
         # A large package on a slow line may pause for longer than the 30 seconds of uv.
         environment = {"UV_HTTP_TIMEOUT": "120", **environment}
         if subprocess.call([*uv, "--requirement", str(requirements)], env=environment) == 0:
