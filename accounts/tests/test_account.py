@@ -183,8 +183,10 @@ def test_mails_to_many_accounts_with_one_address_are_limited(client, user, maili
     for _ in range(2):
         ask_for_link(client)
 
-    assert [message.to[0].lower() for message in mails(MAX_MAILS)] == [ADDRESS] * MAX_MAILS
-    assert mails(MAX_MAILS)[0].to == [ADDRESS]
+    recipients = [message.to[0] for message in mails(MAX_MAILS)]
+    assert [address.lower() for address in recipients] == [ADDRESS] * MAX_MAILS
+    # Each is sent by a thread of its own.
+    assert ADDRESS in recipients
 
 
 def test_reset_requests_per_client_address_are_limited(client, mailing, settings):

@@ -47,9 +47,11 @@ def read_catalog(model_dir: Path) -> dict[str, ModelSpec]:
     # Hidden folders are those of models that are being added.
     shown = (path for path in folders if path.is_dir() and not path.name.startswith("."))
     for folder in sorted(shown):
-        versions = _versions(folder)
-        # Another process may have just deleted it.
-        spec = None if versions is None else _user_model(folder, versions)
+        # Another process may delete it meanwhile.
+        try:
+            spec = _user_model(folder, _versions(folder))
+        except FileNotFoundError:
+            continue
         if spec and folder.name in specs:
             taken = f"The catalogue already has a model {folder.name}: rename this folder."
             spec = replace(spec, name=f"{folder.name} (yours)", problem=taken)
@@ -86,18 +88,15 @@ def _user_model(folder: Path, versions: frozenset[tuple[object, ...]]) -> ModelS
     )
 
 
-def _versions(folder: Path) -> frozenset[tuple[object, ...]] | None:
-    """Name, modification time and size of all files in ``folder``; None if it is gone."""
+def _versions(folder: Path) -> frozenset[tuple[object, ...]]:
+    """Name, modification time and size of all files in ``folder``."""
     versions = set()
-    try:
-        with scandir(folder) as entries:
-            for entry in entries:
-                # A file may be replaced meanwhile.
-                with suppress(FileNotFoundError):
-                    status = entry.stat()
-                    versions.add((entry.name, status.st_mtime_ns, status.st_size))
-    except FileNotFoundError:
-        return None
+    with scandir(folder) as entries:
+        for entry in entries:
+            # A file may be replaced meanwhile.
+            with suppress(FileNotFoundError):
+                status = entry.stat()
+                versions.add((entry.name, status.st_mtime_ns, status.st_size))
     return frozenset(versions)
 
 

@@ -278,17 +278,20 @@ def test_a_folder_is_read_again_only_when_its_files_changed(tmp_path, monkeypatc
     assert len(read) == 2
 
 
-def test_a_folder_that_is_deleted_while_the_models_are_read_is_left_out(tmp_path, monkeypatch):
-    scan = os.scandir
+@pytest.mark.parametrize("step", ["scandir", "_described"])
+def test_a_folder_that_is_deleted_while_the_models_are_read_is_left_out(
+    tmp_path, monkeypatch, step
+):
+    read = getattr(installed, step)
     install_toy_network(tmp_path)
     for name in ("gone", "stays"):
         shutil.copytree(tmp_path / "toy", tmp_path / name)
 
     def delete_first(folder):
         shutil.rmtree(tmp_path / "gone", ignore_errors=True)
-        return scan(folder)
+        return read(folder)
 
-    monkeypatch.setattr(installed, "scandir", delete_first)
+    monkeypatch.setattr(installed, step, delete_first)
 
     specs = read_catalog(tmp_path)
 
