@@ -22,7 +22,7 @@ from ml_core.pictures.boxes import box_iou, non_max_suppression
 from ml_core.pictures.images import ImageLimits, decode_image
 from ml_core.pictures.labelled_pictures import read_labelled_pictures
 from ml_core.pictures.resizing import stretch
-from ml_core.tests.toy_network import BLUE, CONFIG, RED, cells_picture
+from ml_core.tests.toy_network import BLUE, CONFIG, RED, cells_picture, install_toy_network
 
 # Raw feature maps, and the boxes decoded from them.
 Outputs = tuple[list[np.ndarray], Candidates]
@@ -138,6 +138,18 @@ def test_a_model_is_converted_once(toy_model_dir, converted_dir):
     load(spec, "openvino", "float32", converted_dir)
 
     assert converted.stat().st_mtime_ns == made
+
+
+def test_mismatched_weights_are_named_and_leave_no_files(tmp_path):
+    install_toy_network(tmp_path / "models")
+    spec = read_catalog(tmp_path / "models")["toy"]
+    weights_path = spec.paths[1]
+    weights_path.write_bytes(weights_path.read_bytes()[:-4])
+
+    with pytest.raises(ModelFileError, match="toy.weights ends within convolutional_0"):
+        load(spec, "openvino", "float32", tmp_path / "converted")
+
+    assert [path.name for path in (tmp_path / "converted").iterdir()] == [LOCK]
 
 
 def test_a_file_that_is_no_model_is_an_error_and_leaves_no_files(tmp_path):
