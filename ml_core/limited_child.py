@@ -57,8 +57,8 @@ class LimitedChild(subprocess.Popen[bytes]):
     ) -> bool:
         """Wait until ``is_done``; kill the child and return False if that takes too long.
 
-        False as well if the child ends before. ``watch`` is called at each look; the child is also
-        killed if that raises an error.
+        False as well if the child ends before. ``watch`` is called at each look, also at the last;
+        the child is also killed if that raises an error.
         """
         is_complete = False
         try:
@@ -83,6 +83,7 @@ class LimitedChild(subprocess.Popen[bytes]):
             watch()
             with suppress(subprocess.TimeoutExpired):
                 self.wait(WATCH_SECONDS)
+        watch()
         return True
 
     def _watch_memory(self, memory_bytes: int) -> None:

@@ -67,7 +67,6 @@ def run_trial(
             folder,
             watch=lambda: progress(done.stat().st_size),
         )
-        progress(done.stat().st_size)
         return [
             [use(number, outputs) for number, outputs in enumerate(_load(folder, index, count))]
             for index in range(len(input_formats))
