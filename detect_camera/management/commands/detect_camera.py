@@ -21,6 +21,8 @@ class Command(BaseCommand):
     help = (
         "Stream a camera or a file to a running server, and print detections, frame rate and delay."
     )
+    # It needs nothing of the site but the address; the checks would take a second.
+    requires_system_checks = ()
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--url", default=settings.OWN_URL, help="the server's address")
