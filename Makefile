@@ -3,6 +3,8 @@
 
 # Files are UTF-8, whatever the locale of the machine or of a library.
 export PYTHONUTF8 := 1
+# Otherwise each of some hundred processes of the tests would compile the site's modules again.
+unexport PYTHONDONTWRITEBYTECODE
 BIN := .venv/bin
 CHROMIUM ?= /usr/bin/chromium
 
@@ -20,7 +22,7 @@ prepare: ## Set everything up, without serving
 
 test: ## Set everything up and run every check and test
 	@$(MAKE) --no-print-directory --jobs 2 check browsers
-	$(BIN)/pytest --numprocesses 2 --dist worksteal
+	$(BIN)/pytest --numprocesses 3 --dist worksteal
 	CHROMIUM=$(CHROMIUM) $(BIN)/pytest tests --numprocesses 3 --dist loadfile --no-loadscope-reorder
 
 check: .venv/dev node_modules ## Check the code, and test the JavaScript

@@ -2,12 +2,12 @@
 
 import os
 import shutil
+import tempfile
 import threading
 from collections.abc import Iterator
-from contextlib import ExitStack, nullcontext
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 from django.conf import settings
@@ -20,11 +20,13 @@ from filelock import FileLock
 from ml_core import choices
 from ml_core.catalog import weights
 from ml_core.catalog.catalogue import VISION_SMALL
+from ml_core.catalog.formats import ModelFileError
 from ml_core.catalog.installed import read_catalog
 from ml_core.catalog.specs import ModelSpec
 from ml_core.engines import conversion
 from ml_core.engines.convert import STEPS
 from ml_core.errors import DownloadFailed
+from ml_core.networks.loading import NETWORK_ERRORS
 from ml_core.tests.toy_network import install_toy_network
 
 # Most tests are one transaction, whose connection may be idle for long.
@@ -80,24 +82,37 @@ flush.emit_post_migrate_signal = lambda *_: None
 BY_CONTENT = settings.CONVERTED_DIR / "by-content"
 
 
-def _convert_once(spec: ModelSpec, target: Path, convert=conversion._convert) -> None:
+def _convert_once(spec: ModelSpec, target: Path) -> None:
     """Networks of the same content are converted once for all tests, as each takes seconds."""
     known = BY_CONTENT / conversion._digest(spec)
     BY_CONTENT.mkdir(parents=True, exist_ok=True)
     with FileLock(f"{known}.lock"):
         if not known.exists():
-            convert(spec, known)
+            _convert_here(spec, known)
     shutil.copytree(known, target)
 
 
+def _convert_here(spec: ModelSpec, target: Path) -> None:
+    """Convert without child processes: starting them, with Keras, takes most of the time."""
+    with tempfile.TemporaryDirectory(dir=target.parent) as folder:
+        for step in conversion.steps(spec):
+            try:
+                STEPS[step](spec, Path(folder))
+            except NETWORK_ERRORS as exc:
+                raise ModelFileError(str(exc)) from exc
+        converted = Path(folder) / "model"
+        conversion.write_checksums(converted)
+        converted.rename(target)
+
+
+convert_in_children = conversion._convert
 conversion._convert = _convert_once
 
 
 @pytest.fixture
-def converted_here(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Networks are converted in this process: starting another, with Keras, takes seconds."""
-    here = SimpleNamespace(run=lambda step, spec, folder: STEPS[step](spec, folder))
-    monkeypatch.setattr(conversion, "StepProcess", lambda: nullcontext(here))
+def converted_in_children(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Networks are converted as on a site."""
+    monkeypatch.setattr(conversion, "_convert", convert_in_children)
 
 
 @pytest.fixture(scope="session")

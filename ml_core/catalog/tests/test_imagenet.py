@@ -91,9 +91,7 @@ def fetch() -> str:
     return output.getvalue()
 
 
-def test_it_is_fetched_and_answers_as_keras_does(
-    catalogued, network, settings, tmp_path, converted_here
-):
+def test_it_is_fetched_and_answers_as_keras_does(catalogued, network, settings, tmp_path):
     text = fetch()
 
     assert text == f"{NAME} is installed in {settings.MODEL_DIR}.\n"

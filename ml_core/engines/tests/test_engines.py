@@ -64,8 +64,8 @@ def suppressed_boxes(found: Candidates) -> tuple[np.ndarray, np.ndarray, np.ndar
 
 
 @pytest.mark.parametrize("kind", ["openvino", "tensorflow"])
-def test_the_toy_network_finds_its_cells(kind, toy_model_dir, converted_dir):
-    engine = load(read_catalog(toy_model_dir)["toy"], kind, "float32", converted_dir)
+def test_the_toy_network_finds_its_cells(kind, toy_model_dir, tmp_path, converted_in_children):
+    engine = load(read_catalog(toy_model_dir)["toy"], kind, "float32", tmp_path)
     picture = np.array(cells_picture({(1, 0): RED, (2, 2): BLUE}))
 
     (found,) = engine.infer(picture[None])
@@ -140,7 +140,7 @@ def test_a_model_is_converted_once(toy_model_dir, converted_dir):
     assert converted.stat().st_mtime_ns == made
 
 
-def test_mismatched_weights_are_named_and_leave_no_files(tmp_path):
+def test_mismatched_weights_are_named_and_leave_no_files(tmp_path, converted_in_children):
     install_toy_network(tmp_path / "models")
     spec = read_catalog(tmp_path / "models")["toy"]
     weights_path = spec.paths[1]
@@ -152,7 +152,7 @@ def test_mismatched_weights_are_named_and_leave_no_files(tmp_path):
     assert [path.name for path in (tmp_path / "converted").iterdir()] == [LOCK]
 
 
-def test_a_file_that_is_no_model_is_an_error_and_leaves_no_files(tmp_path):
+def test_a_file_that_is_no_model_is_an_error_and_leaves_no_files(tmp_path, converted_in_children):
     path = tmp_path / "net.onnx"
     path.write_bytes(b"no model")
 
@@ -162,7 +162,7 @@ def test_a_file_that_is_no_model_is_an_error_and_leaves_no_files(tmp_path):
     assert [path.name for path in (tmp_path / "converted").iterdir()] == [LOCK]
 
 
-def test_ten_or_more_outputs_keep_their_order(tmp_path, converted_dir, converted_here):
+def test_ten_or_more_outputs_keep_their_order(tmp_path, converted_dir):
     head = CONFIG[CONFIG.index("[convolutional]") :]
     config = CONFIG + ("[route]\nlayers=-2\n" + head.replace("=32\n", "=1\n")) * 11
     folder = tmp_path / "many"

@@ -14,8 +14,6 @@ from ml_core.engines import load_engine
 from ml_core.networks.preprocessing import preprocess_array
 from ml_core.tests.model_files import echo_onnx, write_onnx
 
-pytestmark = pytest.mark.usefixtures("converted_here")
-
 WIDTH, HEIGHT = 6, 4
 PICTURE = np.random.default_rng(0).integers(0, 256, (1, HEIGHT, WIDTH, 3), dtype=np.uint8)
 

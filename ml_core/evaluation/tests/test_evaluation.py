@@ -259,7 +259,7 @@ def test_an_insignificant_loss_is_distinguished_from_a_significant_one(many_pict
     assert loss_interval(many_pictures, before, alike) == (low, high)
 
 
-def test_a_quantized_network_of_other_weights_is_refused(own_toy, labelled, converted_here):
+def test_a_quantized_network_of_other_weights_is_refused(own_toy, labelled):
     run("quantize_model", "toy", "--images", labelled / "images", "--keep")
     weights = own_toy / "toy.weights"
     weights.write_bytes(weights.read_bytes()[:-4] + b"\0\0\0\0")

@@ -64,15 +64,17 @@ def test_its_mean_average_precision_on_real_photos_matches_opencv(shared_dir, op
     images = [read(picture.path) for picture in pictures]
 
     ours = [engine.detect(image).detections for image in images]
+    # OpenCV takes ten times as long, so it gets every fourth picture.
     theirs = [
-        as_detections(opencv_detect_letterboxed(opencv_network, image, 416)) for image in images
+        as_detections(opencv_detect_letterboxed(opencv_network, image, 416))
+        for image in images[::4]
     ]
 
     assert mean_average_precision(pictures, ours).map_50 == pytest.approx(0.404, abs=0.003)
-    sure = [[found for found in answer if found.score >= OPENCV_FLOOR] for answer in ours]
-    expected = mean_average_precision(pictures, theirs)
-    assert expected.map_50 == pytest.approx(0.318, abs=0.003)
-    assert mean_average_precision(pictures, sure).map_50 == pytest.approx(
+    sure = [[found for found in answer if found.score >= OPENCV_FLOOR] for answer in ours[::4]]
+    expected = mean_average_precision(pictures[::4], theirs)
+    assert expected.map_50 == pytest.approx(0.319, abs=0.003)
+    assert mean_average_precision(pictures[::4], sure).map_50 == pytest.approx(
         expected.map_50, abs=0.003
     )
 

@@ -273,9 +273,7 @@ def small_keras(path: Path, *layers: keras.Layer) -> Path:
     return path
 
 
-def test_a_keras_detector_with_a_scaling_layer_gets_pixels_as_they_are(
-    places, tmp_path, converted_here
-):
+def test_a_keras_detector_with_a_scaling_layer_gets_pixels_as_they_are(places, tmp_path):
     values = DETECTORS["yolov8"][0]["output0"]
     network = keras.Sequential(
         [
@@ -299,7 +297,7 @@ def test_a_keras_detector_with_a_scaling_layer_gets_pixels_as_they_are(
     assert found.answer.filtered(0.5).detections[0].class_name == "dog"
 
 
-def test_without_a_scaling_layer_the_range_is_a_guess(places, tmp_path, converted_here):
+def test_without_a_scaling_layer_the_range_is_a_guess(places, tmp_path):
     found = added(places, small_keras(tmp_path / "net.keras"))
 
     assert found.spec.input.value_range == (0, 1)
