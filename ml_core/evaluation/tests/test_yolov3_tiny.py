@@ -64,7 +64,7 @@ def test_its_mean_average_precision_on_real_photos_matches_opencv(shared_dir, op
     images = [read(picture.path) for picture in pictures]
 
     ours = [engine.detect(image).detections for image in images]
-    # OpenCV takes ten times as long, so it gets every fourth picture.
+    # OpenCV takes long, so it gets every fourth picture.
     theirs = [
         as_detections(opencv_detect_letterboxed(opencv_network, image, 416))
         for image in images[::4]
