@@ -29,9 +29,10 @@ REDIS_URL = os.environ.get("REDIS_URL", "")
 # The same in all processes of a run.
 PREPARED = "prepared_" + os.environ.get("PYTEST_XDIST_TESTRUNUID", uuid.uuid4().hex)
 CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
-# Chromium without its windows takes a quarter of the processor time. It never asks for permissions,
-# such as that to use a camera.
+# Chromium without its windows takes a quarter of the processor time. It knows no permissions: any
+# page may use a camera, or none.
 HEADLESS_SHELL = "/usr/bin/chromium-headless-shell"
+BROWSER = HEADLESS_SHELL if Path(HEADLESS_SHELL).exists() else CHROMIUM
 CHROMIUM_ARGUMENTS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -141,14 +142,19 @@ def new_token(server: Server, username: str) -> str:
 
 
 @contextmanager
-def browser_with_camera(playwright: Playwright, clip: Path) -> Iterator[Browser]:
+def browser_with_camera(
+    playwright: Playwright, clip: Path, *, knows_permissions: bool = False
+) -> Iterator[Browser]:
     """A Chromium whose only camera shows a video file over and over."""
+    path = CHROMIUM if knows_permissions else BROWSER
     arguments = [
         *CHROMIUM_ARGUMENTS,
         "--use-fake-device-for-media-stream",
         f"--use-file-for-fake-video-capture={clip}",
     ]
-    browser = playwright.chromium.launch(executable_path=CHROMIUM, args=arguments)
+    if not knows_permissions:
+        arguments.append("--use-fake-ui-for-media-stream")
+    browser = playwright.chromium.launch(executable_path=path, args=arguments)
     yield browser
     browser.close()
 
@@ -238,7 +244,7 @@ def base_url(server: Server) -> str:
 def browser_type_launch_args(browser_type_launch_args: dict) -> dict:
     return {
         **browser_type_launch_args,
-        "executable_path": HEADLESS_SHELL if Path(HEADLESS_SHELL).exists() else CHROMIUM,
+        "executable_path": BROWSER,
         "args": CHROMIUM_ARGUMENTS,
     }
 

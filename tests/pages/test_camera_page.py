@@ -63,10 +63,17 @@ def camera_browser(playwright: Playwright, clip: Path) -> Iterator[Browser]:
 
 @pytest.fixture
 def page(camera_browser: Browser, base_url: str) -> Iterator[Page]:
-    """A page with permission to use the camera."""
-    context = camera_browser.new_context(base_url=base_url, permissions=["camera"])
+    """A page that may use the camera."""
+    context = camera_browser.new_context(base_url=base_url)
     yield context.new_page()
     context.close()
+
+
+@pytest.fixture
+def asking_page(playwright: Playwright, clip: Path, base_url: str) -> Iterator[Page]:
+    """A page that may use the camera once ``grant_permissions`` allows it."""
+    with browser_with_camera(playwright, clip, knows_permissions=True) as browser:
+        yield browser.new_page(base_url=base_url)
 
 
 def start(page: Page) -> None:
@@ -258,20 +265,8 @@ def test_a_camera_that_cannot_be_opened_shows_the_reason(page, error, text):
     expect(page.get_by_role("button", name="Start the camera")).to_be_enabled()
 
 
-def test_a_denied_camera_permission_shows_an_error(camera_browser, base_url):
-    context = camera_browser.new_context(base_url=base_url, permissions=[])
-    page = context.new_page()
-    page.goto("/detect-camera/")
-
-    page.get_by_role("button", name="Start the camera").click()
-
-    expect(page.get_by_role("alert").first).to_contain_text("denied")
-    context.close()
-
-
-def test_the_sample_clip_takes_the_place_of_a_denied_camera(camera_browser, base_url):
-    context = camera_browser.new_context(base_url=base_url, permissions=[])
-    page = context.new_page()
+def test_the_sample_clip_takes_the_place_of_a_denied_camera(asking_page):
+    page = asking_page
     page.goto("/detect-camera/")
     page.get_by_role("button", name="Start the camera").click()
     expect(page.get_by_role("alert").first).to_contain_text("denied")
@@ -285,7 +280,6 @@ def test_the_sample_clip_takes_the_place_of_a_denied_camera(camera_browser, base
     expect(page.locator("#frame-size")).to_have_text(re.compile(r"^640 × 360 · \d\d%$"))
     page.get_by_role("button", name="Pause").click()
     assert page.evaluate("() => document.querySelector('#video').paused")
-    context.close()
 
 
 def test_the_page_reconnects_after_a_server_restart(page, server: Server, console_errors):
@@ -348,7 +342,9 @@ def test_an_unreadable_frame_pauses_the_camera_and_shows_an_error(page):
     expect(page.get_by_role("button", name="Play")).to_be_enabled()
 
 
-def test_camera_settings_and_filters_persist_after_a_reload_and_a_language_change(page):
+def test_camera_settings_and_filters_persist_after_a_reload_and_a_language_change(asking_page):
+    page = asking_page
+    page.context.grant_permissions(["camera"])
     start(page)
     page.locator(".settings summary").click()
     camera = page.locator("#camera option").nth(1).get_attribute("value")

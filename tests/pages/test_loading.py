@@ -13,7 +13,7 @@ from playwright.sync_api import Locator, Page, expect
 from detect_video.conftest import write_tomatoes
 from ml_core.tests.held_conversion import held_conversions
 from ml_core.tests.toy_network import BLUE, RED, cells_picture, install_toy_network
-from tests.conftest import CHROMIUM, CHROMIUM_ARGUMENTS, ROOT, NewServer
+from tests.conftest import BROWSER, CHROMIUM_ARGUMENTS, ROOT, NewServer
 
 CONVERTED_DIR = ROOT / "var" / "test-converted"
 LOADING = re.compile(r"^Loading the model… \d+s$")
@@ -153,7 +153,7 @@ def test_the_page_of_pictures_drawn_by_the_server_waits(page, loading, slow, pic
 
 def test_the_camera_waits_and_goes_on(playwright, site, loading, slow):
     arguments = [*CHROMIUM_ARGUMENTS, *CAMERA]
-    browser = playwright.chromium.launch(executable_path=CHROMIUM, args=arguments)
+    browser = playwright.chromium.launch(executable_path=BROWSER, args=arguments)
     page = browser.new_page(base_url=site.server.url)
     page.goto("/detect-camera/")
     page.locator("#model").select_option(slow)
