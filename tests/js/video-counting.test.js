@@ -107,6 +107,23 @@ test("regions are saved one after the other, and of those that wait only the new
   assert.deepEqual(lines(), [2, 5]);
 });
 
+test("downloaded counts are of the lines that are shown, also before these are saved", async (t) => {
+  const { element, requests, wait } = await openPanel(t);
+
+  element("add-line").click();
+  await wait();
+  for (const { url, method, respond } of requests) {
+    if (method === "GET") respond(url.startsWith("/counts/") ? COUNTS : TRACKS);
+  }
+  await wait();
+
+  for (const format of ["csv", "json"]) {
+    const [path, query] = element("count-exports").querySelector(`.${format}`).href.split("?");
+    assert.equal(path, `/${format}`);
+    assert.equal(new URLSearchParams(query).getAll("line").length, 2);
+  }
+});
+
 test("when a video is detected again the old numbers go, also those on their way", async (t) => {
   const { element, counting, wait, answerAll } = await openPanel(t);
   await answerAll();

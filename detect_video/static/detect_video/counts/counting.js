@@ -233,7 +233,8 @@ export class Counting {
     const { regions, editor } = this.regions;
     // A region may have been removed since it was asked for.
     showCrossings(events, (region) => (region < regions.length ? editor.name(region) : ""));
-    const query = new URLSearchParams({ score_threshold: String(filters.threshold) });
+    // With the lines and zones that are shown: they may not be saved yet.
+    const query = this.#countsQuery(String(filters.threshold));
     for (const format of ["csv", "json"]) {
       part(exports, `.${format}`, HTMLAnchorElement).href = `${video.urls[`counts_${format}`]}?${query}`;
     }
