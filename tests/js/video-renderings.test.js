@@ -45,7 +45,7 @@ async function openRenderings(t, video, answer = () => Response.json(VIDEO)) {
   page.element("codec").value = "mjpeg";
   page.element("counting").open = false;
   page.element("show-names").checked = true;
-  const { showRenderings } = await load("detect_video/static/detect_video/renderings.js");
+  const { saveAfter, showRenderings } = await load("detect_video/static/detect_video/renderings.js");
   showRenderings({ ...VIDEO, ...video });
   const rows = () => page.element("renderings").children;
   const submit = async () => {
@@ -53,7 +53,7 @@ async function openRenderings(t, video, answer = () => Response.json(VIDEO)) {
     await settled();
     await settled();
   };
-  return { ...page, requests, rows, submit };
+  return { ...page, requests, rows, saveAfter, submit };
 }
 
 test("a video can be saved once detection is over and has frames", async (t) => {
@@ -89,6 +89,19 @@ test("saving sends the codec and the current filters", async (t) => {
     ["POST", "/api/1/renderings/", body],
     ["GET", "/api/1/", undefined],
   ]);
+});
+
+test("a video is saved only once its new lines and zones are stored, as the server draws those", async (t) => {
+  const page = await openRenderings(t);
+  let store = () => {};
+  page.saveAfter(() => new Promise((resolve) => (store = resolve)));
+
+  await page.submit();
+  assert.deepEqual(page.requests, []);
+  store();
+  await settled();
+
+  assert.equal(page.requests[0][1], "/api/1/renderings/");
 });
 
 test("a completed rendering has facts and a link", async (t) => {

@@ -24,6 +24,16 @@ const template = element("rendering-row", HTMLTemplateElement);
 
 /** @type {Video | null} */
 let video = null;
+/** @type {() => Promise<unknown>} */
+let regionsStored = async () => {};
+
+/**
+ * Wait before each saving, as the server draws the lines and zones that it has.
+ * @param {() => Promise<unknown>} stored resolves once the server has those that are shown
+ */
+export function saveAfter(stored) {
+  regionsStored = stored;
+}
 
 /**
  * Show the video's renderings, and whether another one can be made.
@@ -96,8 +106,9 @@ async function change(url, request) {
 }
 
 rememberControls("video", [codec]);
-form.addEventListener("submit", (event) => {
+form.addEventListener("submit", async (event) => {
   event.preventDefault();
   const body = { codec: codec.value, ...shownOptions() };
+  await regionsStored();
   if (video) change(video.urls.renderings, { method: "POST", body });
 });

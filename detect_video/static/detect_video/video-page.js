@@ -6,7 +6,7 @@ import { remember, remembered } from "../js/memory.js";
 import { Counting } from "./counts/counting.js";
 import { Controls } from "./player/controls.js";
 import { showDetectAgain, whenDetectedAgain } from "./detect-again.js";
-import { showRenderings } from "./renderings.js";
+import { saveAfter, showRenderings } from "./renderings.js";
 import { clearBoxes, prepareView, showFrame } from "./player/frame-view.js";
 import { showState } from "./job-state.js";
 import { Player } from "./player/player.js";
@@ -53,6 +53,7 @@ async function watch(video, file) {
     pause: () => player.pause(),
     source: () => player.source,
   });
+  saveAfter(() => counting.regionsStored);
   let shown = video;
   /** @param {Video} current */
   const update = (current) => {

@@ -74,6 +74,11 @@ export class Counting {
     element("print", HTMLButtonElement).addEventListener("click", () => print());
   }
 
+  /** Resolves once the server has the lines and zones that are shown, or has refused them. */
+  get regionsStored() {
+    return this.#saved;
+  }
+
   /** @param {Video} video its current state */
   update(video) {
     const before = this.#video;
