@@ -12,7 +12,7 @@ from typing import Any
 from django.conf import settings
 from django.db import models, transaction
 from django.db.models.functions import Now, RowNumber
-from django.db.models.signals import post_delete
+from django.db.models.signals import post_delete, pre_delete
 from django.dispatch import receiver
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
@@ -371,6 +371,12 @@ class Rendering(Job):
     def folder(self) -> Path:
         """The directory of all renderings of the same video."""
         return Video(pk=self.video_id).folder / "renderings"
+
+
+@receiver(pre_delete, sender=Video)
+def lock_row(instance: Video, **_: Any) -> None:
+    """Let a run that stores results finish that before these are deleted, or fail after it."""
+    Video._base_manager.select_for_update().filter(pk=instance.pk).first()
 
 
 @receiver(post_delete, sender=Video)

@@ -34,8 +34,9 @@ def install_packages(python: str, requirements: Path) -> None:
     pip = [python, "-m", "pip", "install", "--no-input"]
     if subprocess.call([*pip, "--quiet", UV], env=environment) == 0:
         uv = [python, "-m", "uv", "pip", "install", "--python", python, *uv_options(python)]
+        # Compiled as by pip: who runs the site may not be allowed to write into the environment.
         # A large package on a slow line may pause for longer than the 30 seconds of uv.
-        environment = {"UV_HTTP_TIMEOUT": "120", **environment}
+        environment = {"UV_COMPILE_BYTECODE": "1", "UV_HTTP_TIMEOUT": "120", **environment}
         if subprocess.call([*uv, "--requirement", str(requirements)], env=environment) == 0:
             return
     print("Installing them with pip, which takes minutes ...", flush=True)

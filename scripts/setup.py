@@ -144,14 +144,9 @@ def check_imports() -> None:
 
 
 def import_error() -> str:
-    """Why a package that needs libraries of the system cannot be imported; empty if it can.
-
-    Python compiles the imported modules, a third of all, for those who may not write there.
-    """
-    environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": ""}
+    """Why a package that needs libraries of the system cannot be imported; empty if it can."""
     done = subprocess.run(
         [PYTHON, "-c", IMPORTED],
-        env=environment,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         encoding="utf-8",

@@ -6,6 +6,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 from unittest.mock import Mock
@@ -14,7 +15,7 @@ import numpy as np
 import pytest
 from django.contrib.auth import get_user_model
 from django.contrib.sessions.backends.db import SessionStore
-from django.db import DatabaseError, InterfaceError, OperationalError
+from django.db import DatabaseError, InterfaceError, OperationalError, connection, transaction
 from django.utils import timezone
 
 from detect_video import chunked_uploads
@@ -272,6 +273,28 @@ def test_a_job_that_is_not_active_is_not_cancelled(clip, state):
     video.cancel()
 
     assert video.state == state
+
+
+@pytest.mark.skipif(connection.vendor == "sqlite", reason="SQLite has one writer at a time")
+def test_results_that_a_run_stores_meanwhile_are_deleted_with_the_video(clip):
+    video = queued_video(clip)
+    claimed = jobs.claim_next(Video)
+    row = FrameResult(video=claimed, frame_index=0, pts_us=0, detections=[])
+
+    def delete() -> None:
+        video.delete()
+        connection.close()
+
+    with ThreadPoolExecutor(1) as others:
+        with transaction.atomic():
+            claimed.store_frames([row], detect_fps=1)
+            deleted = others.submit(delete)
+            with connection.cursor() as cursor:
+                while not cursor.execute("SELECT FROM pg_locks WHERE NOT granted").rowcount:
+                    assert not deleted.done()
+        deleted.result(30)
+
+    assert (Video.objects.count(), FrameResult.objects.count()) == (0, 0)
 
 
 def test_a_video_deleted_during_detection_stays_deleted(clip, monkeypatch, media):

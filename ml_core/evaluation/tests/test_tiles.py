@@ -1,4 +1,4 @@
-"""Small objects in tiles, on every fourth of the 128 labelled photos of the shared data."""
+"""Small objects in tiles, on the 128 labelled photos of the shared data."""
 
 from pathlib import Path
 
@@ -29,7 +29,7 @@ def test_tiles_double_the_recall_of_small_objects_and_keep_the_precision(
     real_detector: None, shared_dir: Path
 ) -> None:
     folder = shared_dir / "data" / "coco128"
-    pictures = read_labelled_pictures(folder / "images", folder / "labels", 80)[2::4]
+    pictures = read_labelled_pictures(folder / "images", folder / "labels", 80)
     recalls, precisions = [], []
     for tiles in (1, 2):
         images = (read_image(picture.path, image_limits()) for picture in pictures)
@@ -40,6 +40,6 @@ def test_tiles_double_the_recall_of_small_objects_and_keep_the_precision(
         all_found = [one.detections for one in found]
         precisions.append(mean_average_precision(pictures, all_found).map_50)
 
-    assert recalls[0] == pytest.approx(0.110, abs=0.013)
+    assert recalls[0] == pytest.approx(0.116, abs=0.01)
     assert recalls[1] >= 2 * recalls[0]
     assert precisions[1] >= precisions[0] - 0.005
