@@ -42,7 +42,10 @@ class ZoneField(LineField):
 
 @extend_schema_field({"type": "array", "items": {"type": "string"}, "maxItems": MAX_LINES})
 class QueriedRegionsField(serializers.ListField):
-    """Lines or zones of a query, each as numbers with commas between them."""
+    """Lines or zones of a query, each as numbers with commas between them; empty ones are none."""
+
+    def to_internal_value(self, data: list[str]) -> list[list[float]]:
+        return super().to_internal_value([region for region in data if region])
 
 
 class ThresholdSerializer(ParametersSerializer):
@@ -77,7 +80,7 @@ class CountsQuerySerializer(ThresholdSerializer):
         child=LineField(),
         default=list,
         max_length=MAX_LINES,
-        help_text="x1,y1,x2,y2 in pixels; repeatable (default: those of the video)",
+        help_text="x1,y1,x2,y2 in pixels; repeatable, empty for none (default: those of the video)",
     )
     zone = QueriedRegionsField(
         child=ZoneField(),

@@ -84,7 +84,7 @@ def _counted(request: Request, video: Video) -> dict[str, Any]:
     query = CountsQuerySerializer(data=request.query_params, context={"video": video})
     query.is_valid(raise_exception=True)
     lines, zones = query.validated_data["line"], query.validated_data["zone"]
-    if not (lines or zones):
+    if not {"line", "zone"} & request.query_params.keys():
         lines, zones = video.lines, video.zones
     threshold = query.validated_data["score_threshold"]
     return {"score_threshold": threshold, "lines": lines, "zones": zones}

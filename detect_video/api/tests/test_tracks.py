@@ -229,8 +229,10 @@ def test_regions_that_are_kept_with_the_video_are_counted(client, video):
 
     assert kept.status_code == 200
     assert {name: kept.json()[name] for name in regions} == regions
+    none = client.get(url(video, "counts/?line=")).json()
     assert [line["line"] for line in counts["lines"]] == regions["lines"]
     assert counts["zones"] == []
+    assert (none["lines"], none["zones"]) == ([], [])
     assert [len(line["crossings"]) for line in others["lines"]] == [0, 0]
 
 

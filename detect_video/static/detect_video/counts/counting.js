@@ -148,6 +148,7 @@ export class Counting {
     const video = this.#video;
     if (!video) return;
     if (this.#counts) this.#showRegionCounts(this.#counts);
+    this.#showDownloads(video);
     if (!isFinal) {
       this.#ask(CHANGE_DELAY_MS);
       return;
@@ -223,6 +224,8 @@ export class Counting {
     const { lines, zones } = flat(this.regions.regions, 1);
     for (const line of lines) query.append("line", line.join());
     for (const zone of zones) query.append("zone", zone.join());
+    // Not those that the video has.
+    if (!lines.length && !zones.length) query.append("line", "");
     return query;
   }
 
@@ -238,14 +241,21 @@ export class Counting {
     const { regions, editor } = this.regions;
     // A region may have been removed since it was asked for.
     showCrossings(events, (region) => (region < regions.length ? editor.name(region) : ""));
-    // With the lines and zones that are shown: they may not be saved yet.
+    this.#showDownloads(video);
+    this.#showTracks();
+    this.showFrame(this.#frameIndex);
+    panel.dataset.frames = String(counts.frames);
+  }
+
+  /**
+   * Link to the counts of the lines and zones that are shown, which may not be saved yet.
+   * @param {Video} video
+   */
+  #showDownloads(video) {
     const query = this.#countsQuery(String(filters.threshold));
     for (const format of ["csv", "json"]) {
       part(exports, `.${format}`, HTMLAnchorElement).href = `${video.urls[`counts_${format}`]}?${query}`;
     }
-    this.#showTracks();
-    this.showFrame(this.#frameIndex);
-    panel.dataset.frames = String(counts.frames);
   }
 
   /**

@@ -59,7 +59,8 @@ export function whenVideoUploaded(uploaded) {
  */
 async function send(file, signal) {
   const { api = "", maxBytes, chunkBytes, sha256Url = "" } = form.dataset;
-  error.textContent = file.size > Number(maxBytes) ? texts(error).tooLarge : "";
+  const { empty, tooLarge } = texts(error);
+  error.textContent = (!file.size && empty) || (file.size > Number(maxBytes) && tooLarge) || "";
   if (error.textContent) return null;
   panel.hidden = false;
   try {
