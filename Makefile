@@ -3,8 +3,9 @@
 
 # Files are UTF-8, whatever the locale of the machine or of a library.
 export PYTHONUTF8 := 1
-# Otherwise each of some hundred processes of the tests would compile the site's modules again.
+# Modules are compiled when they are imported first, which is sooner done than all at once.
 unexport PYTHONDONTWRITEBYTECODE
+export UV_COMPILE_BYTECODE := 0
 BIN := .venv/bin
 CHROMIUM ?= /usr/bin/chromium
 

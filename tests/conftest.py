@@ -29,8 +29,8 @@ REDIS_URL = os.environ.get("REDIS_URL", "")
 # The same in all processes of a run.
 PREPARED = "prepared_" + os.environ.get("PYTEST_XDIST_TESTRUNUID", uuid.uuid4().hex)
 CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
-# Chromium without its windows takes a quarter of the processor time. It knows no permissions: any
-# page may use a camera, or none.
+# Chromium without its windows takes a quarter of the processor time. It cannot ask for
+# permissions: an argument lets every page use the camera.
 HEADLESS_SHELL = "/usr/bin/chromium-headless-shell"
 BROWSER = HEADLESS_SHELL if Path(HEADLESS_SHELL).exists() else CHROMIUM
 CHROMIUM_ARGUMENTS = [
