@@ -128,7 +128,7 @@ class CameraConsumer(AsyncJsonWebsocketConsumer):
         self.start_idle_timer()
 
     def check_frame_rate(self) -> None:
-        """Count a frame. Raises ``Busy`` above the limit of frames per second."""
+        """Count a message. Raises ``Busy`` above the limit of frames per second."""
         second = int(time.monotonic())
         if second != self.second:
             self.second, self.frames_in_second = second, 0
