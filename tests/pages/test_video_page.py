@@ -376,6 +376,15 @@ def test_a_file_that_is_not_a_video_shows_an_error_at_the_file_input(
     assert "Failed to load resource" in console_errors.pop()
 
 
+def test_an_empty_file_is_refused_before_the_upload(page, tmp_path):
+    path = tmp_path / "empty.mp4"
+    path.touch()
+
+    choose(page, path)
+
+    expect(page.locator("#upload-error")).to_have_text("The file is empty.")
+
+
 def fake_video_state(page: Page, **fields: object) -> None:
     """Replace ``fields`` of the video in API responses and WebSocket messages."""
 
