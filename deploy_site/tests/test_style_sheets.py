@@ -11,7 +11,7 @@ ROOT = settings.BASE_DIR
 SHEETS = [*ROOT.glob("static/css/*.css"), *ROOT.glob("*/static/*/*.css")]
 # Classes set by Django's forms, by Swagger UI, and by pages of Django REST framework.
 OF_OTHERS = {"errorlist", "models", "version"}
-OF_OTHERS |= {"info", "scheme-container"}
+OF_OTHERS |= {"info", "opblock-tag", "scheme-container"}
 OF_OTHERS |= {"only-form", "request-info", "response-info", "form-switcher"}
 # Put together from variables by region-drawing.js.
 OF_VARIABLES = {"edge", "shape", "zone", "chosen"}
