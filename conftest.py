@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -82,37 +81,35 @@ flush.emit_post_migrate_signal = lambda *_: None
 BY_CONTENT = settings.CONVERTED_DIR / "by-content"
 
 
-def _convert_once(spec: ModelSpec, target: Path) -> None:
+def _convert_once(spec: ModelSpec, target: Path, convert=conversion._convert) -> None:
     """Networks of the same content are converted once for all tests, as each takes seconds."""
     known = BY_CONTENT / conversion._digest(spec)
     BY_CONTENT.mkdir(parents=True, exist_ok=True)
     with FileLock(f"{known}.lock"):
         if not known.exists():
-            _convert_here(spec, known)
+            convert(spec, known)
     shutil.copytree(known, target)
 
 
-def _convert_here(spec: ModelSpec, target: Path) -> None:
-    """Convert without child processes: starting them, with Keras, takes most of the time."""
-    with tempfile.TemporaryDirectory(dir=target.parent) as folder:
-        for step in conversion.steps(spec):
-            try:
-                STEPS[step](spec, Path(folder))
-            except NETWORK_ERRORS as exc:
-                raise ModelFileError(str(exc)) from exc
-        converted = Path(folder) / "model"
-        conversion.write_checksums(converted)
-        converted.rename(target)
+def _run_steps_here(spec: ModelSpec, folder: Path) -> None:
+    """Starting child processes, with Keras, would take most of the time of a conversion."""
+    for step in conversion.steps(spec):
+        try:
+            STEPS[step](spec, folder)
+        except NETWORK_ERRORS as exc:
+            raise ModelFileError(str(exc)) from exc
 
 
-convert_in_children = conversion._convert
-conversion._convert = _convert_once
+on_site = conversion._convert, conversion._run_steps
+conversion._convert, conversion._run_steps = _convert_once, _run_steps_here
 
 
 @pytest.fixture
 def converted_in_children(monkeypatch: pytest.MonkeyPatch) -> None:
     """Networks are converted as on a site."""
-    monkeypatch.setattr(conversion, "_convert", convert_in_children)
+    convert, run_steps = on_site
+    monkeypatch.setattr(conversion, "_convert", convert)
+    monkeypatch.setattr(conversion, "_run_steps", run_steps)
 
 
 @pytest.fixture(scope="session")

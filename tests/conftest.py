@@ -143,15 +143,13 @@ def new_token(server: Server, username: str) -> str:
 
 @contextmanager
 def browser_with_camera(
-    playwright: Playwright, clip: Path, *, knows_permissions: bool = False
+    playwright: Playwright, clip: Path | None = None, *, knows_permissions: bool = False
 ) -> Iterator[Browser]:
-    """A Chromium whose only camera shows a video file over and over."""
+    """A Chromium whose only camera shows a video file, or else a test picture, over and over."""
     path = CHROMIUM if knows_permissions else BROWSER
-    arguments = [
-        *CHROMIUM_ARGUMENTS,
-        "--use-fake-device-for-media-stream",
-        f"--use-file-for-fake-video-capture={clip}",
-    ]
+    arguments = [*CHROMIUM_ARGUMENTS, "--use-fake-device-for-media-stream"]
+    if clip:
+        arguments.append(f"--use-file-for-fake-video-capture={clip}")
     if not knows_permissions:
         arguments.append("--use-fake-ui-for-media-stream")
     browser = playwright.chromium.launch(executable_path=path, args=arguments)

@@ -135,15 +135,20 @@ def _remove_unfinished(cache_dir: Path) -> None:
 
 
 def _convert(spec: ModelSpec, target: Path) -> None:
-    """Convert in child processes: TensorFlow's memory is freed, the server never imports it."""
+    """Write the converted model to ``target``, all of it or nothing."""
     logger.info("Converting %s; this takes about ten seconds, once.", spec.name)
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=UNFINISHED) as folder:
-        for step in steps(spec):
-            with StepProcess() as process:
-                process.run(step, spec, Path(folder))
+        _run_steps(spec, Path(folder))
         result = Path(folder) / "model"
         write_checksums(result)
         result.rename(target)
+
+
+def _run_steps(spec: ModelSpec, folder: Path) -> None:
+    """Convert in child processes: TensorFlow's memory is freed, the server never imports it."""
+    for step in steps(spec):
+        with StepProcess() as process:
+            process.run(step, spec, folder)
 
 
 def steps(spec: ModelSpec) -> list[str]:

@@ -48,7 +48,7 @@ def write_still(path: Path) -> None:
 
 @pytest.fixture
 def page(camera_browser: Browser, base_url: str) -> Iterator[Page]:
-    """A page with permission to use the camera."""
+    """A page that may use the camera."""
     context = camera_browser.new_context(base_url=base_url)
     page = context.new_page()
     page.add_init_script(RECORDER)

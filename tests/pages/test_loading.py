@@ -13,11 +13,10 @@ from playwright.sync_api import Locator, Page, expect
 from detect_video.conftest import write_tomatoes
 from ml_core.tests.held_conversion import held_conversions
 from ml_core.tests.toy_network import BLUE, RED, cells_picture, install_toy_network
-from tests.conftest import BROWSER, CHROMIUM_ARGUMENTS, ROOT, NewServer
+from tests.conftest import ROOT, NewServer, browser_with_camera
 
 CONVERTED_DIR = ROOT / "var" / "test-converted"
 LOADING = re.compile(r"^Loading the model… \d+s$")
-CAMERA = ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]
 
 
 class Site:
@@ -152,20 +151,18 @@ def test_the_page_of_pictures_drawn_by_the_server_waits(page, loading, slow, pic
 
 
 def test_the_camera_waits_and_goes_on(playwright, site, loading, slow):
-    arguments = [*CHROMIUM_ARGUMENTS, *CAMERA]
-    browser = playwright.chromium.launch(executable_path=BROWSER, args=arguments)
-    page = browser.new_page(base_url=site.server.url)
-    page.goto("/detect-camera/")
-    page.locator("#model").select_option(slow)
-    page.get_by_role("button", name="Start the camera").click()
+    with browser_with_camera(playwright) as browser:
+        page = browser.new_page(base_url=site.server.url)
+        page.goto("/detect-camera/")
+        page.locator("#model").select_option(slow)
+        page.get_by_role("button", name="Start the camera").click()
 
-    expect_loading(page.locator("#status"))
-    loading.close()
+        expect_loading(page.locator("#status"))
+        loading.close()
 
-    expect(page.locator("#status")).to_have_text("Live")
-    expect(page.locator("#model-name")).to_have_text(slow)
-    expect(page.locator("#error")).to_be_empty()
-    browser.close()
+        expect(page.locator("#status")).to_have_text("Live")
+        expect(page.locator("#model-name")).to_have_text(slow)
+        expect(page.locator("#error")).to_be_empty()
 
 
 @pytest.fixture
